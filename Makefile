@@ -1,0 +1,39 @@
+# Every target makes .venv from pyproject.toml and constraints.txt when it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: demo test test-slow check bench docs format
+.DEFAULT_GOAL := test
+
+.venv/.made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[demo,augment,dev]"
+	touch $@
+
+demo: .venv/.made  ## the whole job on an embedded synthetic task, offline: a table and a report
+	$(BIN)/lmdistill distill demo --out runs/demo
+
+test: .venv/.made  ## the test suite
+	$(BIN)/python -m pytest -n 2
+
+test-slow: .venv/.made  ## checks that take minutes
+	$(BIN)/python -m pytest -m slow
+
+check: .venv/.made  ## linter, formatter, type checker, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
+	$(BIN)/python benchmarks/mixkd_step.py
+	$(BIN)/python benchmarks/data_memory.py
+
+docs: .venv/.made  ## the pages that are made from code and records
+	$(BIN)/python docs/make.py
+
+format: .venv/.made  ## let the formatter have its way
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

@@ -1,0 +1,1 @@
+"""Turn a large language model into a small one that keeps its quality."""

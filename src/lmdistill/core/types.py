@@ -1,0 +1,204 @@
+"""The nouns every other package shares.
+
+Axis letters, used in every annotation of this package:
+    b  examples in a batch        v  vocabulary entries or classes
+    m  interpolated examples      d  hidden size
+    t  token positions            *p any leading position axes: (b,) for a class, (b, t) for next tokens
+"""
+
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Literal, Protocol, TypeVar, cast, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int, Num
+from torch import Tensor
+
+
+Tensors = TypeVar("Tensors")
+
+
+def moved(value: Tensors, device: torch.device) -> Tensors:
+    """Copy of a dataclass with every tensor in it on `device`, nested dataclasses too."""
+    assert is_dataclass(value)
+    there = {f.name: getattr(value, f.name) for f in fields(value)}
+    there = {name: part.to(device) if hasattr(part, "to") else part for name, part in there.items()}
+    return cast(Tensors, replace(value, **there))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blend:
+    """The other half of interpolated inputs: row i of the inputs is mixed with row i of these."""
+
+    ids: Int[Tensor, "b t"]
+    """Token ids of the partners."""
+
+    mask: Int[Tensor, "b t"]
+    """1 where the partner has a token, 0 where it is padded."""
+
+    share: Float[Tensor, " b"]
+    """What the first example keeps of itself, in [0, 1]; the paper's lambda."""
+
+    segments: Int[Tensor, "b t"] | None = None
+    """Segment ids of the partners; None keeps the first example's segments unmixed."""
+
+    def to(self, device: torch.device) -> "Blend":
+        """Copy with every tensor on `device`."""
+        return moved(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a network reads: token ids, or two sets of them and how to interpolate their embeddings."""
+
+    ids: Int[Tensor, "b t"]
+    """Token ids, padded on the right."""
+
+    mask: Int[Tensor, "b t"]
+    """1 for a token, 0 for padding."""
+
+    segments: Int[Tensor, "b t"] | None = None
+    """Segment ids of text pairs (BERT's token_type_ids), where the model has them."""
+
+    blend: Blend | None = None
+    """Partners to interpolate with, inside the network, at its word embeddings."""
+
+    def to(self, device: torch.device) -> "Inputs":
+        """Copy with every tensor on `device`."""
+        return moved(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What a network writes."""
+
+    logits: Float[Tensor, "*p v"]
+    """One row of scores for each position; v = 1 for a regression."""
+
+    hidden: tuple[Float[Tensor, "b t d"], ...] = ()
+    """States after the embeddings (index 0) and after each layer; empty unless asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """Interpolated examples: original i with its partner, `share` of the first and the rest of the second."""
+
+    inputs: Inputs
+    """The student's view, with `blend` set."""
+
+    labels: Num[Tensor, " m"]
+    """Labels of the originals; class numbers or scores."""
+
+    partner_labels: Num[Tensor, " m"]
+    """Labels of the partners."""
+
+    share: Float[Tensor, " m"]
+    """Lambda of each mixed example, in [0, 1]."""
+
+    scored: Bool[Tensor, " m"]
+    """Which mixed examples count."""
+
+    teacher_inputs: Inputs | None = None
+    """The teacher's view, if it has a tokenizer of its own: same pairs, same shares."""
+
+    @property
+    def for_teacher(self) -> Inputs:
+        """What the teacher reads."""
+        return self.inputs if self.teacher_inputs is None else self.teacher_inputs
+
+    def to(self, device: torch.device) -> "Mixed":
+        """Copy with every tensor on `device`."""
+        return moved(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Inputs, targets and the positions that count."""
+
+    inputs: Inputs
+    """The student's view."""
+
+    labels: Num[Tensor, "*p"]
+    """Class numbers (integers) or scores (floats), one a position."""
+
+    scored: Bool[Tensor, "*p"]
+    """The only truth about which positions count."""
+
+    examples: Int[Tensor, " b"] | None = None
+    """Row numbers in the data set, to name examples in messages."""
+
+    teacher_inputs: Inputs | None = None
+    """The teacher's view, if it has a tokenizer of its own."""
+
+    mixed: Mixed | None = None
+    """Interpolated examples, for methods that ask for them with `mixing`."""
+
+    count: int = 0
+    """Scored positions: the one denominator of every loss on this batch. Counted on the CPU by the collator."""
+
+    @property
+    def for_teacher(self) -> Inputs:
+        """What the teacher reads."""
+        return self.inputs if self.teacher_inputs is None else self.teacher_inputs
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy with every tensor on `device`."""
+        return moved(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """What the sampler must draw for a method that learns from interpolated examples."""
+
+    ratio: int = 1
+    """Mixed examples an original, >= 1."""
+
+    concentration: float = 0.4
+    """Both parameters of the Beta distribution of the share, > 0."""
+
+    share: Literal["sample", "batch"] = "sample"
+    """Draw one share an example, or one a batch."""
+
+    fold: bool = False
+    """Use max(share, 1 - share), so that the first example always dominates."""
+
+    partner: Literal["batch", "train"] = "batch"
+    """Take partners from the same global batch, or from the whole training set."""
+
+    segments: Literal["mix", "keep"] = "mix"
+    """Interpolate segment embeddings too, or keep those of the first example."""
+
+
+@runtime_checkable
+class Net(Protocol):
+    """A student or a teacher, as methods see it."""
+
+    num_layers: int
+    num_classes: int
+    width: int
+    labels: tuple[str, ...]
+
+    def __call__(self, inputs: Inputs, *, hidden: bool = False) -> Outputs:
+        """Run the network once."""
+        ...
+
+
+@runtime_checkable
+class Method(Protocol):
+    """How a student learns from one batch."""
+
+    @property
+    def uses_teacher(self) -> bool:
+        """Whether `losses` reads the teacher."""
+        ...
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """What interpolated examples the method wants in `Batch.mixed`, or None."""
+        ...
+
+    def check(self, student: Net, teacher: Net | None) -> None:
+        """Raise `MismatchError` before the first step if the pair cannot be used."""
+
+    def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """Named, weighted sums over scored positions; the objective is their sum."""
+        ...

@@ -1,0 +1,47 @@
+"""Plans and collators as torch data loaders."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch.utils.data import DataLoader
+
+from lmdistill.core.types import Batch
+from lmdistill.data.collate import Collator
+from lmdistill.data.sampling import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """The batches of a run, from any step on."""
+
+    plan: Plan
+    """Which rows meet in which step."""
+
+    collator: Collator
+    """How rows become batches."""
+
+    workers: int = 0
+    """Processes that load ahead, >= 0."""
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.plan.total_steps
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of one pass over the training set."""
+        return self.plan.steps_per_epoch
+
+    def loader(self, *, start: int, processes: int) -> DataLoader[list[Batch]]:
+        """Lists of micro-batches from step `start` on: `processes` lists a step, in the order of the processes.
+
+        The loader has a random generator of its own and never touches the global one.
+        """
+        return DataLoader(
+            self.collator,  # type: ignore[arg-type]  # a map from draws, which torch's Dataset[int] cannot say
+            batch_sampler=replace(self.plan, start=start, processes=processes),  # type: ignore[arg-type]  # likewise
+            collate_fn=list,
+            num_workers=self.workers,
+            generator=torch.Generator().manual_seed(0),
+        )

@@ -1,0 +1,1 @@
+"""Methods and batches to steps, on accelerate."""

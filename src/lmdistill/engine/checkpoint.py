@@ -1,0 +1,101 @@
+"""What a killed run needs to go on as if nothing had happened.
+
+A folder of checkpoints holds `step-N` (weights, optimizer and counters after step N; only the newest is kept) and
+`best` (weights of the best evaluation). Each appears by one rename, so what exists is whole.
+"""
+
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from accelerate import Accelerator
+from safetensors.torch import load_model
+from torch import nn
+
+from lmdistill.core.storage import read_json, write_json
+
+
+@dataclass(kw_only=True)
+class State:
+    """Where a run is."""
+
+    step: int = 0
+    """Optimizer steps done."""
+
+    best_step: int = 0
+    """Step of the best evaluation so far."""
+
+    best_score: float | None = None
+    """Its score."""
+
+    stale: int = 0
+    """Evaluations since then."""
+
+    def note(self, score: float) -> bool:
+        """Take in an evaluation; whether it is the best so far (a tie is not)."""
+        if self.best_score is None or score > self.best_score:
+            self.best_step, self.best_score, self.stale = self.step, score, 0
+            return True
+        self.stale += 1
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """The checkpoints of one run."""
+
+    folder: Path
+    """Where they lie."""
+
+    accelerator: Accelerator
+    """Knows the prepared model and optimizer, and the other processes."""
+
+    def newest(self) -> Path | None:
+        """The last whole checkpoint, or None."""
+        found = sorted(self.folder.glob("step-*"), key=lambda path: int(path.name.partition("-")[2]))
+        return found[-1] if found else None
+
+    def restore(self) -> State:
+        """Load the newest checkpoint into what the accelerator has prepared; a fresh state if there is none."""
+        newest = self.newest()
+        if newest is None:
+            return State()
+        self.accelerator.load_state(str(newest))
+        return State(**read_json(newest / "state.json"))
+
+    def save(self, state: State) -> None:
+        """Write a checkpoint, then drop the older ones."""
+        target = self.folder / f"step-{state.step}"
+        part = self.folder / ".step.part"
+        self._clear(part)
+        self.accelerator.save_state(str(part))
+        if self.accelerator.is_main_process:
+            write_json(part / "state.json", asdict(state))
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(part, target)
+            for old in self.folder.glob("step-*"):
+                if old != target:
+                    shutil.rmtree(old, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+
+    def save_best(self, learner: nn.Module) -> None:
+        """Write the weights that evaluated best so far."""
+        part = self.folder / ".best.part"
+        self._clear(part)
+        self.accelerator.save_model(learner, str(part))
+        if self.accelerator.is_main_process:
+            shutil.rmtree(self.folder / "best", ignore_errors=True)
+            os.replace(part, self.folder / "best")
+        self.accelerator.wait_for_everyone()
+
+    def load_best(self, learner: nn.Module) -> None:
+        """Put the best weights into the network behind `learner`."""
+        load_model(self.accelerator.unwrap_model(learner), self.folder / "best" / "model.safetensors")
+
+    def _clear(self, part: Path) -> None:
+        """Remove what a killed run left half-written."""
+        if self.accelerator.is_main_process:
+            shutil.rmtree(part, ignore_errors=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self.accelerator.wait_for_everyone()

@@ -1,0 +1,1 @@
+"""Networks to numbers: quality, agreement, calibration, cost."""

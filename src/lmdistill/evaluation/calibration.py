@@ -1,0 +1,193 @@
+"""Whether a classifier that is 80 % sure is right 80 % of the time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import softmax
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.evaluation.classification import check_labelled
+from lmdistill.evaluation.risk import empirical_risk
+
+NUM_BINS = 15
+"""Bins of Guo et al., 2017."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bin:
+    """The examples whose confidence lies in (low, high]; one bar of a reliability diagram."""
+
+    low: float
+    """Lower edge, in [0, 1), excluded."""
+
+    high: float
+    """Upper edge, in (0, 1], included."""
+
+    count: int
+    """Examples in the bin."""
+
+    confidence: float | None
+    """Mean probability of the top class, in [0, 1]; None in an empty bin."""
+
+    accuracy: float | None
+    """Share of right top classes, in [0, 1]; None in an empty bin."""
+
+
+def reliability(
+    labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"], *, num_bins: int = NUM_BINS
+) -> tuple[Bin, ...]:
+    """Confidence against accuracy in bins of equal width, empty bins included.
+
+    Args:
+        labels: Class numbers in [0, v).
+        logits: One row an example, v >= 2.
+        num_bins: Bins of [0, 1], >= 1.
+
+    Returns:
+        `num_bins` bins, the least confident first.
+
+    Raises:
+        ConfigError: The logits are those of a regression, or `num_bins` is below 1.
+        DataError: There are no examples, a label is missing, or a logit is not finite.
+
+    Examples:
+        >>> reliability(np.array([0, 1]), np.log([[0.75, 0.25]] * 2), num_bins=2)[1].accuracy
+        0.5
+    """
+    if num_bins < 1:
+        raise ConfigError(f"num_bins must be at least 1, got {num_bins}.")
+    probabilities = _probabilities(labels, logits)
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.arange(num_bins + 1) / num_bins
+    place = np.searchsorted(edges[1:-1], confidence, side="left")  # a value on an edge goes below it
+    bins = []
+    for number in range(num_bins):
+        inside = place == number
+        count = int(inside.sum())
+        bins.append(
+            Bin(
+                low=float(edges[number]),
+                high=float(edges[number + 1]),
+                count=count,
+                confidence=float(confidence[inside].mean()) if count else None,
+                accuracy=float(right[inside].mean()) if count else None,
+            )
+        )
+    return tuple(bins)
+
+
+def expected_calibration_error(
+    labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"], *, num_bins: int = NUM_BINS
+) -> float:
+    """Mean distance of confidence and accuracy: sum over bins of count/b * |accuracy - confidence|.
+
+    Args:
+        labels: Class numbers in [0, v).
+        logits: One row an example, v >= 2.
+        num_bins: Bins of [0, 1], >= 1.
+
+    Returns:
+        The error, in [0, 1]; 0 for perfect calibration.
+
+    Raises:
+        ConfigError: The logits are those of a regression, or `num_bins` is below 1.
+        DataError: There are no examples, a label is missing, or a logit is not finite.
+
+    Examples:
+        >>> logits = np.log([[0.75, 0.25]] * 4)
+        >>> round(expected_calibration_error(np.array([0, 0, 0, 1]), logits), 12)  # right 3 times of 4
+        0.0
+        >>> round(expected_calibration_error(np.array([0, 0, 1, 1]), logits), 12)
+        0.25
+
+    References:
+        Guo et al., "On Calibration of Modern Neural Networks", 2017, equation 3, bins of their
+        experiments. Deviation: none.
+    """
+    error = sum(
+        bin_.count * abs(bin_.accuracy - bin_.confidence)
+        for bin_ in reliability(labels, logits, num_bins=num_bins)
+        if bin_.accuracy is not None and bin_.confidence is not None
+    )
+    return float(error / len(labels))
+
+
+def brier(labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
+    """Mean over examples of the squared distance between probabilities and the one-hot label.
+
+    Args:
+        labels: Class numbers in [0, v).
+        logits: One row an example, v >= 2.
+
+    Returns:
+        The loss, in [0, 2]. For two classes it is twice the one-sided form that scikit-learn defaults to.
+
+    Raises:
+        ConfigError: The logits are those of a regression.
+        DataError: There are no examples, a label is missing, or a logit is not finite.
+
+    Examples:
+        >>> round(brier(np.array([0]), np.log([[0.75, 0.25]])), 12)  # (1/4)^2 + (1/4)^2
+        0.125
+
+    References:
+        Brier, "Verification of forecasts expressed in terms of probability", 1950. Deviation: none.
+    """
+    probabilities = _probabilities(labels, logits)
+    return float(np.square(probabilities - np.eye(logits.shape[1])[labels]).sum(axis=1).mean())
+
+
+def negative_log_likelihood(labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
+    """Mean of -log p(label) in nats, >= 0.
+
+    Args:
+        labels: Class numbers in [0, v).
+        logits: One row an example, v >= 2.
+
+    Raises:
+        ConfigError: The logits are those of a regression.
+        DataError: There are no examples, a label is missing, or a logit is not finite.
+    """
+    _check_classes(logits)
+    return empirical_risk(labels, logits)
+
+
+def calibration(labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> dict[str, float]:
+    """The three numbers of this file by name, as a record keeps them.
+
+    Args:
+        labels: Class numbers in [0, v).
+        logits: One row an example, v >= 2.
+
+    Returns:
+        `expected_calibration_error` (15 bins, [0, 1]), `brier` ([0, 2]) and `negative_log_likelihood` (nats).
+
+    Raises:
+        ConfigError: The logits are those of a regression.
+        DataError: There are no examples, a label is missing, or a logit is not finite.
+    """
+    return {
+        "expected_calibration_error": expected_calibration_error(labels, logits),
+        "brier": brier(labels, logits),
+        "negative_log_likelihood": negative_log_likelihood(labels, logits),
+    }
+
+
+def _check_classes(logits: Float[np.ndarray, "b v"]) -> None:
+    """Refuse a regression."""
+    if logits.shape[1] == 1:
+        raise ConfigError(
+            "calibration needs at least 2 classes, got 1 value an example; leave it out for scores."
+        )
+
+
+def _probabilities(
+    labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]
+) -> Float[np.ndarray, "b v"]:
+    """Softmax in float64, after checking what goes in."""
+    _check_classes(logits)
+    check_labelled(labels, logits)
+    probabilities: np.ndarray = softmax(logits.astype(np.float64), axis=1)
+    return probabilities

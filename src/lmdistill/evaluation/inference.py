@@ -1,0 +1,104 @@
+"""Running a network over a data set without training it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from lmdistill.core.errors import DataError
+from lmdistill.core.types import Batch, Net
+
+
+@contextmanager
+def evaluating(net: Net) -> Iterator[None]:
+    """No dropout and no gradients inside the block; afterwards every module is in the mode it was in.
+
+    `no_grad` and not `inference_mode`: some models keep tensors that they make on the way (rotary
+    tables, say), and one made in inference mode cannot be used for training later.
+    """
+    modes = [(module, module.training) for module in net.modules()] if isinstance(net, nn.Module) else []
+    for module, _ in modes:
+        module.training = False
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def logits_of(
+    net: Net,
+    batches: Iterable[Batch],
+    *,
+    device: torch.device | str,
+    as_teacher: bool = False,
+    on_batch: Callable[[int], None] = lambda num_examples: None,
+) -> Float[np.ndarray, "b v"]:
+    """The network's logits for every example, in the order of the data set.
+
+    Where the batches carry `Batch.examples`, rows come back by ascending row number, so that batches
+    sorted by length give the same array as unsorted ones; otherwise in the order of the batches.
+
+    Args:
+        net: A network that is already on `device`.
+        batches: Batches of one position an example, in any order; read once, one at a time.
+        device: Where to move each batch.
+        as_teacher: Read the teacher's view of each batch (its own tokenizer), not the student's.
+        on_batch: Told the number of examples after each batch, for a progress bar.
+
+    Returns:
+        float32 logits, one row an example.
+
+    Raises:
+        DataError: There are no batches, or `in_order` cannot order them.
+    """
+    place = torch.device(device)
+    logits: list[Tensor] = []
+    examples: list[Tensor] = []
+    with evaluating(net):
+        for batch in batches:
+            inputs = (batch.for_teacher if as_teacher else batch.inputs).to(place)
+            logits.append(net(inputs, hidden=False).logits.float())  # stays there: copying would wait
+            if batch.examples is not None:
+                examples.append(batch.examples)
+            on_batch(len(batch.labels))
+    if not logits:
+        raise DataError("there are 0 batches to run the network on; check the split and its filters.")
+    if examples and len(examples) != len(logits):
+        raise DataError(
+            f"{len(examples)} of {len(logits)} batches carry example numbers; "
+            "give them to all batches or to none."
+        )
+    rows = torch.cat(logits).cpu().numpy()
+    return in_order(rows, torch.cat(examples).cpu().numpy()) if examples else rows
+
+
+def in_order(rows: Float[np.ndarray, "b v"], examples: Int[np.ndarray, " b"]) -> Float[np.ndarray, "b v"]:
+    """The rows by ascending example number.
+
+    Args:
+        rows: One row an example.
+        examples: The example number of each row.
+
+    Returns:
+        The same rows, sorted.
+
+    Raises:
+        DataError: An example number occurs twice, as when a sampler repeats examples to fill the last batch.
+
+    Examples:
+        >>> in_order(np.array([[0.2], [0.0], [0.1]]), np.array([2, 0, 1])).tolist()
+        [[0.0], [0.1], [0.2]]
+    """
+    order = np.argsort(examples, kind="stable")
+    twice = np.flatnonzero(np.diff(examples[order]) == 0)
+    if twice.size:
+        raise DataError(
+            f"example {examples[order][twice[0]]} occurs twice among {len(rows)} rows; "
+            "give every example once, without filling up the last batch."
+        )
+    return rows[order]

@@ -1,0 +1,66 @@
+"""Empirical risk on what was trained on and on what was not: the gap that MixKD's theorems bound."""
+
+import numpy as np
+from jaxtyping import Float, Num
+from scipy.special import log_softmax
+
+from lmdistill.evaluation.classification import check_labelled
+
+
+def empirical_risk(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
+    """Mean loss over examples: cross-entropy in nats, or the squared error where v = 1.
+
+    Args:
+        labels: Class numbers in [0, v), or scores when v = 1.
+        logits: One row an example, in the order of the labels.
+
+    Returns:
+        The risk, >= 0, computed in float64.
+
+    Raises:
+        DataError: There are no examples, a label is missing, or a logit is not finite.
+
+    Examples:
+        >>> round(empirical_risk(np.array([1]), np.log([[0.75, 0.25]])), 4)  # log 4
+        1.3863
+        >>> empirical_risk(np.array([2.0, 5.0]), np.array([[1.0], [5.0]]))
+        0.5
+    """
+    check_labelled(labels, logits)
+    if logits.shape[1] == 1:
+        return float(np.square(logits[:, 0].astype(np.float64) - labels).mean())
+    log_probs = log_softmax(logits.astype(np.float64), axis=1)
+    return float(-log_probs[np.arange(len(labels)), labels].mean())
+
+
+def risks(
+    *,
+    train_labels: Num[np.ndarray, " n"],
+    train_logits: Float[np.ndarray, "n v"],
+    dev_labels: Num[np.ndarray, " b"],
+    dev_logits: Float[np.ndarray, "b v"],
+) -> dict[str, float]:
+    """Risk on the training set, on the dev set, and the second minus the first.
+
+    The training set should be the original one, without augmented or mixed examples, so that
+    methods can be compared; a sample of it will do.
+
+    Args:
+        train_labels: Labels of training examples.
+        train_logits: The network's logits for them, without dropout.
+        dev_labels: Labels of dev examples.
+        dev_logits: The network's logits for them.
+
+    Returns:
+        `train_risk`, `dev_risk` (nats, or squared score points) and `generalisation_gap`, which may be
+        negative.
+
+    Raises:
+        DataError: There are no examples, a label is missing, or a logit is not finite.
+
+    References:
+        Liang et al., "MixKD", 2021, its theorems on the gap. Deviation: they speak of a bounded loss and
+        the expected risk; this is the unbounded cross-entropy, and the dev set stands for the expectation.
+    """
+    train, dev = empirical_risk(train_labels, train_logits), empirical_risk(dev_labels, dev_logits)
+    return {"train_risk": train, "dev_risk": dev, "generalisation_gap": dev - train}

@@ -1,0 +1,1 @@
+"""Students as folders that other software loads."""

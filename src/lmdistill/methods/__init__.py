@@ -1,0 +1,26 @@
+"""How a student learns from one batch: one file a method, and the table of their names."""
+
+from types import MappingProxyType
+
+from lmdistill.core.errors import UnknownNameError
+from lmdistill.core.types import Method
+from lmdistill.methods.finetune import FineTune
+from lmdistill.methods.kd import KD
+from lmdistill.methods.mixkd import MixKD
+from lmdistill.methods.pkd import PKD
+
+METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
+    {"finetune": FineTune, "kd": KD, "mixkd": MixKD, "pkd": PKD}
+)
+"""Every method, by the name used in recipes and on the command line."""
+
+
+def method_named(name: str) -> type[Method]:
+    """The method called `name`, or an error that names the nearest one."""
+    try:
+        return METHODS[name]
+    except KeyError:
+        raise UnknownNameError("method", name, METHODS) from None
+
+
+__all__ = ["KD", "METHODS", "PKD", "FineTune", "MixKD", "method_named"]

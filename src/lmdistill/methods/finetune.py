@@ -1,0 +1,39 @@
+"""Learn from gold labels alone."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from lmdistill.core.types import Batch, Mixing, Net
+from lmdistill.objectives.reduce import masked_sum
+from lmdistill.objectives.supervised import label_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTune:
+    r"""Cross-entropy on the labels, squared error on scores; the teacher, if any, is ignored.
+
+    .. math:: L = -\frac{1}{n} \sum_i y_i \cdot \log softmax(g(x_i))
+
+    References:
+        Liang et al., "MixKD", 2021: L_MLE, the FT rows.
+    """
+
+    @property
+    def uses_teacher(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """Nothing is mixed."""
+        return None
+
+    def check(self, student: Net, teacher: Net | None) -> None:
+        """Accept every pair."""
+
+    def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """The label term."""
+        logits = student(batch.inputs).logits
+        return {"label": masked_sum(label_loss(logits, batch.labels), batch.scored)}

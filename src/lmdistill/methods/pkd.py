@@ -1,0 +1,101 @@
+"""Learn from a teacher's outputs and from its intermediate states."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lmdistill.core.errors import MismatchError
+from lmdistill.core.types import Batch, Mixing, Net, Outputs
+from lmdistill.methods.checks import require_range, require_teacher
+from lmdistill.methods.kd import KD
+from lmdistill.objectives.hidden import last_map, skip_map, state_distance
+from lmdistill.objectives.reduce import masked_sum
+
+
+@dataclass(frozen=True, kw_only=True)
+class PKD:
+    r"""KD plus a term on the first token's states, layer by layer.
+
+    .. math:: L = L_{KD} + \beta \, \frac{1}{|M|} \sum_{(j, k) \in M} d(h^S_j, h^T_k)
+
+    References:
+        Sun et al., "Patient Knowledge Distillation for BERT Model Compression", 2019, eq. 7 and 8. The mean over
+        layers and features follows the released code (see `state_distance`).
+    """
+
+    kd: KD = field(default_factory=KD)
+    """The output terms."""
+
+    beta: float = 100.0
+    """Weight of the state term, >= 0; the paper searches 10 to 1000."""
+
+    layers: Literal["skip", "last"] | tuple[tuple[int, int], ...] = "skip"
+    """Which layers are paired: PKD-Skip, PKD-Last, or (student, teacher) pairs counted from 1 (0: embeddings)."""
+
+    normalised: bool = True
+    """Compare states of unit length."""
+
+    def __post_init__(self) -> None:
+        require_range("beta", self.beta, low=0)
+
+    @property
+    def uses_teacher(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """Nothing is mixed."""
+        return None
+
+    def check(self, student: Net, teacher: Net | None) -> None:
+        """Widths must agree, and every pair must name layers that exist."""
+        self.kd.check(student, teacher)
+        teacher = require_teacher("pkd", teacher)
+        if teacher.width != student.width:
+            raise MismatchError(
+                f"the teacher's states have {teacher.width} features and the student's {student.width}; "
+                "pkd compares them directly. Use a student cut from this teacher, or method kd."
+            )
+        if teacher.num_layers < student.num_layers:
+            raise MismatchError(
+                f"the teacher has {teacher.num_layers} layers and the student {student.num_layers}; "
+                "pkd pairs each student layer with a higher one. Use a student of fewer layers."
+            )
+        pairs = self.pairs(student.num_layers, teacher.num_layers)
+        if not pairs:
+            raise MismatchError(
+                f"pkd pairs the layers below the last, and a student of {student.num_layers} layer has none. "
+                "Use 2 or more student layers, or list the pairs in layers."
+            )
+        for ours, theirs in pairs:
+            if not (0 <= ours <= student.num_layers and 0 <= theirs <= teacher.num_layers):
+                raise MismatchError(
+                    f"layers pairs student layer {ours} with teacher layer {theirs}; the student has layers 0 to "
+                    f"{student.num_layers} and the teacher 0 to {teacher.num_layers}. Name layers in these ranges."
+                )
+
+    def pairs(self, student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
+        """(student layer, teacher layer) pairs, counted from 1."""
+        if isinstance(self.layers, str):
+            return {"skip": skip_map, "last": last_map}[self.layers](student_layers, teacher_layers)
+        return self.layers
+
+    def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """Run both networks once, then compare outputs and states."""
+        assert teacher is not None  # check() has run
+        with torch.no_grad():
+            theirs = teacher(batch.for_teacher, hidden=True)
+        return self.compare(student(batch.inputs, hidden=True), theirs, batch)
+
+    def compare(self, ours: Outputs, theirs: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """KD's terms and the state term."""
+        pairs = self.pairs(len(ours.hidden) - 1, len(theirs.hidden) - 1)
+        distances = [
+            state_distance(ours.hidden[j][:, 0], theirs.hidden[k][:, 0], normalised=self.normalised) for j, k in pairs
+        ]
+        state = torch.stack(distances).mean(0)
+        return dict(**self.kd.compare(ours, theirs, batch), state=self.beta * masked_sum(state, batch.scored))

@@ -1,0 +1,60 @@
+"""Losses against gold labels, one value a position."""
+
+from jaxtyping import Float, Num
+from torch import Tensor
+from torch.nn.functional import cross_entropy as _cross_entropy
+
+from lmdistill.objectives.reduce import lifted
+
+
+def cross_entropy(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:
+    """Negative log-likelihood of each label, in nats.
+
+    Args:
+        logits: Scores of the classes.
+        labels: Class numbers in [0, v).
+
+    Examples:
+        >>> import torch
+        >>> cross_entropy(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+        tensor([0.6931])
+    """
+    flat = _cross_entropy(lifted(logits).flatten(0, -2), labels.flatten(), reduction="none")
+    return flat.view(labels.shape)
+
+
+def squared_error(logits: Float[Tensor, "*p 1"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:
+    """Squared difference between the one output and each score."""
+    return (lifted(logits).squeeze(-1) - labels).square()
+
+
+def label_loss(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:
+    """Cross-entropy for class numbers, squared error for scores; the kind of the labels decides."""
+    return squared_error(logits, labels) if labels.is_floating_point() else cross_entropy(logits, labels)
+
+
+def mixed_label_loss(
+    logits: Float[Tensor, " m v"],
+    labels: Num[Tensor, " m"],
+    partner_labels: Num[Tensor, " m"],
+    share: Float[Tensor, " m"],
+) -> Float[Tensor, " m"]:
+    r"""Loss of interpolated examples against interpolated labels.
+
+    .. math:: -y' \cdot \log softmax(g(x')), \quad y' = \lambda y_i + (1 - \lambda) y_j
+
+    The cross-entropy is linear in the label, so the mixed one-hot label never has to be built.
+    Scores are interpolated themselves and compared by squared error.
+
+    Args:
+        logits: Outputs on the mixed examples.
+        labels: Labels of the first examples.
+        partner_labels: Labels of their partners.
+        share: Lambda, in [0, 1].
+
+    References:
+        Liang et al., "MixKD", 2021, L_SM. Regression is not in the paper; mixing the scores is our choice.
+    """
+    if labels.is_floating_point():
+        return squared_error(logits, share * labels + (1 - share) * partner_labels)
+    return share * cross_entropy(logits, labels) + (1 - share) * cross_entropy(logits, partner_labels)

@@ -1,0 +1,1 @@
+"""Compositions of everything below: a recipe in, a run folder out."""

@@ -1,0 +1,97 @@
+"""Recipes from files: find, read, override, write."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.core.types import Method
+from lmdistill.recipes.construct import construct, plain
+from lmdistill.recipes.schema import Recipe
+
+
+def builtin() -> dict[str, str]:
+    """The recipes that come with the package: name and text."""
+    folder = files("lmdistill.recipes") / "builtin"
+    found = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".yaml")}
+    return {name.removesuffix(".yaml"): text for name, text in sorted(found.items())}
+
+
+def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe called `name`, or in the file `name`, with `a.b=value` overrides applied in order.
+
+    Raises:
+        UnknownNameError: If there is neither; or a key or a choice in it does not exist.
+        ConfigError: If it is no YAML, or a value is outside its type or range.
+    """
+    table = _table(str(name))
+    for override in overrides:
+        _override(table, override)
+    return recipe_of(table)
+
+
+def recipe_of(table: dict[str, Any]) -> Recipe:
+    """A recipe from plain values; `method:` stands for a table of one."""
+    table = dict(table)
+    if "method" in table:
+        if "methods" in table:
+            raise ConfigError(
+                f"the recipe has method and methods ({', '.join(table['methods'])}); keep one of them, "
+                "or set methods.NAME.field."
+            )
+        single = construct(Method, table.pop("method"), "method")
+        table["methods"] = {type(single).__name__: single}
+    if isinstance(table.get("training"), dict) and "seed" in table["training"]:
+        raise ConfigError(f"training.seed is {table['training']['seed']}; a recipe has a list of seeds. Set seeds=[...].")
+    recipe: Recipe = construct(Recipe, table)
+    return recipe
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe with every default written out; reading it gives an equal recipe."""
+    table = plain(recipe)
+    del table["training"]["seed"]
+    text: str = yaml.safe_dump(table, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _table(name: str) -> dict[str, Any]:
+    """Plain values of a file or a built-in recipe."""
+    path = Path(name)
+    known = builtin()
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+    elif name in known:
+        text = known[name]
+    elif path.suffix in {".yaml", ".yml"}:
+        raise ConfigError(f"there is no recipe file {name}. Built-in recipes: {', '.join(known)}.")
+    else:
+        raise UnknownNameError("recipe", name, known)
+    try:
+        table = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(table, dict):
+        raise ConfigError(f"{name} must be a table of keys and values, got {table!r}.")
+    return table
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    """Apply `a.b=value`; the value is YAML."""
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"--set takes a.b=value, got {override!r}.")
+    *parents, last = path.split(".")
+    inner = table
+    for parent in parents:
+        if inner.get(parent) is None:
+            inner[parent] = {}
+        inner = inner[parent]
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override}: {parent} is {inner!r}, which has no keys.")
+    inner[last] = yaml.safe_load(text)
+
+

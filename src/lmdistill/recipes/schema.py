@@ -1,0 +1,138 @@
+"""What a recipe can say: a tree of values, each with its default and its range.
+
+A recipe is a YAML file; every leaf below is a key of it and can be set with `--set a.b=value`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.core.types import Method
+from lmdistill.data.augment import Augmenter
+from lmdistill.engine.training import Training
+from lmdistill.methods import MixKD
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Extra training rows made from the training rows."""
+
+    augmenter: Augmenter
+    """How texts are rewritten."""
+
+    copies: int = 1
+    """Variants of each row, >= 1."""
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ConfigError(f"copies must be >= 1, got {self.copies}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Where the examples come from and how much of them is used."""
+
+    source: str = "hub"
+    """`hub`, a folder with GLUE in either layout, a file of your own, or `owner/name` of a hub data set."""
+
+    dev: str | None = None
+    """Your own dev file; without one, a tenth of the training rows is set aside."""
+
+    text: tuple[str, ...] = ()
+    """Column of the text, or columns of the pair, in your own data; inferred when empty."""
+
+    label: str | None = None
+    """Column of the label in your own data; inferred when missing."""
+
+    kind: Literal["classification", "regression"] | None = None
+    """What your own labels are; inferred when missing."""
+
+    fraction: float = 1.0
+    """Share of the training rows to use, in (0, 1]; the same rows for teacher and student."""
+
+    rows: int | None = None
+    """Number of training rows to use, instead of a fraction."""
+
+    subset_seed: int = 0
+    """Which rows those are; not changed by `seeds`."""
+
+    max_length: int = 128
+    """Longest input in tokens; longer ones are cut and counted."""
+
+    augmentation: Augmentation | None = None
+    """Extra training rows; none unless asked for."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction <= 1:
+            raise ConfigError(f"fraction must be in (0, 1], got {self.fraction}.")
+        if self.rows is not None and self.rows < 1:
+            raise ConfigError(f"rows must be >= 1, got {self.rows}.")
+        if self.rows is not None and self.fraction != 1:
+            raise ConfigError(f"rows is {self.rows} and fraction is {self.fraction}; set only one of them.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """The network that is imitated."""
+
+    model: str = "bert-base-uncased"
+    """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first when it has no head for the task."""
+
+    trust_remote_code: bool = False
+    """Run code that comes with the model."""
+
+    training: Training = field(default_factory=lambda: Training(epochs=3, keep="best"))
+    """How it is fine-tuned, where it has to be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Student:
+    """The network that learns."""
+
+    init: Literal["teacher", "pretrained", "random"] = "teacher"
+    """Weights: the fine-tuned teacher's (the paper), those from before its fine-tuning, or none."""
+
+    layers: int | tuple[int, ...] = 3
+    """How many of the teacher's layers, or which of them (counted from 0)."""
+
+    keep: Literal["first", "last", "alternate"] = "first"
+    """Which layers, where `layers` is a number."""
+
+    model: str | None = None
+    """Another model instead, with its own tokenizer and width; `layers` is then not used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A distillation, or several that differ in method and seed."""
+
+    task: str = "sst2"
+    """A task of the table (`lmdistill list tasks`), `synthetic`, or `own` for your own data."""
+
+    data: Data = field(default_factory=Data)
+    """Examples."""
+
+    teacher: Teacher = field(default_factory=Teacher)
+    """Who is imitated."""
+
+    student: Student = field(default_factory=Student)
+    """Who learns."""
+
+    methods: Mapping[str, Method] = field(default_factory=lambda: MappingProxyType({"MixKD": MixKD()}))
+    """How, by the names that tables show. A recipe with one method may say `method:` instead."""
+
+    training: Training = field(default_factory=Training)
+    """How long, how fast, in what batches. Its seed comes from `seeds`."""
+
+    seeds: tuple[int, ...] = (0,)
+    """A run for each."""
+
+    def __post_init__(self) -> None:
+        if not self.methods:
+            raise ConfigError("methods is empty; name at least one, as in methods: {KD: {name: kd}}.")
+        if not self.seeds:
+            raise ConfigError("seeds is empty; give at least one, as in seeds: [0].")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ConfigError(f"seeds are {list(self.seeds)}, one of them twice; each run needs its own.")

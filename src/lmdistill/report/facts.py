@@ -1,0 +1,172 @@
+"""The pieces of a record: what was learned, by which networks, where and how well."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _defined(value: Any) -> Any:
+    """None for a number that does not exist: a correlation of a constant, say, is NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_defined)]
+Scores = dict[str, dict[str, Number]]
+
+
+class Part(BaseModel):
+    """A piece of a record: it cannot be changed, and a misspelt key is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+
+class TaskFacts(Part):
+    """What was learned, from which data."""
+
+    name: str
+    """Name of the task."""
+    kind: Literal["classification", "regression"]
+    """Classes or scores."""
+    labels: tuple[str, ...]
+    """Names of the classes in the order of the logits; empty for a regression."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of the metrics, headline first."""
+    source: str
+    """Where the data came from."""
+    fingerprint: str
+    """Of the contents."""
+    rows: dict[str, int]
+    """Examples in each split."""
+    truncated: dict[str, float] = {}
+    """Share of examples that were cut to the longest allowed length, by split, in [0, 1]."""
+    synthetic: bool = False
+    """Whether a program made the texts."""
+    notes: tuple[str, ...] = ()
+    """What was inferred, dropped or counted on the way."""
+
+
+class Environment(Part):
+    """Where a run took place."""
+
+    python: str
+    """Version of Python."""
+    torch: str | None
+    """Version of torch; None when it is not installed, like the next two."""
+    transformers: str | None
+    """Version of transformers."""
+    accelerate: str | None
+    """Version of accelerate."""
+    platform: str
+    """Operating system and architecture."""
+    processor: str
+    """Name of the processor."""
+    device: str
+    """What the networks ran on."""
+    threads: int
+    """Threads of torch."""
+    commit: str | None
+    """Commit of the git checkout in the working directory, None outside of one."""
+    dirty: bool | None
+    """Whether that checkout had changes."""
+
+
+class Parameters(Part):
+    """Where the weights of a network are."""
+
+    embeddings: int
+    """In the embedding tables."""
+    encoder: int
+    """In the layers."""
+    head: int
+    """After the layers."""
+    total: int
+    """All of them."""
+
+
+class Latency(Part):
+    """How long one batch takes."""
+
+    p50_ms: float
+    """Median over runs, in milliseconds."""
+    p95_ms: float
+    """95th percentile over runs, in milliseconds."""
+    num_runs: int
+    """Batches measured."""
+    batch_size: int
+    """Examples a batch."""
+    tokens: int
+    """Tokens an example."""
+    device: str
+    """What ran it."""
+    threads: int
+    """Threads of torch."""
+
+
+class NetworkFacts(Part):
+    """What a network is and costs."""
+
+    source: str
+    """Where it came from."""
+    layers: int
+    """Depth."""
+    parameters: Parameters
+    """Counts."""
+    disk_bytes: int | None = None
+    """Size of the saved weights."""
+    flops: Number = None
+    """Floating-point operations for one example."""
+    fingerprint: str
+    """Of the weights."""
+    latency: dict[str, Latency] = {}
+    """By batch size, written as text."""
+
+
+class Bin(Part):
+    """Predictions of about the same confidence."""
+
+    confidence: float
+    """Mean probability of the predicted class, in [0, 1]."""
+    accuracy: float
+    """Share that was right, in [0, 1]."""
+    count: int
+    """Predictions in the bin."""
+
+
+class Calibration(Part):
+    """Whether a network is as often right as it says."""
+
+    ece: Number
+    """Expected calibration error, in [0, 1]."""
+    brier: Number
+    """Mean squared error of the probabilities."""
+    nll: Number
+    """Mean negative log-likelihood, in nats."""
+    bins: tuple[Bin, ...] = ()
+    """From unsure to sure; empty bins may be left out."""
+
+
+class Risk(Part):
+    """Mean loss on what was seen and on what was not."""
+
+    train: Number
+    """On training examples."""
+    dev: Number
+    """On dev examples."""
+    gap: Number
+    """Dev minus training."""
+
+
+class Training(Part):
+    """How much work the run was."""
+
+    steps: int
+    """Optimizer steps."""
+    epochs: float
+    """Passes over the training data."""
+    seconds: float
+    """Wall-clock time of the training loop."""
+    examples_per_second: Number
+    """Originals a second."""
+    resumed: bool | int = False
+    """Whether, or how often, the run was continued after a stop."""

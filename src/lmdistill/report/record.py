@@ -1,0 +1,181 @@
+"""What a run writes down about itself, and how it is found again.
+
+A run folder holds `recipe.yaml`, `record.json`, `history.jsonl`, `predictions.jsonl`, `student/`, often
+`teacher/`, `report.html` and `README.md`. This file is about `record.json`: one object, one schema number.
+"""
+
+import logging
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from lmdistill.core.errors import RunError
+from lmdistill.core.storage import read_json, write_json
+from lmdistill.report.facts import (
+    Calibration,
+    Environment,
+    NetworkFacts,
+    Number,
+    Part,
+    Risk,
+    Scores,
+    TaskFacts,
+    Training,
+)
+
+SCHEMA = 1
+RECORD = "record.json"
+
+logger = logging.getLogger("lmdistill")
+
+
+class Record(Part):
+    """Everything that is kept of one run: one object in `record.json`."""
+
+    schema_number: int = Field(default=SCHEMA, alias="schema")
+    """Version of this layout; called `schema` in the file."""
+    lmdistill: str
+    """Version of the package that wrote it."""
+    kind: Literal["finetune", "distill"]
+    """What the run did."""
+    name: str
+    """Label in tables; runs that share it and differ in the seed are one row."""
+    seed: int
+    """Of everything random."""
+    task: TaskFacts
+    """What was learned."""
+    method: dict[str, Any]
+    """Its `name` and its fields."""
+    recipe: dict[str, Any]
+    """The resolved recipe."""
+    command: str
+    """What to type to repeat the run."""
+    environment: Environment
+    """Where it took place."""
+    student: NetworkFacts
+    """What came out."""
+    teacher: NetworkFacts | None = None
+    """What it learned from."""
+    metrics: Scores
+    """Of the student: split, then metric; the first split is the headline."""
+    teacher_metrics: Scores | None = None
+    """Of the teacher, on the same examples."""
+    majority: Scores = {}
+    """Of always answering the most frequent class (the mean, for a regression)."""
+    selected: Literal["last", "dev-best"]
+    """Which weights were kept; `dev-best` makes the dev score an optimistic one."""
+    agreement: dict[str, Number] | None = None
+    """How the student compares with the teacher, answer by answer."""
+    calibration: Calibration | None = None
+    """Of the student."""
+    teacher_calibration: Calibration | None = None
+    """Of the teacher."""
+    risk: Risk | None = None
+    """The generalisation gap."""
+    training: Training
+    """How much work it was."""
+    alarms: tuple[str, ...] = ()
+    """What a reader must know before believing the numbers."""
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """Split and metric of the one number that stands for the run."""
+        return next(iter(self.metrics)), self.task.metrics[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFolder:
+    """A run on disk."""
+
+    path: Path
+    """The folder."""
+
+    record: Record
+    """Its `record.json`."""
+
+
+def _finite(value: Any) -> Any:
+    """`value` with infinities and NaN as words, since JSON has neither."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write `folder/record.json`, whole or not at all, and return its path."""
+    path = folder / RECORD
+    write_json(path, _finite(record.model_dump(mode="json", by_alias=True)))
+    return path
+
+
+def read_record(folder: Path) -> Record:
+    """The record of the run in `folder`.
+
+    Raises:
+        RunError: If there is none, if it is not JSON, if another version of the layout wrote it, or if
+            a field is missing, unknown or of the wrong kind.
+    """
+    path = folder / RECORD
+    try:
+        value = read_json(path)
+    except FileNotFoundError:
+        raise RunError(f"no {RECORD} in {folder}. Name a folder that a finished run has written.") from None
+    except ValueError as error:
+        raise RunError(f"{path} is not JSON ({error}). Run it again.") from None
+    number = value.get("schema") if isinstance(value, dict) else None
+    if number != SCHEMA:
+        raise RunError(
+            f"{path} has schema {number}, and this version reads schema {SCHEMA}. "
+            "Read it with the version of lmdistill that wrote it, or run it again."
+        )
+    try:
+        return Record.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise RunError(f"{path} is damaged at {field}: {first['msg']}. Run it again.") from None
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts seed-2 before seed-10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    """Run folders at or below `folder`; what lies inside a run folder belongs to that run."""
+    if (folder / RECORD).is_file():
+        yield folder
+    elif folder.is_dir():
+        for child in sorted(folder.iterdir(), key=_natural):
+            if child.is_dir() and not child.name.startswith("."):  # a dot: half-written
+                yield from _run_folders(child)
+
+
+def find_records(paths: Iterable[Path | str]) -> Sequence[RunFolder]:
+    """The runs at or below the given folders, each once, in the order of the paths and then of the names.
+
+    Args:
+        paths: Run folders, or folders of run folders to any depth. Those without a finished run are
+            skipped with a warning, as long as another has one.
+
+    Raises:
+        RunError: If no run is found, or if a record cannot be read.
+    """
+    names = [Path(path) for path in paths]
+    found: dict[Path, Path] = {}
+    for name in names:
+        folders = list(_run_folders(name))
+        found |= {folder.resolve(): folder for folder in folders if folder.resolve() not in found}
+        if not folders:
+            logger.warning("no %s below %s; skipped.", RECORD, name)
+    if not found:
+        places = ", ".join(str(name) for name in names) or "nothing"
+        raise RunError(f"no {RECORD} below {places}. Name a run folder, or a folder with run folders in it.")
+    return [RunFolder(path=folder, record=read_record(folder)) for folder in found.values()]

@@ -1,0 +1,88 @@
+"""What a comparison of runs consists of, as numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lmdistill.report.facts import TaskFacts
+from lmdistill.report.record import RunFolder
+from lmdistill.report.statistics import Spread
+
+Score = tuple[str, str]
+"""A split and a metric."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a network takes."""
+
+    parameters: int
+    """Weights, embeddings included."""
+
+    disk_bytes: float | None
+    """Size of the saved weights; the mean over seeds."""
+
+    latency_ms: float | None
+    """Median time of one batch; the median over seeds."""
+
+    speedup: float | None = None
+    """Latency of the teacher divided by that of the row; 1 for the teacher."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """All seeds of one way to get a network."""
+
+    label: str
+    """Its name in the table."""
+
+    role: Literal["teacher", "baseline", "student"]
+    """The baseline is what the others are tested against."""
+
+    runs: tuple[RunFolder, ...]
+    """The runs it is made of; none for a teacher that is only known from its students."""
+
+    quality: Mapping[Score, Spread]
+    """Scores over seeds."""
+
+    cost: Cost
+    """What the network takes."""
+
+    kept: float | None = None
+    """Share of the teacher's headline score."""
+
+    closed: float | None = None
+    """Share of the way from the baseline to the teacher."""
+
+    p_value: float | None = None
+    """Of a paired test against the baseline."""
+
+    @property
+    def selected(self) -> bool:
+        """Whether the dev set has chosen the weights."""
+        return any(run.record.selected == "dev-best" for run in self.runs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All rows about one task."""
+
+    task: TaskFacts
+    """Of the first run."""
+
+    scores: tuple[Score, ...]
+    """The measured ones, headline first."""
+
+    rows: tuple[Row, ...]
+    """Teachers, then the baseline, then the others in the order of their runs."""
+
+    batch_size: int
+    """Of the latencies."""
+
+    majority: Mapping[str, Mapping[str, float | None]]
+    """What a constant answer scores."""
+
+    @property
+    def runs(self) -> tuple[RunFolder, ...]:
+        """Every run in the table."""
+        return tuple(run for row in self.rows for run in row.runs)
