@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError, DataError
@@ -38,6 +38,7 @@ def _ece_of_the_paper(labels, logits, num_bins):
     )
 
 
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 300), num_classes=st.integers(2, 5), num_bins=st.integers(1, 20))
 def test_the_error_equals_equation_3_and_lies_between_0_and_1(seed, num_classes, num_bins):
     labels, logits = _example(seed, num_classes)
@@ -46,6 +47,7 @@ def test_the_error_equals_equation_3_and_lies_between_0_and_1(seed, num_classes,
     assert error == pytest.approx(_ece_of_the_paper(labels, logits, num_bins), abs=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 300), shift=st.floats(-50, 50))
 def test_order_of_examples_and_shift_of_logits_change_nothing(seed, shift):
     labels, logits = _example(seed)
@@ -55,6 +57,7 @@ def test_order_of_examples_and_shift_of_logits_change_nothing(seed, shift):
     )
 
 
+@settings(deadline=None, max_examples=50)
 @given(right=st.integers(11, 19))
 def test_a_network_right_as_often_as_it_says_has_no_error(right):
     share = right / 20
@@ -63,6 +66,7 @@ def test_a_network_right_as_often_as_it_says_has_no_error(right):
     assert expected_calibration_error(labels, logits) == pytest.approx(0.0, abs=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 300), num_bins=st.integers(1, 30))
 def test_the_bins_hold_every_example_once_and_inside_their_edges(seed, num_bins):
     labels, logits = _example(seed, 2)

@@ -1,10 +1,13 @@
+import gzip
 import logging
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lmdistill.core.errors import DataError, MismatchError, UnknownNameError
+from lmdistill.data.tasks import SIZES, TASKS
 from lmdistill.evaluation.submission import TEST_FILES, write_submission
 
 OFFICIAL_ROWS = {
@@ -20,6 +23,9 @@ OFFICIAL_ROWS = {
     "WNLI": 146,
     "AX": 1104,
 }
+
+
+RAW = Path(__file__).parents[2].parent / "shared" / "data" / "glue_raw"
 
 
 def _predictions(seed=0, leave_out=()):
@@ -78,25 +84,51 @@ def test_classes_are_written_in_the_words_of_the_server(whole, key, name, answer
     assert said == [answers.split()[value] for value in predictions[key]]
 
 
+def test_files_and_tasks_agree_on_splits_sizes_and_the_order_of_classes():
+    splits = {
+        name if split == "test" else f"{name}_{split.removeprefix('test_')}": (spec, SIZES[name][split])
+        for name, spec in TASKS.items()
+        for split in spec.test_splits
+        if name in SIZES
+    }
+    assert TEST_FILES.keys() == splits.keys()
+    for key, file in TEST_FILES.items():
+        spec, rows = splits[key]
+        assert file.rows == rows
+        assert file.answers in (spec.labels, tuple(str(number) for number in range(len(spec.labels))))
+
+
+@pytest.mark.skipif(not RAW.exists(), reason="../shared/data/glue_raw is not here")
+def test_the_official_test_files_count_their_rows_from_zero():
+    paths = {file.name: RAW / file.name / "test.tsv.gz" for file in TEST_FILES.values()}
+    paths["AX"] = RAW / "diagnostic" / "diagnostic.tsv.gz"
+    present = {name: path for name, path in paths.items() if path.exists()}
+    assert present
+    for name, path in present.items():
+        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
+            indices = [line.split("\t")[0] for line in file][1:]
+        assert indices == [str(row) for row in range(OFFICIAL_ROWS[name])]
+
+
 def test_scores_are_cut_to_their_range_with_three_decimals(tmp_path):
     scores = np.full(1379, 2.0, dtype=np.float32)
     scores[:4] = [-0.3, 5.7, 3.14159, 4.9996]
-    leave_out = TEST_FILES.keys() - {"stsb"}
     write_submission(tmp_path / "a.zip", {"stsb": scores}, fill=True)
     lines = _read(tmp_path / "a.zip")["STS-B.tsv"]
     assert lines[1:6] == ["0\t0.000", "1\t5.000", "2\t3.142", "3\t5.000", "4\t2.000"]
-    assert len(leave_out) == 10
 
 
 def test_the_same_predictions_give_the_same_bytes(whole, tmp_path):
     path, predictions, _ = whole
     write_submission(tmp_path / "again.zip", dict(reversed(predictions.items())))
     assert (tmp_path / "again.zip").read_bytes() == path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_missing_tasks_are_refused_by_name_and_nothing_is_written(tmp_path):
     with pytest.raises(
-        MismatchError, match="wants 11 files, there are predictions for 9, missing: wnli, ax. Predict"
+        MismatchError, match=r"wants 11 files, there are predictions for 9, missing: wnli, ax\. Predict"
     ):
         write_submission(tmp_path / "a.zip", _predictions(leave_out=("ax", "wnli")))
     assert list(tmp_path.iterdir()) == []

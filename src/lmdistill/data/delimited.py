@@ -9,9 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from lmdistill.core.errors import DataError
-from lmdistill.core.fingerprint import file_fingerprint
+from lmdistill.core.fingerprint import file_fingerprint, fingerprint
 from lmdistill.data.rows import Row, Rows
 from lmdistill.data.text_file import open_text, require_file
+
+Lines = Callable[[], Iterator[tuple[int, list[str]]]]
+"""Opens a file at its first line: fields with line numbers."""
 
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
@@ -64,7 +67,7 @@ def _csv_lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _table(
-    path: Path, lines: Callable[[], Iterator[tuple[int, list[str]]]], header: tuple[str, ...], ragged: bool
+    path: Path, lines: Lines, quoting: str, header: tuple[str, ...] = (), ragged: bool = False
 ) -> Rows:
     """Rows of a delimited file; its first line is the header unless one is given."""
     given = bool(header)
@@ -77,7 +80,8 @@ def _table(
         for number, fields in itertools.islice(_without_blanks(path, lines()), 0 if given else 1, None):
             yield Row(number, _fitted(f"{path}, line {number}", header, fields, ragged))
 
-    return Rows(name=str(path), fieldnames=header, key=file_fingerprint(path), read=read)
+    key = fingerprint(file_fingerprint(path), quoting, header, ragged)
+    return Rows(name=str(path), fieldnames=header, key=key, read=read)
 
 
 def require_header(path: Path, header: tuple[str, ...]) -> None:
@@ -100,7 +104,7 @@ def plain_rows(path: Path, *, header: tuple[str, ...] = (), ragged: bool = False
         ragged: Let rows with another number of fields through, without the columns they lack.
     """
     require_file(path)
-    return _table(path, partial(_split_lines, path), header, ragged)
+    return _table(path, partial(_split_lines, path), "none", header, ragged)
 
 
 def _tsv_is_quoted(path: Path) -> bool:
@@ -130,17 +134,14 @@ def _delimiter(path: Path) -> str:
 def csv_rows(path: Path) -> Rows:
     """Rows of a CSV file."""
     delimiter = _delimiter(path)
-    rows = _table(path, partial(_csv_lines, path, delimiter), (), False)
-    return (
-        rows
-        if delimiter == ","
-        else replace(rows, notes=(f"columns are separated by {delimiter!r} in {path.name}",))
-    )
+    rows = _table(path, partial(_csv_lines, path, delimiter), delimiter)
+    note = f"columns are separated by {delimiter!r} in {path.name}"
+    return rows if delimiter == "," else replace(rows, notes=(note,))
 
 
 def tsv_rows(path: Path) -> Rows:
     """Rows of a TSV file of unknown make."""
     if not _tsv_is_quoted(path):
         return plain_rows(path)
-    rows = _table(path, partial(_csv_lines, path, "\t"), (), False)
+    rows = _table(path, partial(_csv_lines, path, "\t"), "\t")
     return replace(rows, notes=(f"double quotes enclose texts in {path.name}",))

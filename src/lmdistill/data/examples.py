@@ -11,7 +11,7 @@ import numpy as np
 from datasets import Dataset, Features, Value
 from datasets.exceptions import DatasetGenerationError
 
-from lmdistill.core.errors import DataError, LmdistillError
+from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.data.progress import quiet_unless_terminal
 from lmdistill.data.rows import Row, Rows
@@ -157,18 +157,29 @@ def _refusal(flaw: Flaw, place: str, row: Row, reading: Reading) -> str:
 
 def _unwrapped(error: DatasetGenerationError) -> Exception:
     """What went wrong while examples were written, as one of our errors."""
-    cause = error.__cause__
-    if isinstance(cause, LmdistillError):
+    cause: BaseException | None = error.__cause__
+    if isinstance(cause, DataError):
         return cause
     if isinstance(cause, OSError):
         return DataError(
             f"the examples cannot be stored ({cause}). Free space, or set HF_DATASETS_CACHE to a folder."
         )
-    return error
+    return RuntimeError(f"the examples cannot be written: {cause or error}")
+
+
+def require_rows(rows: Rows) -> None:
+    """Refuse a table without rows.
+
+    Raises:
+        DataError: It has a header only.
+    """
+    if next(rows.read(), None) is None:
+        columns = ", ".join(rows.fieldnames)
+        raise DataError(f"{rows.name} has a header ({columns}) and no rows. Add examples.")
 
 
 def build(rows: Rows, reading: Reading) -> tuple[Dataset, tuple[str, ...]]:
-    """Write the examples of `rows` to the cache of `datasets`, once for each content, and map them into memory.
+    """Write the examples of `rows` to the cache of `datasets`, once for each content, and memory-map them.
 
     Returns:
         The examples as `Task` describes them, and notes on flawed rows. Memory does not grow with the rows.
@@ -176,6 +187,7 @@ def build(rows: Rows, reading: Reading) -> tuple[Dataset, tuple[str, ...]]:
     Raises:
         DataError: A row that cannot be used (with its place), or no rows at all.
     """
+    require_rows(rows)
     columns = {"sentence1": "string", "sentence2": "string", "label": type_of_label[reading.spec.kind]}
     columns |= {"index": "int64", "flaw": "int8"}
     features = Features({name: Value(kind) for name, kind in columns.items()})
@@ -188,10 +200,6 @@ def build(rows: Rows, reading: Reading) -> tuple[Dataset, tuple[str, ...]]:
             )
         except DatasetGenerationError as error:
             raise _unwrapped(error) from error
-        if not table.num_rows:
-            raise DataError(
-                f"{rows.name} has a header ({', '.join(rows.fieldnames)}) and no rows. Add examples."
-            )
         kept, notes = _without_flaws(table, reading) if reading.tolerated else (table, [])
     if not kept.num_rows:
         raise DataError(f"{rows.name}: none of the {table.num_rows} rows can be used ({'; '.join(notes)}).")

@@ -47,8 +47,8 @@ def _json_rows(path: Path) -> Rows:
                 odd = sorted(set(header) ^ set(value))[0]
                 state = "misses" if odd in header else "adds"
                 raise DataError(
-                    f"{path}, line {number}: the object {state} {odd!r}; the first one has {', '.join(header)}. "
-                    "Give all objects the same keys."
+                    f"{path}, line {number}: the object {state} {odd!r}; the first one has "
+                    f"{', '.join(header)}. Give all objects the same keys."
                 )
             yield Row(number, {name: text_of(value[name]) for name in header})
 

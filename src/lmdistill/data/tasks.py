@@ -93,7 +93,7 @@ class TaskSpec:
         return max(1, len(self.labels))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A task with its examples.
 

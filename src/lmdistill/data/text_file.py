@@ -2,11 +2,12 @@
 
 import difflib
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import TextIO, cast
 
 from lmdistill.core.errors import DataError
 
@@ -35,9 +36,9 @@ def require_file(path: Path) -> None:
     raise DataError(f"{path} does not exist.{hint or ' Check the name.'}")
 
 
-def _open_binary(path: Path) -> BinaryIO:
+def _open_binary(path: Path) -> gzip.GzipFile | io.BufferedReader:
     """The file's contents, decompressed."""
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _not_utf8(path: Path) -> DataError:
@@ -50,8 +51,8 @@ def _not_utf8(path: Path) -> DataError:
             except UnicodeDecodeError as error:
                 byte = line[error.start]
                 return DataError(
-                    f"{path}, line {number}: byte {offset + error.start} is 0x{byte:02x}, which is not UTF-8. "
-                    "Save the file as UTF-8."
+                    f"{path}, line {number}: byte {offset + error.start} is 0x{byte:02x}, which is not "
+                    "UTF-8; save the file as UTF-8."
                 )
             offset += len(line)
     return DataError(f"{path} is not UTF-8. Save the file as UTF-8.")

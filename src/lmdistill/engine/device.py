@@ -1,7 +1,7 @@
 """The one door to accelerate's settings."""
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator as Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DataLoaderConfiguration
 

@@ -244,7 +244,7 @@ def _open(
     """Hand student and optimizer to accelerate; freeze the teacher."""
     learner, optimizer = accelerator.prepare(student, _adamw(student, training.optimizer))
     if isinstance(teacher, nn.Module):
-        teacher.to(accelerator.device).eval().requires_grad_(False)
+        teacher.to(accelerator.device).eval()
     return _Session(
         method=method,
         learner=torch.compile(learner) if training.compile else learner,

@@ -97,6 +97,7 @@ def _teacher_rows(
             label="Teacher" if len(sizes) == 1 else f"Teacher ({pairs[0][1].layers} layers)",
             role="teacher",
             runs=tuple(run for name, run in made.items() if name in {t.fingerprint for _, t in pairs}),
+            networks=tuple({teacher.fingerprint: teacher for _, teacher in pairs}.values()),
             quality=_quality(scores, list(known.values())),
             cost=replace(cost, speedup=None if cost.latency_ms is None else 1.0),
             kept=1.0,
@@ -156,7 +157,15 @@ def _compared(row: Row, headline: Score, baseline: Row | None, teacher: Row | No
     )
 
 
-def _comparison(runs: Sequence[RunFolder], baseline: str | None, batch_size: int) -> Comparison:
+def _ordered(labels: Iterable[str], floor: str | None, order: Sequence[str]) -> list[str]:
+    """The baseline, then what `order` names, then the rest as it came."""
+    ranks = {label: rank for rank, label in enumerate(order)}
+    return sorted(labels, key=lambda label: (label != floor, ranks.get(label, len(ranks))))
+
+
+def _comparison(
+    runs: Sequence[RunFolder], baseline: str | None, batch_size: int, order: Sequence[str]
+) -> Comparison:
     """The rows of one task."""
     task = runs[0].record.task
     scores = tuple((split, m) for split in runs[0].record.metrics for m in task.metrics)
@@ -172,13 +181,14 @@ def _comparison(runs: Sequence[RunFolder], baseline: str | None, batch_size: int
             label=label,
             role="student",
             runs=tuple(group),
+            networks=tuple(run.record.student for run in group),
             quality=_quality(scores, [run.record.metrics for run in group]),
             cost=_cost([run.record.student for run in group], batch_size),
         )
         for label, group in zip(labels, groups, strict=True)
     }
     rows = []
-    for label in sorted(plain, key=lambda label: label != floor):  # the baseline first, the rest as they came
+    for label in _ordered(plain, floor, order):
         theirs = plain[label].runs[0].record.teacher
         only = next(iter(teachers.values())) if len(teachers) == 1 else None
         teacher = only if theirs is None else teachers[theirs.layers, theirs.parameters.total]
@@ -193,7 +203,7 @@ def _comparison(runs: Sequence[RunFolder], baseline: str | None, batch_size: int
 
 
 def compare(
-    runs: Sequence[RunFolder], *, baseline: str | None = None, batch_size: int = 1
+    runs: Sequence[RunFolder], *, baseline: str | None = None, batch_size: int = 1, order: Sequence[str] = ()
 ) -> tuple[Comparison, ...]:
     """One comparison for each task, in the order of the runs.
 
@@ -205,8 +215,12 @@ def compare(
         baseline: Label of the row that the others are compared with; by default the one called FT, or the
             first that was only fine-tuned.
         batch_size: Of the latencies, one of those that were measured.
+        order: Labels of rows in the order they shall have, after the teacher and the baseline; what it does
+            not name follows in the order of the runs.
 
     Raises:
         UnknownNameError: If no row is called `baseline`.
     """
-    return tuple(_comparison(group, baseline, batch_size) for group in _grouped(runs, _task_key).values())
+    return tuple(
+        _comparison(group, baseline, batch_size, order) for group in _grouped(runs, _task_key).values()
+    )

@@ -18,7 +18,9 @@ Scores = dict[str, dict[str, Number]]
 class Part(BaseModel):
     """A piece of a record: it cannot be changed, and a misspelt key is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, ser_json_inf_nan="strings"
+    )
 
 
 class TaskFacts(Part):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lmdistill.core.errors import RunError
 from lmdistill.core.storage import write_text
@@ -18,6 +18,8 @@ def _plain(value: Any) -> Any:
     """`value` with None for NaN and infinities, which JSON does not have."""
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -88,7 +90,7 @@ class HistoryWriter:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "HistoryWriter":
         return self
 
     def __exit__(

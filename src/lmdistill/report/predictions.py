@@ -26,7 +26,7 @@ class Prediction:
     split: str
     """Name of the split."""
 
-    label: float
+    label: float | int
     """Class number, or score."""
 
     student: tuple[float, ...]

@@ -5,7 +5,6 @@ A run folder holds `recipe.yaml`, `record.json`, `history.jsonl`, `predictions.j
 """
 
 import logging
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from lmdistill.core.errors import RunError
-from lmdistill.core.storage import read_json, write_json
+from lmdistill.core.storage import read_json, write_text
 from lmdistill.report.facts import (
     Calibration,
     Environment,
@@ -65,7 +64,7 @@ class Record(Part):
     """Of the student: split, then metric; the first split is the headline."""
     teacher_metrics: Scores | None = None
     """Of the teacher, on the same examples."""
-    majority: Scores = {}
+    majority: Scores = Field(default_factory=dict)
     """Of always answering the most frequent class (the mean, for a regression)."""
     selected: Literal["last", "dev-best"]
     """Which weights were kept; `dev-best` makes the dev score an optimistic one."""
@@ -99,19 +98,10 @@ class RunFolder:
     """Its `record.json`."""
 
 
-def _finite(value: Any) -> Any:
-    """`value` with infinities and NaN as words, since JSON has neither."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 def write_record(folder: Path, record: Record) -> Path:
-    """Write `folder/record.json`, whole or not at all, and return its path."""
+    """Write `folder/record.json`, whole or not at all, and return its path; infinities become words."""
     path = folder / RECORD
-    write_json(path, _finite(record.model_dump(mode="json", by_alias=True)))
+    write_text(path, record.model_dump_json(by_alias=True, indent=2) + "\n")
     return path
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from lmdistill.report.facts import TaskFacts
+from lmdistill.report.facts import NetworkFacts, TaskFacts
 from lmdistill.report.record import RunFolder
 from lmdistill.report.statistics import Spread
 
@@ -42,6 +42,9 @@ class Row:
     runs: tuple[RunFolder, ...]
     """The runs it is made of; none for a teacher that is only known from its students."""
 
+    networks: tuple[NetworkFacts, ...]
+    """The network of each seed, >= 1."""
+
     quality: Mapping[Score, Spread]
     """Scores over seeds."""
 
@@ -74,7 +77,7 @@ class Comparison:
     """The measured ones, headline first."""
 
     rows: tuple[Row, ...]
-    """Teachers, then the baseline, then the others in the order of their runs."""
+    """Teachers, then the baseline, then the others."""
 
     batch_size: int
     """Of the latencies."""

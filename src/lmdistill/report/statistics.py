@@ -11,6 +11,9 @@ from scipy import stats
 
 RESAMPLES = 2000
 
+Value = float | int | None
+"""A number that may not exist."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
@@ -26,7 +29,7 @@ class Spread:
     """How many values, >= 1."""
 
 
-def spread(values: Sequence[float | None]) -> Spread | None:
+def spread(values: Sequence[Value]) -> Spread | None:
     """Mean and sample standard deviation of the values that exist; None if none does.
 
     Examples:
@@ -56,7 +59,7 @@ def mcnemar(ours: Bool[np.ndarray, "s n"], theirs: Bool[np.ndarray, "s n"]) -> f
         A number in (0, 1].
 
     Examples:
-        >>> mcnemar(np.array([[True] * 6]), np.array([[True] + [False] * 5]))
+        >>> round(mcnemar(np.array([[True] * 6]), np.array([[True] + [False] * 5])), 6)
         0.0625
 
     References:
@@ -136,7 +139,7 @@ def paired_bootstrap(
     return float(min(1.0, 2 * (smaller + 1) / (resamples + 1)))
 
 
-def share_kept(student: float | None, teacher: float | None) -> float | None:
+def share_kept(student: Value, teacher: Value) -> float | None:
     """What the student has of the teacher's quality; None if the teacher's is not positive.
 
     Examples:
@@ -146,7 +149,7 @@ def share_kept(student: float | None, teacher: float | None) -> float | None:
     return None if student is None or teacher is None or teacher <= 0 else student / teacher
 
 
-def gap_closed(student: float | None, baseline: float | None, teacher: float | None) -> float | None:
+def gap_closed(student: Value, baseline: Value, teacher: Value) -> float | None:
     """How far the student is on the way from the baseline (0) to the teacher (1).
 
     None if the teacher is not better than the baseline: then there is no way to go.
@@ -163,9 +166,7 @@ def gap_closed(student: float | None, baseline: float | None, teacher: float | N
 
 
 def majority_alarms(
-    who: str,
-    scores: Mapping[str, Mapping[str, float | None]],
-    majority: Mapping[str, Mapping[str, float | None]],
+    who: str, scores: Mapping[str, Mapping[str, Value]], majority: Mapping[str, Mapping[str, Value]]
 ) -> tuple[str, ...]:
     """One sentence for every score that always giving the same answer would reach.
 
@@ -179,7 +180,8 @@ def majority_alarms(
         ('the student is not above a constant answer: dev accuracy 50.00 % against 50.00 %.',)
     """
     return tuple(
-        f"{who} is not above a constant answer: {split} {metric} {100 * value:.2f} % against {100 * floor:.2f} %."
+        f"{who} is not above a constant answer: "
+        f"{split} {metric} {100 * value:.2f} % against {100 * floor:.2f} %."
         for split, values in scores.items()
         for metric, value in values.items()
         if value is not None and (floor := majority.get(split, {}).get(metric)) is not None and value <= floor

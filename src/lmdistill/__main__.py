@@ -1,0 +1,5 @@
+"""python -m lmdistill."""
+
+from lmdistill.cli.main import main
+
+main()

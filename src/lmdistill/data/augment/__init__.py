@@ -1,0 +1,49 @@
+"""New training texts out of old ones: back-translation, masked language models, small edits.
+
+An augmenter is a frozen dataclass of settings and turns a batch of texts into as many new ones; a `Store`
+keeps every result; `augmented` puts new rows behind the old ones.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lmdistill.core.errors import UnknownNameError
+from lmdistill.data.augment.apertium import Apertium
+from lmdistill.data.augment.augmenter import Augmenter
+from lmdistill.data.augment.compose import Counts, augmented
+from lmdistill.data.augment.eda import Eda
+from lmdistill.data.augment.marian import Marian
+from lmdistill.data.augment.masked import Masked
+from lmdistill.data.augment.store import Store
+
+AUGMENTERS: Mapping[str, type[Apertium] | type[Eda] | type[Marian] | type[Masked]] = MappingProxyType(
+    {"apertium": Apertium, "eda": Eda, "marian": Marian, "masked": Masked}
+)
+"""Name in a recipe -> augmenter; its fields are its settings."""
+
+
+def augmenter_named(name: str) -> type[Apertium] | type[Eda] | type[Marian] | type[Masked]:
+    """The augmenter called `name`; `UnknownNameError` if there is none.
+
+    Examples:
+        >>> augmenter_named("eda").__name__
+        'Eda'
+    """
+    try:
+        return AUGMENTERS[name]
+    except KeyError:
+        raise UnknownNameError("augmenter", name, AUGMENTERS) from None
+
+
+__all__ = [
+    "AUGMENTERS",
+    "Apertium",
+    "Augmenter",
+    "Counts",
+    "Eda",
+    "Marian",
+    "Masked",
+    "Store",
+    "augmented",
+    "augmenter_named",
+]

@@ -1,0 +1,75 @@
+"""A text as words and the gaps between them, so that words can change while everything else stays."""
+
+import re
+
+WORD = re.compile(r"([^\W\d_]+(?:['’-][^\W\d_]+)*)")
+
+FUNCTION_WORDS: frozenset[str] = frozenset(
+    """
+    a an the this that these those each every either neither some any all both such
+    i me my mine myself you your yours yourself yourselves he him his himself she her hers herself
+    it its itself we us our ours ourselves they them their theirs themselves one
+    who whom whose which what when where why how there here
+    am is are was were be been being do does did doing done have has had having
+    can could may might must shall should will would ought
+    not no nor never none nothing nobody n't cannot
+    and or but if then else than as because while although though unless until since whether so
+    at by for from in into of off on onto out over under up down to toward towards with within without
+    about above across after against along among around before behind below beneath beside between beyond
+    during except through throughout upon via per
+    too very just only also again once ever
+    s t d m ll re ve
+    """.split()  # noqa: SIM905 - a list literal would be one word a line
+)
+"""Closed-class words of English, negations and what tokenizers leave of contractions included.
+
+Neither EDA nor TinyBERT replaces stop words; ours is a list of grammatical words alone, since the usual
+lists need a download. Numbers are no words here: they stay as they are.
+"""
+
+
+def split(text: str) -> list[str]:
+    """Pieces of `text` that join to it again: gaps at even places, words at odd ones.
+
+    Examples:
+        >>> split("It's good, isn't it?")
+        ['', "It's", ' ', 'good', ', ', "isn't", ' ', 'it', '?']
+    """
+    return WORD.split(text)
+
+
+def is_content(word: str) -> bool:
+    """Whether `word` carries meaning of its own, so that replacing it makes a paraphrase.
+
+    Examples:
+        >>> is_content("movie"), is_content("The"), is_content("isn't")
+        (True, False, False)
+    """
+    lower = word.lower().replace("’", "'")
+    return (
+        lower not in FUNCTION_WORDS
+        and lower.split("'")[0] not in FUNCTION_WORDS
+        and not lower.endswith("n't")
+    )
+
+
+def cased_like(word: str, model: str) -> str:
+    """`word` in the case of `model`: capitals for capitals, a capital for a capital, itself otherwise.
+
+    Examples:
+        >>> cased_like("film", "MOVIE"), cased_like("film", "Movie"), cased_like("film", "movie")
+        ('FILM', 'Film', 'film')
+    """
+    if len(model) > 1 and model.isupper():
+        return word.upper()
+    return word[:1].upper() + word[1:] if model[:1].isupper() else word
+
+
+def folded(text: str) -> str:
+    r"""`text` with every run of white space as one blank, none at the ends.
+
+    Examples:
+        >>> folded(" a\n b ")
+        'a b'
+    """
+    return " ".join(text.split())

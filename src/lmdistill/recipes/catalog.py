@@ -1,0 +1,35 @@
+"""Everything that a recipe can name, with one line each."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from lmdistill.data.augment import AUGMENTERS
+from lmdistill.data.tasks import TASKS, TaskSpec
+from lmdistill.methods import METHODS
+from lmdistill.recipes.read import builtin
+
+
+def _first_line(text: str | None) -> str:
+    """The first line of a docstring or of a comment at the top of a file."""
+    return (text or "").strip().splitlines()[0].lstrip("# ")
+
+
+def _task_line(task: TaskSpec) -> str:
+    """What is asked, in which classes, how it is scored."""
+    classes = ", ".join(task.labels) or "a score"
+    return f"{' and '.join(task.columns)} to {classes}; {', '.join(task.metrics)}"
+
+
+_KINDS: Mapping[str, Callable[[], dict[str, str]]] = MappingProxyType(
+    {
+        "recipes": lambda: {name: _first_line(text) for name, text in builtin().items()},
+        "methods": lambda: {name: _first_line(cls.__doc__) for name, cls in METHODS.items()},
+        "tasks": lambda: {name: _task_line(task) for name, task in TASKS.items()},
+        "augmenters": lambda: {name: _first_line(cls.__doc__) for name, cls in AUGMENTERS.items()},
+    }
+)
+
+
+def catalog(kind: str) -> dict[str, str]:
+    """Name to line, for "recipes", "methods", "tasks" or "augmenters"."""
+    return _KINDS[kind]()

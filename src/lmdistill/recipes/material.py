@@ -1,0 +1,136 @@
+"""A task as its networks read it: every split encoded for the student and, where it differs, for the teacher."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from lmdistill.core.errors import MismatchError
+from lmdistill.core.types import Batch, Method, Net
+from lmdistill.data.collate import Collator, View
+from lmdistill.data.encode import encode, tokenizer_fingerprint
+from lmdistill.data.feed import Feed
+from lmdistill.data.sampling import Plan, in_order
+from lmdistill.data.tasks import Task
+from lmdistill.engine.training import Training
+from lmdistill.evaluation.inference import logits_of
+from lmdistill.models.network import Network
+
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One split, as both networks read it."""
+
+    student: View
+    """The student's view."""
+
+    teacher: View | None
+    """The teacher's, if it has a tokenizer of its own."""
+
+    truncated: float
+    """Share of the examples that were cut for the student, in [0, 1]."""
+
+    @property
+    def lengths(self) -> Num[np.ndarray, " n"]:
+        """Tokens of each example."""
+        return np.asarray(self.student.rows.with_format("numpy")["length"][:], dtype=np.int64)
+
+    @property
+    def labels(self) -> Num[np.ndarray, " n"]:
+        """Class number or score of each example."""
+        return np.asarray(self.student.rows.with_format("numpy")["label"][:])
+
+    def batches(self, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
+        """Every example once, longest first."""
+        collator = Collator(student=self.student, teacher=self.teacher)
+        for (draw,) in in_order(self.lengths, batch_size=size):
+            yield collator[draw]
+
+    def head(self, size: int) -> "Split":
+        """The first `size` examples."""
+        rows = range(min(size, len(self.student.rows)))
+        views = [
+            None if view is None else View(rows=view.rows.select(rows), padding=view.padding)
+            for view in (self.student, self.teacher)
+        ]
+        assert views[0] is not None
+        return Split(student=views[0], teacher=views[1], truncated=self.truncated)
+
+    def logits(self, net: Net, device: str, *, as_teacher: bool = False) -> Float[np.ndarray, "n v"]:
+        """The network's answers, in the order of the rows."""
+        return logits_of(net, self.batches(), device=device, as_teacher=as_teacher)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A task, encoded."""
+
+    task: Task
+    """What it was made from."""
+
+    train: Split
+    """What is learned from."""
+
+    dev: Mapping[str, Split]
+    """What is evaluated on; the first is the headline."""
+
+    def feed(self, method: Method, training: Training) -> Feed:
+        """The batches of a run."""
+        plan = Plan(
+            lengths=self.train.lengths,
+            batch_size=training.batch_size,
+            epochs=training.epochs,
+            seed=training.seed,
+            accumulate=training.accumulate,
+            mixing=method.mixing,
+            group_by_length=training.group_by_length,
+        )
+        return Feed(
+            plan=plan,
+            collator=Collator(student=self.train.student, teacher=self.train.teacher, mixing=method.mixing),
+        )
+
+
+def prepare(task: Task, student: Network, teacher: Network | None, *, max_length: int) -> Material:
+    """Encode the training and dev splits of `task` for both networks.
+
+    Raises:
+        MismatchError: If the student does not predict the task's classes.
+    """
+    require_outputs(task, student, "student")
+    other = teacher if teacher is not None and not same_tokenizer(student, teacher) else None
+
+    def split(name: str) -> Split:
+        ours, truncated = _view(task, name, student, max_length)
+        theirs = None if other is None else _view(task, name, other, max_length)[0]
+        return Split(student=ours, teacher=theirs, truncated=truncated)
+
+    return Material(task=task, train=split("train"), dev={name: split(name) for name in task.spec.splits})
+
+
+def require_outputs(task: Task, network: Network, who: str) -> None:
+    """The network must have one output for each label of the task, or one for a score."""
+    want = task.spec.num_classes
+    if network.num_classes != want:
+        raise MismatchError(
+            f"the {who} predicts {network.num_classes} classes and {task.spec.name} has "
+            f"{want}{': ' + ', '.join(task.spec.labels) if task.spec.labels else ' (a score)'}. "
+            f"Load a {who} with num_labels={want}."
+        )
+
+
+def same_tokenizer(first: Network, second: Network) -> bool:
+    """Whether both networks cut texts into the same numbers."""
+    one, two = first.tokenizer, second.tokenizer
+    return one is two or (
+        tokenizer_fingerprint(one) == tokenizer_fingerprint(two) and one.pad_token_id == two.pad_token_id
+    )
+
+
+def _view(task: Task, split: str, network: Network, max_length: int) -> tuple[View, float]:
+    """One split for one tokenizer, and the share that was cut."""
+    encoded = encode(task.split(split), network.tokenizer, max_length=max_length, pair=task.is_pair)
+    return View(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)), encoded.truncated

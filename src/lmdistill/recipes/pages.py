@@ -1,0 +1,27 @@
+"""The pages of a folder of runs: report.html, and the README of a single run."""
+
+from pathlib import Path
+
+from lmdistill.core.storage import write_text
+from lmdistill.report.card import run_readme
+from lmdistill.report.comparison import compare
+from lmdistill.report.html import write_report
+from lmdistill.report.record import RECORD, find_records, read_record
+from lmdistill.report.tables import grid, markdown
+
+
+def write_pages(folder: Path, order: tuple[str, ...] = ()) -> None:
+    """Write `folder/report.html` and `folder/README.md` from the records at or below `folder`.
+
+    Args:
+        folder: A run, or a folder of runs.
+        order: Labels in the order of the table.
+    """
+    runs = find_records([folder])
+    write_report(folder, runs, order=order)
+    if (folder / RECORD).is_file():
+        text = run_readme(read_record(folder), folder.name)
+    else:
+        tables = "\n\n".join(markdown(grid(table)) for table in compare(runs, order=order))
+        text = f"# {folder.name}\n\n{tables}\n\nA folder for each run; `report.html` has the curves.\n"
+    write_text(folder / "README.md", text)

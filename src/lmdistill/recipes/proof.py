@@ -1,0 +1,204 @@
+"""Trained networks to the facts of a record: quality, agreement, calibration, risk, cost."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from lmdistill.core.types import Inputs
+from lmdistill.evaluation.agreement import agreement
+from lmdistill.evaluation.calibration import calibration, reliability
+from lmdistill.evaluation.classification import is_at_chance, majority, score
+from lmdistill.evaluation.cost import disk_bytes, latencies
+from lmdistill.evaluation.risk import risks
+from lmdistill.models.describe import describe, fingerprint, flops
+from lmdistill.models.network import Network
+from lmdistill.recipes.material import Material, Split
+from lmdistill.report.facts import Calibration, Latency, NetworkFacts, Parameters, Risk, TaskFacts
+from lmdistill.report.predictions import Prediction
+
+RISK_ROWS = 2000
+"""Training examples on which the empirical risk is measured, at most."""
+
+LATENCY_BATCHES = (1, 16)
+"""Batch sizes of the latency measurement; 16 is that of MixKD's Table 2."""
+
+LATENCY_RUNS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Logits of both networks on every dev split."""
+
+    student: Mapping[str, Float[np.ndarray, "n v"]]
+    """By split."""
+
+    teacher: Mapping[str, Float[np.ndarray, "n v"]] | None
+    """By split, where there is a teacher."""
+
+
+def ask(material: Material, student: Network, teacher: Network | None, device: str) -> Answers:
+    """Run both networks over the dev splits."""
+    ours = {name: split.logits(student, device) for name, split in material.dev.items()}
+    theirs = None
+    if teacher is not None:
+        theirs = {name: split.logits(teacher, device, as_teacher=True) for name, split in material.dev.items()}
+    return Answers(student=ours, teacher=theirs)
+
+
+def scores(material: Material, logits: Mapping[str, Float[np.ndarray, "n v"]]) -> dict[str, dict[str, float]]:
+    """The task's metrics on every dev split."""
+    return {name: score(material.task.spec.metrics, material.dev[name].labels, values) for name, values in logits.items()}
+
+
+def quality(material: Material, answers: Answers) -> dict[str, Any]:
+    """The part of a record that says how good the student is, and how like its teacher."""
+    first = next(iter(material.dev))
+    labels = material.dev[first].labels
+    classes = material.task.spec.kind == "classification"
+    ours, theirs = answers.student[first], None if answers.teacher is None else answers.teacher[first]
+    return {
+        "metrics": scores(material, answers.student),
+        "teacher_metrics": None if answers.teacher is None else scores(material, answers.teacher),
+        "majority": {name: majority(material.task.spec.metrics, split.labels) for name, split in material.dev.items()},
+        "agreement": None if theirs is None else agreement(ours, theirs),
+        "calibration": _calibration(labels, ours) if classes else None,
+        "teacher_calibration": _calibration(labels, theirs) if classes and theirs is not None else None,
+        "alarms": _alarms(material, answers),
+    }
+
+
+def _calibration(labels: Any, logits: Float[np.ndarray, "n v"]) -> Calibration:
+    """Three numbers and the bins that hold anything."""
+    numbers = calibration(labels, logits)
+    return Calibration(
+        ece=numbers["expected_calibration_error"],
+        brier=numbers["brier"],
+        nll=numbers["negative_log_likelihood"],
+        bins=tuple(
+            {"confidence": b.confidence, "accuracy": b.accuracy, "count": b.count}  # type: ignore[misc]
+            for b in reliability(labels, logits)
+            if b.count
+        ),
+    )
+
+
+def _alarms(material: Material, answers: Answers) -> tuple[str, ...]:
+    """One sentence for each network and split that is no better than a constant answer."""
+    found = []
+    networks = {"the student": answers.student, "the teacher": answers.teacher or {}}
+    for who, logits in networks.items():
+        for name, values in logits.items():
+            labels, metrics = material.dev[name].labels, material.task.spec.metrics
+            if is_at_chance(metrics, labels, values):
+                found.append(f"{who} is at or below the majority class on {name}: it has learned nothing of use.")
+    return tuple(found)
+
+
+def risk(material: Material, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
+    """Mean loss on up to 2,000 training examples against dev: the gap that MixKD's theorems bound."""
+    seen = material.train.head(RISK_ROWS)
+    first = next(iter(material.dev.values()))
+    values = risks(
+        train_labels=seen.labels, train_logits=seen.logits(student, device), dev_labels=first.labels, dev_logits=dev
+    )
+    return Risk(train=values["train_risk"], dev=values["dev_risk"], gap=values["generalisation_gap"])
+
+
+def predictions(material: Material, answers: Answers) -> list[Prediction]:
+    """Both networks' answers to every dev example, for paired tests."""
+    found = []
+    for name, split in material.dev.items():
+        theirs = None if answers.teacher is None else answers.teacher[name]
+        for row, (label, logits) in enumerate(zip(split.labels, answers.student[name], strict=True)):
+            found.append(
+                Prediction(
+                    example=row,
+                    split=name,
+                    label=float(label),
+                    student=tuple(float(x) for x in logits),
+                    teacher=None if theirs is None else tuple(float(x) for x in theirs[row]),
+                )
+            )
+    return found
+
+
+def task_facts(material: Material) -> TaskFacts:
+    """What was learned."""
+    task = material.task
+    return TaskFacts(
+        name=task.spec.name,
+        kind=task.spec.kind,
+        labels=task.spec.labels,
+        metrics=task.spec.metrics,
+        source=task.source,
+        fingerprint=task.fingerprint,
+        rows={"train": len(material.train.student.rows), **{k: len(v.student.rows) for k, v in material.dev.items()}},
+        truncated={"train": material.train.truncated, **{k: v.truncated for k, v in material.dev.items()}},
+        synthetic=task.spec.name == "synthetic",
+        notes=task.notes,
+    )
+
+
+def typical(split: Split, size: int, *, as_teacher: bool) -> Inputs:
+    """Inputs of `size` examples of about median length."""
+    lengths = split.lengths
+    middle = np.argsort(lengths, kind="stable")[max(0, (len(lengths) - size) // 2) :][:size]
+    rows = split.student.rows.select(middle), None if split.teacher is None else split.teacher.rows.select(middle)
+    small = Split(
+        student=type(split.student)(rows=rows[0], padding=split.student.padding),
+        teacher=None if split.teacher is None or rows[1] is None else type(split.teacher)(rows=rows[1], padding=split.teacher.padding),
+        truncated=0.0,
+    )
+    (batch,) = small.batches(size)
+    return batch.for_teacher if as_teacher else batch.inputs
+
+
+def cost(
+    material: Material, student: Network, teacher: Network | None, folders: Mapping[str, Any], device: str
+) -> dict[str, NetworkFacts | None]:
+    """What both networks weigh and take, measured in turn on the same examples of median length.
+
+    Args:
+        material: Where the examples come from.
+        student: On `device`.
+        teacher: On `device`, or None.
+        folders: Of the saved networks, by "student" and "teacher".
+        device: Where they run.
+
+    Returns:
+        Facts by "student" and "teacher".
+    """
+    nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
+    split = next(iter(material.dev.values()))
+    sizes = [size for size in LATENCY_BATCHES if size <= len(split.student.rows)]
+    times: dict[str, dict[str, Latency]] = {name: {} for name in nets}
+    tokens = 0
+    for size in sizes:
+        inputs = {name: typical(split, size, as_teacher=name == "teacher") for name in nets}
+        tokens = tokens or inputs["student"].ids.shape[1]
+        for name, value in latencies(nets, inputs, runs=LATENCY_RUNS, device=device).items():
+            times[name][str(size)] = Latency(**asdict(value))
+    return {
+        "teacher": None,
+        **{
+            name: NetworkFacts(
+                source=net.source,
+                layers=net.num_layers,
+                parameters=Parameters(**_counts(net)),
+                disk_bytes=disk_bytes(folders[name]) if folders.get(name) else None,
+                flops=float(flops(net, tokens)),
+                fingerprint=fingerprint(net),
+                latency=times[name],
+            )
+            for name, net in nets.items()
+        },
+    }
+
+
+def _counts(net: Network) -> dict[str, int]:
+    """Parameters by where they are."""
+    found = describe(net)
+    return {name: getattr(found, name) for name in ("embeddings", "encoder", "head", "total")}

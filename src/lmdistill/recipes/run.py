@@ -1,0 +1,111 @@
+"""A whole recipe: data, teacher, and a run for each method and seed."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lmdistill.core.errors import RunError
+from lmdistill.core.storage import write_text
+from lmdistill.data.tasks import Task
+from lmdistill.recipes.construct import plain
+from lmdistill.recipes.examples import load_examples
+from lmdistill.recipes.folder import RECIPE
+from lmdistill.recipes.pages import write_pages
+from lmdistill.recipes.read import recipe_text
+from lmdistill.recipes.schema import Recipe
+from lmdistill.recipes.stage import Stage, run_stage
+from lmdistill.recipes.student import make_student
+from lmdistill.recipes.teacher import Ready, keep_teacher, ready_teacher
+from lmdistill.report.record import RECORD
+
+log = logging.getLogger("lmdistill")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run of a recipe."""
+
+    recipe: Recipe
+    """The recipe with this method and this seed alone."""
+
+    folder: Path
+    """Where it is written."""
+
+    @property
+    def name(self) -> str:
+        """Label in tables."""
+        return next(iter(self.recipe.methods))
+
+    @property
+    def seed(self) -> int:
+        """Of the student."""
+        return self.recipe.seeds[0]
+
+
+def cells(recipe: Recipe, out: Path) -> Iterator[Cell]:
+    """The runs of a recipe: `out` itself if there is one, else `out/NAME-seedN` for each method and seed."""
+    single = len(recipe.methods) == len(recipe.seeds) == 1
+    for name, method in recipe.methods.items():
+        for seed in recipe.seeds:
+            folder = out if single else out / f"{name}-seed{seed}"
+            yield Cell(recipe=replace(recipe, methods={name: method}, seeds=(seed,)), folder=folder)
+
+
+def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
+    """Do all that a recipe asks, in `out`; what is done is not done again, what was interrupted goes on.
+
+    Fine-tuned teachers lie beside `out`, in `teachers/`, so that other recipes find them.
+
+    Returns:
+        The folders of the runs.
+
+    Raises:
+        LmdistillError: For everything that the user can mend; nothing half-written stays.
+    """
+    whole = list(cells(recipe, out))
+    if len(whole) > 1:
+        _open_comparison(recipe, out)
+    examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
+    ready = ready_teacher(
+        recipe.teacher,
+        examples.original,
+        max_length=recipe.data.max_length,
+        cache=out.parent / "teachers",
+        command=command,
+    )
+    for cell in whole:
+        _run_cell(cell, examples.whole, ready, out / "teacher", command)
+    if len(whole) > 1:
+        write_pages(out, order=tuple(recipe.methods))
+    return [cell.folder for cell in whole]
+
+
+def _open_comparison(recipe: Recipe, out: Path) -> None:
+    """Make `out` the folder of several runs; it may be one already, with fewer methods or seeds."""
+    if (out / RECORD).exists() or (out.exists() and any(out.iterdir()) and not (out / RECIPE).is_file()):
+        raise RunError(
+            f"{out} exists and holds {'one run' if (out / RECORD).exists() else 'other files'}; this recipe asks for "
+            f"{len(recipe.methods)} methods x {len(recipe.seeds)} seeds. Choose another --out, or remove it."
+        )
+    write_text(out / RECIPE, recipe_text(recipe))
+
+
+def _run_cell(cell: Cell, task: Task, ready: Ready, teacher_folder: Path, command: str) -> None:
+    """One method with one seed."""
+    recipe = cell.recipe
+    stage = Stage(
+        kind="distill",
+        name=cell.name,
+        task=task,
+        student=make_student(recipe.student, ready, task, seed=cell.seed),
+        teacher=ready.network,
+        method=recipe.methods[cell.name],
+        training=replace(recipe.training, seed=cell.seed),
+        max_length=recipe.data.max_length,
+        folder=cell.folder,
+        teacher_folder=keep_teacher(ready, teacher_folder),
+        recipe=plain(recipe),
+        command=command,
+    )
+    run_stage(stage)

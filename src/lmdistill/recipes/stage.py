@@ -1,0 +1,193 @@
+"""One training run, from two networks and a task to a finished folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from lmdistill.core.storage import write_text
+from lmdistill.core.types import Method, Net
+from lmdistill.data.tasks import Task
+from lmdistill.engine.device import Accelerator, make_accelerator
+from lmdistill.engine.fit import Fitted, Step, Watch, fit
+from lmdistill.engine.progress import bar
+from lmdistill.engine.training import Training
+from lmdistill.evaluation.classification import score
+from lmdistill.export.hugging_face import save
+from lmdistill.models.describe import fingerprint
+from lmdistill.models.network import Network
+from lmdistill.recipes.construct import plain
+from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.material import Material, prepare
+from lmdistill.recipes.pages import write_pages
+from lmdistill.recipes.proof import ask, cost, predictions, quality, risk, task_facts
+from lmdistill.report.card import model_card
+from lmdistill.report.environment import describe_environment
+from lmdistill.report.facts import Training as TrainingFacts
+from lmdistill.report.history import HISTORY, HistoryWriter
+from lmdistill.report.predictions import PREDICTIONS, write_predictions
+from lmdistill.report.record import Record, read_record, write_record
+
+
+HISTORY_FIELDS = ("loss", "parts", "count", "rate", "seconds")
+"""What the history keeps of a step, beside its number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Who learns what from whom, and where it is written."""
+
+    kind: Literal["finetune", "distill"]
+    """What the run does."""
+
+    name: str
+    """Label in tables."""
+
+    task: Task
+    """What is learned."""
+
+    student: Network
+    """Who learns; changed in place."""
+
+    teacher: Network | None
+    """Who is imitated and compared with."""
+
+    method: Method
+    """How."""
+
+    training: Training
+    """How long, seed included."""
+
+    max_length: int
+    """Longest input in tokens."""
+
+    folder: Path
+    """Where everything is written."""
+
+    teacher_folder: Path | None = None
+    """Where the teacher is saved."""
+
+    recipe: Mapping[str, Any]
+    """The resolved recipe, for the record."""
+
+    command: str
+    """What was typed, for the record."""
+
+
+def run_stage(stage: Stage) -> Record:
+    """Train, save, evaluate and record; or continue an interrupted run; or read a finished one.
+
+    Returns:
+        The record that is now in `stage.folder`.
+
+    Raises:
+        RunError: If the folder holds another run.
+        MismatchError: If networks, method and task do not fit.
+        DivergedError: If the loss stops being a number.
+    """
+    place = Workplace(path=stage.folder)
+    accelerator = make_accelerator(stage.training)
+    if accelerator.is_main_process:
+        place.claim(stage.recipe, _inputs(stage))
+    accelerator.wait_for_everyone()
+    if place.is_finished:
+        return read_record(place.path)
+    stage.method.check(stage.student, stage.teacher)
+    material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
+    device = str(accelerator.device)
+    fitted = _train(stage, place, material, accelerator)
+    if accelerator.is_main_process:
+        _finish(stage, place, material, fitted, device)
+    accelerator.wait_for_everyone()
+    return read_record(place.path)
+
+
+def _inputs(stage: Stage) -> dict[str, str]:
+    """Fingerprints of everything that a recipe only names."""
+    teacher = "none" if stage.teacher is None else fingerprint(stage.teacher)
+    return {"data": stage.task.fingerprint, "student": fingerprint(stage.student), "teacher": teacher}
+
+
+def _train(stage: Stage, place: Workplace, material: Material, accelerator: Accelerator) -> Fitted:
+    """Fit, with a bar for the user and a line of history for each step."""
+    feed = material.feed(stage.method, stage.training)
+    title = f"{stage.name} (seed {stage.training.seed})"
+    device = str(accelerator.device)
+    done = 0
+    with HistoryWriter(place.path / HISTORY) as history, bar(title, feed.total_steps) as advance:
+
+        def show(step: Step) -> None:
+            nonlocal done
+            done += step.count
+            history.append({"step": step.number, **{name: getattr(step, name) for name in HISTORY_FIELDS}})
+            advance(step.number, f"loss {step.loss:.3f}, {done / step.seconds:.0f} examples/s")
+
+        watch = Watch(
+            evaluate=lambda net: _headline(material, net, device),
+            on_start=history.truncate_after,
+            on_step=show,
+            on_scores=lambda step, found: history.append({"step": step, "dev": found}),
+        )
+        return fit(
+            stage.method,
+            stage.student,
+            stage.teacher,
+            feed,
+            training=stage.training,
+            accelerator=accelerator,
+            folder=place.checkpoints,
+            watch=watch,
+        )
+
+
+def _headline(material: Material, net: Net, device: str) -> dict[str, float]:
+    """The metrics of the first dev split; the first of them selects."""
+    name, split = next(iter(material.dev.items()))
+    return score(material.task.spec.metrics, split.labels, split.logits(net, device))
+
+
+def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, device: str) -> None:
+    """Save the student, prove what it is worth, and write the record last: it says that the run is over."""
+    save(stage.student, place.student)
+    answers = ask(material, stage.student, stage.teacher, device)
+    folders = {"student": place.student, "teacher": stage.teacher_folder}
+    facts = cost(material, stage.student, stage.teacher, folders, device)
+    first = next(iter(material.dev))
+    record = Record(
+        lmdistill=version("lmdistill"),
+        kind=stage.kind,
+        name=stage.name,
+        seed=stage.training.seed,
+        task=task_facts(material),
+        method=plain(stage.method),
+        recipe=dict(stage.recipe),
+        command=stage.command,
+        environment=describe_environment(device=device, threads=torch.get_num_threads()),
+        selected="dev-best" if stage.training.keep == "best" else "last",
+        risk=risk(material, stage.student, answers.student[first], device),
+        training=_work(stage, material, fitted),
+        **quality(material, answers),
+        **facts,
+    )
+    write_predictions(place.path / PREDICTIONS, predictions(material, answers))
+    write_text(place.student / "README.md", model_card(record))
+    write_record(place.path, record)
+    write_pages(place.path)
+    place.clean()
+
+
+def _work(stage: Stage, material: Material, fitted: Fitted) -> TrainingFacts:
+    """How much work the run was."""
+    plan = material.feed(stage.method, stage.training).plan
+    epochs = fitted.steps / plan.steps_per_epoch
+    here = (fitted.steps - fitted.resumed) / plan.steps_per_epoch * len(plan.lengths)
+    return TrainingFacts(
+        steps=fitted.steps,
+        epochs=epochs,
+        seconds=fitted.seconds,
+        examples_per_second=here / fitted.seconds if here else None,
+        resumed=fitted.resumed,
+    )

@@ -1,0 +1,145 @@
+"""The second table: what is known of each row beside its score."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from lmdistill.report.facts import Calibration, NetworkFacts
+from lmdistill.report.record import Record
+from lmdistill.report.rows import Comparison, Row
+from lmdistill.report.statistics import Value, spread
+from lmdistill.report.tables import NONE, Grid, millions, milliseconds, percent
+
+Text = Callable[[Value], str]
+Values = Iterable[Value]
+Cell = Callable[[Row], str]
+
+
+def plain(value: Value) -> str:
+    """Four digits.
+
+    Examples:
+        >>> plain(0.123456), plain(None)
+        ('0.1235', '–')
+    """
+    return NONE if value is None else f"{value:.4g}"
+
+
+def billions(value: Value) -> str:
+    """Billions with two decimals.
+
+    Examples:
+        >>> billions(2_710_000_000)
+        '2.71 G'
+    """
+    return NONE if value is None else f"{value / 1e9:.2f} G"
+
+
+def duration(value: Value) -> str:
+    """Seconds, minutes or hours.
+
+    Examples:
+        >>> duration(42.4), duration(600), duration(9000)
+        ('42 s', '10.0 min', '2.5 h')
+    """
+    if value is None:
+        return NONE
+    return (
+        f"{value:.0f} s"
+        if value < 100
+        else f"{value / 60:.1f} min"
+        if value < 6000
+        else f"{value / 3600:.1f} h"
+    )
+
+
+def _mean(values: Values) -> Value:
+    """Over what is known."""
+    found = spread(list(values))
+    return None if found is None else found.mean
+
+
+def _calibrations(row: Row, table: Comparison) -> list[Calibration]:
+    """Of the row's networks; a teacher's are in the records of its students."""
+    own = [run.record.calibration for run in row.runs]
+    if row.role == "teacher":
+        names = {network.fingerprint for network in row.networks}
+        students = [run.record for run in table.runs]
+        own += [
+            r.teacher_calibration
+            for r in students
+            if r.teacher is not None and r.teacher.fingerprint in names
+        ]
+    return [one for one in own if one is not None]
+
+
+def _column(found: Callable[[Row], Values], text: Text) -> Cell:
+    """The mean over what `found` finds, as text."""
+    return lambda row: text(_mean(found(row)))
+
+
+def _of_runs(get: Callable[[Record], Value], text: Text = plain) -> Cell:
+    """A column about runs."""
+    return _column(lambda row: (get(run.record) for run in row.runs), text)
+
+
+def _of_networks(get: Callable[[NetworkFacts], Value], text: Text = plain) -> Cell:
+    """A column about networks."""
+    return _column(lambda row: (get(network) for network in row.networks), text)
+
+
+def _of_agreement(name: str) -> Cell:
+    """One figure of the agreement with the teacher."""
+    return _of_runs(lambda r: (r.agreement or {}).get(name))
+
+
+def _of_latency(size: str, field: Literal["p50_ms", "p95_ms"]) -> Cell:
+    """One latency at one batch size."""
+    return _of_networks(
+        lambda n: getattr(n.latency[size], field) if size in n.latency else None, milliseconds
+    )
+
+
+def _columns(table: Comparison) -> dict[str, Cell]:
+    """Title to text, in order."""
+    agreement = dict.fromkeys(name for run in table.runs for name in run.record.agreement or {})
+    networks = [network for row in table.rows for network in row.networks]
+    sizes = sorted({size for n in networks for size in n.latency}, key=lambda size: (len(size), size))
+
+    def calibrated(get: Callable[[Calibration], Value], text: Text = plain) -> Cell:
+        """A column about probabilities."""
+        return _column(lambda row: (get(one) for one in _calibrations(row, table)), text)
+
+    columns = {name.replace("_", " "): _of_agreement(name) for name in agreement} | {
+        "calibration error, %": calibrated(lambda c: c.ece, percent),
+        "Brier": calibrated(lambda c: c.brier),
+        "NLL, nats": calibrated(lambda c: c.nll),
+        "training loss": _of_runs(lambda r: r.risk.train if r.risk else None),
+        "dev loss": _of_runs(lambda r: r.risk.dev if r.risk else None),
+        "gap": _of_runs(lambda r: r.risk.gap if r.risk else None),
+        "steps": _of_runs(lambda r: r.training.steps),
+        "training time": _of_runs(lambda r: r.training.seconds, duration),
+        "examples/s": _of_runs(lambda r: r.training.examples_per_second),
+        "layers": _of_networks(lambda n: n.layers),
+        "embeddings": _of_networks(lambda n: n.parameters.embeddings, millions),
+        "encoder": _of_networks(lambda n: n.parameters.encoder, millions),
+        "FLOPs an example": _of_networks(lambda n: n.flops, billions),
+    }
+    for size in sizes:
+        columns[f"p50, batch {size}"] = _of_latency(size, "p50_ms")
+        columns[f"p95, batch {size}"] = _of_latency(size, "p95_ms")
+    return columns
+
+
+def details(table: Comparison) -> Grid:
+    """Agreement, calibration, risk, training and cost, each the mean over seeds.
+
+    One line a figure and one column a row of the first table; figures that no row has are left out.
+    """
+    lines = [(title, *(text(row) for row in table.rows)) for title, text in _columns(table).items()]
+    return Grid(
+        caption="Beside the score; means over seeds.",
+        header=("", *(row.label for row in table.rows)),
+        rows=tuple(line for line in lines if set(line[1:]) != {NONE}),
+        notes=(),
+        alarms=(),
+    )

@@ -1,0 +1,134 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lmdistill.core.errors import UnknownNameError
+from lmdistill.report.comparison import compare
+from lmdistill.report.predictions import paired_test
+from lmdistill.report.record import RunFolder
+from lmdistill.report.rows import Row
+from tests.report.factory import latency, make_record, network, plain_record, write_run
+
+SCORE = ("dev", "accuracy")
+
+
+def run(name: str, seed: int = 0, accuracy: float = 0.8, **changes: object) -> RunFolder:
+    return RunFolder(path=Path(f"{name}-{seed}"), record=make_record(name, seed, accuracy, **changes))
+
+
+def rows_of(*runs: RunFolder, **options: object) -> dict[str, Row]:
+    (table,) = compare(runs, **options)  # type: ignore[arg-type]
+    return {row.label: row for row in table.rows}
+
+
+def test_seeds_are_one_row_and_the_teacher_and_the_baseline_come_first() -> None:
+    rows = rows_of(
+        run("MixKD", 0, 0.86), run("MixKD", 1, 0.88), run("KD"), run("FT", 0, 0.8), run("FT", 1, 0.82)
+    )
+    assert list(rows) == ["Teacher", "FT", "MixKD", "KD"]
+    assert [row.role for row in rows.values()] == ["teacher", "baseline", "student", "student"]
+    mixkd = rows["MixKD"].quality[SCORE]
+    assert (mixkd.mean, mixkd.sd) == pytest.approx((np.mean([0.86, 0.88]), np.std([0.86, 0.88], ddof=1)))
+    assert rows["Teacher"].quality[SCORE].count == 1  # five students, but one teacher
+
+
+def test_shares_by_hand() -> None:
+    # teacher 0.9, FT mean 0.81, MixKD mean 0.87: kept 0.87 / 0.9, closed 0.06 / 0.09
+    rows = rows_of(run("FT", 0, 0.8), run("FT", 1, 0.82), run("MixKD", 0, 0.86), run("MixKD", 1, 0.88))
+    assert rows["MixKD"].kept == pytest.approx(0.87 / 0.9)
+    assert rows["MixKD"].closed == pytest.approx(2 / 3)
+    assert rows["FT"].closed == 0
+    assert rows["FT"].p_value is None
+
+
+def test_rows_follow_the_wanted_order() -> None:
+    rows = rows_of(run("C"), run("B"), run("FT"), run("A"), order=["A", "B"])
+    assert list(rows) == ["Teacher", "FT", "A", "B", "C"]
+
+
+def test_a_teacher_below_the_baseline_leaves_no_gap() -> None:
+    weak = {"dev": {"accuracy": 0.7}}
+    rows = rows_of(run("FT", teacher_metrics=weak), run("KD", accuracy=0.85, teacher_metrics=weak))
+    assert rows["KD"].closed is None
+    assert rows["KD"].kept == pytest.approx(0.85 / 0.7)
+
+
+def test_speed_up_is_measured_within_a_run() -> None:
+    # teacher 12 ms and student 6 ms in one run, both three times slower in the other: still twice as fast
+    slow_student = network(3, "KD-1") | {"latency": {"1": latency(18.0, 1)}}
+    slow_teacher = network(6, "teacher") | {"latency": {"1": latency(36.0, 1)}}
+    rows = rows_of(run("KD", 0), run("KD", 1, student=slow_student, teacher=slow_teacher))
+    assert rows["KD"].cost.speedup == pytest.approx(2.0)
+    assert rows["KD"].cost.latency_ms == pytest.approx(12.0)
+
+
+def test_a_run_without_a_teacher_is_compared_with_the_only_one() -> None:
+    rows = rows_of(run("FT", teacher=None, teacher_metrics=None, kind="finetune"), run("KD"))
+    assert rows["FT"].role == "baseline"
+    assert rows["FT"].kept == pytest.approx(0.8 / 0.9)
+    assert rows["FT"].cost.speedup == pytest.approx(2.0)
+
+
+def test_the_run_that_made_the_teacher_is_no_student() -> None:
+    teacher = run("Fine-tuned", 0, 0.9, kind="finetune", student=network(6, "teacher"), teacher=None)
+    rows = rows_of(teacher, run("KD"))
+    assert list(rows) == ["Teacher", "KD"]
+    assert rows["Teacher"].runs == (teacher,)
+
+
+def test_a_fine_tuning_run_alone_is_a_row_without_a_teacher() -> None:
+    rows = rows_of(run("FT", kind="finetune", teacher=None, teacher_metrics=None))
+    assert list(rows) == ["FT"]
+    assert rows["FT"].kept is None
+
+
+def test_three_teachers_of_one_size_have_a_spread() -> None:
+    runs = [
+        run("KD", s, teacher=network(6, f"t{s}"), teacher_metrics={"dev": {"accuracy": 0.9 + s / 100}})
+        for s in range(3)
+    ]
+    found = rows_of(*runs)["Teacher"].quality[SCORE]
+    assert (found.mean, found.count) == (pytest.approx(0.91), 3)
+
+
+def test_each_student_is_measured_against_its_own_teacher() -> None:
+    large = {"teacher": network(12, "large"), "teacher_metrics": {"dev": {"accuracy": 0.96}}}
+    rows = rows_of(run("KD"), run("MixKD", **large))
+    assert list(rows) == ["Teacher (6 layers)", "Teacher (12 layers)", "KD", "MixKD"]
+    assert rows["MixKD"].kept == pytest.approx(0.8 / 0.96)
+    assert rows["MixKD"].cost.speedup == pytest.approx(4.0)
+
+
+def test_rows_of_one_name_are_told_apart_by_what_differs() -> None:
+    few = plain_record()["task"] | {"rows": {"train": 673, "dev": 200}}
+    settings = {"method": {"name": "mixkd", "alpha": 2.0}}
+    rows = rows_of(run("MixKD"), run("MixKD", task=few), run("MixKD", **settings))
+    names = ["(6,735 examples, alpha=1.0)", "(673 examples, alpha=1.0)", "(6,735 examples, alpha=2.0)"]
+    assert list(rows) == ["Teacher", *(f"MixKD {name}" for name in names)]
+
+
+def test_each_task_has_its_own_comparison() -> None:
+    other = plain_record()["task"] | {"name": "rte"}
+    tables = compare([run("KD"), run("KD", task=other), run("FT")])
+    assert [table.task.name for table in tables] == ["sst2", "rte"]
+    assert len(tables[0].rows) == 3
+
+
+def test_an_unknown_baseline_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"no row is called 'MixK'\. Did you mean 'MixKD'"):
+        compare([run("MixKD")], baseline="MixK")
+
+
+def test_a_named_baseline_takes_the_place_of_fine_tuning() -> None:
+    rows = rows_of(run("FT"), run("KD", accuracy=0.85), run("MixKD", accuracy=0.88), baseline="KD")
+    assert rows["KD"].role == "baseline"
+    assert rows["MixKD"].closed == pytest.approx(0.6)
+    assert rows["FT"].closed == pytest.approx(-1.0)
+
+
+def test_the_p_value_is_that_of_the_paired_test(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record(name), num_steps=1) for name in ("FT", "MixKD")]
+    found = rows_of(*runs)["MixKD"].p_value
+    assert found == paired_test([runs[1]], [runs[0]])
+    assert found is not None

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+from lmdistill.report.comparison import compare
+from lmdistill.report.details import details
+from lmdistill.report.record import RunFolder
+from tests.report.factory import calibration, make_record
+
+
+def run(name: str, seed: int = 0, **changes: object) -> RunFolder:
+    return RunFolder(path=Path(f"{name}-{seed}"), record=make_record(name, seed, **changes))
+
+
+def test_figures_are_means_over_seeds_and_the_teacher_has_its_own() -> None:
+    runs = [run("KD", 0), run("KD", 1, calibration=calibration(0.08), agreement={"same_answer": 0.95})]
+    (table,) = compare(runs)
+    found = details(table)
+    lines = {line[0]: line[1:] for line in found.rows}
+    assert found.header == ("", "Teacher", "KD")
+    assert lines["calibration error, %"] == ("3.00", "7.00")
+    assert lines["same answer"] == ("–", "0.94")
+    assert lines["training time"] == ("–", "6.9 min")
+    assert lines["p95, batch 16"] == ("144 ms", "72.0 ms")
+    assert lines["FLOPs an example"] == ("0.68 G", "0.34 G")
+
+
+def test_figures_that_nobody_has_are_left_out() -> None:
+    (table,) = compare([run("KD", risk=None, calibration=None, teacher_calibration=None, agreement=None)])
+    titles = {line[0] for line in details(table).rows}
+    assert not titles & {"gap", "Brier", "same answer"}
+    assert "steps" in titles

@@ -1,0 +1,110 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from lmdistill.report.html import report_html, write_report
+from lmdistill.report.record import RunFolder, find_records
+from tests.report.factory import make_record, plain_record, write_run
+
+NASTY = """<script>alert("1")</script> & 'x' 🎉 $a_b$"""
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that tags are balanced, and remembers them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def parsed(text: str) -> Page:
+    page = Page()
+    page.feed(text)
+    page.close()
+    assert page.stack == []
+    return page
+
+
+def nasty_run(root: Path) -> RunFolder:
+    task = plain_record()["task"] | {"name": NASTY, "source": NASTY, "notes": [NASTY]}
+    record = make_record(name="nasty", task=task, alarms=[NASTY], command=NASTY, recipe={NASTY: NASTY})
+    run = write_run(root, record, num_steps=250)
+    return RunFolder(path=run.path, record=record.model_copy(update={"name": NASTY}))
+
+
+def test_texts_are_shown_and_never_obeyed(tmp_path: Path) -> None:
+    page = parsed(report_html([nasty_run(tmp_path)], title=NASTY))
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert sum(NASTY in text for text in page.texts) >= 6
+
+
+def test_the_page_asks_nobody_for_anything(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record(name, seed)) for name in ("FT", "KD") for seed in (0, 1)]
+    text = report_html(runs)
+    page = parsed(text)
+    asked = [
+        attrs[name] for _, attrs in page.tags for name in ("src", "href", "action", "srcset") if name in attrs
+    ]
+    assert all(target is not None and target.startswith("#") for target in asked)
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "img", "object", "embed"}
+    assert not re.search(r"url\((?!#)|@import|https?:", text)
+
+
+def test_a_comparison_shows_table_curves_runs_and_environment(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record(name, seed)) for name in ("FT", "KD") for seed in (0, 1)]
+    write_report(tmp_path, find_records([tmp_path]))
+    page = parsed((tmp_path / "report.html").read_text(encoding="utf-8"))
+    texts = " ".join(page.texts)
+    assert "Distillation on sst2" in texts
+    assert sum(tag == "figure" for tag, _ in page.tags) == 5  # scores, two losses, two reliabilities
+    assert all(run.record.command in texts for run in runs)
+    assert texts.count("with uncommitted changes") == 1  # four runs in one environment
+    assert "1.25 % of train" in texts
+    assert "p against FT" in texts
+
+
+def test_ids_are_unique_and_every_picture_has_words(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record(name)) for name in ("FT", "KD", "MixKD")]
+    page = parsed(report_html(runs))
+    names = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(names) == len(set(names))
+    pictures = [attrs for _, attrs in page.tags if attrs.get("role") == "img"]
+    assert len(pictures) == 7
+    assert all(attrs["aria-label"] for attrs in pictures)
+
+
+def test_one_run_without_curves_or_teacher_is_a_page(tmp_path: Path) -> None:
+    record = make_record(
+        "FT", kind="finetune", teacher=None, teacher_metrics=None, calibration=None, agreement=None
+    )
+    text = report_html([RunFolder(path=tmp_path, record=record)])
+    assert "FT on sst2" in text
+    assert "<figure>" not in text
+
+
+def test_synthetic_data_is_called_synthetic_at_the_top(tmp_path: Path) -> None:
+    task = plain_record()["task"] | {"synthetic": True}
+    text = report_html([write_run(tmp_path, make_record(task=task))])
+    assert text.index("Synthetic data") < text.index("<table")
+
+
+def test_alarms_stand_above_the_table(tmp_path: Path) -> None:
+    text = report_html([write_run(tmp_path, make_record(alarms=["ding dong"]))])
+    assert text.index("ding dong") < text.index("<table")
