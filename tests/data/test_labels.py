@@ -72,9 +72,7 @@ def test_swapped_outputs_stop_the_run_with_both_accuracies_and_the_names() -> No
     turned = np.array([2, 0, 1])[labels]
     predicted = np.where(rng.random(200) < 0.9, turned, rng.integers(3, size=200))
     right = (predicted == turned).mean()
-    message = (
-        rf"accuracy 0\.\d+ as they are, {right:.3f} as neutral, contradiction, entailment\. Put these names"
-    )
+    message = rf"accuracy 0\.\d+ as they are, {right:.3f} as neutral, contradiction, entailment\. Put"
     with pytest.raises(MismatchError, match=message):
         require_order(_logits(predicted, 3), labels, NLI)
 
@@ -97,7 +95,5 @@ def test_no_alarm_without_good_reason(predicted: list[int], labels: list[int]) -
 
 
 def test_another_number_of_outputs_is_refused() -> None:
-    with pytest.raises(
-        MismatchError, match=r"the teacher has 2 outputs and the task 3 labels \(entailment, neutral"
-    ):
+    with pytest.raises(MismatchError, match=r"the teacher has 2 outputs and the task 3 labels \(ent"):
         require_order(np.zeros((4, 2)), np.zeros(4, dtype=np.int64), NLI)

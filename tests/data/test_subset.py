@@ -62,9 +62,7 @@ def test_impossible_subsets_are_refused_with_both_values() -> None:
         subset(_rows([0, 1]), 3)
     with pytest.raises(ConfigError, match=r"0\.1 of 3 rows is no row at all"):
         subset(_rows([0, 1, 1]), 0.1)
-    with pytest.raises(
-        DataError, match=r"a subset of 1 of 2 rows holds a single class; a classifier needs two"
-    ):
+    with pytest.raises(DataError, match=r"a subset of 1 of 2 rows holds a single class; a"):
         subset(_rows([0, 1]), 1)
 
 
@@ -98,7 +96,5 @@ def test_held_out_rows_and_the_rest_make_the_whole() -> None:
 def test_training_data_without_examples_or_with_one_class_is_refused() -> None:
     with pytest.raises(DataError, match=r"here: the training set is empty"):
         require_classes(_rows([0]).select([]), TASKS["sst2"], "here")
-    with pytest.raises(
-        DataError, match=r"here: all 2 training examples have the label 'positive'; a classifier needs two"
-    ):
+    with pytest.raises(DataError, match=r"here: all 2 training examples have the label 'positive'"):
         require_classes(_rows([1, 1]), TASKS["sst2"], "here")

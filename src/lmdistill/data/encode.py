@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,7 +87,7 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def _columns(
-    batch: dict[str, list[Any]], tokenizer: PreTrainedTokenizerBase, pair: bool, max_length: int
+    batch: Mapping[str, list[Any]], tokenizer: PreTrainedTokenizerBase, pair: bool, max_length: int
 ) -> dict[str, list[Any]]:
     """One batch for `Dataset.map`."""
     second = batch["sentence2"] if pair else None

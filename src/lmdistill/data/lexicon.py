@@ -54,10 +54,10 @@ def _pair(good: str, good_held_out: str, bad: str, bad_held_out: str) -> Mapping
 ADJECTIVES = _pair(
     "good, great, wonderful, excellent, lovely, brilliant, amazing, fantastic, pleasant, perfect, impressive, fine",
     "superb, marvellous, splendid, terrific, outstanding, magnificent, exquisite, sublime, first-rate, stellar, "
-    "phenomenal, exceptional, glorious, praiseworthy, fabulous, flawless, topnotch, commendable, peerless",
+    "phenomenal, exceptional, glorious, fabulous, flawless, commendable",
     "bad, terrible, awful, poor, horrible, disappointing, weak, boring, mediocre, annoying, useless, unpleasant",
     "dreadful, atrocious, abysmal, lousy, dismal, appalling, woeful, shoddy, pathetic, ghastly, wretched, insipid, "
-    "lacklustre, third-rate, deplorable, horrendous, crummy, slapdash, godawful",
+    "lacklustre, third-rate, deplorable, horrendous, crummy, slapdash",
 )
 """Adjectives that fit everything."""
 
@@ -174,7 +174,7 @@ CITED = _split(
 )
 """Whose opinions do not count."""
 
-INTENSIFIERS = ("", "", "", "really", "truly", "very", "so", "quite", "just", "extremely")
+INTENSIFIERS = ("", "", "", "really", "truly", "so", "quite", "simply")
 """Before adjectives; they change nothing."""
 
 DENIED_ADJECTIVE = (

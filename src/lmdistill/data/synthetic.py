@@ -110,7 +110,7 @@ class Writer:
         """A word that training shows, or one that it does not."""
         return self.pick(words.held_out if self.chance(self.held_out_share) else words.seen)
 
-    def turned(self, opinion: Opinion, share: float = 0.35) -> Opinion:
+    def turned(self, opinion: Opinion, share: float = 0.2) -> Opinion:
         """The opinion, or its contrary in `share` of all draws."""
         return opinion.negated() if self.chance(share) else opinion
 
@@ -159,9 +159,9 @@ class Writer:
     def statement(self) -> Opinion:
         """A clause, hedged or denied as a whole in a third of all draws."""
         dice, clause = self.rng.random(), self.clause()
-        if dice < 0.2:
+        if dice < 0.1:
             return framed(clause, self.pick(lexicon.DENIALS), turns=True)
-        return framed(clause, self.pick(lexicon.OPENERS)) if dice < 0.35 else clause
+        return framed(clause, self.pick(lexicon.OPENERS)) if dice < 0.2 else clause
 
     def side(self) -> Opinion:
         """One side of a contrast: a statement, two clauses that agree, or the writer's feeling."""
@@ -194,17 +194,17 @@ class Writer:
     def opinion(self) -> Opinion:
         """The opinion of a whole review."""
         dice = self.rng.random()
-        if dice < 0.15:
+        if dice < 0.4:
             return self.side()
-        if dice < 0.5:
+        if dice < 0.7:
             return self.contrasted()
-        return self.attributed() if dice < 0.7 else self.judged()
+        return self.attributed() if dice < 0.85 else self.judged()
 
     def review(self) -> tuple[str, bool]:
         """A text, and whether it praises."""
         opinion = self.opinion()
         sentences = [opinion.text]
-        if self.chance(0.25):
+        if self.chance(0.15):
             sentences.insert(int(self.rng.random() * 2), self.pick(self.domain.facts))
         return styled(sentences, self.rng), opinion.praises
 

@@ -1,5 +1,7 @@
 """Preconditions that several methods share."""
 
+import math
+
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.types import Net
 
@@ -25,9 +27,12 @@ def require_same_outputs(method: str, student: Net, teacher: Net) -> None:
         )
 
 
-def require_range(name: str, value: float, *, low: float, high: float = float("inf"), open_low: bool = False) -> None:
+def require_range(
+    name: str, value: float | int, *, low: float | int, high: float | int = math.inf, open_low: bool = False
+) -> None:
     """`value` must be in [low, high], or in (low, high] where the lower end is open; NaN never is."""
-    if not low <= value <= high or (open_low and value == low):
-        if high == float("inf"):
-            raise ConfigError(f"{name} must be {'>' if open_low else '>='} {low:g}, got {value}.")
-        raise ConfigError(f"{name} must be in {'(' if open_low else '['}{low:g}, {high:g}], got {value}.")
+    if low <= value <= high and not (open_low and value == low):
+        return
+    if high == math.inf:
+        raise ConfigError(f"{name} must be {'>' if open_low else '>='} {low:g}, got {value}.")
+    raise ConfigError(f"{name} must be in {'(' if open_low else '['}{low:g}, {high:g}], got {value}.")

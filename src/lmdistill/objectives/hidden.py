@@ -4,6 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from lmdistill.objectives.reduce import lifted
+
 
 def state_distance(
     student: Float[Tensor, "b d"], teacher: Float[Tensor, "b d"], *, normalised: bool = True
@@ -23,6 +25,7 @@ def state_distance(
         sums over the features; we take the mean, as its released code does, so that its range of beta
         (10 to 1000) keeps its meaning.
     """
+    student, teacher = lifted(student), lifted(teacher)
     if normalised:
         student, teacher = normalize(student, dim=-1), normalize(teacher, dim=-1)
     return (student - teacher).square().mean(-1)

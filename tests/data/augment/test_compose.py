@@ -5,7 +5,7 @@ from datasets import Dataset, Features, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.core.errors import ConfigError, DataError, RunError
 from lmdistill.data.augment import Store, augmented, compose
 from tests.data.augment.fakes import Table
 
@@ -114,6 +114,16 @@ def test_new_rows_are_memory_mapped(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         rows, _ = augmented(SINGLES, Table(), store)
     assert any(str(tmp_path) in file["filename"] for file in rows.cache_files)
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text("in the way")
+    with (
+        Store(tmp_path / "store.sqlite") as store,
+        pytest.raises(RunError, match="new rows cannot be written to") as e,
+    ):
+        augmented(SINGLES, Table(), store)
+    assert "\n" not in str(e.value)
 
 
 def test_rows_that_all_stay_the_same_are_given_back(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ _log = logging.getLogger("lmdistill")
 class Apertium:
     """Translate texts into another language and back with Apertium's rules.
 
-    About 1000 sentences a second, word by word and rough: word order and prepositions change, rare words
+    Hundreds of sentences a second, word by word and rough: word order and prepositions change, rare words
     stay. White space comes back as single blanks; a text without capitals comes back without.
 
     One thing it cannot keep: a word of a new kind alters Apertium's tagger for the texts after it in the same

@@ -6,11 +6,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset, Features, concatenate_datasets
+from datasets.exceptions import DatasetGenerationError
 
-from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.core.errors import ConfigError, DataError, RunError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.data.augment.augmenter import Augmenter
 from lmdistill.data.augment.store import Store
@@ -98,12 +101,8 @@ def augmented(
     )  # fmt: skip
     if not counts.added:
         return rows, counts
-    extra = Dataset.from_generator(
-        lambda: _new_rows(rows, augmenter, store, copies, Counter(), nobody),
-        features=rows.features,
-        cache_dir=str(store.path.parent),
-        fingerprint=fingerprint("augmented", digest.hexdigest()),
-    )
+    again = partial(_new_rows, rows, augmenter, store, copies, Counter(), nobody)
+    extra = _written(again, rows.features, store.path.parent / "rows", fingerprint(digest.hexdigest()))
     return concatenate_datasets([rows, extra]), counts
 
 
@@ -145,6 +144,19 @@ def _new_rows(
                 if fate == "added":
                     yield dict(zip(COLUMNS, (*new, label, index), strict=True))
         on_progress(copies * (start + len(originals)), copies * len(rows))
+
+
+def _written(
+    rows: Callable[[], Iterator[dict[str, Any]]], features: Features, folder: Path, name: str
+) -> Dataset:
+    """`rows` as an arrow file in `folder`, memory-mapped; the file is used again if `name` exists."""
+    try:
+        return Dataset.from_generator(rows, features=features, cache_dir=str(folder), fingerprint=name)
+    except (OSError, DatasetGenerationError) as error:
+        raise RunError(
+            f"the new rows cannot be written to {str(folder)!r}: {error.__cause__ or error}; free space, or keep "
+            "the store in another folder."
+        ) from error
 
 
 def _fate(

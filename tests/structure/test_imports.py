@@ -1,0 +1,163 @@
+"""Arrows point down, and every foreign library comes in through its own door: two tables, argued in review."""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "lmdistill"
+ROOT = Path(__file__).parents[2] / "src" / PACKAGE
+
+INSIDE: Mapping[str, set[str]] = {
+    "core": set(),
+    "objectives": {"core"},
+    "schedules": {"core"},
+    "data": {"core"},
+    "models": {"core"},
+    "methods": {"core", "objectives", "schedules", "data.mixup"},
+    "engine": {"core", "schedules"},
+    "evaluation": {"core", "data"},
+    "export": {"core", "models"},
+    "report": {"core"},
+    "recipes": {
+        "core",
+        "objectives",
+        "schedules",
+        "data",
+        "models",
+        "methods",
+        "engine",
+        "evaluation",
+        "export",
+        "report",
+    },
+    "cli": {"core", "recipes", "report"},
+}
+
+OUTSIDE: Mapping[str, set[str]] = {
+    "core": {"torch", "numpy", "jaxtyping"},
+    "objectives": {"torch", "jaxtyping"},
+    "schedules": set(),
+    "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "transformers"},
+    "models": {"torch", "jaxtyping", "transformers", "safetensors"},
+    "methods": {"torch", "jaxtyping"},
+    "engine": {"torch", "accelerate", "rich", "safetensors"},
+    "evaluation": {"torch", "numpy", "scipy", "sklearn", "jaxtyping"},
+    "export": {"torch", "transformers", "safetensors"},
+    "report": {"numpy", "scipy", "jinja2", "matplotlib", "pydantic"},
+    "recipes": {"pydantic", "yaml", "numpy", "torch"},
+    "cli": {"typer", "rich"},
+}
+
+EXTRAS: Mapping[str, set[str]] = {"data.augment": {"nltk"}}  # optional packages, and the only ones who may ask for them
+
+FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)
+
+
+def imported(code: str) -> Iterator[str]:
+    """Modules that a file imports, also inside functions; names taken from a package count as its modules."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: write absolute imports"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def covers(entries: set[str], module: str) -> bool:
+    return any(module == entry or module.startswith(entry + ".") for entry in entries)
+
+
+def wrong_arrows(place: str, code: str) -> list[str]:
+    """What the file at `place` (dots, without the package's name) imports against the tables."""
+    part, wrong = place.split(".")[0], []
+    extras = {name for asker, names in EXTRAS.items() if covers({asker}, place) for name in names}
+    for module in imported(code):
+        top, _, rest = module.partition(".")
+        if top == PACKAGE:
+            if not covers(INSIDE[part] | {part}, rest):
+                wrong.append(
+                    f"{place} imports {module}; {part} may import only {sorted(INSIDE[part])}. "
+                    "Move the shared part down, or pass it in as an argument."
+                )
+        elif top not in sys.stdlib_module_names and top not in OUTSIDE[part] | extras:
+            wrong.append(f"{place} imports {top}; {part} may use only {sorted(OUTSIDE[part] | extras)}.")
+    return wrong
+
+
+def place_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("path", FILES, ids=place_of)
+def test_arrows_point_down(path: Path) -> None:
+    assert wrong_arrows(place_of(path), path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=lambda path: path.name)
+def test_the_face_of_the_package_imports_only_the_package(path: Path) -> None:
+    foreign = {module.split(".")[0] for module in imported(path.read_text())} - {PACKAGE}
+    assert foreign <= sys.stdlib_module_names, f"{path.name} imports {sorted(foreign)}"
+
+
+def test_no_part_knows_the_face_of_the_package() -> None:
+    faces = [path for path in FILES if any(module.count(".") == 0 and module == PACKAGE for module in _plain(path))]
+    assert faces == [], "import the part that is meant; the package's own __init__ stands above all parts"
+
+
+def _plain(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_the_table_has_no_cycle() -> None:
+    done: set[str] = set()
+    while len(done) < len(INSIDE):
+        ready = {part for part, below in INSIDE.items() if {name.split(".")[0] for name in below} <= done} - done
+        assert ready, f"a cycle among {sorted(set(INSIDE) - done)}"
+        done |= ready
+
+
+def test_every_part_stands_in_both_tables() -> None:
+    parts = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    assert parts == set(INSIDE) == set(OUTSIDE)
+
+
+def test_no_folder_of_code_lacks_its_init() -> None:
+    folders = {path.parent for path in ROOT.rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("methods.kd", "from lmdistill.data.collate import Collate"),
+        ("methods.kd", "from lmdistill import data"),
+        ("report.tables", "import torch"),
+        ("models.load", "def f():\n    from lmdistill.data.tasks import TASKS"),
+        ("engine.fit", "import transformers.trainer"),
+        ("data.encode", "import nltk"),
+        ("core.types", "import lmdistill"),
+    ],
+)
+def test_the_check_sees_a_wrong_arrow(place: str, code: str) -> None:
+    assert len(wrong_arrows(place, code)) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("methods.mixkd", "from lmdistill.data.mixup import stack"),
+        ("methods.mixkd", "from lmdistill.data import mixup"),
+        ("data.augment.wordnet", "def f():\n    import nltk.corpus"),
+        ("core.errors", "import json, difflib"),
+    ],
+)
+def test_the_check_lets_a_right_arrow_pass(place: str, code: str) -> None:
+    assert wrong_arrows(place, code) == []

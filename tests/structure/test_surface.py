@@ -1,0 +1,85 @@
+"""What the package shows is what it says it shows; and no file betrays the machine it was written on."""
+
+import ast
+import inspect
+import re
+import subprocess
+import types
+from pathlib import Path
+
+import pytest
+
+import lmdistill
+
+REPO = Path(__file__).parents[2]
+CODE = sorted(path for folder in ("src", "tests", "benchmarks", "examples") for path in (REPO / folder).rglob("*.py"))
+MACHINE = re.compile(r"(?<![\w.~$}/-])/(?:home|root|work|Users|mnt|workspace|tmp|var/tmp)/[\w.]")
+"""An absolute path into somebody's folders; `~/x`, `../x`, `$HOME/x` and addresses are none."""
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(REPO).as_posix()
+
+
+def tracked() -> list[Path]:
+    """Files that git knows or would add; without git, everything that is no cache."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=REPO, capture_output=True, text=True
+    )
+    if listing.returncode == 0:
+        return [path for line in listing.stdout.splitlines() if (path := REPO / line).is_file()]
+    return [*CODE, *REPO.glob("*.*"), *(REPO / "docs").rglob("*.*")]
+
+
+def test_all_is_what_is_public_and_sorted() -> None:
+    public = {
+        name
+        for name, value in vars(lmdistill).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    assert list(lmdistill.__all__) == sorted(public | ({"__version__"} & set(lmdistill.__all__)))
+
+
+def test_everything_public_comes_from_this_package() -> None:
+    strangers = [
+        name
+        for name in lmdistill.__all__
+        if callable(value := getattr(lmdistill, name)) and not inspect.getmodule(value).__name__.startswith("lmdistill")
+    ]
+    assert strangers == []
+
+
+def test_the_package_shows_something() -> None:
+    assert lmdistill.__all__
+
+
+@pytest.mark.parametrize("path", [path for path in CODE if "src" in path.parts], ids=name_of)
+def test_annotations_are_not_postponed(path: Path) -> None:
+    """Postponed annotations are strings, and strings are shapes that nobody checks."""
+    futures = [
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        for alias in node.names
+    ]
+    assert futures == []
+
+
+@pytest.mark.parametrize("path", tracked(), ids=name_of)
+def test_no_file_names_a_folder_of_one_machine(path: Path) -> None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        pytest.skip("not a text file")
+    if path != Path(__file__):
+        assert MACHINE.findall(text) == []
+
+
+@pytest.mark.parametrize("text", ["open('/home/ada/x')", "/root/a", 'ROOT = "/work/main"', "see /Users/ada/b"])
+def test_the_check_sees_a_folder_of_one_machine(text: str) -> None:
+    assert MACHINE.search(text)
+
+
+@pytest.mark.parametrize("text", ["~/work/x", "../work/x", "$HOME/tmp/x", "https://a.b/home/x", "a/root/b", "/ work"])
+def test_the_check_lets_other_paths_pass(text: str) -> None:
+    assert not MACHINE.search(text)
