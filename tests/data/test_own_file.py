@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
+from datasets.exceptions import DatasetGenerationError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -335,3 +336,14 @@ def test_load_task_reads_own_files_and_refuses_their_options_for_glue(tmp_path: 
         ConfigError, match=r"rte is a GLUE task whose columns are known, so text, labels cannot be set"
     ):
         load_task("rte", tmp_path, text="text", labels=["a", "b"])
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _text(tmp_path / "a.csv", "text,label\na,x\nb,y\n")
+
+    def full(*_: object, **__: object) -> None:
+        raise DatasetGenerationError from OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Dataset, "from_generator", full)
+    with pytest.raises(DataError, match=r"cannot be stored \(\[Errno 28\] No space left on device\)\. Free space, or"):
+        load_own(path, path)

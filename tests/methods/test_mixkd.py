@@ -52,14 +52,15 @@ def _one(inputs, i):
 
 
 def _by_hand(net, inputs, m, share):
-    """Word and segment vectors of two texts, cut to their real lengths, padded with zero vectors, interpolated."""
+    """Word vectors of two texts, each cut to its real length and padded with zero vectors, interpolated."""
     tables = net.model.bert.embeddings
     words, segments = tables.word_embeddings.weight.detach(), tables.token_type_embeddings.weight.detach()
     length = int(max(inputs.mask[m].sum(), inputs.blend.mask[m].sum()))
     total = torch.zeros(1, length, net.width, dtype=torch.float64)
     for weight, view in ((share, inputs), (1 - share, inputs.blend)):
         real = int(view.mask[m].sum())
-        total[0, :real] += weight * (words[view.ids[m, :real]] + segments[view.segments[m, :real]])
+        total[0, :real] += weight * words[view.ids[m, :real]]
+        total[0] += weight * segments[view.segments[m, :length]]
     # The stock model adds the vector of segment 0 by itself; take it out first.
     zero = torch.zeros(1, length, dtype=torch.long)
     out = net.model(inputs_embeds=total - segments[0], attention_mask=torch.ones_like(zero), token_type_ids=zero)

@@ -1,4 +1,4 @@
-"""Everything public says what it is: modules, classes, functions, and a sentence under each field of a dataclass."""
+"""Everything public says what it is: files, classes, functions, and each field of a dataclass beneath it."""
 
 import ast
 from collections.abc import Iterator
@@ -19,7 +19,9 @@ def is_public(name: str) -> bool:
 def undocumented_fields(node: ast.ClassDef) -> Iterator[str]:
     """Public fields of a dataclass that no string follows."""
     for part, after in zip(node.body, [*node.body[1:], None], strict=True):
-        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name) and is_public(part.target.id):
+        if not isinstance(part, ast.AnnAssign) or "ClassVar" in ast.unparse(part.annotation):
+            continue
+        if isinstance(part.target, ast.Name) and is_public(part.target.id):
             said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
             if not (isinstance(said, str) and said.strip()):
                 yield f"{node.name}.{part.target.id}"
@@ -56,7 +58,11 @@ def test_everything_public_is_documented(path: Path) -> None:
         ('"""D."""\nclass C:\n    """D."""\n    def f(self): ...', ["C.f"]),
         ('"""D."""\n@dataclass\nclass C:\n    """D."""\n    a: int\n    b: int\n    """B."""', ["C.a"]),
         ('"""D."""\n@dataclass(frozen=True)\nclass C:\n    """D."""\n    a: int', ["C.a"]),
-        ('"""D."""\ndef _f(): ...\nclass _C:\n    def f(self): ...\nclass P(Q):\n    """D."""\n    a: int', []),
+        ('"""D."""\n@dataclass\nclass C:\n    """D."""\n    a: ClassVar[int] = 1', []),
+        (
+            '"""D."""\ndef _f(): ...\nclass _C:\n    def f(self): ...\nclass P(Q):\n    """D."""\n    a: int',
+            [],
+        ),
     ],
 )
 def test_the_check_sees_what_is_missing(code: str, missing: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Arrows point down, and every foreign library comes in through its own door: two tables, argued in review."""
+"""Arrows point down, and every foreign library has its own door: two tables, argued in review."""
 
 import ast
 import sys
@@ -51,7 +51,9 @@ OUTSIDE: Mapping[str, set[str]] = {
     "cli": {"typer", "rich"},
 }
 
-EXTRAS: Mapping[str, set[str]] = {"data.augment": {"nltk"}}  # optional packages, and the only ones who may ask for them
+EXTRAS: Mapping[str, set[str]] = {
+    "data.augment": {"nltk"}
+}  # optional packages, and the only ones who may ask for them
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)
 
@@ -104,7 +106,9 @@ def test_the_face_of_the_package_imports_only_the_package(path: Path) -> None:
 
 
 def test_no_part_knows_the_face_of_the_package() -> None:
-    faces = [path for path in FILES if any(module.count(".") == 0 and module == PACKAGE for module in _plain(path))]
+    faces = [
+        path for path in FILES if any(module.count(".") == 0 and module == PACKAGE for module in _plain(path))
+    ]
     assert faces == [], "import the part that is meant; the package's own __init__ stands above all parts"
 
 
@@ -119,7 +123,9 @@ def _plain(path: Path) -> Iterator[str]:
 def test_the_table_has_no_cycle() -> None:
     done: set[str] = set()
     while len(done) < len(INSIDE):
-        ready = {part for part, below in INSIDE.items() if {name.split(".")[0] for name in below} <= done} - done
+        ready = {
+            part for part, below in INSIDE.items() if {name.split(".")[0] for name in below} <= done
+        } - done
         assert ready, f"a cycle among {sorted(set(INSIDE) - done)}"
         done |= ready
 

@@ -1,4 +1,4 @@
-"""Small files, short functions, few knobs; also in benchmarks and examples. No file is named after a drawer."""
+"""Small files, short functions, few knobs; benchmarks and examples too. No file is named like a drawer."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ LIMITS: Mapping[str, int] = {"file lines": 300, "function lines": 40, "arguments
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 
 EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
-    # ("src/lmdistill/engine/fit.py:fit", "function lines"): (55, "the loop is one screen, read from top to bottom"),
+    # ("src/lmdistill/engine/fit.py:fit", "function lines"): (55, "the loop, read on one screen"),
 }
 """What is larger, up to which size, and why."""
 

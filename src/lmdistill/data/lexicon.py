@@ -52,12 +52,14 @@ def _pair(good: str, good_held_out: str, bad: str, bad_held_out: str) -> Mapping
 
 
 ADJECTIVES = _pair(
-    "good, great, wonderful, excellent, lovely, brilliant, amazing, fantastic, pleasant, perfect, impressive, fine",
-    "superb, marvellous, splendid, terrific, outstanding, magnificent, exquisite, sublime, first-rate, stellar, "
-    "phenomenal, exceptional, glorious, fabulous, flawless, commendable",
-    "bad, terrible, awful, poor, horrible, disappointing, weak, boring, mediocre, annoying, useless, unpleasant",
-    "dreadful, atrocious, abysmal, lousy, dismal, appalling, woeful, shoddy, pathetic, ghastly, wretched, insipid, "
-    "lacklustre, third-rate, deplorable, horrendous, crummy, slapdash",
+    "good, great, wonderful, excellent, lovely, brilliant, amazing, fantastic, pleasant, perfect, "
+    "impressive, fine",
+    "superb, marvellous, splendid, terrific, outstanding, magnificent, exquisite, sublime, first-rate, "
+    "stellar, phenomenal, exceptional, glorious, fabulous, flawless, commendable",
+    "bad, terrible, awful, poor, horrible, disappointing, weak, boring, mediocre, annoying, useless, "
+    "unpleasant",
+    "dreadful, atrocious, abysmal, lousy, dismal, appalling, woeful, shoddy, pathetic, ghastly, wretched, "
+    "insipid, lacklustre, third-rate, deplorable, horrendous, crummy, slapdash",
 )
 """Adjectives that fit everything."""
 
@@ -70,7 +72,7 @@ NOUNS = _pair(
 """What a thing can be called, with "a"."""
 
 VERBS = _pair(
-    "impress, shine, please, work well, succeed, satisfy us",
+    "impress, shine, please, work well, win us over, satisfy us",
     "dazzle, enchant, sparkle, astound us, captivate us, excel",
     "fail, annoy us, fall flat, disappoint, irritate us, let us down",
     "flounder, falter, stink, grate on the nerves, repel us, disgust us",
@@ -90,7 +92,7 @@ DOMAINS = (
         thing="the film",
         parts=("the plot", "the acting", "the ending", "the music", "the dialogue", "the camera work"),
         many=("the characters", "the jokes", "the songs", "the action scenes"),
-        described=("the plot", "the ending", "the dialogue", "the film", "the characters", "the action scenes"),
+        described=("the plot", "the ending", "the dialogue", "the film", "the characters", "the songs"),
         adjectives=_pair(
             "gripping, exciting, clever, touching",
             "riveting, enthralling, poignant, mesmerizing",
@@ -98,8 +100,9 @@ DOMAINS = (
             "tedious, contrived, plodding, cringeworthy",
         ),
         facts=_split(
-            "I saw it on a Tuesday, it lasts about two hours, we sat in the third row, it was shot in Norway, "
-            "my cousin bought the tickets, it is the second film of this director, the cinema was half full"
+            "I saw it on a Tuesday, it lasts about two hours, we sat in the third row, "
+            "it was shot in Norway, my cousin bought the tickets, it is the second film of this director, "
+            "the cinema was half full"
         ),
     ),
     Domain(
@@ -110,7 +113,7 @@ DOMAINS = (
         adjectives=_pair(
             "delicious, fresh, tasty, rich in flavour",
             "scrumptious, mouthwatering, delectable, luscious",
-            "stale, bland, greasy, too salty",
+            "stale, bland, greasy, oversalted",
             "inedible, rancid, unpalatable, soggy",
         ),
         facts=_split(
@@ -162,20 +165,24 @@ DOMAINS = (
             "long-winded, incoherent, vapid, banal",
         ),
         facts=_split(
-            "I read it on the train, it has three hundred pages, I borrowed it from a neighbour, it came out in May, "
-            "it is her third novel, a friend gave it to me, the cover is green"
+            "I read it on the train, it has three hundred pages, I borrowed it from a neighbour, "
+            "it came out in May, it is her third novel, a friend gave it to me, the cover is green"
         ),
     ),
 )
 """Everything that is reviewed."""
 
 CITED = _split(
-    "my brother, the critics, my neighbours, most people, the advert, a friend of mine, my aunt, the reporters"
+    "my brother, the critics, my neighbours, most people, a colleague, a friend of mine, my aunt, "
+    "the reporters"
 )
 """Whose opinions do not count."""
 
 INTENSIFIERS = ("", "", "", "really", "truly", "so", "quite", "simply")
 """Before adjectives; they change nothing."""
+
+ARTICLES = ("a", "a real", "a complete")
+"""Before nouns; they change nothing."""
 
 DENIED_ADJECTIVE = (
     "{subject} {be} not {word}",
@@ -186,16 +193,33 @@ DENIED_ADJECTIVE = (
     "there is nothing {word} about {subject}",
     "nobody would call {subject} {word}",
 )
+"""Contraries of opinions with an adjective."""
+
 DENIED_NOUN = (
     "{subject} {be} not {word}",
     "{subject} {be} far from {word}",
     "{subject} {be} anything but {word}",
     "nobody would call {subject} {word}",
 )
-DENIED_VERB = ("{subject} {do} not {word}", "{subject} {do} not {word} at all", "at no point {do} {subject} {word}")
-DENIED_FEELING = ("{who} did not {word} {subject}", "{who} did not {word} {subject} one bit")
+"""Contraries of opinions with a noun, which comes with its article."""
 
-OPENERS = ("I think that {0}", "it seems to me that {0}", "I must say that {0}", "no doubt {0}", "nobody can deny that {0}")
+DENIED_VERB = (
+    "{subject} {do} not {word}",
+    "{subject} {do} not {word} at all",
+    "at no point {do} {subject} {word}",
+)
+"""Contraries of opinions with a verb."""
+
+DENIED_FEELING = ("{who} did not {word} {subject}", "{who} did not {word} {subject} one bit")
+"""Contraries of feelings."""
+
+OPENERS = (
+    "I think that {0}",
+    "it seems to me that {0}",
+    "I must say that {0}",
+    "there is no doubt that {0}",
+    "nobody can deny that {0}",
+)
 """Keep the opinion, some of them by two negations."""
 
 DENIALS = (
@@ -234,15 +258,24 @@ ATTRIBUTIONS = (
 CONFIRMED = (
     "{who} told me that {0}, and that is true",
     "{who} said that {0}, and I agree",
-    "{who} warned me that {0}, and rightly so",
-    "I had heard that {0}, and it is just like that",
+    "{who} assured me that {0}, and rightly so",
+    "I had heard that {0}, and that turned out to be right",
 )
+"""Somebody's opinion, which the writer shares."""
+
 REFUTED = (
     "{who} told me that {0}, and that is not true",
     "{who} said that {0}, and I disagree",
     "{who} kept telling me that {0}, which is nonsense",
-    "I had heard that {0}, and it is the other way round",
+    "I had heard that {0}, and that turned out to be wrong",
 )
+"""Somebody's opinion, which the writer does not share."""
 
-FEELING_CONTRASTS = ("{minor}, but {major}", "{minor}; {major}", "{minor}. {major}", "{major}; {minor}", "{major}, but {minor}")
+FEELING_CONTRASTS = (
+    "{minor}, but {major}",
+    "{minor}; {major}",
+    "{minor}. {major}",
+    "{major}; {minor}",
+    "{major}, but {minor}",
+)
 """The feelings of somebody else and of the writer, who decides."""

@@ -163,6 +163,7 @@ def own_task(
         _require_columns(rows, held)
         splits[split], said = build(rows, held)
         notes += said
+    require_classes(splits["train"], reading.spec, source)
     if "dev" not in splits:
         total = splits["train"].num_rows
         splits["train"], splits["dev"] = split_off(splits["train"], choices.dev_fraction, seed=choices.seed)
@@ -171,7 +172,6 @@ def own_task(
             f"are held out at random (fraction {choices.dev_fraction:g}, seed {choices.seed})",
         )
     spec = replace(reading.spec, test_splits=("test",) if "test" in splits else ())
-    require_classes(splits["train"], spec, source)
     return Task(spec=spec, splits=splits, source=source, notes=notes)
 
 

@@ -1,15 +1,21 @@
 """What a network is made of: parameters, operations, a name for its weights."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lmdistill.core.fingerprint import LENGTH
 from lmdistill.core.types import Inputs
 from lmdistill.models.network import Network
 from lmdistill.models.truncate import layers_of
+
+
+INCIDENTAL = frozenset({"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"})
+"""What a configuration says that changes no output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +68,23 @@ def flops(network: Network, tokens: int) -> int:
     ids = torch.zeros((1, tokens), dtype=torch.int64, device=device)
     mode = network.training
     network.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    # The counter does not know the CPU's fused attention, so attention is done as plain products here.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(Inputs(ids=ids, mask=torch.ones_like(ids)))
     network.train(mode)
     return int(counter.get_total_flops())
 
 
 def fingerprint(network: Network) -> str:
-    """Sixteen hexadecimal digits that name the network: its architecture, weights, labels and vocabulary."""
-    digest = hashlib.sha256(str(sorted(network.model.config.to_diff_dict().items(), key=str)).encode())
-    digest.update("/".join(network.labels).encode())
-    digest.update(network.tokenizer.backend_tokenizer.to_str().encode())
+    """Sixteen hexadecimal digits that name the network: its architecture, weights, labels and vocabulary.
+
+    Where it lies and how its weights are stored do not count.
+    """
+    config = {key: value for key, value in network.model.config.to_dict().items() if key not in INCIDENTAL}
+    tokenizer = json.loads(network.tokenizer.backend_tokenizer.to_str())
+    tokenizer = {key: value for key, value in tokenizer.items() if key not in ("truncation", "padding")}
+    digest = hashlib.sha256(json.dumps([config, network.labels, tokenizer], sort_keys=True, default=str).encode())
     for name, weights in sorted(network.model.state_dict().items()):
         digest.update(name.encode())
-        digest.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        digest.update(weights.detach().float().cpu().contiguous().numpy().data)
     return digest.hexdigest()[:LENGTH]

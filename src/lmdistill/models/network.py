@@ -1,6 +1,5 @@
 """A Hugging Face encoder classifier behind the one call that methods use."""
 
-import inspect
 from typing import Any
 
 from jaxtyping import Float
@@ -29,7 +28,7 @@ class Network(nn.Module):
         self.labels: tuple[str, ...] = ()
         if self.num_classes > 1:
             self.labels = tuple(str(config.id2label[number]) for number in range(self.num_classes))
-        self.takes_segments = "token_type_ids" in inspect.signature(model.forward).parameters
+        self.takes_segments = self._segment_table() is not None
 
     def forward(self, inputs: Inputs, *, hidden: bool = False) -> Outputs:
         """Run the model once.
@@ -52,15 +51,20 @@ class Network(nn.Module):
         return Outputs(logits=out.logits, hidden=tuple(out.hidden_states or ()))
 
     def _blended(self, inputs: Inputs, blend: Blend) -> Float[Tensor, "b t d"]:
-        """Interpolated word embeddings; segment embeddings are interpolated by correcting what the model will add."""
+        """Interpolated word embeddings, where padding counts as the zero vector.
+
+        The stock model adds segment embeddings by itself, those of the first text. To interpolate them too, what it
+        will add is corrected beforehand; padding has segment 0 there, as tokenizers pad.
+        """
         words = self.model.get_input_embeddings()
         share = blend.share.view(-1, 1, 1).to(words.weight.dtype)
-        embeds = _mixed(words(inputs.ids), words(blend.ids), inputs.mask, blend.mask, share)
+        ours = words(inputs.ids) * inputs.mask.unsqueeze(-1)
+        theirs = words(blend.ids) * blend.mask.unsqueeze(-1)
+        embeds = share * ours + (1 - share) * theirs
         table = self._segment_table()
         if table is None or blend.segments is None or inputs.segments is None:
             return embeds
-        ours = table(inputs.segments)
-        return embeds + (_mixed(ours, table(blend.segments), inputs.mask, blend.mask, share) - ours)
+        return embeds + (1 - share) * (table(blend.segments) - table(inputs.segments))
 
     def _segment_table(self) -> nn.Embedding | None:
         """The segment embeddings, where the model has more than one."""
@@ -68,11 +72,3 @@ class Network(nn.Module):
             if name.endswith("token_type_embeddings") and isinstance(module, nn.Embedding):
                 return module if module.num_embeddings > 1 else None
         return None
-
-
-def _mixed(
-    ours: Float[Tensor, "b t d"], theirs: Float[Tensor, "b t d"], mask: Tensor, other: Tensor, share: Tensor
-) -> Float[Tensor, "b t d"]:
-    """Each masked by its own mask, so that padding counts as zero; then interpolated."""
-    keep, take = share * mask.unsqueeze(-1), (1 - share) * other.unsqueeze(-1)
-    return keep * ours + take * theirs

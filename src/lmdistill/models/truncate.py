@@ -27,11 +27,32 @@ LAYERS: Mapping[str, str] = MappingProxyType(
 )
 """Families that can be cut: model type, and where its list of layers is in the backbone."""
 
+SHARED = frozenset({"albert"})
+"""Families whose layers are one set of weights."""
+
+FIRST_DIFFERS = frozenset({"modernbert"})
+"""Families whose first layer is built unlike the others, so that no other layer can take its place."""
+
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList:
-    """The list of layers of a stock model."""
+    """The list of layers of a stock model.
+
+    Raises:
+        ModelError: If the family is not in the table.
+    """
+    family = str(model.config.model_type)
+    if family in SHARED:
+        raise ModelError(
+            f"{family} shares one set of weights between its layers, so fewer of them are no smaller model. "
+            f"Use one of {', '.join(LAYERS)}, or another student with student.model."
+        )
+    if family not in LAYERS:
+        raise ModelError(
+            f"the layers of {family} models are not known; known families: {', '.join(LAYERS)}. "
+            "Add a line to LAYERS in lmdistill/models/truncate.py, or use another student with student.model."
+        )
     found: Any = model.base_model
-    for part in LAYERS[str(model.config.model_type)].split("."):
+    for part in LAYERS[family].split("."):
         found = getattr(found, part)
     assert isinstance(found, nn.ModuleList)
     return found
@@ -40,22 +61,58 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
 def truncate(
     network: Network, *, layers: int | Sequence[int], keep: Literal["first", "last", "alternate"] = "first"
 ) -> Network:
-    """A new network of some of the layers of `network`, with its embeddings and its head."""
+    """A new network of some of the layers of `network`, with its embeddings and its head.
+
+    Args:
+        network: A classifier of a family in `LAYERS`; not changed.
+        layers: How many to keep, or which: numbers from 0, rising.
+        keep: Which, where `layers` is a number k of n: the first, the last, or evenly spaced ones, layers
+            j n / k for j = 0 ... k - 1, rounded down.
+
+    Returns:
+        A network that shares no weights with `network`; what is dropped is never copied.
+
+    Raises:
+        ModelError: If the layers do not exist, or the family cannot be cut in this way.
+
+    References:
+        First k layers: Liang et al., "MixKD", 2021. Every other layer: Sanh et al., "DistilBERT", 2019.
+    """
     stack = layers_of(network.model)
-    depth = len(stack)
+    chosen = _chosen(layers, len(stack), keep, network.source)
+    family = str(network.model.config.model_type)
+    if family in FIRST_DIFFERS and chosen[0] != 0:
+        raise ModelError(
+            f"the first layer of {family} has no norm before its attention, so layer {chosen[0]} cannot take its "
+            "place. Keep layer 0."
+        )
+    # Instead of a dropped layer, deepcopy finds a placeholder in its memory.
+    dropped: dict[int, Any] = {id(layer): nn.Identity() for i, layer in enumerate(stack) if i not in chosen}
+    model = copy.deepcopy(network.model, dropped)
+    kept = layers_of(model)
+    for number in reversed(range(len(stack))):
+        if number not in chosen:
+            del kept[number]
+    model.config.num_hidden_layers = len(chosen)
+    if getattr(model.config, "layer_types", None):
+        model.config.layer_types = [network.model.config.layer_types[number] for number in chosen]
+    return Network(model, network.tokenizer, source=f"{network.source}, layers {', '.join(map(str, chosen))}")
+
+
+def _chosen(layers: int | Sequence[int], depth: int, keep: str, name: str) -> tuple[int, ...]:
+    """The numbers of the layers to keep."""
     if isinstance(layers, int):
         if not 1 <= layers <= depth:
-            raise ModelError(f"layers must be between 1 and {depth} (the depth of {network.source}), got {layers}.")
-        options = {
-            "first": list(range(layers)),
-            "last": list(range(depth - layers, depth)),
-            "alternate": [j * depth // layers for j in range(layers)],
+            raise ModelError(f"layers must be between 1 and {depth} (the depth of {name}), got {layers}.")
+        spaced = {
+            "first": range(layers),
+            "last": range(depth - layers, depth),
+            "alternate": [number * depth // layers for number in range(layers)],
         }
-        layers = options[keep]
-    model = copy.deepcopy(network.model, {id(layer): nn.Identity() for i, layer in enumerate(stack) if i not in layers})
-    kept = layers_of(model)
-    for i in reversed(range(depth)):
-        if i not in layers:
-            del kept[i]
-    model.config.num_hidden_layers = len(layers)
-    return Network(model, network.tokenizer, source=f"{network.source}, layers {', '.join(map(str, layers))}")
+        return tuple(spaced[keep])
+    if not layers or list(layers) != sorted(set(layers)) or not 0 <= layers[0] <= layers[-1] < depth:
+        raise ModelError(
+            f"layers must be rising numbers between 0 and {depth - 1} (the depth of {name} is {depth}), "
+            f"got {list(layers)}."
+        )
+    return tuple(layers)

@@ -87,7 +87,7 @@ def paired_test(ours: Sequence[RunFolder], theirs: Sequence[RunFolder]) -> float
     ]
     if not pairs or not sides[0][0][0] or any(one[0] != sides[0][0][0] for side in sides for one in side):
         return None
-    examples = sorted(sides[0][0][0])
+    examples = list(sides[0][0][0])
     labels = np.array([sides[0][0][0][example] for example in examples])
     logits = [np.array([[one[1][example] for example in examples] for one in side]) for side in sides]
     if record.task.kind == "classification":

@@ -162,7 +162,7 @@ def find_records(paths: Iterable[Path | str]) -> Sequence[RunFolder]:
     found: dict[Path, Path] = {}
     for name in names:
         folders = list(_run_folders(name))
-        found |= {folder.resolve(): folder for folder in folders if folder.resolve() not in found}
+        found |= {folder.resolve(): folder for folder in folders}
         if not folders:
             logger.warning("no %s below %s; skipped.", RECORD, name)
     if not found:

@@ -41,7 +41,15 @@ def test_texts_stay_aligned_whatever_is_in_them() -> None:
     alone = [apertium.translated("eng-spa", [text])[0] for text in STRANGE]
     assert together == alone
     assert [not text for text in together] == [not text.strip() for text in STRANGE]
-    assert not any("\n" in text for text in together)
+    assert not any(ord(letter) < 32 for text in together for letter in text)
+
+
+@needs_apertium
+def test_a_batch_is_one_process_a_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, calls = apertium._run, []
+    monkeypatch.setattr(apertium, "_run", lambda text, pair: calls.append(pair) or run(text, pair))
+    apertium.translated("eng-spa", ["the red", "car", "a [b] {c}", "is fast", "", "I like it."])
+    assert calls == ["eng-spa"]
 
 
 @needs_apertium

@@ -95,6 +95,12 @@ def test_results_depend_on_text_copy_and_seed_and_not_on_company_or_order(eda: E
     assert Eda(wordnet=eda.wordnet, seed=1)(TEXTS) != eda(TEXTS)
 
 
+def test_texts_of_one_shape_are_not_edited_in_step() -> None:
+    swaps = Eda(synonym=0.0, insertion=0.0, deletion=0.0)
+    edited = swaps([f"a b c d e f {mark}" for mark in range(12)])
+    assert len({text[:11] for text in edited}) > 6
+
+
 def test_a_long_text_has_its_share_of_words_edited(eda: Eda) -> None:
     swaps = Eda(wordnet=eda.wordnet, synonym=0.0, insertion=0.0, deletion=0.0, swap=0.2)
     text = " ".join(chr(97 + i) for i in range(20))

@@ -105,6 +105,13 @@ def test_sampling_picks_each_token_as_often_as_its_tempered_probability() -> Non
     assert forced.isfinite().sum(-1).eq(1).all()
 
 
+def test_sampling_uses_a_new_number_at_each_step() -> None:
+    sampling = Sampling(uniform=torch.tensor([[0.1, 0.9]], dtype=torch.float64), temperature=1.0)
+    even = torch.zeros(1, 2)
+    assert sampling(torch.zeros(1, 1, dtype=torch.long), even).argmax() == 0
+    assert sampling(torch.zeros(1, 2, dtype=torch.long), even).argmax() == 1
+
+
 def test_a_hub_id_without_network_says_what_to_do(
     folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

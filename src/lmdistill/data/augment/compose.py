@@ -154,8 +154,8 @@ def _written(
         return Dataset.from_generator(rows, features=features, cache_dir=str(folder), fingerprint=name)
     except (OSError, DatasetGenerationError) as error:
         raise RunError(
-            f"the new rows cannot be written to {str(folder)!r}: {error.__cause__ or error}; free space, or keep "
-            "the store in another folder."
+            f"the new rows cannot be written to {str(folder)!r}: {error.__cause__ or error}; free space, or "
+            "keep the store in another folder."
         ) from error
 
 
