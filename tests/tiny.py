@@ -7,7 +7,28 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 from lmdistill.core.types import Batch, Blend, Inputs, Mixed
 from lmdistill.models.network import Network
 
-WORDS = "good bad fine dull bright slow film plot cast meal it is not very but and the a was never".split()
+WORDS = [
+    "good",
+    "bad",
+    "fine",
+    "dull",
+    "bright",
+    "slow",
+    "film",
+    "plot",
+    "cast",
+    "meal",
+    "it",
+    "is",
+    "not",
+    "very",
+    "but",
+    "and",
+    "the",
+    "a",
+    "was",
+    "never",
+]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = 50
 
@@ -37,7 +58,9 @@ def tiny(layers=2, seed=0, classes=3, width=16, words=WORDS, dropout=0.0, labels
     )  # fmt: skip
     if classes == 1:
         config.num_labels, config.problem_type = 1, "regression"
-    return Network(BertForSequenceClassification(config).eval(), tiny_tokenizer(words), source=f"tiny{layers}")
+    return Network(
+        BertForSequenceClassification(config).eval(), tiny_tokenizer(words), source=f"tiny{layers}"
+    )
 
 
 def make_batch(size=8, seed=3, classes=3, length=6, ratio=1, regression=False):
@@ -47,12 +70,16 @@ def make_batch(size=8, seed=3, classes=3, length=6, ratio=1, regression=False):
     real = torch.randint(2, length + 1, (size, 1), generator=g)
     mask = (torch.arange(length)[None] < real).long()
     segments = (torch.arange(length)[None] >= real // 2).long() * mask
-    labels = torch.rand(size, generator=g) * 5 if regression else torch.randint(0, classes, (size,), generator=g)
+    labels = (
+        torch.rand(size, generator=g) * 5 if regression else torch.randint(0, classes, (size,), generator=g)
+    )
     inputs = Inputs(ids=ids, mask=mask, segments=segments)
     partner = torch.cat([torch.randperm(size, generator=g) for _ in range(ratio)])
     share = torch.rand(size * ratio, generator=g)
     blend = Blend(ids=ids[partner], mask=mask[partner], segments=segments[partner], share=share)
-    repeated = Inputs(ids=ids.repeat(ratio, 1), mask=mask.repeat(ratio, 1), segments=segments.repeat(ratio, 1), blend=blend)
+    repeated = Inputs(
+        ids=ids.repeat(ratio, 1), mask=mask.repeat(ratio, 1), segments=segments.repeat(ratio, 1), blend=blend
+    )
     mixed = Mixed(
         inputs=repeated, labels=labels.repeat(ratio), partner_labels=labels[partner], share=share,
         scored=torch.ones(size * ratio, dtype=torch.bool),

@@ -58,6 +58,7 @@ def test_the_best_order_is_that_of_trying_them_all(num_classes: int, seed: int) 
     }
     assert best == pytest.approx(max(accuracies.values()), abs=1e-12)
     assert best == pytest.approx(accuracies[order], abs=1e-12)
+    assert best > as_is or order == tuple(range(num_classes))
     assert as_is == pytest.approx(accuracies[tuple(range(num_classes))], abs=1e-12)
 
 
@@ -77,6 +78,12 @@ def test_swapped_outputs_stop_the_run_with_both_accuracies_and_the_names() -> No
         require_order(_logits(predicted, 3), labels, NLI)
 
 
+def test_five_examples_all_wrong_are_enough() -> None:
+    labels = np.array([0, 1, 0, 1, 1])
+    with pytest.raises(MismatchError, match=r"accuracy 0\.000 as they are, 1\.000 as b, a\."):
+        require_order(_logits(1 - labels, 2), labels, ("a", "b"))
+
+
 def test_outputs_in_order_give_their_accuracy() -> None:
     labels = np.arange(100) % 2
     assert require_order(_logits(np.where(np.arange(100) < 60, labels, 0), 2), labels, ("a", "b")) == 0.8
@@ -86,8 +93,8 @@ def test_outputs_in_order_give_their_accuracy() -> None:
     ("predicted", "labels"),
     [
         ([0] * 100, [1] * 70 + [0] * 30),  # knows nothing: another order only finds the majority
-        ([1], [0]),  # one example proves nothing
-        ([1] * 55 + [0] * 45, [0] * 100),  # 0.45 against 0.55: within the margin
+        ([1, 0, 1, 0], [0, 1, 0, 1]),  # four examples prove nothing
+        ([0, 1] * 290 + [1, 0] * 210, [1, 0] * 500),  # 0.42 against 0.58: within the margin
     ],
 )
 def test_no_alarm_without_good_reason(predicted: list[int], labels: list[int]) -> None:

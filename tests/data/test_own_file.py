@@ -338,12 +338,16 @@ def test_load_task_reads_own_files_and_refuses_their_options_for_glue(tmp_path: 
         load_task("rte", tmp_path, text="text", labels=["a", "b"])
 
 
-def test_a_full_disk_is_said_in_one_line(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_in_one_line(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = _text(tmp_path / "a.csv", "text,label\na,x\nb,y\n")
 
     def full(*_: object, **__: object) -> None:
         raise DatasetGenerationError from OSError(28, "No space left on device")
 
     monkeypatch.setattr(Dataset, "from_generator", full)
-    with pytest.raises(DataError, match=r"cannot be stored \(\[Errno 28\] No space left on device\)\. Free space, or"):
+    with pytest.raises(
+        DataError, match=r"cannot be stored \(\[Errno 28\] No space left on device\)\. Free space, or"
+    ):
         load_own(path, path)

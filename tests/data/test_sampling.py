@@ -32,7 +32,9 @@ def steps(chosen):
 
 def same(first, second):
     return len(first) == len(second) and all(
-        np.array_equal(a, b) for one, two in zip(first, second, strict=True) for a, b in zip(one, two, strict=True)
+        np.array_equal(a, b)
+        for one, two in zip(first, second, strict=True)
+        for a, b in zip(one, two, strict=True)
     )
 
 

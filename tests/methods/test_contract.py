@@ -87,7 +87,9 @@ def test_method_is_frozen(method):
 
 def test_a_missing_teacher_is_refused_or_unused(method, student, batch):
     if method.uses_teacher:
-        with pytest.raises(MismatchError, match=r"needs a teacher, got none\. Name one, or use method finetune"):
+        with pytest.raises(
+            MismatchError, match=r"needs a teacher, got none\. Name one, or use method finetune"
+        ):
             method.check(student, None)
     else:
         method.check(student, None)
@@ -107,7 +109,9 @@ def test_class_names_must_agree_where_classes_are_compared(method, teacher):
     if not method.uses_teacher:
         method.check(other, teacher)
         return
-    with pytest.raises(MismatchError, match="class0, class1, class2 and the student's class1, class0, class2"):
+    with pytest.raises(
+        MismatchError, match="class0, class1, class2 and the student's class1, class0, class2"
+    ):
         method.check(other, teacher)
 
 

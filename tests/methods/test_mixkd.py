@@ -15,7 +15,12 @@ class Counted:
 
     def __init__(self, net):
         self.net, self.rows = net, []
-        self.num_layers, self.num_classes, self.width, self.labels = net.num_layers, net.num_classes, net.width, net.labels
+        self.num_layers, self.num_classes, self.width, self.labels = (
+            net.num_layers,
+            net.num_classes,
+            net.width,
+            net.labels,
+        )
 
     def __call__(self, inputs, *, hidden=False):
         self.rows.append(len(inputs.ids))
@@ -37,7 +42,9 @@ def test_terms_equal_a_rewrite_from_the_paper_in_float64(ratio):
         mle -= np.eye(3)[batch.labels[i]] @ log_softmax(logits)
     for m in range(8 * ratio):
         share = batch.mixed.share[m].item()
-        label = share * np.eye(3)[batch.mixed.labels[m]] + (1 - share) * np.eye(3)[batch.mixed.partner_labels[m]]
+        label = (
+            share * np.eye(3)[batch.mixed.labels[m]] + (1 - share) * np.eye(3)[batch.mixed.partner_labels[m]]
+        )
         ours, theirs = (_by_hand(net, batch.mixed.inputs, m, share) for net in (student, teacher))
         sm -= label @ log_softmax(ours)
         tmkd += ((ours - theirs) ** 2).mean()
@@ -48,7 +55,11 @@ def test_terms_equal_a_rewrite_from_the_paper_in_float64(ratio):
 
 def _one(inputs, i):
     real = int(inputs.mask[i].sum())
-    return Inputs(ids=inputs.ids[i : i + 1, :real], mask=inputs.mask[i : i + 1, :real], segments=inputs.segments[i : i + 1, :real])
+    return Inputs(
+        ids=inputs.ids[i : i + 1, :real],
+        mask=inputs.mask[i : i + 1, :real],
+        segments=inputs.segments[i : i + 1, :real],
+    )
 
 
 def _by_hand(net, inputs, m, share):
@@ -63,14 +74,20 @@ def _by_hand(net, inputs, m, share):
         total[0] += weight * segments[view.segments[m, :length]]
     # The stock model adds the vector of segment 0 by itself; take it out first.
     zero = torch.zeros(1, length, dtype=torch.long)
-    out = net.model(inputs_embeds=total - segments[0], attention_mask=torch.ones_like(zero), token_type_ids=zero)
+    out = net.model(
+        inputs_embeds=total - segments[0], attention_mask=torch.ones_like(zero), token_type_ids=zero
+    )
     return out.logits.detach().numpy()[0]
 
 
 def test_share_one_is_learning_from_the_originals(student, teacher, batch):
     ones = torch.ones(8)
     whole = dataclasses.replace(
-        batch.mixed, share=ones, inputs=dataclasses.replace(batch.mixed.inputs, blend=dataclasses.replace(batch.mixed.inputs.blend, share=ones))
+        batch.mixed,
+        share=ones,
+        inputs=dataclasses.replace(
+            batch.mixed.inputs, blend=dataclasses.replace(batch.mixed.inputs.blend, share=ones)
+        ),
     )
     terms = MixKD().losses(student, teacher, dataclasses.replace(batch, mixed=whole))
     # The union of masks lets the model attend to the partner's places, which are zero vectors there:
@@ -131,7 +148,9 @@ def test_teacher_of_another_width_and_vocabulary_answers_its_own_view(student, b
     blend = dataclasses.replace(theirs.mixed.inputs.blend, share=batch.mixed.share)
     view = dataclasses.replace(theirs.mixed.inputs, blend=blend)
     mixed = dataclasses.replace(batch.mixed, teacher_inputs=view)
-    loss = MixKD(alpha_sm=0.0).losses(student, teacher, dataclasses.replace(batch, mixed=mixed))["teacher_mixed"]
+    loss = MixKD(alpha_sm=0.0).losses(student, teacher, dataclasses.replace(batch, mixed=mixed))[
+        "teacher_mixed"
+    ]
     expected = (student(batch.mixed.inputs).logits - teacher(view).logits).square().mean(1).sum()
     torch.testing.assert_close(loss, expected)
 
@@ -156,5 +175,3 @@ def test_the_draw_it_asks_for_is_its_settings():
 def test_ranges_are_checked(field, value, message):
     with pytest.raises(ConfigError, match=message):
         MixKD(**{field: value})
-
-

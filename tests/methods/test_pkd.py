@@ -30,7 +30,9 @@ def test_its_other_terms_are_those_of_kd(student, teacher, batch):
     ours, theirs = student(batch.inputs, hidden=True), teacher(batch.inputs, hidden=True)
     kd = KD(alpha=0.7, temperature=5.0)
     mine, others = PKD(kd=kd).compare(ours, theirs, batch), kd.compare(ours, theirs, batch)
-    assert {name: mine[name].item() for name in others} == {name: value.item() for name, value in others.items()}
+    assert {name: mine[name].item() for name in others} == {
+        name: value.item() for name, value in others.items()
+    }
 
 
 def test_a_truncated_teacher_pays_nothing_for_the_layers_it_has(teacher, batch):
@@ -39,7 +41,9 @@ def test_a_truncated_teacher_pays_nothing_for_the_layers_it_has(teacher, batch):
 
 
 def test_widths_must_agree(teacher):
-    with pytest.raises(MismatchError, match="states have 16 features and the student's 8; pkd compares them directly"):
+    with pytest.raises(
+        MismatchError, match="states have 16 features and the student's 8; pkd compares them directly"
+    ):
         PKD().check(tiny(width=8), teacher)
 
 
@@ -54,7 +58,9 @@ def test_a_student_of_one_layer_has_nothing_below_its_last(teacher):
 
 
 def test_pairs_must_exist(student, teacher):
-    with pytest.raises(MismatchError, match="student layer 1 with teacher layer 5; .* 0 to 2 and the teacher 0 to 4"):
+    with pytest.raises(
+        MismatchError, match="student layer 1 with teacher layer 5; .* 0 to 2 and the teacher 0 to 4"
+    ):
         PKD(layers=((1, 5),)).check(student, teacher)
 
 

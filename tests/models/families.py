@@ -35,4 +35,6 @@ def family(name, layers=4, seed=0, classes=3):
         name, num_hidden_layers=layers, id2label=dict(enumerate(labels)), label2id={x: i for i, x in enumerate(labels)},
         **FAMILIES[name],
     )  # fmt: skip
-    return Network(AutoModelForSequenceClassification.from_config(config).eval(), tiny_tokenizer(), source=name)
+    return Network(
+        AutoModelForSequenceClassification.from_config(config).eval(), tiny_tokenizer(), source=name
+    )

@@ -1,11 +1,11 @@
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from lmdistill.export.hugging_face import save
 from lmdistill.models.describe import describe, fingerprint, flops
 from lmdistill.models.load import load
 from lmdistill.models.network import Network
 from lmdistill.models.truncate import truncate
-from lmdistill.export.hugging_face import save
 from tests.models.families import FAMILIES, family
 from tests.tiny import tiny, tiny_tokenizer
 
@@ -18,7 +18,11 @@ def bert_base(layers):
 
 def test_parameters_of_bert_base_are_the_known_ones():
     # word, position and segment tables and their norm: (30522 + 512 + 2 + 2) * 768
-    assert {k: describe(bert_base(k)).total for k in (12, 6, 3)} == {12: 109_483_778, 6: 66_956_546, 3: 45_692_930}
+    assert {k: describe(bert_base(k)).total for k in (12, 6, 3)} == {
+        12: 109_483_778,
+        6: 66_956_546,
+        3: 45_692_930,
+    }
     parts = describe(bert_base(12))
     assert parts.embeddings == (30_522 + 512 + 2 + 2) * 768
     assert parts.encoder == 12 * (4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768)

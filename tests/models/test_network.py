@@ -17,7 +17,10 @@ def network(request):
 def blended(inputs, partner, share, segments=True):
     rows = torch.tensor(partner)
     blend = Blend(
-        ids=inputs.ids[rows], mask=inputs.mask[rows], share=torch.tensor(share), segments=inputs.segments[rows] if segments else None
+        ids=inputs.ids[rows],
+        mask=inputs.mask[rows],
+        share=torch.tensor(share),
+        segments=inputs.segments[rows] if segments else None,
     )
     return dataclasses.replace(inputs, blend=blend)
 
@@ -32,7 +35,9 @@ def test_logits_and_states_are_those_of_the_stock_model(network):
     inputs = make_batch().inputs
     ours = network(inputs, hidden=True)
     given = {"token_type_ids": inputs.segments} if network.takes_segments else {}
-    stock = network.model(input_ids=inputs.ids, attention_mask=inputs.mask, output_hidden_states=True, **given)
+    stock = network.model(
+        input_ids=inputs.ids, attention_mask=inputs.mask, output_hidden_states=True, **given
+    )
     torch.testing.assert_close(ours.logits, stock.logits, rtol=0, atol=0)
     assert len(ours.hidden) == 5
     for mine, theirs in zip(ours.hidden, stock.hidden_states, strict=True):
@@ -105,9 +110,13 @@ def test_segments_are_mixed_like_words_or_kept():
     share = [0.3] * 8
 
     def stock(embeds):
-        return network.model(inputs_embeds=embeds - segments(zero), attention_mask=full.mask, token_type_ids=zero).logits
+        return network.model(
+            inputs_embeds=embeds - segments(zero), attention_mask=full.mask, token_type_ids=zero
+        ).logits
 
-    torch.testing.assert_close(network(blended(full, partner, share)).logits, stock(mix + both), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        network(blended(full, partner, share)).logits, stock(mix + both), rtol=1e-4, atol=1e-5
+    )
     kept = network(blended(full, partner, share, segments=False)).logits
     torch.testing.assert_close(kept, stock(mix + segments(full.segments)), rtol=1e-4, atol=1e-5)
     assert (kept - stock(mix + both)).abs().max() > 0.01

@@ -1,7 +1,12 @@
 import pytest
 import torch
-from transformers import AlbertConfig, AlbertForSequenceClassification, AutoModelForSequenceClassification, SqueezeBertConfig
-from transformers import SqueezeBertForSequenceClassification
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    AutoModelForSequenceClassification,
+    SqueezeBertConfig,
+    SqueezeBertForSequenceClassification,
+)
 
 from lmdistill.core.errors import ModelError
 from lmdistill.export.hugging_face import save
@@ -53,7 +58,13 @@ def test_the_teacher_is_neither_changed_nor_shared(name):
 
 @pytest.mark.parametrize(
     ("layers", "keep", "expected"),
-    [(2, "first", [0, 1]), (2, "last", [2, 3]), (2, "alternate", [0, 2]), (3, "alternate", [0, 1, 2]), ((1, 3), "first", [1, 3])],
+    [
+        (2, "first", [0, 1]),
+        (2, "last", [2, 3]),
+        (2, "alternate", [0, 2]),
+        (3, "alternate", [0, 1, 2]),
+        ((1, 3), "first", [1, 3]),
+    ],
 )
 def test_kept_layers_are_the_ones_that_were_asked_for(layers, keep, expected):
     teacher = tiny(layers=4)
@@ -67,13 +78,17 @@ def test_kept_layers_are_the_ones_that_were_asked_for(layers, keep, expected):
 
 @pytest.mark.parametrize("layers", [0, 5, 9])
 def test_a_depth_that_does_not_exist_is_refused(layers):
-    with pytest.raises(ModelError, match=rf"layers must be between 1 and 4 \(the depth of tiny4\), got {layers}\."):
+    with pytest.raises(
+        ModelError, match=rf"layers must be between 1 and 4 \(the depth of tiny4\), got {layers}\."
+    ):
         truncate(tiny(layers=4), layers=layers)
 
 
 @pytest.mark.parametrize("layers", [(), (1, 0), (0, 0), (0, 4), (-1, 2)])
 def test_listed_layers_must_rise_and_exist(layers):
-    with pytest.raises(ModelError, match=r"layers must be rising numbers between 0 and 3 \(the depth of tiny4 is 4\)"):
+    with pytest.raises(
+        ModelError, match=r"layers must be rising numbers between 0 and 3 \(the depth of tiny4 is 4\)"
+    ):
         truncate(tiny(layers=4), layers=layers)
 
 
@@ -83,7 +98,14 @@ def test_modernbert_keeps_its_first_layer():
 
 
 def test_shared_layers_are_refused_by_name():
-    config = AlbertConfig(vocab_size=50, embedding_size=8, hidden_size=16, num_attention_heads=2, intermediate_size=32, num_labels=3)
+    config = AlbertConfig(
+        vocab_size=50,
+        embedding_size=8,
+        hidden_size=16,
+        num_attention_heads=2,
+        intermediate_size=32,
+        num_labels=3,
+    )
     albert = Network(AlbertForSequenceClassification(config), tiny_tokenizer(), source="albert")
     with pytest.raises(ModelError, match="albert shares one set of weights between its layers"):
         truncate(albert, layers=2)
@@ -95,5 +117,7 @@ def test_unknown_families_are_refused_by_name():
         q_groups=1, k_groups=1, v_groups=1, post_attention_groups=1, intermediate_groups=1, output_groups=1,
     )  # fmt: skip
     other = Network(SqueezeBertForSequenceClassification(config), tiny_tokenizer(), source="x")
-    with pytest.raises(ModelError, match=r"the layers of squeezebert models are not known; .* Add a line to LAYERS"):
+    with pytest.raises(
+        ModelError, match=r"the layers of squeezebert models are not known; .* Add a line to LAYERS"
+    ):
         truncate(other, layers=2)

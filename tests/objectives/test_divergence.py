@@ -62,8 +62,12 @@ def test_jensen_shannon_matches_a_rewrite_in_numpy():
 def test_every_divergence_is_a_divergence(name, pair, shift):
     divergence, (student, teacher) = DIVERGENCES[name], pair
     assert (divergence(student, teacher) >= -1e-12).all()
-    torch.testing.assert_close(divergence(teacher, teacher), torch.zeros_like(teacher[:, 0]), atol=1e-12, rtol=0)
-    torch.testing.assert_close(divergence(student + shift, teacher), divergence(student, teacher), atol=1e-10, rtol=0)
+    torch.testing.assert_close(
+        divergence(teacher, teacher), torch.zeros_like(teacher[:, 0]), atol=1e-12, rtol=0
+    )
+    torch.testing.assert_close(
+        divergence(student + shift, teacher), divergence(student, teacher), atol=1e-10, rtol=0
+    )
     if not torch.allclose(student.softmax(-1), teacher.softmax(-1), atol=1e-3):
         assert (divergence(student, teacher) > 0).any()
 

@@ -10,7 +10,9 @@ def test_state_distance_of_hand_numbers():
     # (3, 4) has length 5: (0.6, 0.8) against (1, 0): (0.16 + 0.64) / 2 = 0.4
     student, teacher = torch.tensor([[3.0, 4.0]]), torch.tensor([[2.0, 0.0]])
     torch.testing.assert_close(state_distance(student, teacher), torch.tensor([0.4]))
-    torch.testing.assert_close(state_distance(student, teacher, normalised=False), torch.tensor([(1 + 16) / 2]))
+    torch.testing.assert_close(
+        state_distance(student, teacher, normalised=False), torch.tensor([(1 + 16) / 2])
+    )
 
 
 def test_normalised_distance_is_blind_to_length_and_bounded():

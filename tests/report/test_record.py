@@ -83,7 +83,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_runs_are_found_in_natural_order_each_once_and_not_inside_runs(tmp_path: Path) -> None:
     for name in ("kd/seed-10", "kd/seed-2", "ft", "ft/teacher", ".half"):
         write_record(tmp_path / name, make_record(name))
-    found = find_records([tmp_path, tmp_path / "ft"])
+    found = find_records([tmp_path, tmp_path / "kd" / ".." / "ft"])
     assert [run.path.relative_to(tmp_path).as_posix() for run in found] == ["ft", "kd/seed-2", "kd/seed-10"]
     assert [run.record.name for run in found] == ["ft", "kd/seed-2", "kd/seed-10"]
 

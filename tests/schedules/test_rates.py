@@ -17,7 +17,9 @@ def test_the_rate_rises_reaches_one_and_never_rises_again(shape, total, warmup):
 
 
 def test_linear_decay_of_hand_numbers():
-    assert [rate(s, total=10, warmup=0.2, shape="linear") for s in (0, 1, 2, 6, 9)] == pytest.approx([0.5, 1, 1, 0.5, 0.125])
+    assert [rate(s, total=10, warmup=0.2, shape="linear") for s in (0, 1, 2, 6, 9)] == pytest.approx(
+        [0.5, 1, 1, 0.5, 0.125]
+    )
 
 
 def test_cosine_is_half_way_down_in_the_middle():

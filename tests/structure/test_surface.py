@@ -16,7 +16,7 @@ CODE = sorted(
     path for folder in ("src", "tests", "benchmarks", "examples") for path in (REPO / folder).rglob("*.py")
 )
 MACHINE = re.compile(r"(?<![\w.~$}/-])/(?:home|root|work|Users|mnt|workspace|tmp|var/tmp)/(?!me/)[\w.]+")
-"""An absolute path into somebody's folders; `~/x`, `../x`, `$HOME/x`, addresses and a made-up `me` are none."""
+"""A path into somebody's folders; `~/x`, `../x`, `$HOME/x`, addresses and a made-up `me` are none."""
 
 
 def name_of(path: Path) -> str:

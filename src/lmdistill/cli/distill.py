@@ -11,12 +11,16 @@ from lmdistill.cli.tables import show
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.run import run_recipe
 
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="a.b=value reaches every field of the recipe.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="a.b=value reaches every field of the recipe.")
+]
 
 
 def distill(
     recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or path to your own YAML file.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same command continues an interrupted one.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run; the same command continues an interrupted one.")
+    ],
     set_: Overrides = None,
 ) -> None:
     """Do what a recipe says: teacher, students, evaluation, report."""

@@ -9,8 +9,14 @@ import typer
 from rich.console import Console
 
 from lmdistill.cli.distill import distill
+from lmdistill.cli.evaluate import evaluate
+from lmdistill.cli.finetune import finetune
 from lmdistill.cli.listing import listing
+from lmdistill.cli.measure import measure
 from lmdistill.cli.messages import speak
+from lmdistill.cli.predict import predict
+from lmdistill.cli.report import report
+from lmdistill.cli.submit import submit
 from lmdistill.core.errors import LmdistillError
 
 DONE, OURS, THEIRS, STOPPED = 0, 1, 2, 130
@@ -22,7 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a large language model into a small one that keeps its quality.",
 )
-app.command()(distill)
+for command in (distill, finetune, evaluate, predict, measure, submit, report):
+    app.command()(command)
 app.command("list")(listing)
 
 
@@ -38,7 +45,10 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             _crash(error)
-        _leave(f"the disk is full ({error.filename or 'while writing'}). Make room; the same command goes on.", THEIRS)
+        _leave(
+            f"the disk is full ({error.filename or 'while writing'}). Make room; the same command goes on.",
+            THEIRS,
+        )
     except Exception as error:
         _crash(error)
 

@@ -10,18 +10,21 @@ from rich.text import Text
 from lmdistill.report.comparison import compare
 from lmdistill.report.html import REPORT
 from lmdistill.report.record import find_records
-from lmdistill.report.tables import Grid, grid
+from lmdistill.report.tables import Grid, grid, markdown
 
 NO_TERMINAL_WIDTH = 200
 
 
-def show(paths: Sequence[Path], *, order: tuple[str, ...] = ()) -> None:
+def show(paths: Sequence[Path], *, order: tuple[str, ...] = (), as_markdown: bool = False) -> None:
     """Print the comparison of all runs at or below `paths` to stdout."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = NO_TERMINAL_WIDTH
     for table in compare(find_records(paths), order=order):
-        _print(console, grid(table))
+        if as_markdown:
+            console.print(markdown(grid(table)), markup=False, soft_wrap=True)
+        else:
+            _print(console, grid(table))
     for path in paths:
         if (path / REPORT).is_file():
             console.print(f"report: {path / REPORT}", soft_wrap=True)

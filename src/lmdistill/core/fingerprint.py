@@ -12,7 +12,10 @@ LENGTH = 16
 def _plain(value: Any) -> Any:
     """Values that JSON does not know, as ones that it knows."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {"__type__": type(value).__name__, **{f.name: getattr(value, f.name) for f in dataclasses.fields(value)}}
+        return {
+            "__type__": type(value).__name__,
+            **{f.name: getattr(value, f.name) for f in dataclasses.fields(value)},
+        }
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, set | frozenset):

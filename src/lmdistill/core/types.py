@@ -7,12 +7,11 @@ Axis letters, used in every annotation of this package:
 """
 
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Literal, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
-
 
 Tensors = TypeVar("Tensors")
 
@@ -22,7 +21,7 @@ def moved(value: Tensors, device: torch.device) -> Tensors:
     assert is_dataclass(value)
     there = {f.name: getattr(value, f.name) for f in fields(value)}
     there = {name: part.to(device) if hasattr(part, "to") else part for name, part in there.items()}
-    return cast(Tensors, replace(value, **there))
+    return cast(Tensors, replace(cast(Any, value), **there))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -187,7 +187,9 @@ class _Session:
         chosen = self.training.optimizer
         norm = self.accelerator.clip_grad_norm_(self.learner.parameters(), chosen.clip or math.inf)
         _require_finite(float(norm), dict(zip(parts, values.tolist(), strict=True)), state.step, window)
-        multiplier = rate(state.step, total=self.feed.total_steps, warmup=chosen.warmup, shape=chosen.schedule)
+        multiplier = rate(
+            state.step, total=self.feed.total_steps, warmup=chosen.warmup, shape=chosen.schedule
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = chosen.learning_rate * multiplier
         self.optimizer.step()
@@ -247,7 +249,7 @@ def _open(
         teacher.to(accelerator.device).eval()
     return _Session(
         method=method,
-        learner=torch.compile(learner) if training.compile else learner,
+        learner=cast(nn.Module, torch.compile(learner)) if training.compile else learner,
         teacher=teacher,
         optimizer=optimizer,
         feed=feed,
@@ -262,7 +264,10 @@ def _adamw(student: nn.Module, chosen: Optimizer) -> torch.optim.AdamW:
     """Fused AdamW; vectors do not decay."""
     matrices = [p for p in student.parameters() if p.requires_grad and p.ndim >= 2]
     vectors = [p for p in student.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": chosen.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": chosen.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=chosen.learning_rate, fused=True)
 
 

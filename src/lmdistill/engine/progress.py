@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 Advance = Callable[..., None]
 """Called with (steps done) and, if known, note="1.32 loss"."""
@@ -23,7 +30,9 @@ def bar(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, refresh_per_second=4) as progress:
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, refresh_per_second=4
+    ) as progress:
         task = progress.add_task(title, total=total, completed=done, note="")
 
         def advance(completed: int, note: str = "") -> None:

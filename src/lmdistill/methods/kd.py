@@ -34,7 +34,9 @@ class KD:
     temperature: float = 2.0
     """Softmax temperature of both networks, > 0. The teacher term is scaled by its square."""
 
-    divergence: Literal["forward_kl", "reverse_kl", "jensen_shannon", "mse", "soft_cross_entropy"] = "forward_kl"
+    divergence: Literal["forward_kl", "reverse_kl", "jensen_shannon", "mse", "soft_cross_entropy"] = (
+        "forward_kl"
+    )
     """What is shrunk; `mse` compares logits and does not depend on the temperature."""
 
     def __post_init__(self) -> None:

@@ -95,7 +95,8 @@ class PKD:
         """KD's terms and the state term."""
         pairs = self.pairs(len(ours.hidden) - 1, len(theirs.hidden) - 1)
         distances = [
-            state_distance(ours.hidden[j][:, 0], theirs.hidden[k][:, 0], normalised=self.normalised) for j, k in pairs
+            state_distance(ours.hidden[j][:, 0], theirs.hidden[k][:, 0], normalised=self.normalised)
+            for j, k in pairs
         ]
         state = torch.stack(distances).mean(0)
         return dict(**self.kd.compare(ours, theirs, batch), state=self.beta * masked_sum(state, batch.scored))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -11,8 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from lmdistill.core.fingerprint import LENGTH
 from lmdistill.core.types import Inputs
 from lmdistill.models.network import Network
-from lmdistill.models.truncate import layers_of
-
 
 INCIDENTAL = frozenset({"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"})
 """What a configuration says that changes no output."""
@@ -41,21 +40,21 @@ def describe(network: Network) -> Description:
     """Count the parameters of `network`; shared ones once.
 
     Returns:
-        Embeddings are everything under a module called `embeddings`, the encoder is everything else in the
-        backbone but its pooler, the head is the rest.
+        Embeddings are the word embeddings and everything in the backbone under a name that begins with
+        `embeddings`, the encoder is everything else in the backbone but its pooler, the head is the rest.
     """
     backbone = network.model.base_model
-    layers = {id(p) for p in layers_of(network.model).parameters()}
-    embeddings = encoder = head = 0
+    words = {id(p) for p in network.model.get_input_embeddings().parameters()}
     inside = {id(p): name for name, p in backbone.named_parameters()}
+    embeddings = encoder = head = 0
     for parameter in network.model.parameters():
-        name = inside.get(id(parameter))
-        if name is not None and id(parameter) not in layers and name.startswith("embeddings."):
+        name = inside.get(id(parameter), "pooler.")
+        if id(parameter) in words or name.startswith("embeddings"):
             embeddings += parameter.numel()
-        elif name is not None and not name.startswith("pooler."):
-            encoder += parameter.numel()
-        else:
+        elif name.startswith("pooler."):
             head += parameter.numel()
+        else:
+            encoder += parameter.numel()
     return Description(embeddings=embeddings, encoder=encoder, head=head)
 
 
@@ -81,10 +80,19 @@ def fingerprint(network: Network) -> str:
     Where it lies and how its weights are stored do not count.
     """
     config = {key: value for key, value in network.model.config.to_dict().items() if key not in INCIDENTAL}
-    tokenizer = json.loads(network.tokenizer.backend_tokenizer.to_str())
-    tokenizer = {key: value for key, value in tokenizer.items() if key not in ("truncation", "padding")}
-    digest = hashlib.sha256(json.dumps([config, network.labels, tokenizer], sort_keys=True, default=str).encode())
+    tokenizer = _vocabulary(network.tokenizer)
+    digest = hashlib.sha256(
+        json.dumps([config, network.labels, tokenizer], sort_keys=True, default=str).encode()
+    )
     for name, weights in sorted(network.model.state_dict().items()):
         digest.update(name.encode())
         digest.update(weights.detach().float().cpu().contiguous().numpy().data)
     return digest.hexdigest()[:LENGTH]
+
+
+def _vocabulary(tokenizer: Any) -> Any:
+    """How a tokenizer reads, without how it was last called."""
+    if not hasattr(tokenizer, "backend_tokenizer"):  # the few that are written in Python
+        return [type(tokenizer).__name__, tokenizer.get_vocab()]
+    inner = json.loads(tokenizer.backend_tokenizer.to_str())
+    return {key: value for key, value in inner.items() if key not in ("truncation", "padding")}

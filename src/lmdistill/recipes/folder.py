@@ -58,9 +58,13 @@ class Workplace:
             write_text(self.path / RECIPE, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
             return
         if not (self.path / RECIPE).is_file() or not (self.path / INPUTS).is_file():
-            raise RunError(f"{self.path} exists and is no run of lmdistill. Choose another --out, or remove it.")
+            raise RunError(
+                f"{self.path} exists and is no run of lmdistill. Choose another --out, or remove it."
+            )
         there = yaml.safe_load((self.path / RECIPE).read_text(encoding="utf-8"))
-        differing = first_difference(there, dict(recipe)) or first_difference(read_json(self.path / INPUTS), dict(inputs))
+        differing = first_difference(there, dict(recipe)) or first_difference(
+            read_json(self.path / INPUTS), dict(inputs)
+        )
         if differing:
             name, old, new = differing
             raise RunError(

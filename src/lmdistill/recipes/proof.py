@@ -44,13 +44,18 @@ def ask(material: Material, student: Network, teacher: Network | None, device: s
     ours = {name: split.logits(student, device) for name, split in material.dev.items()}
     theirs = None
     if teacher is not None:
-        theirs = {name: split.logits(teacher, device, as_teacher=True) for name, split in material.dev.items()}
+        theirs = {
+            name: split.logits(teacher, device, as_teacher=True) for name, split in material.dev.items()
+        }
     return Answers(student=ours, teacher=theirs)
 
 
 def scores(material: Material, logits: Mapping[str, Float[np.ndarray, "n v"]]) -> dict[str, dict[str, float]]:
     """The task's metrics on every dev split."""
-    return {name: score(material.task.spec.metrics, material.dev[name].labels, values) for name, values in logits.items()}
+    return {
+        name: score(material.task.spec.metrics, material.dev[name].labels, values)
+        for name, values in logits.items()
+    }
 
 
 def quality(material: Material, answers: Answers) -> dict[str, Any]:
@@ -62,7 +67,9 @@ def quality(material: Material, answers: Answers) -> dict[str, Any]:
     return {
         "metrics": scores(material, answers.student),
         "teacher_metrics": None if answers.teacher is None else scores(material, answers.teacher),
-        "majority": {name: majority(material.task.spec.metrics, split.labels) for name, split in material.dev.items()},
+        "majority": {
+            name: majority(material.task.spec.metrics, split.labels) for name, split in material.dev.items()
+        },
         "agreement": None if theirs is None else agreement(ours, theirs),
         "calibration": _calibration(labels, ours) if classes else None,
         "teacher_calibration": _calibration(labels, theirs) if classes and theirs is not None else None,
@@ -93,7 +100,9 @@ def _alarms(material: Material, answers: Answers) -> tuple[str, ...]:
         for name, values in logits.items():
             labels, metrics = material.dev[name].labels, material.task.spec.metrics
             if is_at_chance(metrics, labels, values):
-                found.append(f"{who} is at or below the majority class on {name}: it has learned nothing of use.")
+                found.append(
+                    f"{who} is at or below the majority class on {name}: it has learned nothing of use."
+                )
     return tuple(found)
 
 
@@ -102,7 +111,10 @@ def risk(material: Material, student: Network, dev: Float[np.ndarray, "n v"], de
     seen = material.train.head(RISK_ROWS)
     first = next(iter(material.dev.values()))
     values = risks(
-        train_labels=seen.labels, train_logits=seen.logits(student, device), dev_labels=first.labels, dev_logits=dev
+        train_labels=seen.labels,
+        train_logits=seen.logits(student, device),
+        dev_labels=first.labels,
+        dev_logits=dev,
     )
     return Risk(train=values["train_risk"], dev=values["dev_risk"], gap=values["generalisation_gap"])
 
@@ -135,7 +147,10 @@ def task_facts(material: Material) -> TaskFacts:
         metrics=task.spec.metrics,
         source=task.source,
         fingerprint=task.fingerprint,
-        rows={"train": len(material.train.student.rows), **{k: len(v.student.rows) for k, v in material.dev.items()}},
+        rows={
+            "train": len(material.train.student.rows),
+            **{k: len(v.student.rows) for k, v in material.dev.items()},
+        },
         truncated={"train": material.train.truncated, **{k: v.truncated for k, v in material.dev.items()}},
         synthetic=task.spec.name == "synthetic",
         notes=task.notes,
@@ -146,10 +161,15 @@ def typical(split: Split, size: int, *, as_teacher: bool) -> Inputs:
     """Inputs of `size` examples of about median length."""
     lengths = split.lengths
     middle = np.argsort(lengths, kind="stable")[max(0, (len(lengths) - size) // 2) :][:size]
-    rows = split.student.rows.select(middle), None if split.teacher is None else split.teacher.rows.select(middle)
+    rows = (
+        split.student.rows.select(middle),
+        None if split.teacher is None else split.teacher.rows.select(middle),
+    )
     small = Split(
         student=type(split.student)(rows=rows[0], padding=split.student.padding),
-        teacher=None if split.teacher is None or rows[1] is None else type(split.teacher)(rows=rows[1], padding=split.teacher.padding),
+        teacher=None
+        if split.teacher is None or rows[1] is None
+        else type(split.teacher)(rows=rows[1], padding=split.teacher.padding),
         truncated=0.0,
     )
     (batch,) = small.batches(size)
@@ -158,7 +178,7 @@ def typical(split: Split, size: int, *, as_teacher: bool) -> Inputs:
 
 def cost(
     material: Material, student: Network, teacher: Network | None, folders: Mapping[str, Any], device: str
-) -> dict[str, NetworkFacts | None]:
+) -> dict[str, Any]:
     """What both networks weigh and take, measured in turn on the same examples of median length.
 
     Args:

@@ -16,7 +16,11 @@ from lmdistill.recipes.schema import Recipe
 def builtin() -> dict[str, str]:
     """The recipes that come with the package: name and text."""
     folder = files("lmdistill.recipes") / "builtin"
-    found = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".yaml")}
+    found = {
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    }
     return {name.removesuffix(".yaml"): text for name, text in sorted(found.items())}
 
 
@@ -28,8 +32,8 @@ def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         ConfigError: If it is no YAML, or a value is outside its type or range.
     """
     table = _table(str(name))
-    for override in overrides:
-        _override(table, override)
+    for text in overrides:
+        override(table, text)
     return recipe_of(table)
 
 
@@ -45,7 +49,9 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
         single = construct(Method, table.pop("method"), "method")
         table["methods"] = {type(single).__name__: single}
     if isinstance(table.get("training"), dict) and "seed" in table["training"]:
-        raise ConfigError(f"training.seed is {table['training']['seed']}; a recipe has a list of seeds. Set seeds=[...].")
+        raise ConfigError(
+            f"training.seed is {table['training']['seed']}; a recipe has a list of seeds. Set seeds=[...]."
+        )
     recipe: Recipe = construct(Recipe, table)
     return recipe
 
@@ -79,11 +85,15 @@ def _table(name: str) -> dict[str, Any]:
     return table
 
 
-def _override(table: dict[str, Any], override: str) -> None:
-    """Apply `a.b=value`; the value is YAML."""
-    path, equals, text = override.partition("=")
+def override(table: dict[str, Any], setting: str) -> None:
+    """Apply `a.b=value` to `table`, in place; the value is YAML.
+
+    Raises:
+        ConfigError: If it is not of this form, or goes through a value that has no keys.
+    """
+    path, equals, text = setting.partition("=")
     if not equals or not path:
-        raise ConfigError(f"--set takes a.b=value, got {override!r}.")
+        raise ConfigError(f"--set takes a.b=value, got {setting!r}.")
     *parents, last = path.split(".")
     inner = table
     for parent in parents:
@@ -91,7 +101,5 @@ def _override(table: dict[str, Any], override: str) -> None:
             inner[parent] = {}
         inner = inner[parent]
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {override}: {parent} is {inner!r}, which has no keys.")
+            raise ConfigError(f"--set {setting}: {parent} is {inner!r}, which has no keys.")
     inner[last] = yaml.safe_load(text)
-
-

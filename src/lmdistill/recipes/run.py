@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lmdistill.core.errors import RunError
+from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.storage import write_text
 from lmdistill.data.tasks import Task
 from lmdistill.recipes.construct import plain
@@ -79,6 +79,23 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
     if len(whole) > 1:
         write_pages(out, order=tuple(recipe.methods))
     return [cell.folder for cell in whole]
+
+
+def run_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
+    """Fine-tune the teacher of a recipe into `cache`, unless it is there; the folder of its model.
+
+    Raises:
+        ConfigError: If the teacher needs no fine-tuning.
+    """
+    examples = load_examples(recipe.task, recipe.data, cache=cache.parent / "augmented")
+    ready = ready_teacher(
+        recipe.teacher, examples.original, max_length=recipe.data.max_length, cache=cache, command=command
+    )
+    if ready.folder is None:
+        raise ConfigError(
+            f"the teacher {recipe.teacher.model} has a head for {recipe.task} already; use it as it is."
+        )
+    return ready.folder / "student"
 
 
 def _open_comparison(recipe: Recipe, out: Path) -> None:

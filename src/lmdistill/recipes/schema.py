@@ -6,7 +6,7 @@ A recipe is a YAML file; every leaf below is a key of it and can be set with `--
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.types import Method

@@ -31,7 +31,6 @@ from lmdistill.report.history import HISTORY, HistoryWriter
 from lmdistill.report.predictions import PREDICTIONS, write_predictions
 from lmdistill.report.record import Record, read_record, write_record
 
-
 HISTORY_FIELDS = ("loss", "parts", "count", "rate", "seconds")
 """What the history keeps of a step, beside its number."""
 

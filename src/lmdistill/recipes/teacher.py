@@ -54,7 +54,7 @@ def ready_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path
     if has_head(settings.model):
         network = load(settings.model, trust_remote_code=settings.trust_remote_code)
         require_outputs(task, network, "teacher")
-        return Ready(network=_matched(network, task, max_length), backbone=network, folder=None)
+        return Ready(network=matched(network, task, max_length), backbone=network, folder=None)
     backbone = fresh(settings.model, task, seed=settings.training.seed, trust=settings.trust_remote_code)
     inputs = {
         "model": describe.fingerprint(backbone),
@@ -64,7 +64,12 @@ def ready_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path
     }
     folder = cache / f"{task.spec.name}-{fingerprint(inputs)}"
     if not Workplace(path=folder).is_finished:
-        log.info("the teacher %s has no head for %s; fine-tuning it into %s", settings.model, task.spec.name, folder)
+        log.info(
+            "the teacher %s has no head for %s; fine-tuning it into %s",
+            settings.model,
+            task.spec.name,
+            folder,
+        )
         student = fresh(settings.model, task, seed=settings.training.seed, trust=settings.trust_remote_code)
         tune(student, task, settings.training, max_length=max_length, folder=folder, command=command)
     else:
@@ -93,14 +98,24 @@ def tune(
         training=training,
         max_length=max_length,
         folder=folder,
-        recipe={"task": task.spec.name, "model": network.source, "training": plain(training), "max_length": max_length},
+        recipe={
+            "task": task.spec.name,
+            "model": network.source,
+            "training": plain(training),
+            "max_length": max_length,
+        },
         command=command,
     )
     run_stage(stage)
 
 
-def _matched(network: Network, task: Task, max_length: int) -> Network:
-    """The teacher with its outputs in the task's order, by name; nameless outputs are tried on dev."""
+def matched(network: Network, task: Task, max_length: int) -> Network:
+    """A classifier with its outputs in the task's order: by name; nameless outputs are tried on dev.
+
+    Raises:
+        MismatchError: If its classes are others, or nameless outputs fit much better in another order.
+    """
+    require_outputs(task, network, "model")
     if task.spec.kind == "regression":
         return network
     if not are_generic(network.labels):
@@ -110,7 +125,9 @@ def _matched(network: Network, task: Task, max_length: int) -> Network:
     accuracy = require_order(
         split.logits(network.to(device), device), split.labels, task.spec.labels, model=network.source
     )
-    log.info("the teacher's outputs have no names; in the task's order they reach accuracy %.4f on dev", accuracy)
+    log.info(
+        "the teacher's outputs have no names; in the task's order they reach accuracy %.4f on dev", accuracy
+    )
     return reorder_outputs(network, range(len(task.spec.labels)), task.spec.labels)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -124,7 +123,7 @@ def _draw(
     axes.plot(across, up, color=colour, linestyle=mark.dash, linewidth=width, marker=marker, markersize=3)
 
 
-def smoothed(values: Float[np.ndarray, " n"], points: int = POINTS) -> Float[np.ndarray, " k"]:
+def smoothed(values: np.ndarray, points: int = POINTS) -> np.ndarray:
     """Means of at most `points` stretches of nearly equal length; the values themselves if they are fewer.
 
     Examples:

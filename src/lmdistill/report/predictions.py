@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from lmdistill.core.storage import atomic_file
 from lmdistill.report.history import encode_line, read_lines
@@ -59,10 +58,8 @@ def read_predictions(path: Path) -> list[Prediction]:
     return [_prediction(line) for line in read_lines(path)] if path.exists() else []
 
 
-def answers(
-    predictions: Iterable[Prediction], split: str
-) -> tuple[dict[int, float], dict[int, Float[np.ndarray, " v"]]]:
-    """Labels and student logits of one split, by the number of the example."""
+def answers(predictions: Iterable[Prediction], split: str) -> tuple[dict[int, float], dict[int, np.ndarray]]:
+    """Labels and student logits, (v,), of one split, by the number of the example."""
     chosen = [prediction for prediction in predictions if prediction.split == split]
     labels = {prediction.example: prediction.label for prediction in chosen}
     return labels, {prediction.example: np.asarray(prediction.student) for prediction in chosen}

@@ -162,7 +162,8 @@ def find_records(paths: Iterable[Path | str]) -> Sequence[RunFolder]:
     found: dict[Path, Path] = {}
     for name in names:
         folders = list(_run_folders(name))
-        found |= {folder.resolve(): folder for folder in folders}
+        for folder in folders:
+            found.setdefault(folder.resolve(), folder)
         if not folders:
             logger.warning("no %s below %s; skipped.", RECORD, name)
     if not found:

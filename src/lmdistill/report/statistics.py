@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from scipy import stats
 
 RESAMPLES = 2000
@@ -43,7 +43,7 @@ def spread(values: Sequence[Value]) -> Spread | None:
     return Spread(mean=float(np.mean(known)), sd=sd, count=len(known))
 
 
-def mcnemar(ours: Bool[np.ndarray, "s n"], theirs: Bool[np.ndarray, "s n"]) -> float:
+def mcnemar(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
     r"""Exact two-sided p-value of McNemar's test, for one seed or several.
 
     Let :math:`d_i` be how many more seeds of ours than of theirs answer example i rightly. If the two were
@@ -52,8 +52,8 @@ def mcnemar(ours: Bool[np.ndarray, "s n"], theirs: Bool[np.ndarray, "s n"]) -> f
     computed exactly, by convolving one binomial distribution for each size of :math:`|d_i|`.
 
     Args:
-        ours: Whether seed s answered example n rightly.
-        theirs: The same for the baseline.
+        ours: Whether seed s answered example n rightly, (s, n).
+        theirs: The same for the baseline, (s, n).
 
     Returns:
         A number in (0, 1].
@@ -101,9 +101,9 @@ RESAMPLED: Mapping[str, Metric] = MappingProxyType({"pearson": _pearson, "spearm
 
 def paired_bootstrap(
     metric: Metric,
-    labels: Float[np.ndarray, " n"],
-    ours: Float[np.ndarray, "s n"],
-    theirs: Float[np.ndarray, "s n"],
+    labels: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
     *,
     resamples: int = RESAMPLES,
 ) -> float:
@@ -114,9 +114,9 @@ def paired_bootstrap(
 
     Args:
         metric: Of labels and scores.
-        labels: Gold scores.
-        ours: Scores of seed s for example n.
-        theirs: The same for the baseline.
+        labels: Gold scores, (n,).
+        ours: Scores of seed s for example n, (s, n).
+        theirs: The same for the baseline, (s, n).
         resamples: Draws, >= 1. The generator is always seeded alike: the same input gives the same p-value.
 
     Returns:

@@ -1,0 +1,35 @@
+"""lmdistill evaluate: a finished network on its dev splits."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lmdistill.cli.distill import Overrides
+from lmdistill.recipes.evaluate import evaluate as run_evaluation
+
+
+def evaluate(
+    target: Annotated[
+        str, typer.Argument(help="A run, or a model folder or hub id (then set task and data.source).")
+    ],
+    set_: Overrides = None,
+) -> None:
+    """Print the task's metrics of a run's student, or of any classifier."""
+    table = Table(show_edge=False)
+    for title in ("split", "examples", "metric", "value, %", "constant answer, %"):
+        table.add_column(title, justify="left" if title in {"split", "metric"} else "right")
+    for found in run_evaluation(target, set_ or []):
+        for metric, value in found.metrics.items():
+            floor = found.majority.get(metric)
+            table.add_row(
+                found.split,
+                str(found.examples),
+                metric,
+                f"{100 * value:.2f}",
+                "–" if floor is None else f"{100 * floor:.2f}",
+            )
+        for name, value in found.calibration.items():
+            table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{100 * value:.2f}", "–")
+    Console(highlight=False).print(table)

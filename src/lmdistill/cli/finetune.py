@@ -1,0 +1,27 @@
+"""lmdistill finetune: the teacher of a recipe alone."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lmdistill.cli.distill import Overrides
+from lmdistill.recipes.read import read_recipe
+from lmdistill.recipes.run import run_teacher
+
+
+def finetune(
+    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or path to your own YAML file.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder that keeps teachers; recipes that write beside it find them.")
+    ],
+    set_: Overrides = None,
+) -> None:
+    """Fine-tune the teacher of a recipe, once, and say where it is."""
+    folder = run_teacher(
+        read_recipe(recipe, set_ or []), out, command=shlex.join(["lmdistill", *sys.argv[1:]])
+    )
+    Console(highlight=False, soft_wrap=True).print(str(folder))

@@ -1,0 +1,58 @@
+"""lmdistill measure: what networks weigh and take."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lmdistill.recipes.measure import BATCHES, Measured
+from lmdistill.recipes.measure import measure as run_measurement
+
+MILLION, BILLION = 1e6, 1e9
+
+
+def measure(
+    targets: Annotated[
+        list[str], typer.Argument(help="Runs (their teachers are added), model folders, hub ids.")
+    ],
+    tokens: Annotated[int, typer.Option(help="Length of the texts.", min=1)] = 64,
+    runs: Annotated[int, typer.Option(help="Timed passes.", min=1)] = 30,
+) -> None:
+    """Print parameters, operations, disk, latency and memory, all networks timed in turn."""
+    table = Table(show_edge=False, title=f"texts of {tokens} tokens", title_justify="left")
+    sizes = [f"{what} ms, batch {size}" for size in BATCHES for what in ("p50", "p95")]
+    for title in (
+        "",
+        "layers",
+        "embeddings M",
+        "encoder M",
+        "head M",
+        "GFLOPs",
+        "disk MB",
+        *sizes,
+        "memory MB",
+    ):
+        table.add_column(title, justify="right" if title else "left")
+    for found in run_measurement(targets, tokens=tokens, runs=runs):
+        table.add_row(*_cells(found))
+    Console(highlight=False, width=None).print(table)
+
+
+def _cells(found: Measured) -> list[str]:
+    """One row of the table."""
+    parts = found.parameters
+    times = [
+        f"{value:.1f}"
+        for size in BATCHES
+        for value in (found.latency[size].p50_ms, found.latency[size].p95_ms)
+    ]
+    return [
+        found.name,
+        str(found.layers),
+        *(f"{part / MILLION:.2f}" for part in (parts.embeddings, parts.encoder, parts.head)),
+        f"{found.flops / BILLION:.2f}",
+        "–" if found.disk_bytes is None else f"{found.disk_bytes / MILLION:.1f}",
+        *times,
+        f"{found.peak_mb:.0f}",
+    ]

@@ -1,0 +1,24 @@
+"""lmdistill report: records to a table and a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lmdistill.cli.tables import show
+from lmdistill.report.html import write_report
+from lmdistill.report.record import find_records
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of runs.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report.html; only the table without it.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option(help="Print the table as Markdown.")] = False,
+) -> None:
+    """Compare runs: a table here, and a page that needs nothing but itself."""
+    show(runs, as_markdown=markdown)
+    if out is not None:
+        Console(highlight=False, soft_wrap=True).print(f"report: {write_report(out, find_records(runs))}")

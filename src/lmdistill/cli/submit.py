@@ -1,0 +1,21 @@
+"""lmdistill submit: the zip for the GLUE test server."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lmdistill.recipes.submit import submit as run_submission
+
+
+def submit(
+    runs: Annotated[list[str], typer.Argument(help="One finished run for each task.")],
+    data: Annotated[str, typer.Option(help="The official glue_data folder, or hub.")],
+    out: Annotated[Path, typer.Option(help="The zip to write.")],
+    fill: Annotated[bool, typer.Option(help="Constant answers for tasks without a run.")] = False,
+) -> None:
+    """Answer the official test files and write the zip that the server takes."""
+    filled = run_submission(runs, data, out, fill=fill)
+    note = f" (constant answers for {', '.join(filled)})" if filled else ""
+    Console(highlight=False, soft_wrap=True).print(f"{out}{note}")

@@ -1,0 +1,23 @@
+"""Transformers without its bars and load reports."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from transformers.utils import logging
+
+_chatter: Any = logging  # its functions have no types
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing but errors from transformers inside the block; its settings are put back behind it."""
+    level, bars = _chatter.get_verbosity(), _chatter.is_progress_bar_enabled()
+    _chatter.set_verbosity_error()
+    _chatter.disable_progress_bar()
+    try:
+        yield
+    finally:
+        _chatter.set_verbosity(level)
+        if bars:
+            _chatter.enable_progress_bar()

@@ -1,0 +1,67 @@
+"""A finished network on its task's dev splits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.training import Training
+from lmdistill.evaluation.calibration import calibration
+from lmdistill.evaluation.classification import majority, score
+from lmdistill.recipes.examples import load_examples
+from lmdistill.recipes.material import prepare
+from lmdistill.recipes.opened import open_model
+from lmdistill.recipes.teacher import matched
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """One dev split."""
+
+    split: str
+    """Its name."""
+
+    examples: int
+    """How many there are."""
+
+    metrics: dict[str, float]
+    """The task's metrics, as fractions."""
+
+    majority: dict[str, float]
+    """The same of a constant answer."""
+
+    calibration: dict[str, float]
+    """Expected calibration error, Brier score, negative log-likelihood; empty for a regression."""
+
+
+def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluated]:
+    """The task's metrics of a run's student, or of any classifier, on every dev split.
+
+    Args:
+        target: A run folder; or a model folder or hub id, with `task=` and `data.source=` among the overrides.
+        overrides: `a.b=value` for the recipe, to evaluate on other data than the run's.
+
+    Raises:
+        MismatchError: If the model predicts other classes than the task's.
+    """
+    opened = open_model(target, overrides)
+    device = str(make_accelerator(Training()).device)
+    task = load_examples(
+        opened.recipe.task, opened.recipe.data, cache=Path(target).parent / "augmented"
+    ).original
+    network = matched(opened.network, task, opened.recipe.data.max_length).to(device)
+    material = prepare(task, network, None, max_length=opened.recipe.data.max_length)
+    found = []
+    for name, split in material.dev.items():
+        logits, labels = split.logits(network, device), split.labels
+        classes = task.spec.kind == "classification"
+        found.append(
+            Evaluated(
+                split=name,
+                examples=len(labels),
+                metrics=score(task.spec.metrics, labels, logits),
+                majority=majority(task.spec.metrics, labels),
+                calibration=calibration(labels, logits) if classes else {},
+            )
+        )
+    return found

@@ -1,0 +1,73 @@
+"""The zip that the GLUE test server takes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Num
+
+from lmdistill.core.errors import MismatchError
+from lmdistill.data.collate import View
+from lmdistill.data.encode import encode
+from lmdistill.data.sources import load_task
+from lmdistill.data.tasks import Task
+from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.training import Training
+from lmdistill.evaluation.classification import predictions_of
+from lmdistill.evaluation.submission import write_submission
+from lmdistill.recipes.material import Split, require_outputs
+from lmdistill.recipes.opened import Opened, open_model
+
+DIAGNOSTIC = "ax"
+"""The set without training data, which the model for MNLI answers too."""
+
+
+def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: bool = False) -> tuple[str, ...]:
+    """Answer the official test files with the students of `runs`, and write the zip.
+
+    Args:
+        runs: One run for each task; that of MNLI also answers the diagnostic set, where `data` has it.
+        data: The official `glue_data` folder, or "hub".
+        out: The zip; it appears whole or not at all.
+        fill: Write constant answers for tasks without a run, since the server refuses a zip with fewer files.
+
+    Returns:
+        The tasks with constant answers.
+
+    Raises:
+        MismatchError: If two runs answer one task, or tasks are missing and `fill` is off.
+        DataError: If a test file is missing or has other rows than the official one.
+    """
+    answers: dict[str, Num[np.ndarray, " n"]] = {}
+    for target in runs:
+        opened = open_model(target)
+        names = ("mnli", DIAGNOSTIC) if opened.recipe.task == "mnli" else (opened.recipe.task,)
+        for name in names:
+            task = load_task(name, data)
+            for key, values in _test_answers(opened, task).items():
+                if key in answers:
+                    raise MismatchError(
+                        f"two runs answer {key}, the second is {target}. Name one run for each task."
+                    )
+                answers[key] = values
+    return write_submission(out, answers, fill=fill)
+
+
+def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]]:
+    """Answers by the key of the test file, in the order of its rows."""
+    network = opened.network.to(make_accelerator(Training()).device)
+    require_outputs(task, network, "student")
+    found = {}
+    for name in task.spec.test_splits:
+        encoded = encode(
+            task.split(name), network.tokenizer, max_length=opened.recipe.data.max_length, pair=task.is_pair
+        )
+        split = Split(
+            student=View(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)),
+            teacher=None,
+            truncated=encoded.truncated,
+        )
+        logits = split.logits(network, str(next(network.parameters()).device))
+        key = task.spec.name if len(task.spec.test_splits) == 1 else name.replace("test", task.spec.name)
+        found[key] = predictions_of(logits)
+    return found
