@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -21,6 +21,7 @@ from lmdistill.engine.training import Optimizer, Training
 from lmdistill.schedules.rates import rate
 
 
+@runtime_checkable
 class Feed(Protocol):
     """Where batches come from."""
 

@@ -2,22 +2,52 @@
 
 from pathlib import Path
 
+from safetensors import SafetensorError
+
+from lmdistill.core.errors import ModelError
 from lmdistill.core.storage import atomic_folder
 from lmdistill.models.network import Network
 from lmdistill.models.quiet import quiet
 
 
 def save(network: Network, folder: str | Path, *, card: str | None = None) -> None:
-    """Write a network so that `AutoModelForSequenceClassification.from_pretrained(folder)` gives the same logits.
+    """Write a network so that plain transformers loads it and gives the same logits.
+
+    That is `AutoModelForSequenceClassification.from_pretrained(folder)`, without this package. Weights are written
+    as safetensors, in the dtype they have.
 
     Args:
-        network: What to save; weights are written as safetensors, in the dtype they have.
-        folder: Where; it appears whole or not at all, and takes the place of an older one.
+        network: What to save.
+        folder: Where; it appears whole or not at all, and takes the place of an older model.
         card: Text of its README.md, if any.
+
+    Raises:
+        ModelError: If the folder holds something else than a model, or cannot be written.
     """
-    with atomic_folder(Path(folder)) as part, quiet():
-        network.model.config.architectures = [type(network.model).__name__]
-        network.model.save_pretrained(part)
-        network.tokenizer.save_pretrained(part)
-        if card is not None:
-            (part / "README.md").write_text(card, encoding="utf-8")
+    folder = Path(folder)
+    _require_no_strangers(folder)
+    try:
+        with atomic_folder(folder) as part, quiet():
+            network.model.save_pretrained(part)
+            network.tokenizer.save_pretrained(part)
+            if card is not None:
+                (part / "README.md").write_text(card, encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ModelError(
+            f"the model could not be written to {folder} ({reason}). Make room there, or choose another folder."
+        ) from error
+
+
+def _require_no_strangers(folder: Path) -> None:
+    """What is replaced is removed, so it must be a model and nothing but a model."""
+    if folder.is_dir():
+        inside = sorted(folder.iterdir())
+        if not inside or ((folder / "config.json").is_file() and not any(entry.is_dir() for entry in inside)):
+            return
+        raise ModelError(
+            f"{folder} holds more than a saved model, such as {inside[0].name}, and saving would remove it. "
+            "Choose a folder of its own."
+        )
+    if folder.exists():
+        raise ModelError(f"{folder} is a file. Choose another name for the folder of the model.")

@@ -23,7 +23,7 @@ def reorder_outputs(network: Network, order: Sequence[int], labels: Sequence[str
     Raises:
         ModelError: If no linear layer has as many outputs as there are classes.
     """
-    last = _output_layer(network)
+    last = output_layer(network)
     with torch.no_grad():
         for weights in (last.weight, last.bias):
             if weights is not None:
@@ -34,8 +34,12 @@ def reorder_outputs(network: Network, order: Sequence[int], labels: Sequence[str
     return network
 
 
-def _output_layer(network: Network) -> nn.Linear:
-    """The last linear layer with an output for each class."""
+def output_layer(network: Network) -> nn.Linear:
+    """The last linear layer with an output for each class.
+
+    Raises:
+        ModelError: If there is none.
+    """
     layers = [
         m
         for m in network.model.modules()
@@ -43,7 +47,7 @@ def _output_layer(network: Network) -> nn.Linear:
     ]
     if not layers:
         raise ModelError(
-            f"{network.source}: no linear layer has {network.num_classes} outputs, so its labels cannot be reordered. "
-            "Save the model with its labels in the order of the task."
+            f"{network.source}: no linear layer has {network.num_classes} outputs, so its head cannot be "
+            "changed. Save the model with its labels in the order of the task."
         )
     return layers[-1]

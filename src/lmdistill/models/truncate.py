@@ -66,8 +66,8 @@ def truncate(
     Args:
         network: A classifier of a family in `LAYERS`; not changed.
         layers: How many to keep, 1 to n; or which: numbers from 0 to n - 1, rising.
-        keep: Which, where `layers` is a number k of n: the first, the last, or evenly spaced ones from the first
-            to the last, layers j (n - 1) / (k - 1) for j = 0 ... k - 1, rounded.
+        keep: Which, where `layers` is a number k of n: the first, the last, or evenly spaced ones from the
+            first to the last, layers j (n - 1) / (k - 1) for j = 0 ... k - 1, rounded.
 
     Returns:
         A network that shares no weights with `network` and can be trained; what is dropped is never copied.
@@ -77,16 +77,16 @@ def truncate(
         UnknownNameError: If there is no such choice of layers.
 
     References:
-        First k layers: Liang et al., "MixKD", 2021. Evenly spaced: Sanh et al., "DistilBERT", 2019; 6 of 12 are
-        the layers of its released script: 0, 2, 4, 7, 9, 11.
+        First k layers: Liang et al., "MixKD", 2021. Evenly spaced: Sanh et al., "DistilBERT", 2019; 6 of 12
+        are the layers of its released script: 0, 2, 4, 7, 9, 11.
     """
     stack = layers_of(network.model)
     chosen = _chosen(layers, len(stack), keep, network.source)
     family = str(network.model.config.model_type)
     if family in FIRST_DIFFERS and chosen[0] != 0:
         raise ModelError(
-            f"the first layer of {family} has no norm before its attention, so layer {chosen[0]} cannot take its "
-            f"place. Keep layer 0, as in layers={[0, *chosen[1:]]}."
+            f"the first layer of {family} has no norm before its attention, so layer {chosen[0]} cannot take "
+            f"its place. Keep layer 0, as in layers={[0, *chosen[1:]]}."
         )
     # Instead of a dropped layer, deepcopy finds a placeholder in its memory.
     dropped: dict[int, Any] = {id(layer): nn.Identity() for i, layer in enumerate(stack) if i not in chosen}
