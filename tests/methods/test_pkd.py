@@ -59,7 +59,7 @@ def test_a_student_of_one_layer_has_nothing_below_its_last(teacher):
 
 def test_pairs_must_exist(student, teacher):
     with pytest.raises(
-        MismatchError, match="student layer 1 with teacher layer 5; .* 0 to 2 and the teacher 0 to 4"
+        MismatchError, match=r"student layer 1 with teacher layer 5; .* 0 to 2 and the teacher 0 to 4"
     ):
         PKD(layers=((1, 5),)).check(student, teacher)
 

@@ -93,7 +93,7 @@ def test_listed_layers_must_rise_and_exist(layers):
 
 
 def test_modernbert_keeps_its_first_layer():
-    with pytest.raises(ModelError, match="the first layer of modernbert has no norm .* Keep layer 0"):
+    with pytest.raises(ModelError, match=r"the first layer of modernbert has no norm .* Keep layer 0"):
         truncate(family("modernbert"), layers=2, keep="last")
 
 

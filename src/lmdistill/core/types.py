@@ -132,7 +132,7 @@ class Batch:
     """Interpolated examples, for methods that ask for them with `mixing`."""
 
     count: int = 0
-    """Scored positions: the one denominator of every loss on this batch. Counted on the CPU by the collator."""
+    """Scored positions, counted by the collator: the one denominator of every loss on this batch."""
 
     @property
     def for_teacher(self) -> Inputs:

@@ -28,7 +28,8 @@ def draw_partners(
         Row numbers, a column for each of the `ratio` mixed samples.
 
     References:
-        Liang et al., "MixKD", 2021: the partner is "an extra random sample", mixed samples 1 to 3 an original.
+        Liang et al., "MixKD", 2021: the partner is "an extra random sample", mixed samples 1 to 3 an
+        original.
     """
     if mixing.partner == "train":
         return rng.integers(total, size=(len(examples), mixing.ratio))

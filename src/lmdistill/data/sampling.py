@@ -1,13 +1,14 @@
 """Which examples meet in which step: a pure function of the seed, the lengths and the settings.
 
-A plan cuts the training set into global batches, draws partners and shares for methods that mix, and splits each
-batch over processes and micro-batches. Everything random is drawn for the global batch, before it is split: so
-1 x 8, 4 x 2 and two processes of 4 see the same examples with the same partners and shares, and a run that
-continues at step n needs no history.
+A plan cuts the training set into global batches, draws partners and shares for methods that mix, and splits
+each batch over processes and micro-batches. Everything random is drawn for the global batch, before it is
+split: so 1 x 8, 4 x 2 and two processes of 4 see the same examples with the same partners and shares, and a
+run that continues at step n needs no history.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -107,7 +108,7 @@ class Plan:
             for low in range(0, self.steps_per_epoch, POOL):
                 pool = slice(edges[low], edges[min(low + POOL, self.steps_per_epoch)])
                 order[pool] = order[pool][np.argsort(self.lengths[order[pool]], kind="stable")]
-        batches = [order[low:high] for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        batches = [order[low:high] for low, high in pairwise(edges)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def _split(self, examples: Int[np.ndarray, " b"], step: int) -> Iterator[list[Draw]]:

@@ -1,7 +1,7 @@
 """What a killed run needs to go on as if nothing had happened.
 
-A folder of checkpoints holds `step-N` (weights, optimizer and counters after step N; only the newest is kept) and
-`best` (weights of the best evaluation). Each appears by one rename, so what exists is whole.
+A folder of checkpoints holds `step-N` (weights, optimizer and counters after step N; only the newest is
+kept) and `best` (weights of the best evaluation). Each appears by one rename, so what exists is whole.
 """
 
 import os
@@ -57,7 +57,7 @@ class Checkpoints:
         return found[-1] if found else None
 
     def restore(self) -> State:
-        """Load the newest checkpoint into what the accelerator has prepared; a fresh state if there is none."""
+        """Load the newest checkpoint into what the accelerator has prepared; a fresh state without one."""
         newest = self.newest()
         if newest is None:
             return State()

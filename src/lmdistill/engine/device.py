@@ -12,8 +12,8 @@ from lmdistill.engine.training import Training
 def make_accelerator(training: Training) -> Accelerator:
     """An accelerator for one run: device and processes as launched, precision as the recipe says.
 
-    Works alike under `python`, `accelerate launch` and `torchrun`. Batches are dealt out by the plan, a list for
-    each process in turn, so accelerate must not even them out.
+    Works alike under `python`, `accelerate launch` and `torchrun`. Batches are dealt out by the plan, a list
+    for each process in turn, so accelerate must not even them out.
 
     Raises:
         ConfigError: If the device has no bfloat16.

@@ -181,7 +181,8 @@ class _Session:
             with alone:
                 with self.accelerator.autocast():
                     terms = self.method.losses(cast(Net, self.learner), self.teacher, batch)
-                # Processes average their gradients, so each multiplies by their number: the sum is what counts.
+                # Processes average their gradients, so each multiplies by their number: the sum is what
+                # counts.
                 self.accelerator.backward(sum(terms.values()) * (self.accelerator.num_processes / count))
             parts = {name: parts.get(name, 0.0) + value.detach() for name, value in terms.items()}
         values = self._total(torch.stack([value.float() for value in parts.values()])) / count

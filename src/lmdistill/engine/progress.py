@@ -19,7 +19,7 @@ Advance = Callable[..., None]
 
 @contextmanager
 def bar(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
-    """A progress bar on stderr; yields a function that is told how many of `total` are done, and a short note."""
+    """A progress bar on stderr; yields a function that takes how many of `total` are done, and a note."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:<28}"),

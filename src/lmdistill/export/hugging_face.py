@@ -13,8 +13,8 @@ from lmdistill.models.quiet import quiet
 def save(network: Network, folder: str | Path, *, card: str | None = None) -> None:
     """Write a network so that plain transformers loads it and gives the same logits.
 
-    That is `AutoModelForSequenceClassification.from_pretrained(folder)`, without this package. Weights are written
-    as safetensors, in the dtype they have.
+    That is `AutoModelForSequenceClassification.from_pretrained(folder)`, without this package. Weights are
+    written as safetensors, in the dtype they have.
 
     Args:
         network: What to save.
@@ -35,7 +35,7 @@ def save(network: Network, folder: str | Path, *, card: str | None = None) -> No
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ModelError(
-            f"the model could not be written to {folder} ({reason}). Make room there, or choose another folder."
+            f"the model could not be written to {folder} ({reason}). Make room, or choose another folder."
         ) from error
 
 

@@ -21,8 +21,9 @@ def require_same_outputs(method: str, student: Net, teacher: Net) -> None:
             f"{method} compares them one by one. Load the student with num_labels={teacher.num_classes}."
         )
     if tuple(teacher.labels) != tuple(student.labels):
+        ours, theirs = ", ".join(student.labels), ", ".join(teacher.labels)
         raise MismatchError(
-            f"the teacher's classes are {', '.join(teacher.labels)} and the student's {', '.join(student.labels)}; "
+            f"the teacher's classes are {theirs} and the student's {ours}; "
             f"{method} compares them one by one. Give both the same names in the same order."
         )
 

@@ -22,14 +22,15 @@ class MixKD:
     .. math:: L = L_{MLE} + \alpha_{SM} L_{SM} + \alpha_{TMKD} \, d(f(x'), g(x'))
     .. math:: x' = \lambda x_i + (1 - \lambda) x_j, \quad \lambda \sim Beta(0.4, 0.4)
 
-    `alpha_sm=0` is the paper's TMKD, the defaults its SM+TMKD, `alpha_tmkd=0` plain mixup training, for which no
-    teacher is needed. With `ratio` mixed samples an original, L_SM and L_TMKD are means over all of them.
+    `alpha_sm=0` is the paper's TMKD, the defaults its SM+TMKD, `alpha_tmkd=0` plain mixup training, for
+    which no teacher is needed. With `ratio` mixed samples an original, L_SM and L_TMKD are means over all of
+    them.
 
     References:
-        Liang et al., "MixKD: Towards Efficient Distillation of Large-scale Language Models", ICLR 2021, section 3.
-        Where the paper is silent: the distance compares logits and averages over classes; word embeddings are
-        interpolated before positions and LayerNorm, each network in its own table; masks are united, padding
-        counts as zero; lambda is drawn a sample and not folded; segments are interpolated too.
+        Liang et al., "MixKD: Towards Efficient Distillation of Large-scale Language Models", ICLR 2021, section
+        3. Where the paper is silent: the distance compares logits and averages over classes; word embeddings
+        are interpolated before positions and LayerNorm, each network in its own table; masks are united,
+        padding counts as zero; lambda is drawn a sample and not folded; segments are interpolated too.
     """
 
     alpha_sm: float = 1.0
@@ -97,7 +98,7 @@ class MixKD:
             require_same_outputs("mixkd", student, require_teacher("mixkd", teacher))
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """One pass of the student over originals and mixed examples, one of the teacher over what it must answer."""
+        """One pass of the student over originals and mixed examples, one of the teacher over its part."""
         size = len(batch.labels)
         ours = student(_rows(batch)).logits
         terms = {"label": masked_sum(label_loss(ours[:size], batch.labels), batch.scored)}

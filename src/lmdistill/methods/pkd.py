@@ -22,8 +22,8 @@ class PKD:
     .. math:: L = L_{KD} + \beta \, \frac{1}{|M|} \sum_{(j, k) \in M} d(h^S_j, h^T_k)
 
     References:
-        Sun et al., "Patient Knowledge Distillation for BERT Model Compression", 2019, eq. 7 and 8. The mean over
-        layers and features follows the released code (see `state_distance`).
+        Sun et al., "Patient Knowledge Distillation for BERT Model Compression", 2019, eq. 7 and 8. The mean
+        over layers and features follows the released code (see `state_distance`).
     """
 
     kd: KD = field(default_factory=KD)
@@ -33,7 +33,7 @@ class PKD:
     """Weight of the state term, >= 0; the paper searches 10 to 1000."""
 
     layers: Literal["skip", "last"] | tuple[tuple[int, int], ...] = "skip"
-    """Which layers are paired: PKD-Skip, PKD-Last, or (student, teacher) pairs counted from 1 (0: embeddings)."""
+    """PKD-Skip, PKD-Last, or (student, teacher) pairs of layers counted from 1 (0: embeddings)."""
 
     normalised: bool = True
     """Compare states of unit length."""
@@ -74,8 +74,9 @@ class PKD:
         for ours, theirs in pairs:
             if not (0 <= ours <= student.num_layers and 0 <= theirs <= teacher.num_layers):
                 raise MismatchError(
-                    f"layers pairs student layer {ours} with teacher layer {theirs}; the student has layers 0 to "
-                    f"{student.num_layers} and the teacher 0 to {teacher.num_layers}. Name layers in these ranges."
+                    f"layers pairs student layer {ours} with teacher layer {theirs}; the student has layers "
+                    f"0 to {student.num_layers} and the teacher 0 to {teacher.num_layers}. "
+                    "Name layers in these ranges."
                 )
 
     def pairs(self, student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:

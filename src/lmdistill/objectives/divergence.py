@@ -122,7 +122,8 @@ def imitation(
 
     The factor keeps the size of the gradients as the temperature grows (Hinton et al., 2015, section 2.1);
     for the squared error it cancels the division exactly. A network with one output predicts a score:
-    a distribution over one class carries nothing, so the distance is then the squared error whatever `name` says.
+    a distribution over one class carries nothing, so the distance is then the squared error whatever `name`
+    says.
 
     Args:
         name: A key of `IMITATIONS`.

@@ -1,4 +1,4 @@
-"""Plain values to objects and back, strictly: unknown keys and values outside their type are refused by path."""
+"""Plain values to objects and back, strictly: what a type does not know is refused, by its path."""
 
 import dataclasses
 import importlib.util

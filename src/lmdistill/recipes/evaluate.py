@@ -38,7 +38,8 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
     """The task's metrics of a run's student, or of any classifier, on every dev split.
 
     Args:
-        target: A run folder; or a model folder or hub id, with `task=` and `data.source=` among the overrides.
+        target: A run folder; or a model folder or hub id, with `task=` and `data.source=` among the
+            overrides.
         overrides: `a.b=value` for the recipe, to evaluate on other data than the run's.
 
     Raises:

@@ -31,8 +31,8 @@ class Examples:
 def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
     """The task called `name`, with the training rows that `data` asks for.
 
-    The teacher is fine-tuned on the original rows alone, so that students with and without augmentation share it;
-    the paper leaves this open.
+    The teacher is fine-tuned on the original rows alone, so that students with and without augmentation
+    share it; the paper leaves this open.
 
     Args:
         name: A task of the table, `synthetic`, or `own`.

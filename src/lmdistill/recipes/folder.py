@@ -1,4 +1,4 @@
-"""A run's folder while it is being made: whose it is, whether it is finished, and what it is told on the way."""
+"""A run's folder while it is being made: whose it is, and whether it is finished."""
 
 import shutil
 from collections.abc import Mapping

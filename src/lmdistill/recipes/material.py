@@ -1,4 +1,4 @@
-"""A task as its networks read it: every split encoded for the student and, where it differs, for the teacher."""
+"""A task as its networks read it: every split encoded for the student and, if need be, the teacher."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

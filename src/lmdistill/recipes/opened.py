@@ -44,8 +44,9 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
     if (folder / RECIPE).is_file() and not (folder / RECORD).is_file():
         inside = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}"))
         if inside:
+            names = ", ".join(inside)
             raise RunError(
-                f"{folder} holds several runs: {', '.join(inside)}. Name one of them, as in {folder / inside[0]}."
+                f"{folder} holds several runs: {names}. Name one of them, as in {folder / inside[0]}."
             )
         raise RunError(f"the run in {folder} is not finished. Start it again; it continues.")
     is_run = (folder / RECORD).is_file() and (folder / "student").is_dir()

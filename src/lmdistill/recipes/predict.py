@@ -59,7 +59,8 @@ def predict(
     """
     if suffix_of(out) not in WRITABLE:
         raise DataError(
-            f"{out} cannot be written: predictions are saved as {', '.join(WRITABLE)}. Choose one of these suffixes."
+            f"{out} cannot be written: predictions are saved as {', '.join(WRITABLE)}. "
+            "Choose one of these suffixes."
         )
     opened = open_model(target)
     rows = open_rows(source)

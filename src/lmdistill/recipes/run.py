@@ -101,9 +101,10 @@ def run_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
 def _open_comparison(recipe: Recipe, out: Path) -> None:
     """Make `out` the folder of several runs; it may be one already, with fewer methods or seeds."""
     if (out / RECORD).exists() or (out.exists() and any(out.iterdir()) and not (out / RECIPE).is_file()):
+        held = "one run" if (out / RECORD).exists() else "other files"
         raise RunError(
-            f"{out} exists and holds {'one run' if (out / RECORD).exists() else 'other files'}; this recipe asks for "
-            f"{len(recipe.methods)} methods x {len(recipe.seeds)} seeds. Choose another --out, or remove it."
+            f"{out} exists and holds {held}; this recipe asks for {len(recipe.methods)} methods x "
+            f"{len(recipe.seeds)} seeds. Choose another --out, or remove it."
         )
     write_text(out / RECIPE, recipe_text(recipe))
 

@@ -144,7 +144,7 @@ def _train(stage: Stage, place: Workplace, material: Material, accelerator: Acce
 
 def _headline(material: Material, net: Net, device: str) -> dict[str, float]:
     """The metrics of the first dev split; the first of them selects."""
-    name, split = next(iter(material.dev.items()))
+    split = next(iter(material.dev.values()))
     return score(material.task.spec.metrics, split.labels, split.logits(net, device))
 
 

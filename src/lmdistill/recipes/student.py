@@ -27,8 +27,8 @@ def make_student(settings: Student, ready: Ready, task: Task, *, seed: int) -> N
         return fresh(settings.model, task, seed=seed)
     if settings.init == "pretrained" and ready.backbone is ready.network:
         raise ConfigError(
-            f"student.init is pretrained, and the teacher {ready.network.source} came fine-tuned: there is no "
-            "network from before. Name a teacher without a head, or a student.model."
+            f"student.init is pretrained, and the teacher {ready.network.source} came fine-tuned: "
+            "there is no network from before. Name a teacher without a head, or a student.model."
         )
     source = ready.backbone if settings.init == "pretrained" else ready.network
     cut = truncate(source, layers=settings.layers, keep=settings.keep)

@@ -44,8 +44,8 @@ class Ready:
 def ready_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path, command: str) -> Ready:
     """Load the teacher; fine-tune it first if it has no head for the task.
 
-    A fine-tuned teacher lies in `cache`, under a name made of everything that went into it: model, data, settings.
-    So it is used again while these are the same, and never when one of them has changed.
+    A fine-tuned teacher lies in `cache`, under a name made of everything that went into it: model, data,
+    settings. So it is used again while these are the same, and never when one of them has changed.
 
     Raises:
         MismatchError: If its classes are others than the task's, or another order of them fits much better.
