@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 import torch
+from transformers import RobertaConfig, RobertaForSequenceClassification
 
 from lmdistill.core.types import Blend, Inputs, Net
 from lmdistill.models.network import Network
@@ -49,6 +50,26 @@ def test_share_one_with_oneself_is_the_identity(network):
     inputs = make_batch().inputs
     itself = blended(inputs, range(8), [1.0] * 8)
     torch.testing.assert_close(network(itself).logits, network(inputs).logits, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.0])
+def test_a_share_of_all_or_nothing_is_exactly_one_text(share, network):
+    """Bit for bit, whatever the other text is and however long: only positions behind the text may differ."""
+    inputs = make_batch().inputs
+    filler = network.model.config.pad_token_id
+    inputs = dataclasses.replace(inputs, ids=inputs.ids.masked_fill(inputs.mask == 0, filler))
+    partner = torch.tensor([3, 0, 1, 2, 7, 4, 5, 6])
+    assert (inputs.mask.sum(1) < inputs.mask[partner].sum(1)).any()  # some partners are longer
+    kept = inputs.segments if share == 1 else inputs.segments[partner]
+    segments = (inputs.segments[partner] - inputs.segments).abs().sum()
+    assert segments > 0
+    if share == 1:
+        mixed, alone = blended(inputs, partner.tolist(), [1.0] * 8), inputs
+        assert torch.equal(network(mixed).logits, network(alone).logits)
+    else:
+        mixed = blended(inputs, partner.tolist(), [0.0] * 8)
+        alone = Inputs(ids=inputs.ids[partner], mask=inputs.mask[partner], segments=kept)
+        torch.testing.assert_close(network(mixed).logits, network(alone).logits, rtol=1e-4, atol=1e-5)
 
 
 def test_share_zero_is_the_partner(network):
@@ -129,6 +150,29 @@ def test_gradients_reach_the_embeddings_of_both_texts():
     network(blended(inputs, [1, 0], [0.5, 0.5])).logits[0].sum().backward()
     touched = network.model.get_input_embeddings().weight.grad.abs().sum(1) > 0
     assert touched.nonzero().flatten().tolist() == [7, 8, 9, 10]
+
+
+def test_it_is_in_the_mode_of_its_model():
+    model = tiny().model
+    assert not Network(model.eval(), None, source="x").training
+    assert Network(model.train(), None, source="x").training
+
+
+def test_positions_of_a_blend_are_those_of_its_tokens():
+    """RoBERTa counts positions from the id of its padding, and cannot see it in embeddings."""
+    torch.manual_seed(0)
+    shape = {**FAMILIES["roberta"], "pad_token_id": 1, "num_labels": 3}
+    network = Network(RobertaForSequenceClassification(RobertaConfig(**shape)).eval(), None, source="roberta")
+    inputs = make_batch().inputs
+    inputs = dataclasses.replace(inputs, ids=inputs.ids.masked_fill(inputs.mask == 0, 1))
+    assert torch.equal(network(blended(inputs, range(8), [1.0] * 8)).logits, network(inputs).logits)
+
+
+def test_segments_are_not_given_to_a_model_that_has_one():
+    network, inputs = family("xlm-roberta"), make_batch().inputs
+    assert not network.takes_segments
+    assert inputs.segments.max() == 1
+    network(inputs)
 
 
 def test_a_regression_has_one_output_and_no_labels():

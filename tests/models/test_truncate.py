@@ -61,8 +61,8 @@ def test_the_teacher_is_neither_changed_nor_shared(name):
     [
         (2, "first", [0, 1]),
         (2, "last", [2, 3]),
-        (2, "alternate", [0, 2]),
-        (3, "alternate", [0, 1, 2]),
+        (2, "alternate", [0, 3]),
+        (3, "alternate", [0, 2, 3]),
         ((1, 3), "first", [1, 3]),
     ],
 )

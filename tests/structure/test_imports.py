@@ -47,7 +47,7 @@ OUTSIDE: Mapping[str, set[str]] = {
     "evaluation": {"torch", "numpy", "scipy", "sklearn", "jaxtyping"},
     "export": {"torch", "transformers", "safetensors"},
     "report": {"numpy", "scipy", "jinja2", "matplotlib", "pydantic"},
-    "recipes": {"pydantic", "yaml", "numpy", "torch"},
+    "recipes": {"jaxtyping", "numpy", "pydantic", "torch", "yaml"},
     "cli": {"typer", "rich"},
 }
 

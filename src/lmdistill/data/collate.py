@@ -35,6 +35,12 @@ class View:
         return columns
 
 
+def view_of(columns: Mapping[str, list[Any]], *, padding: int) -> View:
+    """A few rows in memory: input_ids, length, and token_type_ids where there are any; nothing is labelled."""
+    length = len(columns["input_ids"])
+    return View(rows=Dataset.from_dict({**columns, "label": [0] * length}), padding=padding)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Collator:
     """Makes a `Batch` from a `Draw`; a map from draws to batches that a torch `DataLoader` can read."""

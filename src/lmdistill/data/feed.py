@@ -34,8 +34,7 @@ class Feed:
         return self.plan.steps_per_epoch
 
     def loader(self, *, start: int, processes: int) -> DataLoader[list[Batch]]:
-        """Lists of micro-batches from step `start` on: `processes` lists a step, in the order of the
-        processes.
+        """Lists of micro-batches from step `start` on, one for each process in turn.
 
         The loader has a random generator of its own and never touches the global one.
         """

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from safetensors import SafetensorError
+from torch import Tensor
 
 from lmdistill.core.errors import ModelError
 from lmdistill.core.storage import atomic_folder
@@ -28,7 +29,7 @@ def save(network: Network, folder: str | Path, *, card: str | None = None) -> No
     _require_no_strangers(folder)
     try:
         with atomic_folder(folder) as part, quiet():
-            network.model.save_pretrained(part)
+            network.model.save_pretrained(part, state_dict=_weights(network))
             network.tokenizer.save_pretrained(part)
             if card is not None:
                 (part / "README.md").write_text(card, encoding="utf-8")
@@ -37,6 +38,18 @@ def save(network: Network, folder: str | Path, *, card: str | None = None) -> No
         raise ModelError(
             f"the model could not be written to {folder} ({reason}). Make room, or choose another folder."
         ) from error
+
+
+def _weights(network: Network) -> dict[str, Tensor]:
+    """Every tensor in memory of its own; transformers refuses shared ones that its classes do not know of."""
+    seen: set[int] = set()
+    weights: dict[str, Tensor] = {}
+    for name, tensor in network.model.state_dict().items():
+        place = tensor.untyped_storage().data_ptr()
+        weights[name] = tensor.clone() if place in seen else tensor
+        weights[name] = weights[name].contiguous()
+        seen.add(place)
+    return weights
 
 
 def _require_no_strangers(folder: Path) -> None:

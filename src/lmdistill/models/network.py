@@ -29,6 +29,7 @@ class Network(nn.Module):
         if self.num_classes > 1:
             self.labels = tuple(str(config.id2label[number]) for number in range(self.num_classes))
         self._segments_at = _segments_at(model)
+        self.train(model.training)  # as the model is, or whoever restores the mode later turns dropout on
 
     @property
     def takes_segments(self) -> bool:

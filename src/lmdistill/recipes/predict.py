@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
-from datasets import Dataset
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.storage import atomic_file
-from lmdistill.data.collate import View
+from lmdistill.data.collate import view_of
 from lmdistill.data.columns import text_columns
 from lmdistill.data.encode import tokenize
 from lmdistill.data.formats import open_rows, suffix_of
@@ -100,10 +99,7 @@ def _answers(
     texts = [[_text(rows, row, column) for row in chunk] for column in columns]
     second = texts[1] if len(texts) == 2 else None
     encoded = tokenize(network.tokenizer, texts[0], second, max_length=max_length)
-    view = View(
-        rows=Dataset.from_dict({**encoded, "label": [0] * len(chunk)}),
-        padding=int(network.tokenizer.pad_token_id),
-    )
+    view = view_of(encoded, padding=int(network.tokenizer.pad_token_id))
     device = str(next(network.parameters()).device)
     logits = Split(student=view, teacher=None, truncated=0.0).logits(network, device).astype(np.float64)
     if network.num_classes == 1:
