@@ -49,8 +49,12 @@ def test_a_process_that_knows_only_transformers_gives_the_same_logits(tmp_path):
     done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, env=os.environ)
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout)
-    batch = network.tokenizer(["good film", "the plot was dull"], ["bad", "it is not"], padding=True, return_tensors="pt")
-    torch.testing.assert_close(torch.tensor(theirs["logits"]), network.model(**batch).logits, rtol=1e-5, atol=1e-6)
+    batch = network.tokenizer(
+        ["good film", "the plot was dull"], ["bad", "it is not"], padding=True, return_tensors="pt"
+    )
+    torch.testing.assert_close(
+        torch.tensor(theirs["logits"]), network.model(**batch).logits, rtol=1e-5, atol=1e-6
+    )
     assert theirs["labels"] == {"0": "class0", "1": "class1", "2": "class2"}
 
 
@@ -123,7 +127,9 @@ def test_what_is_no_model_is_never_removed(files, tmp_path):
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("mine")
-    with pytest.raises(ModelError, match=r"holds more than a saved model, such as .* Choose a folder of its own"):
+    with pytest.raises(
+        ModelError, match=r"holds more than a saved model, such as .* Choose a folder of its own"
+    ):
         save(tiny(), tmp_path)
     assert [(tmp_path / name).read_text() for name in files] == ["mine"] * len(files)
 

@@ -1,5 +1,11 @@
+import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+)
 
 from lmdistill.export.hugging_face import save
 from lmdistill.models.describe import describe, fingerprint, flops
@@ -57,3 +63,55 @@ def test_a_fingerprint_names_weights_labels_and_vocabulary_and_nothing_else(tmp_
     assert fingerprint(load(tmp_path / "there")) == same
     network.tokenizer(["good film"], truncation=True, max_length=3)  # leaves its settings in the tokenizer
     assert fingerprint(network) == same
+
+
+def test_families_that_cannot_be_cut_are_described_too():
+    config = AlbertConfig(
+        vocab_size=50,
+        embedding_size=8,
+        hidden_size=16,
+        num_attention_heads=2,
+        intermediate_size=32,
+        num_labels=3,
+    )
+    parts = describe(Network(AlbertForSequenceClassification(config), tiny_tokenizer(), source="albert"))
+    assert parts.embeddings == (50 + 512 + 2 + 2) * 8
+    assert parts.head == (16 * 16 + 16) + (16 * 3 + 3)
+
+
+def test_shared_weights_count_once():
+    network = tiny()
+    before = describe(network).encoder
+    first, second = network.model.bert.encoder.layer
+    second.output.dense.weight = first.output.dense.weight
+    assert describe(network).encoder == before - 16 * 32
+
+
+def test_operations_of_bert_base_are_the_known_ones():
+    """12 layers of 128 tokens: 4 projections, 2 feed-forward products, 2 products of attention, then the pooler."""
+    d, f, t = 768, 3072, 128
+    layer = 4 * 2 * t * d * d + 2 * 2 * t * d * f + 2 * 2 * t * t * d
+    with torch.device("meta"):
+        assert flops(bert_base(12), t) == 12 * layer + 2 * d * d + 2 * d * 2
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_counting_operations_leaves_the_mode_alone(name):
+    network = family(name)
+    more, less = flops(network, 8), flops(truncate(network, layers=2), 8)
+    assert more > less > 0
+    assert not any(module.training for module in network.modules())
+    assert flops(network.train(), 8) == more
+    assert network.training
+
+
+def test_a_tokenizer_written_in_python_has_a_name_too():
+    class Slow:
+        def get_vocab(self):
+            return {"a": 0}
+
+    model = tiny().model
+    assert fingerprint(Network(model, Slow(), source="x")) == fingerprint(Network(model, Slow(), source="y"))
+    assert fingerprint(Network(model, Slow(), source="x")) != fingerprint(
+        Network(model, tiny_tokenizer(), source="x")
+    )

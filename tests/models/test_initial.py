@@ -11,8 +11,14 @@ from tests.tiny import make_batch, tiny
 def test_random_weights_have_the_shape_and_nothing_else(name):
     network = family(name)
     fresh = randomised(truncate(network, layers=2), seed=0)
-    assert (fresh.num_layers, fresh.labels, fresh.takes_segments) == (2, network.labels, network.takes_segments)
-    assert not torch.equal(fresh.model.get_input_embeddings().weight, network.model.get_input_embeddings().weight)
+    assert (fresh.num_layers, fresh.labels, fresh.takes_segments) == (
+        2,
+        network.labels,
+        network.takes_segments,
+    )
+    assert not torch.equal(
+        fresh.model.get_input_embeddings().weight, network.model.get_input_embeddings().weight
+    )
     assert fresh(make_batch().inputs).logits.std() > 0.05
 
 

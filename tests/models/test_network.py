@@ -46,38 +46,29 @@ def test_logits_and_states_are_those_of_the_stock_model(network):
     assert ours.logits.std() > 0.05  # loud, or this file proves nothing
 
 
-def test_share_one_with_oneself_is_the_identity(network):
+PARTNERS = [3, 0, 1, 2, 7, 4, 5, 6]
+
+
+def padded(network):
+    """A batch whose padding is the model's own, with longer and shorter partners."""
     inputs = make_batch().inputs
-    itself = blended(inputs, range(8), [1.0] * 8)
-    torch.testing.assert_close(network(itself).logits, network(inputs).logits, rtol=1e-5, atol=1e-5)
+    lengths = inputs.mask.sum(1)
+    assert (lengths < lengths[PARTNERS]).any()
+    return dataclasses.replace(
+        inputs, ids=inputs.ids.masked_fill(inputs.mask == 0, network.model.config.pad_token_id)
+    )
 
 
-@pytest.mark.parametrize("share", [1.0, 0.0])
-def test_a_share_of_all_or_nothing_is_exactly_one_text(share, network):
-    """Bit for bit, whatever the other text is and however long: only positions behind the text may differ."""
-    inputs = make_batch().inputs
-    filler = network.model.config.pad_token_id
-    inputs = dataclasses.replace(inputs, ids=inputs.ids.masked_fill(inputs.mask == 0, filler))
-    partner = torch.tensor([3, 0, 1, 2, 7, 4, 5, 6])
-    assert (inputs.mask.sum(1) < inputs.mask[partner].sum(1)).any()  # some partners are longer
-    kept = inputs.segments if share == 1 else inputs.segments[partner]
-    segments = (inputs.segments[partner] - inputs.segments).abs().sum()
-    assert segments > 0
-    if share == 1:
-        mixed, alone = blended(inputs, partner.tolist(), [1.0] * 8), inputs
-        assert torch.equal(network(mixed).logits, network(alone).logits)
-    else:
-        mixed = blended(inputs, partner.tolist(), [0.0] * 8)
-        alone = Inputs(ids=inputs.ids[partner], mask=inputs.mask[partner], segments=kept)
-        torch.testing.assert_close(network(mixed).logits, network(alone).logits, rtol=1e-4, atol=1e-5)
+def test_a_share_of_one_is_the_first_text_bit_for_bit(network):
+    inputs = padded(network)
+    assert torch.equal(network(blended(inputs, PARTNERS, [1.0] * 8)).logits, network(inputs).logits)
 
 
-def test_share_zero_is_the_partner(network):
-    inputs = make_batch().inputs
-    full = dataclasses.replace(inputs, mask=torch.ones_like(inputs.mask))
-    partner = [3, 0, 1, 2, 7, 4, 5, 6]
-    swapped = network(blended(full, partner, [0.0] * 8)).logits
-    torch.testing.assert_close(swapped, network(full).logits[partner], rtol=1e-4, atol=1e-5)
+def test_a_share_of_zero_is_the_other_text(network):
+    inputs = padded(network)
+    rows = {name: getattr(inputs, name)[PARTNERS] for name in ("ids", "mask", "segments")}
+    logits = network(blended(inputs, PARTNERS, [0.0] * 8)).logits
+    torch.testing.assert_close(logits, network(Inputs(**rows)).logits, rtol=1e-4, atol=1e-5)
 
 
 def test_swapping_both_texts_and_their_shares_changes_nothing(network):

@@ -46,7 +46,9 @@ def test_an_absolute_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_hub_id_without_network_says_what_to_do_offline():
-    with pytest.raises(ModelError, match=r"^org/name is neither a folder here nor .* Offline: download .* HF_HOME") as caught:
+    with pytest.raises(
+        ModelError, match=r"^org/name is neither a folder here nor .* Offline: download .* HF_HOME"
+    ) as caught:
         read_config("org/name")
     assert "\n" not in str(caught.value)
 
@@ -82,7 +84,9 @@ def test_a_broken_configuration_is_named(text, tmp_path):
 )
 def test_models_that_write_text_are_refused(config, tmp_path):
     config.save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=rf"is a {config.model_type} model that writes text .* needs an encoder"):
+    with pytest.raises(
+        ModelError, match=rf"is a {config.model_type} model that writes text .* needs an encoder"
+    ):
         read_config(str(tmp_path))
 
 
@@ -97,7 +101,9 @@ def test_code_of_strangers_is_refused(tmp_path):
         '{"model_type": "mine", "auto_map": {"AutoConfig": "mine.MineConfig"}}'
     )
     (tmp_path / "mine.py").write_text("raise SystemExit('it was run')")
-    with pytest.raises(ModelError, match=r"comes with code of its own\. Read it, then set trust_remote_code to true"):
+    with pytest.raises(
+        ModelError, match=r"comes with code of its own\. Read it, then set trust_remote_code to true"
+    ):
         read_config(str(tmp_path))
 
 
@@ -117,7 +123,9 @@ def test_a_folder_without_weights_is_refused(tmp_path):
 
 def test_pickles_are_refused_unless_allowed(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    with pytest.raises(ModelError, match=r"has pickled weights only, .* Convert them to safetensors .*allow_pickle=True"):
+    with pytest.raises(
+        ModelError, match=r"has pickled weights only, .* Convert them to safetensors .*allow_pickle=True"
+    ):
         require_weights(str(tmp_path), allow_pickle=False)
     require_weights(str(tmp_path), allow_pickle=True)
 
@@ -129,5 +137,7 @@ def test_safe_weights_beside_pickles_are_enough(tmp_path):
 
 
 def test_pickles_of_the_hub_are_refused_in_the_same_words():
-    error = OSError("org/x does not appear to have a file named pytorch_model.bin or model.safetensors. And more.")
+    error = OSError(
+        "org/x does not appear to have a file named pytorch_model.bin or model.safetensors. And more."
+    )
     assert explained("org/x", error).startswith("org/x has pickled weights only")

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from transformers import (
@@ -8,10 +10,10 @@ from transformers import (
     SqueezeBertForSequenceClassification,
 )
 
-from lmdistill.core.errors import ModelError
+from lmdistill.core.errors import ModelError, UnknownNameError
 from lmdistill.export.hugging_face import save
 from lmdistill.models.network import Network
-from lmdistill.models.truncate import LAYERS, truncate
+from lmdistill.models.truncate import LAYERS, _chosen, truncate
 from tests.models.families import FAMILIES, family
 from tests.tiny import make_batch, tiny, tiny_tokenizer
 
@@ -33,7 +35,7 @@ def test_the_first_layers_compute_what_they_did_in_the_teacher(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("layers", [2, (0, 3)])
+@pytest.mark.parametrize("layers", [1, 2, (0, 3)])
 def test_a_saved_student_is_a_stock_model_with_the_same_logits(name, layers, tmp_path):
     student, inputs = truncate(family(name), layers=layers), make_batch().inputs
     save(student, tmp_path / "student")
@@ -41,7 +43,7 @@ def test_a_saved_student_is_a_stock_model_with_the_same_logits(name, layers, tmp
     given = {"token_type_ids": inputs.segments} if student.takes_segments else {}
     logits = stock(input_ids=inputs.ids, attention_mask=inputs.mask, **given).logits
     torch.testing.assert_close(logits, student(inputs).logits, rtol=1e-6, atol=1e-6)
-    assert stock.config.num_hidden_layers == 2
+    assert stock.config.num_hidden_layers == student.num_layers
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -90,6 +92,54 @@ def test_listed_layers_must_rise_and_exist(layers):
         ModelError, match=r"layers must be rising numbers between 0 and 3 \(the depth of tiny4 is 4\)"
     ):
         truncate(tiny(layers=4), layers=layers)
+
+
+def test_an_unknown_choice_of_layers_is_answered_with_the_nearest():
+    with pytest.raises(
+        UnknownNameError, match=r"no choice of layers is called 'fist'\. Did you mean 'first'"
+    ):
+        _chosen(2, 4, "fist", "x")
+
+
+def test_a_student_of_a_frozen_teacher_can_learn():
+    teacher = tiny()
+    teacher.requires_grad_(False)
+    assert all(parameter.requires_grad for parameter in truncate(teacher, layers=1).parameters())
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_evenly_spaced_layers_are_distinct_and_reach_from_end_to_end(count):
+    chosen = _chosen(count, 12, "alternate", "x")
+    gaps = {after - before for before, after in itertools.pairwise(chosen)}
+    assert len(chosen) == count
+    assert chosen[0] == 0
+    assert count == 1 or chosen[-1] == 11
+    assert not gaps or 1 <= min(gaps) <= max(gaps) <= min(gaps) + 1
+
+
+def test_six_evenly_spaced_layers_of_twelve_are_those_of_distilbert():
+    assert _chosen(6, 12, "alternate", "x") == (0, 2, 4, 7, 9, 11)
+
+
+def test_only_what_is_kept_is_copied():
+    teacher = tiny(layers=4)
+    dropped = teacher.model.bert.encoder.layer[3]
+
+    def refuse(memo):
+        raise AssertionError("a dropped layer was copied")
+
+    dropped.__deepcopy__ = refuse
+    assert truncate(teacher, layers=3).num_layers == 3
+    with pytest.raises(AssertionError, match="a dropped layer was copied"):
+        truncate(teacher, layers=4)
+
+
+def test_modernbert_keeps_its_pattern_of_attention():
+    student = truncate(family("modernbert"), layers=(0, 1, 3))
+    pattern = ["full_attention", "sliding_attention", "sliding_attention"]
+    assert student.model.config.layer_types == pattern
+    assert [layer.attention_type for layer in student.model.model.layers] == pattern
 
 
 def test_modernbert_keeps_its_first_layer():

@@ -1,0 +1,54 @@
+"""A method in a file of its own: match the distance between the teacher's two best logits."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lmdistill.core.types import Batch, Mixing, Net
+from lmdistill.methods.checks import require_range, require_same_outputs, require_teacher
+from lmdistill.objectives.reduce import masked_sum
+from lmdistill.objectives.supervised import label_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """Match the distance between the teacher's two best logits; an example, not a published method."""
+
+    weight: float = 0.1
+    """Weight of the gap term, >= 0."""
+
+    def __post_init__(self) -> None:
+        require_range("weight", self.weight, low=0)
+
+    @property
+    def uses_teacher(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """Nothing is mixed."""
+        return None
+
+    def check(self, student: Net, teacher: Net | None) -> None:
+        """Both must predict the same classes."""
+        require_same_outputs("gap", student, require_teacher("gap", teacher))
+
+    def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """The label term and the gap term, as sums over the scored examples."""
+        assert teacher is not None  # check() has run
+        with torch.no_grad():
+            theirs = _gap(teacher(batch.for_teacher).logits)
+        logits = student(batch.inputs).logits
+        return {
+            "label": masked_sum(label_loss(logits, batch.labels), batch.scored),
+            "gap": self.weight * masked_sum((_gap(logits) - theirs).square(), batch.scored),
+        }
+
+
+def _gap(logits: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
+    """Best logit minus second best."""
+    best, second = logits.topk(2, dim=-1).values.unbind(-1)
+    return best - second
