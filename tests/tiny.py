@@ -8,26 +8,8 @@ from lmdistill.core.types import Batch, Blend, Inputs, Mixed
 from lmdistill.models.network import Network
 
 WORDS = [
-    "good",
-    "bad",
-    "fine",
-    "dull",
-    "bright",
-    "slow",
-    "film",
-    "plot",
-    "cast",
-    "meal",
-    "it",
-    "is",
-    "not",
-    "very",
-    "but",
-    "and",
-    "the",
-    "a",
-    "was",
-    "never",
+    *("good", "bad", "fine", "dull", "bright", "slow", "film", "plot", "cast", "meal"),
+    *("it", "is", "not", "very", "but", "and", "the", "a", "was", "never"),
 ]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = 50
@@ -42,7 +24,8 @@ def tiny_tokenizer(words=WORDS):
     inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-        mask_token="[MASK]", model_max_length=64, model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        mask_token="[MASK]", model_max_length=64,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def test_train_never_shows_a_held_out_word_and_dev_does_in_most_reviews(
     everything = " \n ".join(text for text, _ in train)
     assert found(held_out, everything) == set()
     share = np.mean([bool(found(held_out, text)) for text, _ in dev])
-    assert 0.5 < share < 0.8
+    assert 0.45 < share < 0.75
 
 
 def test_no_word_is_both_praise_and_blame_or_both_seen_and_held_out() -> None:

@@ -1,4 +1,4 @@
-"""A BERT classifier over interpolated texts, rewritten in float64 numpy from the papers, example by example."""
+"""A BERT classifier over interpolated texts, rewritten in float64 numpy from the papers, text by text."""
 
 import numpy as np
 import pytest

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from lmdistill.cli.distill import Overrides
+from lmdistill.cli.tables import results
 from lmdistill.recipes.evaluate import evaluate as run_evaluation
 
 
@@ -32,4 +32,4 @@ def evaluate(
             )
         for name, value in found.calibration.items():
             table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{100 * value:.2f}", "–")
-    Console(highlight=False).print(table)
+    results().print(table)

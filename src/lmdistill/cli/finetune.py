@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lmdistill.cli.distill import Overrides
+from lmdistill.cli.messages import say
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.run import run_teacher
 
@@ -24,4 +24,4 @@ def finetune(
     folder = run_teacher(
         read_recipe(recipe, set_ or []), out, command=shlex.join(["lmdistill", *sys.argv[1:]])
     )
-    Console(highlight=False, soft_wrap=True).print(str(folder))
+    say(str(folder))

@@ -4,9 +4,10 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from lmdistill.cli.tables import results
 from lmdistill.recipes.catalog import catalog
 
 
@@ -23,5 +24,5 @@ def listing(what: Annotated[What, typer.Argument(help="Which names to list.")]) 
     """List what a recipe can name, with one line each."""
     table = Table(show_header=False, box=None)
     for name, line in catalog(what.value).items():
-        table.add_row(name, line)
-    Console(highlight=False).print(table)
+        table.add_row(Text(name), Text(line))
+    results().print(table)

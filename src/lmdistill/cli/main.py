@@ -3,17 +3,17 @@
 import errno
 import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
 
 from lmdistill.cli.distill import distill
 from lmdistill.cli.evaluate import evaluate
 from lmdistill.cli.finetune import finetune
 from lmdistill.cli.listing import listing
 from lmdistill.cli.measure import measure
-from lmdistill.cli.messages import speak
+from lmdistill.cli.messages import complain, speak
 from lmdistill.cli.predict import predict
 from lmdistill.cli.report import report
 from lmdistill.cli.submit import submit
@@ -21,6 +21,14 @@ from lmdistill.core.errors import LmdistillError
 
 DONE, OURS, THEIRS, STOPPED = 0, 1, 2, 130
 TRACEBACK = "LMDISTILL_TRACEBACK"
+
+FULL = ("No space left", "os error 28", "disk is full", "inline_container")
+"""How libraries that write files say that the disk is full, where they do not say it by number."""
+
+UNUSABLE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
+"""What the system says of a path that cannot be written or read."""
+
+_Misuse: Any = typer.BadParameter.__mro__[2]  # click's own base of them, which typer carries under no name
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,36 +44,58 @@ app.command("list")(listing)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with 0 (done), 2 (your mistake), 1 (ours) or 130 (stopped)."""
     speak()
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        app(args=arguments)
+        code = app(args=given or ["--help"], standalone_mode=False)
     except LmdistillError as error:
         _leave(str(error), THEIRS)
-    except KeyboardInterrupt:
-        _leave("stopped. The same command goes on from the last checkpoint.", STOPPED)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            _crash(error)
-        _leave(
-            f"the disk is full ({error.filename or 'while writing'}). Make room; the same command goes on.",
-            THEIRS,
-        )
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    except _Misuse as error:
+        name = f" {given[0]}" if given[0] in {found.name for found in _commands()} else ""
+        _leave(f"{error.format_message()} See lmdistill{name} --help.", THEIRS)
     except Exception as error:
-        _crash(error)
+        _explain(error)
+    if code == STOPPED:
+        _leave("stopped. The same command goes on from the last checkpoint.", STOPPED)
+    sys.exit(code or DONE)
 
 
-def _leave(message: str, code: int) -> Any:
+def _commands() -> Any:
+    """The commands, as typer keeps them."""
+    return typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+
+
+def _leave(message: str, code: int) -> NoReturn:
     """One line on stderr, then out."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {_escaped(message)}")
+    complain(message)
     sys.exit(code)
 
 
-def _escaped(text: str) -> str:
-    """`text` with rich's brackets taken literally, on one line."""
-    return " ".join(text.split()).replace("[", r"\\[")
-
-
-def _crash(error: BaseException) -> None:
-    """A mistake of ours: say so, and how to see where."""
+def _explain(error: Exception) -> NoReturn:
+    """What the system refused is the user's to mend; everything else is a mistake of ours."""
     if os.environ.get(TRACEBACK):
         raise error
+    if any(_is_full(cause) for cause in _causes(error)):
+        where = f" while writing {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        _leave(f"the disk is full{where}. Make room; the same command goes on.", THEIRS)
+    if isinstance(error, UNUSABLE) and error.filename:
+        _leave(
+            f"{error.filename} cannot be used: {error.strerror}. Choose another path, or mend this one.",
+            THEIRS,
+        )
     _leave(f"{type(error).__name__}: {error} (a bug of lmdistill; {TRACEBACK}=1 shows where).", OURS)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room left."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return any(sign in str(error) for sign in FULL)

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from lmdistill.cli.tables import results
 from lmdistill.recipes.measure import BATCHES, Measured
 from lmdistill.recipes.measure import measure as run_measurement
 
@@ -36,10 +37,10 @@ def measure(
         table.add_column(title, justify="right" if title else "left")
     for found in run_measurement(targets, tokens=tokens, runs=runs):
         table.add_row(*_cells(found))
-    Console(highlight=False, width=None).print(table)
+    results().print(table)
 
 
-def _cells(found: Measured) -> list[str]:
+def _cells(found: Measured) -> list[str | Text]:
     """One row of the table."""
     parts = found.parameters
     times = [
@@ -48,7 +49,7 @@ def _cells(found: Measured) -> list[str]:
         for value in (found.latency[size].p50_ms, found.latency[size].p95_ms)
     ]
     return [
-        found.name,
+        Text(found.name),
         str(found.layers),
         *(f"{part / MILLION:.2f}" for part in (parts.embeddings, parts.encoder, parts.head)),
         f"{found.flops / BILLION:.2f}",

@@ -1,22 +1,47 @@
-"""What the library says aloud, on stderr."""
+"""What the command line says: results on stdout, the library's messages and errors on stderr, a line each."""
 
 import logging
+import sys
+import warnings
 
 from rich.console import Console
-from rich.logging import RichHandler
+from rich.text import Text
+
+FOREIGN = ("transformers", "datasets", "huggingface_hub", "accelerate", "torch", "fsspec", "matplotlib")
+"""Libraries whose messages below an error are kept from the user, who can do nothing about them."""
+
+
+class _Voice(logging.Handler):
+    """Each message on one line of stderr, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record` as it is: brackets and colons are no markup, and no line is broken."""
+        style = "yellow" if record.levelno >= logging.WARNING else ""
+        _line(Text(" ".join(self.format(record).split()), style=style), stderr=True)
 
 
 def speak() -> None:
     """Show the library's own messages, one a line, and keep others' chatter away."""
-    handler = RichHandler(
-        console=Console(stderr=True),
-        show_time=False,
-        show_path=False,
-        show_level=False,
-        markup=False,
-        highlighter=None,
-    )
     ours = logging.getLogger("lmdistill")
-    ours.handlers[:] = [handler]
+    ours.handlers[:] = [_Voice()]
     ours.setLevel(logging.INFO)
     ours.propagate = False
+    for name in FOREIGN:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if not sys.warnoptions:  # python -W still shows them
+        warnings.simplefilter("ignore")
+
+
+def say(text: str) -> None:
+    """One line of a result, as it is."""
+    _line(Text(text), stderr=False)
+
+
+def complain(message: str) -> None:
+    """One line that says what is wrong."""
+    _line(Text.assemble(("error: ", "bold red"), " ".join(message.split())), stderr=True)
+
+
+def _line(text: Text, *, stderr: bool) -> None:
+    """A line that is neither broken nor read as markup."""
+    Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False).print(text)

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from lmdistill.cli.messages import say
 from lmdistill.recipes.predict import predict as run_prediction
 
 
@@ -21,4 +21,4 @@ def predict(
     suffix = plain.suffix if source.suffix == ".gz" else suffix
     chosen = out or plain.with_name(f"{plain.stem}.predicted{suffix}")
     count = run_prediction(target, source, chosen, text=text or ())
-    Console(highlight=False, soft_wrap=True).print(f"{count} rows: {chosen}")
+    say(f"{count} rows: {chosen}")

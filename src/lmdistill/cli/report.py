@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from lmdistill.cli.messages import say
 from lmdistill.cli.tables import show
 from lmdistill.report.html import write_report
 from lmdistill.report.record import find_records
@@ -21,4 +21,4 @@ def report(
     """Compare runs: a table here, and a page that needs nothing but itself."""
     show(runs, as_markdown=markdown)
     if out is not None:
-        Console(highlight=False, soft_wrap=True).print(f"report: {write_report(out, find_records(runs))}")
+        say(f"report: {write_report(out, find_records(runs))}")

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from lmdistill.cli.messages import say
 from lmdistill.recipes.submit import submit as run_submission
 
 
@@ -18,4 +18,4 @@ def submit(
     """Answer the official test files and write the zip that the server takes."""
     filled = run_submission(runs, data, out, fill=fill)
     note = f" (constant answers for {', '.join(filled)})" if filled else ""
-    Console(highlight=False, soft_wrap=True).print(f"{out}{note}")
+    say(f"{out}{note}")

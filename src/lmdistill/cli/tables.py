@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lmdistill.cli.messages import say
 from lmdistill.report.comparison import compare
 from lmdistill.report.html import REPORT
 from lmdistill.report.record import find_records
@@ -15,11 +16,17 @@ from lmdistill.report.tables import Grid, grid, markdown
 NO_TERMINAL_WIDTH = 200
 
 
-def show(paths: Sequence[Path], *, order: tuple[str, ...] = (), as_markdown: bool = False) -> None:
-    """Print the comparison of all runs at or below `paths` to stdout."""
-    console = Console(highlight=False)
+def results() -> Console:
+    """Standard output; wide enough for whole tables where it is no terminal."""
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = NO_TERMINAL_WIDTH
+    return console
+
+
+def show(paths: Sequence[Path], *, order: tuple[str, ...] = (), as_markdown: bool = False) -> None:
+    """Print the comparison of all runs at or below `paths` to stdout."""
+    console = results()
     for table in compare(find_records(paths), order=order):
         if as_markdown:
             console.print(markdown(grid(table)), markup=False, soft_wrap=True)
@@ -27,7 +34,7 @@ def show(paths: Sequence[Path], *, order: tuple[str, ...] = (), as_markdown: boo
             _print(console, grid(table))
     for path in paths:
         if (path / REPORT).is_file():
-            console.print(f"report: {path / REPORT}", soft_wrap=True)
+            say(f"report: {path / REPORT}")
 
 
 def _print(console: Console, table: Grid) -> None:

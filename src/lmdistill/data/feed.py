@@ -40,7 +40,7 @@ class Feed:
         """
         return DataLoader(
             self.collator,  # type: ignore[arg-type]  # a map from draws, which torch's Dataset[int] cannot say
-            batch_sampler=replace(self.plan, start=start, processes=processes),
+            batch_sampler=replace(self.plan, start=start, processes=processes, process=process),
             collate_fn=list,
             num_workers=self.workers,
             generator=torch.Generator().manual_seed(0),

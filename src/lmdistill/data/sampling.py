@@ -6,7 +6,7 @@ split: so 1 x 8, 4 x 2 and two processes of 4 see the same examples with the sam
 run that continues at step n needs no history.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ class Draw:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All steps of a run. Iterating gives, for each step, one list of `Draw`s for each process in turn."""
+    """All steps of a run. Iterating gives, for each step, a list of `Draw`s for each process in turn, or for one."""
 
     lengths: Int[np.ndarray, " n"]
     """Tokens of each training example."""
@@ -58,6 +58,9 @@ class Plan:
     processes: int = 1
     """Processes that share a batch, >= 1."""
 
+    process: int | None = None
+    """Which of them to deal to, from 0; to all in turn when None."""
+
     mixing: Mixing | None = None
     """What to draw for methods that interpolate."""
 
@@ -72,10 +75,11 @@ class Plan:
             raise DataError(
                 "the training set is empty; there is nothing to learn from. Check the source and its filters."
             )
-        if self.batch_size < self.processes:
+        smallest = len(self.lengths) // self.steps_per_epoch
+        if smallest < self.processes:
             raise DataError(
-                f"batch_size is {self.batch_size} and there are {self.processes} processes; "
-                "each needs at least one example. Raise batch_size."
+                f"batch_size is {self.batch_size} and there are {self.processes} processes; with "
+                f"{len(self.lengths)} training rows a step has as few as {smallest}. Raise batch_size."
             )
 
     @property
@@ -90,7 +94,12 @@ class Plan:
 
     def __len__(self) -> int:
         """Lists that iterating gives."""
-        return (self.total_steps - self.start) * self.processes
+        return (self.total_steps - self.start) * len(self._dealt)
+
+    @property
+    def _dealt(self) -> Sequence[int]:
+        """Processes that get their lists."""
+        return range(self.processes) if self.process is None else (self.process,)
 
     def __iter__(self) -> Iterator[list[Draw]]:
         for epoch in range(self.start // self.steps_per_epoch, self.epochs):
@@ -129,7 +138,7 @@ class Plan:
                 strict=True,
             )
         ]
-        for process in range(self.processes):
+        for process in self._dealt:
             yield cuts[process :: self.processes]
 
 

@@ -24,7 +24,7 @@ Split = Literal["train", "dev", "test"]
 SYNTHETIC = TaskSpec(name="synthetic", columns=("sentence",), labels=("negative", "positive"), test_splits=())
 """What the synthetic task asks."""
 
-HELD_OUT_SHARE = 0.5
+HELD_OUT_SHARE = 0.4
 """Share of the words of opinion in dev and test that training never shows."""
 
 FEWEST_WORDS, MOST_WORDS = 6, 45
@@ -58,11 +58,11 @@ class Writer:
     def opinion(self) -> Opinion:
         """What a whole review says."""
         dice = self.rng.random()
-        if dice < 0.46:
+        if dice < 0.55:
             return self.side()
-        if dice < 0.72:
+        if dice < 0.77:
             return disagreement(self.side(), self.side(), self._one(lexicon.CONTRASTS))
-        return self.attributed() if dice < 0.86 else self.judged()
+        return self.attributed() if dice < 0.88 else self.judged()
 
     def attributed(self) -> Opinion:
         """Somebody's opinion and the writer's, which disagree."""

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_model
 from torch import nn
 
+from lmdistill.core.errors import RunError
 from lmdistill.core.storage import read_json, write_json
 
 
@@ -31,6 +32,9 @@ class State:
 
     stale: int = 0
     """Evaluations since then."""
+
+    processes: int = 1
+    """Processes of the run; the weights are stored as they wrap them."""
 
     def note(self, score: float) -> bool:
         """Take in an evaluation; whether it is the best so far (a tie is not)."""
@@ -70,6 +74,7 @@ class Checkpoints:
         part = self.folder / ".step.part"
         self._clear(part)
         self.accelerator.save_state(str(part))
+        self.accelerator.wait_for_everyone()  # each process writes a file of its own
         if self.accelerator.is_main_process:
             write_json(part / "state.json", asdict(state))
             shutil.rmtree(target, ignore_errors=True)

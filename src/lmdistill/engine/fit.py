@@ -1,23 +1,20 @@
 """The loop."""
 
-import math
 import time
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
-import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
-from lmdistill.core.errors import DivergedError
 from lmdistill.core.seeding import seed_everything
 from lmdistill.core.types import Batch, Method, Net
 from lmdistill.engine.checkpoint import Checkpoints, State
-from lmdistill.engine.training import Optimizer, Training
+from lmdistill.engine.learner import Learner, make_learner, require_finite
+from lmdistill.engine.processes import shared
+from lmdistill.engine.training import Training
+from lmdistill.engine.watch import Fitted, Step, Watch
 from lmdistill.schedules.rates import rate
 
 
@@ -35,69 +32,9 @@ class Feed(Protocol):
         """Optimizer steps of one pass over the training set."""
         ...
 
-    def loader(self, *, start: int, processes: int) -> DataLoader[list[Batch]]:
-        """From step `start` on, a list of micro-batches for each process in turn."""
+    def loader(self, *, start: int, processes: int, process: int) -> DataLoader[list[Batch]]:
+        """From step `start` on, a list of micro-batches a step: the share of one of several processes."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What one optimizer step did."""
-
-    number: int
-    """From 1."""
-
-    loss: float
-    """Objective, a mean over scored positions."""
-
-    parts: dict[str, float]
-    """Its terms; they add up to it."""
-
-    count: int
-    """Scored positions, over all processes."""
-
-    rate: float
-    """Learning rate."""
-
-    seconds: float
-    """Since the run began or continued."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watch:
-    """Who is told what; watchers cannot change the run."""
-
-    evaluate: Callable[[Net], dict[str, float]] | None = None
-    """Scores on dev, better when higher; the first one selects. Called on every process."""
-
-    on_start: Callable[[int], None] = field(default=lambda step: None)
-    """Called once, with the steps that an earlier process has done."""
-
-    on_step: Callable[[Step], None] = field(default=lambda step: None)
-    """Called after every step, on the main process."""
-
-    on_scores: Callable[[int, dict[str, float]], None] = field(default=lambda step, scores: None)
-    """Called after every evaluation, on the main process."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """What a whole run did."""
-
-    steps: int
-    """Optimizer steps, those of earlier processes included."""
-
-    resumed: int
-    """Steps that an earlier process had done."""
-
-    seconds: float
-    """Of this process."""
-
-    best_step: int
-    """Step of the best evaluation; 0 without one."""
-
-    best_score: float | None
-    """Its score."""
 
 
 def fit(
@@ -119,7 +56,7 @@ def fit(
         teacher: Network that is imitated; never changed.
         feed: Batches.
         training: How.
-        accelerator: Device, processes and precision.
+        accelerator: Device and processes.
         folder: Of the checkpoints; made when missing.
         watch: Who evaluates and who is told.
 
@@ -128,20 +65,44 @@ def fit(
 
     Raises:
         MismatchError: If method, student and teacher do not fit; before the first step.
+        RunError: If the checkpoint was written by another number of processes.
         DivergedError: If the loss or the gradient stops being a number; checkpoints stay.
     """
     method.check(cast(Net, student), teacher)
-    session = _open(method, student, teacher, feed, training, accelerator, watch, folder)
-    state = session.checkpoints.restore()
+    learner = make_learner(method, student, teacher, training=training, accelerator=accelerator)
+    checkpoints = Checkpoints(folder=folder, accelerator=accelerator)
+    state = checkpoints.restore()
     resumed, began = state.step, time.monotonic()
+    place, total, chosen = accelerator.process_index, feed.total_steps, training.optimizer
+    watch = watch if accelerator.is_main_process else Watch(evaluate=watch.evaluate)
     watch.on_start(resumed)
-    for window in session.windows(resumed):
+    for window in feed.loader(start=resumed, processes=accelerator.num_processes, process=place):
         if training.patience and state.stale >= training.patience:
             break
-        session.step(window, state, began)
-        session.evaluate(state)
-        session.save(state)
-    session.close(state)
+        seed_everything(training.seed, "step", state.step, place)
+        terms = learner.gradients(window)
+        require_finite(terms, state.step + 1, window)
+        now = chosen.learning_rate * rate(
+            state.step, total=total, warmup=chosen.warmup, shape=chosen.schedule
+        )
+        learner.update(now)
+        state.step += 1
+        watch.on_step(
+            Step(
+                number=state.step,
+                loss=terms.loss,
+                parts=terms.parts,
+                count=terms.count,
+                rate=now,
+                seconds=time.monotonic() - began,
+            )
+        )
+        if _is_due(state.step, training.eval_every or feed.steps_per_epoch, total):
+            _evaluate(learner, checkpoints, watch, state)
+        if _is_due(state.step, training.checkpoint_every, total):
+            checkpoints.save(state)
+    if training.keep == "best" and state.best_score is not None:
+        checkpoints.load_best(learner.network)
     return Fitted(
         steps=state.step,
         resumed=resumed,
@@ -151,136 +112,19 @@ def fit(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Session:
-    """Everything a run holds on to, and the four things it does with it."""
-
-    method: Method
-    learner: nn.Module
-    teacher: Net | None
-    optimizer: Any
-    feed: Feed
-    training: Training
-    accelerator: Accelerator
-    watch: Watch
-    checkpoints: Checkpoints
-
-    def windows(self, start: int) -> Iterable[list[Batch]]:
-        """This process's micro-batches, a list for each step from `start` on."""
-        loader = self.feed.loader(start=start, processes=self.accelerator.num_processes)
-        return cast(Iterable[list[Batch]], self.accelerator.prepare(loader))
-
-    def step(self, window: list[Batch], state: State, began: float) -> None:
-        """One optimizer step; every sum is divided once, by what all processes score."""
-        seed_everything(self.training.seed, "step", state.step, self.accelerator.process_index)
-        self.learner.train()
-        count = self._total(torch.tensor(float(sum(batch.count for batch in window))))
-        parts: dict[str, Tensor] = {}
-        for number, batch in enumerate(window, start=1):
-            alone = nullcontext() if number == len(window) else self.accelerator.no_sync(self.learner)
-            with alone:
-                with self.accelerator.autocast():
-                    terms = self.method.losses(cast(Net, self.learner), self.teacher, batch)
-                # Processes average their gradients, so each multiplies by their number: the sum is what
-                # counts.
-                self.accelerator.backward(sum(terms.values()) * (self.accelerator.num_processes / count))
-            parts = {name: parts.get(name, 0.0) + value.detach() for name, value in terms.items()}
-        values = self._total(torch.stack([value.float() for value in parts.values()])) / count
-        chosen = self.training.optimizer
-        norm = self.accelerator.clip_grad_norm_(self.learner.parameters(), chosen.clip or math.inf)
-        _require_finite(float(norm), dict(zip(parts, values.tolist(), strict=True)), state.step, window)
-        multiplier = rate(
-            state.step, total=self.feed.total_steps, warmup=chosen.warmup, shape=chosen.schedule
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = chosen.learning_rate * multiplier
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        state.step += 1
-        if self.accelerator.is_main_process:
-            self.watch.on_step(
-                Step(
-                    number=state.step,
-                    loss=float(values.sum()),
-                    parts=dict(zip(parts, values.tolist(), strict=True)),
-                    count=int(count),
-                    rate=chosen.learning_rate * multiplier,
-                    seconds=time.monotonic() - began,
-                )
-            )
-
-    def evaluate(self, state: State) -> None:
-        """Score on dev when it is time, and keep the best weights."""
-        every = self.training.eval_every or self.feed.steps_per_epoch
-        if self.watch.evaluate is None or (state.step % every and state.step != self.feed.total_steps):
-            return
-        scores = self.watch.evaluate(cast(Net, self.learner))
-        if self.accelerator.is_main_process:
-            self.watch.on_scores(state.step, scores)
-        if state.note(next(iter(scores.values()))) and self.training.keep == "best":
-            self.checkpoints.save_best(self.learner)
-
-    def save(self, state: State) -> None:
-        """Write a checkpoint when it is time."""
-        if state.step % self.training.checkpoint_every == 0 or state.step == self.feed.total_steps:
-            self.checkpoints.save(state)
-
-    def close(self, state: State) -> None:
-        """Put the weights in place that the run is to end with."""
-        if self.training.keep == "best" and state.best_score is not None:
-            self.checkpoints.load_best(self.learner)
-
-    def _total(self, values: Tensor) -> Tensor:
-        """Sum over the processes."""
-        return cast(Tensor, self.accelerator.reduce(values.to(self.accelerator.device), "sum"))
+def _is_due(step: int, every: int, total: int) -> bool:
+    """Every so many steps, and after the last."""
+    return step % every == 0 or step == total
 
 
-def _open(
-    method: Method,
-    student: nn.Module,
-    teacher: Net | None,
-    feed: Feed,
-    training: Training,
-    accelerator: Accelerator,
-    watch: Watch,
-    folder: Path,
-) -> _Session:
-    """Hand student and optimizer to accelerate; freeze the teacher."""
-    learner, optimizer = accelerator.prepare(student, _adamw(student, training.optimizer))
-    if isinstance(teacher, nn.Module):
-        teacher.to(accelerator.device).eval()
-    return _Session(
-        method=method,
-        learner=cast(nn.Module, torch.compile(learner)) if training.compile else learner,
-        teacher=teacher,
-        optimizer=optimizer,
-        feed=feed,
-        training=training,
-        accelerator=accelerator,
-        watch=watch,
-        checkpoints=Checkpoints(folder=folder, accelerator=accelerator),
-    )
-
-
-def _adamw(student: nn.Module, chosen: Optimizer) -> torch.optim.AdamW:
-    """Fused AdamW; vectors do not decay."""
-    matrices = [p for p in student.parameters() if p.requires_grad and p.ndim >= 2]
-    vectors = [p for p in student.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": chosen.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=chosen.learning_rate, fused=True)
-
-
-def _require_finite(norm: float, parts: dict[str, float], step: int, window: list[Batch]) -> None:
-    """The loss and its gradient must be numbers, before the weights are touched."""
-    bad = [name for name, value in (*parts.items(), ("gradient norm", norm)) if not math.isfinite(value)]
-    if not bad:
+def _evaluate(learner: Learner, checkpoints: Checkpoints, watch: Watch, state: State) -> None:
+    """Score on dev, and keep the weights if they are the best so far and the run may end with them."""
+    if watch.evaluate is None:
         return
-    rows = [int(row) for batch in window if batch.examples is not None for row in batch.examples]
-    shown = ", ".join(str(row) for row in rows[:8]) + (", ..." if len(rows) > 8 else "")
-    raise DivergedError(
-        f"step {step + 1}: {' and '.join(bad)} is not a finite number, on training rows {shown}. "
-        "The last checkpoint is kept; lower training.optimizer.learning_rate, or look at these rows."
-    )
+    student = learner.accelerator.unwrap_model(learner.network)
+    scores = shared(
+        watch.evaluate(cast(Net, student))
+    )  # processes must agree to the last bit on what is best
+    watch.on_scores(state.step, scores)
+    if state.note(next(iter(scores.values()))) and learner.training.keep == "best":
+        checkpoints.save_best(learner.network)

@@ -13,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from lmdistill.engine.processes import is_main
+
 Advance = Callable[..., None]
 """Called with (steps done) and, if known, note="1.32 loss"."""
 
@@ -30,9 +32,8 @@ def bar(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, refresh_per_second=4
-    ) as progress:
+    hidden = not console.is_terminal or not is_main()
+    with Progress(*columns, console=console, disable=hidden, refresh_per_second=4) as progress:
         task = progress.add_task(title, total=total, completed=done, note="")
 
         def advance(completed: int, note: str = "") -> None:

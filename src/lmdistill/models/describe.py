@@ -67,8 +67,9 @@ def flops(network: Network, tokens: int) -> int:
     ids = torch.zeros((1, tokens), dtype=torch.int64, device=device)
     mode = network.training
     network.eval()
-    # The counter does not know the CPU's fused attention, so attention is done as plain products here.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    # The counter does not know the CPU's fused attention, so attention is done as plain products here; and it
+    # hooks into gradients, which must then be possible.
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(Inputs(ids=ids, mask=torch.ones_like(ids)))
     network.train(mode)
     return int(counter.get_total_flops())

@@ -68,7 +68,9 @@ def read_config(place: str, *, trust_remote_code: bool = False) -> Any:
 
 def head_of(config: Any) -> tuple[str, ...] | None:
     """The labels that a saved classifier has outputs for, () for a score, None if it is no classifier."""
-    own = (getattr(config, "auto_map", None) or {}).get("AutoModelForSequenceClassification", "").split(".")[-1]
+    own = (
+        (getattr(config, "auto_map", None) or {}).get("AutoModelForSequenceClassification", "").split(".")[-1]
+    )
     if not any("ForSequenceClassification" in name or name == own for name in config.architectures or ()):
         return None
     if config.num_labels == 1:

@@ -26,6 +26,10 @@ LATENCY_BATCHES = (1, 16)
 """Batch sizes of the latency measurement; 16 is that of MixKD's Table 2."""
 
 LATENCY_RUNS = 30
+"""Timed passes of each network and batch size."""
+
+DIGITS = 6
+"""Decimals of the logits that are kept of each prediction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +134,8 @@ def predictions(material: Material, answers: Answers) -> list[Prediction]:
                     example=row,
                     split=name,
                     label=float(label),
-                    student=tuple(float(x) for x in logits),
-                    teacher=None if theirs is None else tuple(float(x) for x in theirs[row]),
+                    student=tuple(round(float(x), DIGITS) for x in logits),
+                    teacher=None if theirs is None else tuple(round(float(x), DIGITS) for x in theirs[row]),
                 )
             )
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.storage import write_text
 from lmdistill.data.tasks import Task
+from lmdistill.engine.processes import main_first, once
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.examples import load_examples
 from lmdistill.recipes.folder import RECIPE
@@ -65,8 +66,9 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
     """
     whole = list(cells(recipe, out))
     if len(whole) > 1:
-        _open_comparison(recipe, out)
-    examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
+        once(lambda: _open_comparison(recipe, out))
+    with main_first():
+        examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     ready = ready_teacher(
         recipe.teacher,
         examples.original,
@@ -77,7 +79,7 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
     for cell in whole:
         _run_cell(cell, examples.whole, ready, out / "teacher", command)
     if len(whole) > 1:
-        write_pages(out, order=tuple(recipe.methods))
+        once(lambda: write_pages(out, order=tuple(recipe.methods)))
     return [cell.folder for cell in whole]
 
 
@@ -87,7 +89,8 @@ def run_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
     Raises:
         ConfigError: If the teacher needs no fine-tuning.
     """
-    examples = load_examples(recipe.task, recipe.data, cache=cache.parent / "augmented")
+    with main_first():
+        examples = load_examples(recipe.task, recipe.data, cache=cache.parent / "augmented")
     ready = ready_teacher(
         recipe.teacher, examples.original, max_length=recipe.data.max_length, cache=cache, command=command
     )
@@ -122,7 +125,7 @@ def _run_cell(cell: Cell, task: Task, ready: Ready, teacher_folder: Path, comman
         training=replace(recipe.training, seed=cell.seed),
         max_length=recipe.data.max_length,
         folder=cell.folder,
-        teacher_folder=keep_teacher(ready, teacher_folder),
+        teacher_folder=once(lambda: keep_teacher(ready, teacher_folder)),
         recipe=plain(recipe),
         command=command,
     )

@@ -35,7 +35,7 @@ class Data:
     """Where the examples come from and how much of them is used."""
 
     source: str = "hub"
-    """`hub`, a folder with GLUE in either layout, a file of your own, or `owner/name` of a hub data set."""
+    """`hub`, a folder with GLUE in either layout, or, for the task `own`, your training file."""
 
     dev: str | None = None
     """Your own dev file; without one, a tenth of the training rows is set aside."""
@@ -109,7 +109,7 @@ class Recipe:
     """A distillation, or several that differ in method and seed."""
 
     task: str = "sst2"
-    """A task of the table (`lmdistill list tasks`), `synthetic`, or `own` for your own data."""
+    """A task of `lmdistill list tasks`, `synthetic`, `own`, or `owner/name` of a data set on the hub."""
 
     data: Data = field(default_factory=Data)
     """Examples."""

@@ -1,7 +1,7 @@
 """One training run, from two networks and a task to a finished folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +12,11 @@ from lmdistill.core.storage import write_text
 from lmdistill.core.types import Method, Net
 from lmdistill.data.tasks import Task
 from lmdistill.engine.device import Accelerator, make_accelerator
-from lmdistill.engine.fit import Fitted, Step, Watch, fit
-from lmdistill.engine.progress import bar
+from lmdistill.engine.fit import fit
+from lmdistill.engine.processes import once
+from lmdistill.engine.progress import Advance, bar
 from lmdistill.engine.training import Training
+from lmdistill.engine.watch import Fitted, Step, Watch
 from lmdistill.evaluation.classification import score
 from lmdistill.export.hugging_face import save
 from lmdistill.models.describe import fingerprint
@@ -89,18 +91,14 @@ def run_stage(stage: Stage) -> Record:
     """
     place = Workplace(path=stage.folder)
     accelerator = make_accelerator(stage.training)
-    if accelerator.is_main_process:
-        place.claim(stage.recipe, _inputs(stage))
-    accelerator.wait_for_everyone()
+    once(lambda: place.claim(stage.recipe, _inputs(stage)))
     if place.is_finished:
         return read_record(place.path)
     stage.method.check(stage.student, stage.teacher)
     material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
     device = str(accelerator.device)
     fitted = _train(stage, place, material, accelerator)
-    if accelerator.is_main_process:
-        _finish(stage, place, material, fitted, device)
-    accelerator.wait_for_everyone()
+    once(lambda: _finish(stage, place, material, fitted, device))
     return read_record(place.path)
 
 
@@ -115,21 +113,8 @@ def _train(stage: Stage, place: Workplace, material: Material, accelerator: Acce
     feed = material.feed(stage.method, stage.training)
     title = f"{stage.name} (seed {stage.training.seed})"
     device = str(accelerator.device)
-    done = 0
-    with HistoryWriter(place.path / HISTORY) as history, bar(title, feed.total_steps) as advance:
 
-        def show(step: Step) -> None:
-            nonlocal done
-            done += step.count
-            history.append({"step": step.number, **{name: getattr(step, name) for name in HISTORY_FIELDS}})
-            advance(step.number, f"loss {step.loss:.3f}, {done / step.seconds:.0f} examples/s")
-
-        watch = Watch(
-            evaluate=lambda net: _headline(material, net, device),
-            on_start=history.truncate_after,
-            on_step=show,
-            on_scores=lambda step, found: history.append({"step": step, "dev": found}),
-        )
+    def run(watch: Watch) -> Fitted:
         return fit(
             stage.method,
             stage.student,
@@ -140,6 +125,30 @@ def _train(stage: Stage, place: Workplace, material: Material, accelerator: Acce
             folder=place.checkpoints,
             watch=watch,
         )
+
+    silent = Watch(evaluate=lambda net: _headline(material, net, device))
+    if not accelerator.is_main_process:
+        return run(silent)
+    with HistoryWriter(place.path / HISTORY) as history, bar(title, feed.total_steps) as advance:
+        return run(_told(silent, history, advance))
+
+
+def _told(silent: Watch, history: HistoryWriter, advance: Advance) -> Watch:
+    """The same watch, with everything said in the history and on the bar."""
+    done = 0
+
+    def show(step: Step) -> None:
+        nonlocal done
+        done += step.count
+        history.append({"step": step.number, **{name: getattr(step, name) for name in HISTORY_FIELDS}})
+        advance(step.number, f"loss {step.loss:.3f}, {done / step.seconds:.0f} examples/s")
+
+    return replace(
+        silent,
+        on_start=history.truncate_after,
+        on_step=show,
+        on_scores=lambda step, found: history.append({"step": step, "dev": found}),
+    )
 
 
 def _headline(material: Material, net: Net, device: str) -> dict[str, float]:

@@ -1,0 +1,72 @@
+"""Processes that were launched together: one writes, the others wait."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, parse_flag_from_env
+
+from lmdistill.core.errors import LmdistillError
+
+LONGEST_WAIT = timedelta(days=7)
+"""How long a process waits for another one; a launcher ends the others when one fails, long before."""
+
+Value = TypeVar("Value")
+
+
+def on_cpu() -> bool:
+    """Whether the work is done on the CPU: because nothing else is there, or as `accelerate launch --cpu` says."""
+    return parse_flag_from_env("ACCELERATE_USE_CPU") == 1 or not torch.accelerator.is_available()
+
+
+def together() -> PartialState:
+    """This process among those launched with it; the only one, and the main one, when it was started alone."""
+    return PartialState(cpu=on_cpu(), timeout=LONGEST_WAIT)
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes and speaks."""
+    return bool(together().is_main_process)
+
+
+def shared(value: Value) -> Value:
+    """The main process's `value`, on every process."""
+    return cast(Value, broadcast_object_list([value])[0])
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """The main process does the block before the others do it.
+
+    Raises:
+        LmdistillError: On the others, with the main process's message, where the main process fails.
+    """
+    if not is_main():
+        failed = shared("")
+        if failed:
+            raise LmdistillError(failed)
+        yield
+        return
+    try:
+        yield
+    except Exception as error:
+        shared(str(error) or type(error).__name__)
+        raise
+    shared("")
+
+
+def once(action: Callable[[], Value]) -> Value:
+    """Do `action` on the main process while the others wait; what it gives, on every process.
+
+    Examples:
+        >>> once(lambda: 1 + 1)
+        2
+    """
+    answer: Any = None
+    with main_first():
+        if is_main():
+            answer = action()
+    return cast(Value, shared(answer))

@@ -1,0 +1,41 @@
+"""The commands of the examples, run as a user runs them, on less."""
+
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+
+from lmdistill.cli.main import main
+
+SMALLER = ("data.rows=48", "training.epochs=1", "training.batch_size=16", "teacher.training.epochs=1")
+"""What a test adds to a command that trains; everything else is done as it is written."""
+
+
+def commands(path: Path) -> list[list[str]]:
+    """The words of each command of a shell file."""
+    lines = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def smaller(words: list[str]) -> list[str]:
+    """The words after `lmdistill`, with fewer examples, and GLUE from the folder that the tests made."""
+    if words[0] not in {"distill", "finetune"}:
+        return words
+    extra = list(SMALLER)
+    if "sst2" in words[1] or "augmentation" in words[1]:
+        extra.append("data.source=glue_data")
+    return [*words, *(part for setting in extra for part in ("--set", setting))]
+
+
+def run(words: list[str]) -> None:
+    """Run one command; whatever it reports as an error fails the test."""
+    if words[0] == "python":
+        runpy.run_path(words[1], run_name="__main__")
+        return
+    assert words[0] == "lmdistill", words
+    try:
+        main(smaller(words[1:]))
+    except SystemExit as left:
+        if left.code:
+            pytest.fail(f"{shlex.join(words)} left with {left.code}")

@@ -1,0 +1,69 @@
+"""A folder in which every documented command works within seconds: tiny models, few examples."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertForMaskedLM
+
+from lmdistill.models import source
+from tests.docs.pages import REPO
+from tests.tiny import WORDS, tiny
+
+LONGEST = 128
+GOOD, BAD = ("good", "fine", "bright"), ("bad", "dull", "slow")
+
+
+def _encoder(folder: Path) -> None:
+    """A tiny BERT without a head for classes, under the name of the large one."""
+    whole = tiny(layers=4)
+    whole.model.config.max_position_embeddings = whole.tokenizer.model_max_length = LONGEST
+    torch.manual_seed(0)
+    BertForMaskedLM(whole.model.config).save_pretrained(folder)
+    whole.tokenizer.save_pretrained(folder)
+
+
+def _glue(folder: Path) -> None:
+    """SST-2 in the official layout, with texts that the tiny vocabulary has."""
+    folder.mkdir(parents=True)
+    texts = [
+        (f"the {noun} was {word} {extra}", number)
+        for number, words in enumerate((BAD, GOOD))
+        for word in words
+        for noun in ("film", "plot", "cast", "meal")
+        for extra in WORDS[10:15]
+    ]
+    lines = [f"{text}\t{label}\n" for text, label in texts]
+    for split, part in (("train", lines), ("dev", lines[::7])):
+        (folder / f"{split}.tsv").write_text("sentence\tlabel\n" + "".join(part))
+    tests = "".join(f"{number}\t{text}\n" for number, (text, _) in enumerate(texts[::9]))
+    (folder / "test.tsv").write_text("index\tsentence\n" + tests)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder; made once for the commands of a file."""
+    folder = tmp_path_factory.mktemp("docs")
+    _encoder(folder / "bert-base-uncased")
+    (folder / "packages" / "tiny_package").mkdir(parents=True)
+    (folder / "packages" / "tiny_package" / "__init__.py").touch()
+    shutil.copytree(folder / "bert-base-uncased", folder / "packages" / "tiny_package" / "model")
+    _glue(folder / "glue_data" / "SST-2")
+    shutil.copytree(REPO / "examples", folder / "examples")
+    return folder
+
+
+@pytest.fixture
+def world(stage: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder as working directory, with the packaged model replaced by a tiny one."""
+    monkeypatch.chdir(stage)
+    monkeypatch.syspath_prepend(stage / "packages")
+    tiny_package = {"packaged:all-MiniLM-L6-v2": ("tiny_package", "model", "demo")}
+    monkeypatch.setattr(source, "PACKAGED", tiny_package)
+    log = logging.getLogger("lmdistill")
+    kept = log.handlers[:], log.level, log.propagate
+    yield stage
+    log.handlers[:], log.propagate = kept[0], kept[2]
+    log.setLevel(kept[1])
