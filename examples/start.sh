@@ -7,8 +7,9 @@ lmdistill measure runs/demo/MixKD-seed0
 python examples/load_student.py
 
 # One setting changed, in a folder of its own.
-lmdistill distill demo --set student.layers=3 --set 'seeds=[0, 1, 2]' --out runs/demo-3-layers
+lmdistill distill demo --set student.layers=3 --out runs/demo-3-layers
 
 # What there is to choose from.
 lmdistill list recipes
 lmdistill list methods
+lmdistill list tasks

@@ -25,12 +25,12 @@ WORDS: list[Words] = [words for table in TABLES.values() for words in table.valu
 
 @pytest.fixture(scope="module")
 def train() -> list[tuple[str, int]]:
-    return make_reviews(1200, seed=0, split="train")
+    return make_reviews(800, seed=0, split="train")
 
 
 @pytest.fixture(scope="module")
 def dev() -> list[tuple[str, int]]:
-    return make_reviews(500, seed=0, split="dev")
+    return make_reviews(400, seed=0, split="dev")
 
 
 @functools.cache
@@ -94,7 +94,7 @@ def test_a_text_has_one_home_whatever_the_seed(train: list[tuple[str, int]]) -> 
 def test_every_review_has_a_home(train: list[tuple[str, int]]) -> None:
     texts = [" ".join(text.split()[1:]) for text, _ in train]
     shares = np.unique([home_of(text) for text in texts], return_counts=True)[1] / len(texts)
-    assert shares.tolist() == pytest.approx([1 / 3] * 3, abs=0.06)
+    assert shares.tolist() == pytest.approx([1 / 3] * 3, abs=0.07)
 
 
 def test_train_never_shows_a_held_out_word_and_dev_does_in_most_reviews(
@@ -173,12 +173,40 @@ def test_a_review_and_its_contrary_differ_in_text_and_label_and_denying_twice_ch
     assert opinion.negated().negated() == opinion
 
 
-def test_denials_turn_round_and_openers_do_not() -> None:
+def test_denials_turn_round_twice_is_as_it_was_and_openers_keep() -> None:
     dull = Opinion("the plot is dull", "the plot is not dull", False)
-    twice = framed(framed(dull, lexicon.DENIALS[0], turns=True), lexicon.DENIALS[1], turns=True)
-    assert twice.text == "I would not say that it is not true that the plot is dull"
-    assert not twice.praises
-    assert framed(dull, "I think that {0}").contrary == "I think that the plot is not dull"
+    once = framed(dull, lexicon.DENIALS[0], turns=True)
+    twice = framed(once, lexicon.DENIALS[1], turns=True)
+    assert (once.text, once.praises) == ("it is not true that the plot is dull", True)
+    assert (twice.text, twice.praises) == ("I would not say that it is not true that the plot is dull", False)
+    assert once.contrary == "it is not true that the plot is not dull"
+    assert not framed(dull, "I think that {0}").praises
+
+
+def test_a_statement_is_turned_by_denials_only() -> None:
+    starts = {
+        pattern.removesuffix("{0}"): turns
+        for turns, patterns in ((True, lexicon.DENIALS), (False, lexicon.OPENERS))
+        for pattern in patterns
+    }
+    framings = 0
+    for seed in range(300):
+        opinion = writer(seed).statement()
+        start = next((start for start in starts if opinion.text.startswith(start)), None)
+        if start is not None:
+            framings += 1
+            assert opinion.praises == (naive_reading(opinion.text.removeprefix(start)) != starts[start])
+    assert framings > 20
+
+
+def test_what_somebody_said_counts_when_confirmed_and_is_turned_when_refuted() -> None:
+    ends = {pattern.split("{0}")[1]: True for pattern in lexicon.REFUTED}
+    ends |= {pattern.split("{0}")[1]: False for pattern in lexicon.CONFIRMED}
+    for seed in range(60):
+        opinion = writer(seed).judged()
+        end = next(end for end in ends if opinion.text.endswith(end))
+        said = opinion.text.removesuffix(end).split(" that ", 1)[1]
+        assert opinion.praises == (naive_reading(said) != ends[end])
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -8,7 +8,7 @@ import pytest
 
 from lmdistill.cli.main import main
 
-SMALLER = ("data.rows=48", "training.epochs=1", "training.batch_size=16", "teacher.training.epochs=1")
+SMALLER = ("data.rows=24", "training.epochs=1", "training.batch_size=16", "teacher.training.epochs=1")
 """What a test adds to a command that trains; everything else is done as it is written."""
 
 

@@ -2,13 +2,16 @@
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import BertForMaskedLM
 
+from lmdistill.data.synthetic import reviews_task
 from lmdistill.models import source
+from lmdistill.recipes import examples, measure
 from tests.docs.pages import REPO
 from tests.tiny import WORDS, tiny
 
@@ -60,6 +63,8 @@ def world(stage: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder as working directory, with the packaged model replaced by a tiny one."""
     monkeypatch.chdir(stage)
     monkeypatch.syspath_prepend(stage / "packages")
+    monkeypatch.setattr(examples, "reviews_task", partial(reviews_task, 48, 24))
+    monkeypatch.setattr(measure, "peak_memory_of", lambda work: 0.0)  # it starts processes
     tiny_package = {"packaged:all-MiniLM-L6-v2": ("tiny_package", "model", "demo")}
     monkeypatch.setattr(source, "PACKAGED", tiny_package)
     log = logging.getLogger("lmdistill")

@@ -1,22 +1,23 @@
-"""The pages, their blocks and their links, and the examples that they show."""
+"""The pages, their blocks, links and sentences, and the program that makes parts of them."""
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 REPO = Path(__file__).parents[2]
 EXAMPLES = REPO / "examples"
-PAGES = (
-    *(REPO / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *sorted((REPO / "docs").rglob("*.md")),
-)
-
-SUFFIXES = {"python": ".py", "yaml": ".yaml", "sh": ".sh", "csv": ".csv"}
-"""Language of a block, and suffix of the example that holds it."""
+BUILTIN = REPO / "src" / "lmdistill" / "recipes" / "builtin"
+README, CHANGELOG = REPO / "README.md", REPO / "CHANGELOG.md"
+PAGES = (README, REPO / "CONTRIBUTING.md", CHANGELOG, *sorted((REPO / "docs").rglob("*.md")))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+MADE = re.compile(r"<!-- (results|fields)\b.*?<!-- /\1 -->", re.DOTALL)
+FORMULA = re.compile(r"^\$\$.*?^\$\$$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Block:
 
 
 def name_of(path: Path) -> str:
+    """Path inside the repository."""
     return path.relative_to(REPO).as_posix()
 
 
@@ -38,11 +40,19 @@ def blocks(text: str, page: str = "") -> Iterator[Block]:
         yield Block(page=page, language=language, text=inside.strip("\n"))
 
 
-def prose(text: str) -> str:
-    """A page without blocks, tables, formulas and what a program wrote into it."""
-    text = re.sub(r"<!-- (results|fields .*?) -->.*?<!-- /\w+ -->", "", text, flags=re.DOTALL)
-    text = re.sub(r"^\$\$.*?\$\$$", "", FENCE.sub("", text), flags=re.MULTILINE | re.DOTALL)
-    return "\n".join(line for line in text.splitlines() if not line.startswith("|"))
+def written(text: str) -> str:
+    """What a person wrote: no blocks, no formulas, nothing that a program put in."""
+    for part in (MADE, FENCE, FORMULA):
+        text = part.sub("", text)
+    return text
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Sentences of the prose; headings, table rows and list items are parted from what surrounds them."""
+    lines = [line.strip() for line in written(text).splitlines()]
+    parted = "\n".join(f"\n{line}\n" if line.startswith(("#", "|")) else line for line in lines)
+    for paragraph in re.split(r"\n\s*\n|\n(?=- |\d+\. )|\|", parted):
+        yield from (found for part in re.split(r"(?<=[.!?])\s+", paragraph) if (found := part.strip(" -\n")))
 
 
 def links(text: str) -> list[str]:
@@ -54,3 +64,22 @@ def anchors(text: str) -> set[str]:
     """What the headings of a page can be reached by."""
     titles = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """Cells of the table rows of a page, without titles and lines."""
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("| \n").split(" | ")]
+        if line.startswith("|") and not set(line) <= set("|-: "):
+            yield cells
+
+
+@cache
+def maker() -> ModuleType:
+    """The module `docs/make.py`."""
+    spec = importlib.util.spec_from_file_location("docs_make", REPO / "docs" / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

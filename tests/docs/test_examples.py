@@ -1,14 +1,97 @@
-from tests.docs.commands import commands, run
-from tests.docs.pages import EXAMPLES
-import pytest, time
-@pytest.mark.parametrize("n",["start.sh","own_data.sh","new_method.sh"])
-def test_x(world, n):
-    for words in commands(EXAMPLES/n):
-        t=time.time()
-        run(words)
-        print("TIME", words, time.time()-t)
-@pytest.mark.parametrize("n",["python_api.py","own_data.py"])
-def test_y(world, n):
-    t=time.time()
-    run(["python", "examples/"+n])
-    print("TIME", n, time.time()-t)
+"""Every file in examples/ is run as it is written, on tiny models and few rows, or read."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import typer
+
+from lmdistill.cli.main import app
+from lmdistill.recipes.read import read_recipe
+from lmdistill.report.record import find_records
+from tests.docs.commands import commands, run, smaller
+from tests.docs.pages import EXAMPLES, REPO
+
+SHELL = sorted(EXAMPLES.glob("*.sh"))
+MAKEFILE = (REPO / "Makefile").read_text(encoding="utf-8")
+UNTRIED = {"marian", "apertium"}
+"""Augmenters whose models or programs a test machine need not have; their commands are read only."""
+
+
+def read(words: Sequence[str]) -> None:
+    """Parse a command without doing it: its options, its recipe and its settings must exist."""
+    command = typer.main.get_command(app)
+    with command.make_context("lmdistill", list(words)) as outer:
+        name, inner, rest = command.resolve_command(outer, list(words))
+        with inner.make_context(name, rest, parent=outer) as context:
+            given = context.params
+    if "recipe" in given:
+        read_recipe(given["recipe"], given["set_"] or [])
+
+
+def is_tried(words: Sequence[str]) -> bool:
+    """Whether the command can be done here."""
+    return words[0] == "lmdistill" and not any(name in " ".join(words) for name in (*UNTRIED, "augmentation"))
+
+
+@pytest.mark.parametrize("path", SHELL, ids=lambda path: path.name)
+def test_commands_do_what_they_say(path: Path, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in commands(path):
+        if words[0] == "python" or is_tried(words):
+            run(words)
+        elif words[0] == "lmdistill":
+            read(words[1:])
+        elif words[0] == "accelerate":
+            read(words[words.index("lmdistill") + 1 :])
+        elif words[0] == "make":
+            assert f"\n{words[1]}: " in MAKEFILE
+        else:
+            assert words[0] in {"python3", ".venv/bin/pip"}, shlex.join(words)
+    assert "error" not in capsys.readouterr().err
+
+
+def test_the_start_ends_with_answers_and_a_report(world: Path) -> None:
+    """Runs after the commands of start.sh, in the same folder."""
+    if not (world / "runs" / "demo").exists():
+        pytest.skip("start.sh was not run in this session")
+    assert {run.record.name for run in find_records(["runs/demo"])} == {"FT", "KD", "MixKD"}
+    lines = (world / "runs" / "answers.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "review,opinion,predicted,p_negative,p_positive"
+    assert "☕" in (world / "runs" / "answers.csv").read_text(encoding="utf-8")
+    assert (world / "runs" / "demo" / "report.html").is_file()
+
+
+def test_make_demo_is_the_first_command_of_the_start() -> None:
+    (demo,) = [line for line in MAKEFILE.splitlines() if "distill demo" in line]
+    assert demo.strip().removeprefix("$(BIN)/").split() == commands(EXAMPLES / "start.sh")[0]
+
+
+@pytest.mark.parametrize("name", ["python_api.py", "own_data.py"])
+def test_programs_do_what_they_say(name: str, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["python", f"examples/{name}"])
+    said = capsys.readouterr().out
+    assert {"python_api.py": "'accuracy'", "own_data.py": "('bad', 'good')"}[name] in said
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_recipes_can_be_read(path: Path) -> None:
+    assert read_recipe(path).methods
+
+
+def test_every_program_is_run() -> None:
+    run_by_name = {"python_api.py", "own_data.py"}
+    inside = " ".join(path.read_text(encoding="utf-8") for path in SHELL)
+    assert {path.name for path in EXAMPLES.glob("*.py") if path.name not in inside} == run_by_name
+
+
+def test_a_command_that_does_not_exist_is_seen() -> None:
+    with pytest.raises(Exception, match="No such option"):
+        read(["distill", "demo", "--output", "runs"])
+    with pytest.raises(Exception, match="no setting of student is called"):
+        read(["distill", "demo", "--set", "student.layer=3", "--out", "runs"])
+
+
+def test_tests_only_add_to_commands_that_train() -> None:
+    assert smaller(["report", "runs"]) == ["report", "runs"]
+    assert smaller(["distill", "demo"])[:2] == ["distill", "demo"]

@@ -136,8 +136,8 @@ def test_safe_weights_beside_pickles_are_enough(tmp_path):
     require_weights(str(tmp_path), allow_pickle=False)
 
 
-def test_pickles_of_the_hub_are_refused_in_the_same_words():
+def test_pickles_of_the_hub_are_refused_too():
     error = OSError(
         "org/x does not appear to have a file named pytorch_model.bin or model.safetensors. And more."
     )
-    assert explained("org/x", error).startswith("org/x has pickled weights only")
+    assert explained("org/x", error).startswith("org/x gives no safetensors; if anything it has pickled")

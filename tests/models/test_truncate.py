@@ -164,7 +164,8 @@ def test_shared_layers_are_refused_by_name():
 def test_unknown_families_are_refused_by_name():
     config = SqueezeBertConfig(
         vocab_size=50, embedding_size=16, hidden_size=16, num_attention_heads=2, num_hidden_layers=2,
-        intermediate_size=32, q_groups=1, k_groups=1, v_groups=1, post_attention_groups=1, intermediate_groups=1, output_groups=1,
+        intermediate_size=32, q_groups=1, k_groups=1, v_groups=1, post_attention_groups=1,
+        intermediate_groups=1, output_groups=1,
     )  # fmt: skip
     other = Network(SqueezeBertForSequenceClassification(config), tiny_tokenizer(), source="x")
     with pytest.raises(

@@ -8,6 +8,7 @@ from rich.table import Table
 from lmdistill.cli.distill import Overrides
 from lmdistill.cli.tables import results
 from lmdistill.recipes.evaluate import evaluate as run_evaluation
+from lmdistill.report.tables import CORRELATIONS
 
 
 def evaluate(
@@ -18,7 +19,7 @@ def evaluate(
 ) -> None:
     """Print the task's metrics of a run's student, or of any classifier."""
     table = Table(show_edge=False)
-    for title in ("split", "examples", "metric", "value, %", "constant answer, %"):
+    for title in ("split", "examples", "metric", "value", "constant answer"):
         table.add_column(title, justify="left" if title in {"split", "metric"} else "right")
     for found in run_evaluation(target, set_ or []):
         for metric, value in found.metrics.items():
@@ -26,10 +27,10 @@ def evaluate(
             table.add_row(
                 found.split,
                 str(found.examples),
-                metric,
+                f"{metric}{' × 100' if metric in CORRELATIONS else ', %'}",
                 f"{100 * value:.2f}",
                 "–" if floor is None else f"{100 * floor:.2f}",
             )
         for name, value in found.calibration.items():
-            table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{100 * value:.2f}", "–")
+            table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{value:.4f}", "–")
     results().print(table)

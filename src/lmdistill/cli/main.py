@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = STOPPED
     except _Misuse as error:
         name = f" {given[0]}" if given[0] in {found.name for found in _commands()} else ""
-        _leave(f"{error.format_message()} See lmdistill{name} --help.", THEIRS)
+        said = error.format_message().strip().rstrip(".").replace("Value error, ", "")
+        _leave(f"{said}. See lmdistill{name} --help.", THEIRS)
     except Exception as error:
         _explain(error)
     if code == STOPPED:
@@ -68,7 +69,7 @@ def _commands() -> Any:
 
 def _leave(message: str, code: int) -> NoReturn:
     """One line on stderr, then out."""
-    complain(message)
+    complain(message, alone=code == OURS)
     sys.exit(code)
 
 
@@ -80,10 +81,7 @@ def _explain(error: Exception) -> NoReturn:
         where = f" while writing {error.filename}" if isinstance(error, OSError) and error.filename else ""
         _leave(f"the disk is full{where}. Make room; the same command goes on.", THEIRS)
     if isinstance(error, UNUSABLE) and error.filename:
-        _leave(
-            f"{error.filename} cannot be used: {error.strerror}. Choose another path, or mend this one.",
-            THEIRS,
-        )
+        _leave(f"{error.filename} cannot be used: {error.strerror}. Choose another path.", THEIRS)
     _leave(f"{type(error).__name__}: {error} (a bug of lmdistill; {TRACEBACK}=1 shows where).", OURS)
 
 

@@ -1,6 +1,7 @@
 """What the command line says: results on stdout, the library's messages and errors on stderr, a line each."""
 
 import logging
+import os
 import sys
 import warnings
 
@@ -9,6 +10,9 @@ from rich.text import Text
 
 FOREIGN = ("transformers", "datasets", "huggingface_hub", "accelerate", "torch", "fsspec", "matplotlib")
 """Libraries whose messages below an error are kept from the user, who can do nothing about them."""
+
+SILENT = os.environ.get("RANK", "0") != "0"
+"""Of several processes that were launched together, the first one speaks for all."""
 
 
 class _Voice(logging.Handler):
@@ -37,11 +41,12 @@ def say(text: str) -> None:
     _line(Text(text), stderr=False)
 
 
-def complain(message: str) -> None:
-    """One line that says what is wrong."""
-    _line(Text.assemble(("error: ", "bold red"), " ".join(message.split())), stderr=True)
+def complain(message: str, *, alone: bool = False) -> None:
+    """One line that says what is wrong; `alone` if it may be wrong in this process only."""
+    text = Text.assemble(("error: ", "bold red"), " ".join(message.split()))
+    _line(text, stderr=True, quiet=SILENT and not alone)
 
 
-def _line(text: Text, *, stderr: bool) -> None:
+def _line(text: Text, *, stderr: bool, quiet: bool = SILENT) -> None:
     """A line that is neither broken nor read as markup."""
-    Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False).print(text)
+    Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False, quiet=quiet).print(text)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lmdistill.cli.messages import say
+from lmdistill.cli.messages import SILENT, say
 from lmdistill.report.comparison import compare
 from lmdistill.report.html import REPORT
 from lmdistill.report.record import find_records
@@ -18,7 +18,7 @@ NO_TERMINAL_WIDTH = 200
 
 def results() -> Console:
     """Standard output; wide enough for whole tables where it is no terminal."""
-    console = Console(highlight=False, emoji=False)
+    console = Console(highlight=False, emoji=False, quiet=SILENT)
     if not console.is_terminal:
         console.width = NO_TERMINAL_WIDTH
     return console

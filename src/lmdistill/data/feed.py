@@ -33,10 +33,11 @@ class Feed:
         """Optimizer steps of one pass over the training set."""
         return self.plan.steps_per_epoch
 
-    def loader(self, *, start: int, processes: int) -> DataLoader[list[Batch]]:
-        """Lists of micro-batches from step `start` on, one for each process in turn.
+    def loader(self, *, start: int, processes: int, process: int) -> DataLoader[list[Batch]]:
+        """A list of micro-batches a step from `start` on: what one of the processes works off.
 
-        The loader has a random generator of its own and never touches the global one.
+        The plan deals the batches out, so no sampler has to be wrapped for that. The loader has a random
+        generator of its own and never touches the global one.
         """
         return DataLoader(
             self.collator,  # type: ignore[arg-type]  # a map from draws, which torch's Dataset[int] cannot say

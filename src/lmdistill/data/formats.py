@@ -50,7 +50,7 @@ def _json_rows(path: Path) -> Rows:
                     f"{path}, line {number}: the object {state} {odd!r}; the first one has "
                     f"{', '.join(header)}. Give all objects the same keys."
                 )
-            yield Row(number, {name: text_of(value[name]) for name in header})
+            yield Row(number, {name: text_of(value[name]) for name in header}, value)
 
     return Rows(name=str(path), fieldnames=header, key=file_fingerprint(path), read=read)
 

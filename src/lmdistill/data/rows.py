@@ -17,6 +17,9 @@ class Row(NamedTuple):
     fields: dict[str, str]
     """Text by column; columns that a cut row lacks are absent."""
 
+    values: Mapping[str, Any] | None = None
+    """The same with the types of the file, where it has any."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -76,7 +79,7 @@ def table_rows(name: str, table: Iterable[dict[str, Any]], features: Mapping[str
             for column, kind in classes.items():
                 value = values[column]
                 values[column] = "" if value is None or value < 0 else kind.int2str(value)
-            yield Row(number, {column: text_of(value) for column, value in values.items()})
+            yield Row(number, {column: text_of(value) for column, value in values.items()}, values)
 
     named = tuple((column, tuple(kind.names)) for column, kind in classes.items())
     return Rows(name=name, unit="row", fieldnames=tuple(features), key=key, read=read, classes=named)

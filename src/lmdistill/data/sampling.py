@@ -38,7 +38,7 @@ class Draw:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All steps of a run. Iterating gives, for each step, a list of `Draw`s for each process in turn, or for one."""
+    """All steps of a run. Iterating gives a list of `Draw`s for each step and process in turn."""
 
     lengths: Int[np.ndarray, " n"]
     """Tokens of each training example."""

@@ -6,6 +6,8 @@ kept) and `best` (weights of the best evaluation). Each appears by one rename, s
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -61,46 +63,56 @@ class Checkpoints:
         return found[-1] if found else None
 
     def restore(self) -> State:
-        """Load the newest checkpoint into what the accelerator has prepared; a fresh state without one."""
-        newest = self.newest()
+        """Load the newest checkpoint into what the accelerator has prepared; a fresh state without one.
+
+        Raises:
+            RunError: If another number of processes wrote it.
+        """
+        newest, here = self.newest(), self.accelerator.num_processes
         if newest is None:
-            return State()
+            return State(processes=here)
+        state = State(**read_json(newest / "state.json"))
+        if state.processes != here:
+            raise RunError(
+                f"{newest} was written by {state.processes} process(es) and there are {here} now. "
+                f"Launch {state.processes}, or remove {self.folder} to begin again."
+            )
         self.accelerator.load_state(str(newest))
-        return State(**read_json(newest / "state.json"))
+        return state
 
     def save(self, state: State) -> None:
         """Write a checkpoint, then drop the older ones."""
-        target = self.folder / f"step-{state.step}"
-        part = self.folder / ".step.part"
-        self._clear(part)
-        self.accelerator.save_state(str(part))
-        self.accelerator.wait_for_everyone()  # each process writes a file of its own
+        name = f"step-{state.step}"
+        with self._whole(name) as part:
+            self.accelerator.save_state(str(part))
+            if self.accelerator.is_main_process:
+                write_json(part / "state.json", asdict(state))
         if self.accelerator.is_main_process:
-            write_json(part / "state.json", asdict(state))
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(part, target)
             for old in self.folder.glob("step-*"):
-                if old != target:
+                if old.name != name:
                     shutil.rmtree(old, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
 
     def save_best(self, learner: nn.Module) -> None:
         """Write the weights that evaluated best so far."""
-        part = self.folder / ".best.part"
-        self._clear(part)
-        self.accelerator.save_model(learner, str(part))
-        if self.accelerator.is_main_process:
-            shutil.rmtree(self.folder / "best", ignore_errors=True)
-            os.replace(part, self.folder / "best")
-        self.accelerator.wait_for_everyone()
+        with self._whole("best") as part:
+            self.accelerator.save_model(learner, str(part))
 
     def load_best(self, learner: nn.Module) -> None:
         """Put the best weights into the network behind `learner`."""
         load_model(self.accelerator.unwrap_model(learner), self.folder / "best" / "model.safetensors")
 
-    def _clear(self, part: Path) -> None:
-        """Remove what a killed run left half-written."""
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[Path]:
+        """Yield a folder that all processes write into; it gets its name when all have finished."""
+        part, target = self.folder / f".{name}.part", self.folder / name
+        wait = self.accelerator.wait_for_everyone
         if self.accelerator.is_main_process:
-            shutil.rmtree(part, ignore_errors=True)
-            self.folder.mkdir(parents=True, exist_ok=True)
-        self.accelerator.wait_for_everyone()
+            shutil.rmtree(part, ignore_errors=True)  # half-written by a killed run
+            part.mkdir(parents=True)
+        wait()
+        yield part
+        wait()
+        if self.accelerator.is_main_process:
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(part, target)
+        wait()

@@ -11,10 +11,9 @@ from lmdistill.engine.training import Training
 def make_accelerator(training: Training) -> Accelerator:
     """An accelerator for one run: device and processes as launched.
 
-    Works alike under `python`, `accelerate launch` and `torchrun`, with or without a device beside the CPU. The
-    recipe alone says the precision, and the loop keeps to it with `torch.autocast`: accelerate's own setting holds
-    for a whole process, stays in the network that was trained, and would have the same recipe mean different things
-    under different launchers.
+    Works alike under `python`, `accelerate launch` and `torchrun`, with or without a device beside the CPU.
+    The recipe alone says the precision, and the loop keeps to it with `torch.autocast`: accelerate's own
+    setting holds for a whole process, stays in the network that was trained, and follows the launcher.
 
     Raises:
         ConfigError: If the device has no bfloat16.

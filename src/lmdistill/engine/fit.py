@@ -122,9 +122,7 @@ def _evaluate(learner: Learner, checkpoints: Checkpoints, watch: Watch, state: S
     if watch.evaluate is None:
         return
     student = learner.accelerator.unwrap_model(learner.network)
-    scores = shared(
-        watch.evaluate(cast(Net, student))
-    )  # processes must agree to the last bit on what is best
+    scores = shared(watch.evaluate(cast(Net, student)))  # all must agree, to the last bit, on what is best
     watch.on_scores(state.step, scores)
     if state.note(next(iter(scores.values()))) and learner.training.keep == "best":
         checkpoints.save_best(learner.network)

@@ -69,7 +69,7 @@ class Learner:
     """Device and processes."""
 
     def gradients(self, window: list[Batch]) -> Terms:
-        """Leave the clipped gradient of one step in the weights; every sum is divided once, by what all score.
+        """Leave the clipped gradient of a step in the weights; every sum is divided once, by all that counts.
 
         Args:
             window: This process's micro-batches.
@@ -83,7 +83,7 @@ class Learner:
             with alone:
                 with self._precision():
                     terms = self.method.losses(self.forward, self.teacher, batch.to(device))
-                # Processes average their gradients, so each multiplies by their number: the sum is what counts.
+                # Processes average their gradients; times their number, that is the sum.
                 self.accelerator.backward(sum(terms.values()) * (self.accelerator.num_processes / count))
             sums = {name: sums.get(name, 0.0) + value.detach() for name, value in terms.items()}
         means = self._total(torch.stack([value.float() for value in sums.values()])) / count
@@ -115,8 +115,8 @@ def make_learner(
 ) -> Learner:
     """Hand student and optimizer to accelerate; move the teacher to the device and switch its dropout off."""
     network, optimizer = accelerator.prepare(student, _adamw(student, training.optimizer))
-    for name in Net.__annotations__:
-        setattr(network, name, getattr(student, name))  # a wrapper around the student has none of them
+    for name in Net.__annotations__ if network is not student else ():
+        setattr(network, name, getattr(student, name))  # methods ask for them, and a wrapper has none
     if isinstance(teacher, nn.Module):
         teacher.to(accelerator.device).eval()
     return Learner(
@@ -138,9 +138,8 @@ def require_finite(terms: Terms, step: int, window: list[Batch]) -> None:
     """
     if not terms.not_finite:
         return
-    rows = gather_object(
-        [row for batch in window if batch.examples is not None for row in batch.examples.tolist()]
-    )
+    examples = [batch.examples for batch in window if batch.examples is not None]
+    rows = gather_object([row for some in examples for row in some.tolist()])
     shown = ", ".join(map(str, rows[:ROWS_SHOWN])) + (", ..." if len(rows) > ROWS_SHOWN else "")
     raise DivergedError(
         f"step {step}: {' and '.join(terms.not_finite)} is not a finite number, on training rows {shown}. "

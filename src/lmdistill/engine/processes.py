@@ -18,12 +18,12 @@ Value = TypeVar("Value")
 
 
 def on_cpu() -> bool:
-    """Whether the work is done on the CPU: because nothing else is there, or as `accelerate launch --cpu` says."""
+    """Whether the work is done on the CPU: nothing else is there, or `accelerate launch --cpu` says so."""
     return parse_flag_from_env("ACCELERATE_USE_CPU") == 1 or not torch.accelerator.is_available()
 
 
 def together() -> PartialState:
-    """This process among those launched with it; the only one, and the main one, when it was started alone."""
+    """This process among those launched with it; the only one, and the main one, when started alone."""
     return PartialState(cpu=on_cpu(), timeout=LONGEST_WAIT)
 
 

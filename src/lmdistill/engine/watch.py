@@ -34,7 +34,7 @@ class Watch:
     """Who is told what; watchers cannot change the run."""
 
     evaluate: Callable[[Net], dict[str, float]] | None = None
-    """Scores on dev, better when higher; the first one selects. Called on every process; the main one's count."""
+    """Scores on dev, better when higher; the first selects. Called on all processes; the main one's count."""
 
     on_start: Callable[[int], None] = field(default=lambda step: None)
     """Called once, on the main process, with the steps that an earlier process has done."""

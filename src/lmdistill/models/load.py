@@ -1,6 +1,7 @@
 """Names and folders to networks."""
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def _read(
 ) -> tuple[Any, Any]:
     """Model and tokenizer, complete."""
     try:
-        with quiet(downloads=not Path(place).is_dir()):
+        with quiet(downloads=not Path(place).is_dir() and sys.stderr.isatty()):
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 place,
                 config=config,

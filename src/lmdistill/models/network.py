@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -64,15 +65,17 @@ class Network(nn.Module):
         what it will add is corrected beforehand; padding has segment 0 there, as tokenizers pad.
         """
         words: Any = self.model.get_input_embeddings()
-        share = blend.share.view(-1, 1, 1).to(words.weight.dtype)
-        ours = words(inputs.ids) * inputs.mask.unsqueeze(-1)
-        theirs = words(blend.ids) * blend.mask.unsqueeze(-1)
-        embeds: Tensor = share * ours + (1 - share) * theirs
+        share = blend.share.unsqueeze(-1).to(words.weight.dtype)
+        weights = torch.cat([share * inputs.mask, (1 - share) * blend.mask])
+        # One look-up for both: the gradient of a look-up is as large as the whole table.
+        both = words(torch.cat([inputs.ids, blend.ids])) * weights.unsqueeze(-1)
+        ours, theirs = both.chunk(2)
+        embeds: Tensor = ours + theirs
         if self._segments_at is None or blend.segments is None or inputs.segments is None:
             return embeds
         table = self.model.get_submodule(self._segments_at)
         change: Tensor = table(blend.segments) - table(inputs.segments)
-        return embeds + (1 - share) * change
+        return embeds + (1 - share).unsqueeze(-1) * change
 
 
 def _united(mask: Int[Tensor, "b t"], blend: Blend) -> Int[Tensor, "b t"]:

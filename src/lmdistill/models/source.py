@@ -19,6 +19,11 @@ PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 SAFE = ("model.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
+PICKLES = (
+    "pickled weights only, which can run code when they are loaded. Convert them to safetensors on a machine "
+    "that trusts them (save_pretrained), or load with allow_pickle=True."
+)
+
 _auto: Any = modeling_auto  # its tables have no types
 
 
@@ -92,7 +97,7 @@ def require_weights(place: str, *, allow_pickle: bool) -> None:
             f"{place} has no weights (model.safetensors). Copy them there, or name another folder."
         )
     if not allow_pickle:
-        raise ModelError(_pickles(place))
+        raise ModelError(f"{place} has {PICKLES}")
 
 
 def explained(place: str, error: BaseException) -> str:
@@ -101,7 +106,7 @@ def explained(place: str, error: BaseException) -> str:
     if "Error while deserializing" in said or "incomplete metadata" in said:
         return f"the weights of {place} are damaged or cut short ({said}) Copy or download them again."
     if "safetensors" in said and "does not appear to have" in said:
-        return _pickles(place)
+        return f"{place} gives no safetensors; if anything it has {PICKLES}"
     if not Path(place).is_dir():
         return _unreadable(place, error)
     return f"{place} could not be loaded: {said} Check that its files belong together."
@@ -111,13 +116,6 @@ def first_sentence(error: BaseException) -> str:
     """What another library said, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text.split(". ")[0].rstrip(".") + "."
-
-
-def _pickles(place: str) -> str:
-    return (
-        f"{place} has pickled weights only, which can run code when they are loaded. Convert them to "
-        "safetensors on a machine that trusts them (save_pretrained), or load with allow_pickle=True."
-    )
 
 
 def _unreadable(place: str, error: BaseException) -> str:

@@ -21,6 +21,9 @@ NAMED: Mapping[Any, tuple[str, Mapping[str, type]]] = types.MappingProxyType(
 )
 """Interfaces whose implementations a recipe chooses by `name`: what they are called, and the table."""
 
+OUTSIDE = "lmdistill-file:"
+"""Begins the module name of a user's own file; its path, as it was written, is the rest."""
+
 
 def construct(hint: Any, value: Any, where: str = "") -> Any:
     """The object that `value` describes.
@@ -111,25 +114,30 @@ def _chosen(interface: Any, value: Any, where: str) -> Any:
     if name is None:
         raise ConfigError(f"{_join(where, 'name')} is missing. Known {kind}s: {', '.join(sorted(table))}.")
     if ":" in str(name):
-        return _dataclass(_outside(str(name), where), settings, where)
+        return _outside(interface, str(name), settings, where)
     if name not in table:
         raise UnknownNameError(kind, str(name), table)
     return _dataclass(table[name], settings, where)
 
 
-def _outside(name: str, where: str) -> type:
-    """A class in a file of the user's own, named as `path.py:Class`."""
+def _outside(interface: Any, name: str, settings: Mapping[str, Any], where: str) -> Any:
+    """The implementation in a file of the user's own, named as `path.py:Class`."""
     path, _, attribute = name.rpartition(":")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    spec = importlib.util.spec_from_file_location(f"{OUTSIDE}{path}", path)
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise ConfigError(
             f"{_join(where, 'name')} is {name!r}, and there is no Python file {path}. Check the path."
         )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not dataclasses.is_dataclass(getattr(module, attribute, None)):
+    cls = getattr(module, attribute, None)
+    if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
         raise ConfigError(f"{path} has no dataclass {attribute!r}; {_join(where, 'name')} must name one.")
-    return typing.cast(type, getattr(module, attribute))
+    built = _dataclass(cls, settings, where)
+    if not isinstance(built, interface):
+        wanted = ", ".join(sorted(key for key in vars(interface) if not key.startswith("_")))
+        raise ConfigError(f"{name} is no {NAMED[interface][0]}; it must have {wanted}. Add what is missing.")
+    return built
 
 
 def _name_of(cls: type) -> str | None:
@@ -139,7 +147,7 @@ def _name_of(cls: type) -> str | None:
             if entry is cls:
                 return name
     is_method = callable(getattr(cls, "losses", None)) and callable(getattr(cls, "check", None))
-    return f"{inspect.getfile(cls)}:{cls.__name__}" if is_method else None
+    return f"{cls.__module__.removeprefix(OUTSIDE)}:{cls.__name__}" if is_method else None
 
 
 def _optional(hint: Any, value: Any, where: str) -> Any:

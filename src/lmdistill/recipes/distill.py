@@ -9,6 +9,7 @@ from typing import Any
 
 from lmdistill.core.types import Method
 from lmdistill.data.tasks import Task
+from lmdistill.engine.processes import shared, together
 from lmdistill.engine.training import Training
 from lmdistill.methods import MixKD
 from lmdistill.models.load import load
@@ -125,10 +126,11 @@ def finetune(
     """
     settings = Teacher(model=str(model)) if training is None else Teacher(model=str(model), training=training)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(cache if cache is not None else scratch)
+        folder = Path(shared(scratch) if cache is None else cache)
         found = ready_teacher(
             settings, task, max_length=max_length, cache=folder, command="lmdistill.finetune(...)"
         )
+        together().wait_for_everyone()  # until all have read it
     return found.network
 
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmdistill.core.errors import ConfigError
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.calibration import calibration
 from lmdistill.evaluation.classification import majority, score
-from lmdistill.recipes.examples import load_examples
-from lmdistill.recipes.material import prepare
+from lmdistill.recipes.examples import load_whole
+from lmdistill.recipes.material import read_split
 from lmdistill.recipes.opened import open_model
 from lmdistill.recipes.teacher import matched
 
@@ -43,17 +44,21 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
         overrides: `a.b=value` for the recipe, to evaluate on other data than the run's.
 
     Raises:
+        ConfigError: If `target` is a model, and no task is set.
         MismatchError: If the model predicts other classes than the task's.
     """
     opened = open_model(target, overrides)
+    if opened.task is None:
+        raise ConfigError(
+            f"{target} is no run, so what it is for is not known. Add --set task=NAME, and "
+            "--set data.source=... for a folder or a file."
+        )
     device = str(make_accelerator(Training()).device)
-    task = load_examples(
-        opened.recipe.task, opened.recipe.data, cache=Path(target).parent / "augmented"
-    ).original
-    network = matched(opened.network, task, opened.recipe.data.max_length).to(device)
-    material = prepare(task, network, None, max_length=opened.recipe.data.max_length)
+    task = load_whole(opened.task, opened.data)
+    network = matched(opened.network, task, opened.data.max_length).to(device)
     found = []
-    for name, split in material.dev.items():
+    for name in task.spec.splits:
+        split = read_split(task, name, network, max_length=opened.data.max_length)
         logits, labels = split.logits(network, device), split.labels
         classes = task.spec.kind == "classification"
         found.append(

@@ -39,7 +39,7 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
         data: Where from, how much, what is added.
         cache: Folder of augmented texts.
     """
-    task = _loaded(name, data)
+    task = load_whole(name, data)
     if data.rows is not None or data.fraction < 1:
         task = limited(task, data.rows if data.rows is not None else data.fraction, seed=data.subset_seed)
     if data.augmentation is None:
@@ -61,8 +61,8 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
     return Examples(original=task, whole=task.with_train(rows, note))
 
 
-def _loaded(name: str, data: Data) -> Task:
-    """All the rows there are."""
+def load_whole(name: str, data: Data) -> Task:
+    """The task called `name`, with all the rows there are, and no others."""
     if name == "synthetic":
         return reviews_task()
     source = None if data.source == "hub" else data.source

@@ -43,28 +43,28 @@ class Workplace:
         """What a killed run continues from; gone when it is finished."""
         return self.path / "checkpoints"
 
-    def claim(self, recipe: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
-        """Make the folder this run's, or find that it already is.
+    def require(self, recipe: Mapping[str, Any], inputs: Mapping[str, str] | None = None) -> None:
+        """Refuse a folder that is neither free nor this run's; nothing is written.
 
         Args:
             recipe: The resolved recipe.
-            inputs: Fingerprints of the data and the models.
+            inputs: Fingerprints of the data and the models, where they are known yet.
 
         Raises:
             RunError: If the folder holds another run, or anything else.
         """
-        if not self.path.exists() or all(entry == self.teacher for entry in self.path.iterdir()):
-            write_json(self.path / INPUTS, dict(inputs))
-            write_text(self.path / RECIPE, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
+        if self._is_free():
             return
         if not (self.path / RECIPE).is_file() or not (self.path / INPUTS).is_file():
-            raise RunError(
-                f"{self.path} exists and is no run of lmdistill. Choose another --out, or remove it."
+            what = (
+                "holds several runs"
+                if (self.path / RECIPE).is_file()
+                else "exists and is no run of lmdistill"
             )
-        there = yaml.safe_load((self.path / RECIPE).read_text(encoding="utf-8"))
-        differing = first_difference(there, dict(recipe)) or first_difference(
-            read_json(self.path / INPUTS), dict(inputs)
-        )
+            raise RunError(f"{self.path} {what}. Choose another --out, or remove it.")
+        differing = first_difference(_recipe_in(self.path), dict(recipe))
+        if inputs is not None:
+            differing = differing or first_difference(read_json(self.path / INPUTS), dict(inputs))
         if differing:
             name, old, new = differing
             raise RunError(
@@ -72,9 +72,36 @@ class Workplace:
                 "Choose another --out, or remove the folder."
             )
 
+    def claim(self, recipe: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
+        """Make the folder this run's, if it is free."""
+        if self._is_free():
+            write_json(self.path / INPUTS, dict(inputs))
+            write_text(self.path / RECIPE, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
+
+    def _is_free(self) -> bool:
+        """Whether nothing but a teacher is there, or what a kill has left of `claim`."""
+        return not self.path.exists() or (
+            self.path.is_dir()
+            and all(
+                entry in (self.teacher, self.path / INPUTS) or entry.name.endswith(".part")
+                for entry in self.path.iterdir()
+            )
+        )
+
     def clean(self) -> None:
         """Drop what only an unfinished run needs."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+
+def _recipe_in(folder: Path) -> Any:
+    """What the recipe of a run says."""
+    try:
+        return yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunError(
+            f"{folder / RECIPE} cannot be read ({' '.join(str(error).split())}). "
+            "Choose another --out, or remove it."
+        ) from None
 
 
 def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any] | None:

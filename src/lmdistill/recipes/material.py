@@ -9,7 +9,7 @@ from jaxtyping import Float, Num
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.types import Batch, Method, Net
 from lmdistill.data.collate import Collator, View
-from lmdistill.data.encode import encode, tokenizer_fingerprint
+from lmdistill.data.encode import check_length, encode, tokenizer_fingerprint
 from lmdistill.data.feed import Feed
 from lmdistill.data.sampling import Plan, in_order
 from lmdistill.data.tasks import Task
@@ -99,16 +99,30 @@ def prepare(task: Task, student: Network, teacher: Network | None, *, max_length
 
     Raises:
         MismatchError: If the student does not predict the task's classes.
+        ConfigError: If one of them cannot read texts of this length.
     """
-    require_outputs(task, student, "student")
+    require_fit(task, student, teacher, max_length=max_length)
+    names = ("train", *task.spec.splits)
+    read = {name: read_split(task, name, student, teacher, max_length=max_length) for name in names}
+    return Material(task=task, train=read["train"], dev={name: read[name] for name in task.spec.splits})
+
+
+def read_split(
+    task: Task, name: str, student: Network, teacher: Network | None = None, *, max_length: int
+) -> Split:
+    """One split of `task`, encoded for the student and, where it reads differently, for the teacher."""
     other = teacher if teacher is not None and not same_tokenizer(student, teacher) else None
+    ours, truncated = _view(task, name, student, max_length)
+    theirs = None if other is None else _view(task, name, other, max_length)[0]
+    return Split(student=ours, teacher=theirs, truncated=truncated)
 
-    def split(name: str) -> Split:
-        ours, truncated = _view(task, name, student, max_length)
-        theirs = None if other is None else _view(task, name, other, max_length)[0]
-        return Split(student=ours, teacher=theirs, truncated=truncated)
 
-    return Material(task=task, train=split("train"), dev={name: split(name) for name in task.spec.splits})
+def require_fit(task: Task, student: Network, teacher: Network | None, *, max_length: int) -> None:
+    """The student must answer as the task asks, and both must be able to read `max_length` tokens."""
+    require_outputs(task, student, "student")
+    for network in (student, teacher):
+        if network is not None:
+            check_length(network.tokenizer, max_length, pair=task.is_pair)
 
 
 def require_outputs(task: Task, network: Network, who: str) -> None:

@@ -12,7 +12,7 @@ from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.cost import Latency, disk_bytes, latencies, peak_memory_of
 from lmdistill.models.describe import Description, describe, flops
-from lmdistill.models.load import load, resolve
+from lmdistill.models.load import load
 from lmdistill.models.network import Network
 from lmdistill.recipes.opened import open_model
 
@@ -57,8 +57,7 @@ def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) 
     places: dict[str, str] = {}
     for target in targets:
         opened = open_model(target)
-        is_run = (Path(target) / "student").is_dir()
-        places[str(target)] = str(Path(target) / "student") if is_run else resolve(target)
+        places[str(target)] = opened.place
         if opened.teacher is not None:
             places[opened.teacher] = opened.teacher
     device = make_accelerator(Training()).device

@@ -2,10 +2,11 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -14,13 +15,17 @@ from lmdistill.core.storage import atomic_file
 from lmdistill.data.collate import view_of
 from lmdistill.data.columns import text_columns
 from lmdistill.data.encode import tokenize
-from lmdistill.data.formats import open_rows, suffix_of
+from lmdistill.data.formats import open_rows
 from lmdistill.data.rows import Row, Rows
+from lmdistill.data.tasks import TASKS
 from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.progress import bar
 from lmdistill.engine.training import Training
 from lmdistill.models.network import Network
 from lmdistill.recipes.material import Split
-from lmdistill.recipes.opened import open_model
+from lmdistill.recipes.opened import Opened, open_model
+
+log = logging.getLogger("lmdistill")
 
 CHUNK = 1024
 """Rows in memory at a time."""
@@ -31,24 +36,17 @@ LABEL = "predicted"
 WRITABLE = (".csv", ".tsv", ".jsonl")
 
 
-def predict(
-    target: str | Path,
-    source: Path,
-    out: Path,
-    *,
-    text: Sequence[str] = (),
-    on_rows: Callable[[int], None] | None = None,
-) -> int:
+def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] = ()) -> int:
     """Write the rows of `source` to `out`, in their order, each with the model's answer.
 
-    Memory stays flat whatever the length of the file; `out` appears whole or not at all.
+    Memory stays flat whatever the length of the file, which is read twice: a row that cannot be used is
+    refused before the work begins. `out` appears whole or not at all.
 
     Args:
         target: A run folder, a model folder, a hub id.
         source: CSV, TSV, JSON lines or Parquet, also gzip'd.
         out: CSV, TSV or JSON lines, by its suffix.
         text: Column of the text, or columns of the pair; those of the run, or inferred, when empty.
-        on_rows: Told how many rows are done.
 
     Returns:
         How many rows there are.
@@ -56,35 +54,63 @@ def predict(
     Raises:
         DataError: For a file or a column that cannot be used, with its place.
     """
-    if suffix_of(out) not in WRITABLE:
-        raise DataError(
-            f"{out} cannot be written: predictions are saved as {', '.join(WRITABLE)}. "
-            "Choose one of these suffixes."
-        )
-    opened = open_model(target)
+    _require_writable(source, out)
     rows = open_rows(source)
-    chosen = list(text or (name for name in opened.recipe.data.text if name in rows.fieldnames)) or None
-    columns = text_columns(rows.fieldnames, chosen, opened.recipe.data.label)
+    opened = open_model(target)
+    columns = _columns(rows, opened, text)
     names = answer_columns(opened.network)
     taken = [name for name in names if name in rows.fieldnames]
     if taken:
         raise DataError(
             f"{source} already has a column {taken[0]!r}, which predictions are written to. Rename it."
         )
+    total = sum(bool([_text(rows, row, column) for column in columns]) for row in rows.read())
     network = opened.network.to(make_accelerator(Training()).device)
-    count = 0
-    with atomic_file(out) as part, part.open("w", encoding="utf-8", newline="") as file:
-        write = _writer(file, suffix_of(out), (*rows.fieldnames, *names))
-        stream = rows.read()
+    length = min(opened.data.max_length, network.tokenizer.model_max_length)
+    with (
+        bar("predict", total) as advance,
+        atomic_file(out) as part,
+        part.open("w", encoding="utf-8", newline="") as file,
+    ):
+        write = _writer(file, out.suffix.lower(), (*rows.fieldnames, *names))
+        stream, done = rows.read(), 0
         while chunk := list(islice(stream, CHUNK)):
-            for row, answer in zip(
-                chunk, _answers(network, rows, chunk, columns, opened.recipe.data.max_length), strict=True
-            ):
-                write({**row.fields, **dict(zip(names, answer, strict=True))})
-            count += len(chunk)
-            if on_rows is not None:
-                on_rows(count)
-    return count
+            for row, answer in zip(chunk, _answers(network, rows, chunk, columns, length), strict=True):
+                write(row, dict(zip(names, answer, strict=True)))
+            done += len(chunk)
+            advance(done)
+    return total
+
+
+def _require_writable(source: Path, out: Path) -> None:
+    """Refuse a format that is not written, and the file that is read; say what is replaced."""
+    if out.suffix.lower() not in WRITABLE:
+        raise DataError(
+            f"{out} cannot be written: predictions are saved as {', '.join(WRITABLE)}. "
+            "Choose one of these suffixes."
+        )
+    if out.exists() and source.exists() and out.samefile(source):
+        raise DataError(f"{out} is the file to read; it would be replaced. Choose another --out.")
+    if out.exists():
+        log.info("replacing %s", out)
+
+
+def _columns(rows: Rows, opened: Opened, text: Sequence[str]) -> tuple[str, ...]:
+    """The columns that the network reads: as many as it was trained on, where that is known."""
+    chosen = list(text or (name for name in opened.data.text if name in rows.fieldnames)) or None
+    try:
+        columns = text_columns(rows.fieldnames, chosen, opened.data.label)
+    except DataError as error:
+        raise DataError(f"{rows.name}: {error}") from None
+    known = TASKS.get(opened.task or "")
+    wanted = len(opened.data.text if known is None else known.columns)
+    if wanted and wanted != len(columns):
+        kind, which = ("pairs", "both columns") if wanted == 2 else ("single texts", "its column")
+        raise DataError(
+            f"{rows.name}: the text is read from {' and '.join(columns)}, and the model was trained on "
+            f"{kind}. Name {which} with text=."
+        )
+    return columns
 
 
 def answer_columns(network: Network) -> tuple[str, ...]:
@@ -121,12 +147,14 @@ def _text(rows: Rows, row: Row, column: str) -> str:
     return text
 
 
-def _writer(file: TextIO, suffix: str, columns: Sequence[str]) -> Callable[[dict[str, str | float]], object]:
-    """How a row is written."""
+def _writer(file: TextIO, suffix: str, columns: Sequence[str]) -> Callable[[Row, Mapping[str, Any]], object]:
+    """How a row and its answer are written."""
     if suffix == ".jsonl":
-        return lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        return lambda row, answer: file.write(
+            json.dumps({**(row.values or row.fields), **answer}, ensure_ascii=False, default=str) + "\n"
+        )
     writer = csv.DictWriter(
         file, columns, dialect="excel-tab" if suffix == ".tsv" else "excel", lineterminator="\n"
     )
     writer.writeheader()
-    return writer.writerow
+    return lambda row, answer: writer.writerow({**row.fields, **answer})

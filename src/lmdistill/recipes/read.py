@@ -69,20 +69,33 @@ def _table(name: str) -> dict[str, Any]:
     path = Path(name)
     known = builtin()
     if path.is_file():
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
     elif name in known:
         text = known[name]
     elif path.suffix in {".yaml", ".yml"}:
         raise ConfigError(f"there is no recipe file {name}. Built-in recipes: {', '.join(known)}.")
     else:
         raise UnknownNameError("recipe", name, known)
-    try:
-        table = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}.") from None
+    table = _yaml(text, name)
     if not isinstance(table, dict):
         raise ConfigError(f"{name} must be a table of keys and values, got {table!r}.")
     return table
+
+
+def _text(path: Path) -> str:
+    """The text of a recipe file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 ({error}). Save the recipe as UTF-8.") from None
+
+
+def _yaml(text: str, where: str) -> Any:
+    """The value that `text` stands for."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
 
 
 def override(table: dict[str, Any], setting: str) -> None:
@@ -102,4 +115,4 @@ def override(table: dict[str, Any], setting: str) -> None:
         inner = inner[parent]
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {setting}: {parent} is {inner!r}, which has no keys.")
-    inner[last] = yaml.safe_load(text)
+    inner[last] = _yaml(text, f"--set {setting}")

@@ -1,7 +1,7 @@
 """A whole recipe: data, teacher, and a run for each method and seed."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from lmdistill.data.tasks import Task
 from lmdistill.engine.processes import main_first, once
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.examples import load_examples
-from lmdistill.recipes.folder import RECIPE
+from lmdistill.recipes.folder import INPUTS, RECIPE, Workplace
+from lmdistill.recipes.material import require_fit
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
 from lmdistill.recipes.schema import Recipe
 from lmdistill.recipes.stage import Stage, run_stage
 from lmdistill.recipes.student import make_student
 from lmdistill.recipes.teacher import Ready, keep_teacher, ready_teacher
-from lmdistill.report.record import RECORD
 
 log = logging.getLogger("lmdistill")
 
@@ -65,8 +65,7 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
         LmdistillError: For everything that the user can mend; nothing half-written stays.
     """
     whole = list(cells(recipe, out))
-    if len(whole) > 1:
-        once(lambda: _open_comparison(recipe, out))
+    once(lambda: _require_room(whole, out))
     with main_first():
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     ready = ready_teacher(
@@ -75,7 +74,10 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
         max_length=recipe.data.max_length,
         cache=out.parent / "teachers",
         command=command,
+        rehearse=lambda found: _rehearse(recipe, examples.original, found),
     )
+    if len(whole) > 1:
+        once(lambda: write_text(out / RECIPE, recipe_text(recipe)))
     for cell in whole:
         _run_cell(cell, examples.whole, ready, out / "teacher", command)
     if len(whole) > 1:
@@ -101,15 +103,31 @@ def run_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
     return ready.folder / "student"
 
 
-def _open_comparison(recipe: Recipe, out: Path) -> None:
-    """Make `out` the folder of several runs; it may be one already, with fewer methods or seeds."""
-    if (out / RECORD).exists() or (out.exists() and any(out.iterdir()) and not (out / RECIPE).is_file()):
-        held = "one run" if (out / RECORD).exists() else "other files"
-        raise RunError(
-            f"{out} exists and holds {held}; this recipe asks for {len(recipe.methods)} methods x "
-            f"{len(recipe.seeds)} seeds. Choose another --out, or remove it."
-        )
-    write_text(out / RECIPE, recipe_text(recipe))
+def _require_room(whole: Sequence[Cell], out: Path) -> None:
+    """Refuse a folder that holds something else, before anything is loaded; some of the runs may be there.
+
+    Raises:
+        RunError: With what is there, or with the first setting that differs.
+    """
+    if len(whole) > 1:
+        is_run = (out / INPUTS).exists()
+        if is_run or (
+            out.exists() and not (out / RECIPE).is_file() and (out.is_file() or any(out.iterdir()))
+        ):
+            raise RunError(
+                f"{out} exists and holds {'one run' if is_run else 'other files'}; this recipe asks for "
+                f"{len(whole)} runs. Choose another --out, or remove it."
+            )
+    for cell in whole:
+        Workplace(path=cell.folder).require(plain(cell.recipe))
+
+
+def _rehearse(recipe: Recipe, task: Task, ready: Ready) -> None:
+    """Refuse what cannot be distilled with a teacher of this shape, before it is fine-tuned for hours."""
+    student = make_student(recipe, ready, task, seed=recipe.seeds[0])
+    require_fit(task, student, ready.network, max_length=recipe.data.max_length)
+    for method in recipe.methods.values():
+        method.check(student, ready.network)
 
 
 def _run_cell(cell: Cell, task: Task, ready: Ready, teacher_folder: Path, command: str) -> None:
@@ -119,7 +137,7 @@ def _run_cell(cell: Cell, task: Task, ready: Ready, teacher_folder: Path, comman
         kind="distill",
         name=cell.name,
         task=task,
-        student=make_student(recipe.student, ready, task, seed=cell.seed),
+        student=make_student(recipe, ready, task, seed=cell.seed),
         teacher=ready.network,
         method=recipe.methods[cell.name],
         training=replace(recipe.training, seed=cell.seed),

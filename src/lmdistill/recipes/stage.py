@@ -91,11 +91,13 @@ def run_stage(stage: Stage) -> Record:
     """
     place = Workplace(path=stage.folder)
     accelerator = make_accelerator(stage.training)
-    once(lambda: place.claim(stage.recipe, _inputs(stage)))
+    inputs = _inputs(stage)
+    once(lambda: place.require(stage.recipe, inputs))
     if place.is_finished:
         return read_record(place.path)
     stage.method.check(stage.student, stage.teacher)
     material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
+    once(lambda: place.claim(stage.recipe, inputs))  # not before everything fits
     device = str(accelerator.device)
     fitted = _train(stage, place, material, accelerator)
     once(lambda: _finish(stage, place, material, fitted, device))

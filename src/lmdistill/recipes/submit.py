@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
-from lmdistill.core.errors import MismatchError
+from lmdistill.core.errors import MismatchError, RunError
 from lmdistill.data.collate import View
 from lmdistill.data.encode import encode
 from lmdistill.data.sources import load_task
@@ -41,7 +41,9 @@ def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: boo
     answers: dict[str, Num[np.ndarray, " n"]] = {}
     for target in runs:
         opened = open_model(target)
-        names = ("mnli", DIAGNOSTIC) if opened.recipe.task == "mnli" else (opened.recipe.task,)
+        if opened.task is None:
+            raise RunError(f"{target} is no run, so its task is not known. Name the folder of a run.")
+        names = ("mnli", DIAGNOSTIC) if opened.task == "mnli" else (opened.task,)
         for name in names:
             task = load_task(name, data)
             for key, values in _test_answers(opened, task).items():
@@ -60,7 +62,7 @@ def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]
     found = {}
     for name in task.spec.test_splits:
         encoded = encode(
-            task.split(name), network.tokenizer, max_length=opened.recipe.data.max_length, pair=task.is_pair
+            task.split(name), network.tokenizer, max_length=opened.data.max_length, pair=task.is_pair
         )
         split = Split(
             student=View(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)),

@@ -1,8 +1,10 @@
 """The teacher of a recipe: ready as it is, or fine-tuned first, once."""
 
+import copy
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from lmdistill.models.load import has_head, load
 from lmdistill.models.network import Network
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import Workplace
-from lmdistill.recipes.material import prepare, require_outputs
+from lmdistill.recipes.material import read_split, require_outputs
 from lmdistill.recipes.schema import Teacher
 from lmdistill.recipes.stage import Stage, run_stage
 
@@ -41,20 +43,38 @@ class Ready:
     """Of the run that fine-tuned it, if one did."""
 
 
-def ready_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path, command: str) -> Ready:
+def ready_teacher(
+    settings: Teacher,
+    task: Task,
+    *,
+    max_length: int,
+    cache: Path,
+    command: str,
+    rehearse: Callable[[Ready], None] = lambda ready: None,
+) -> Ready:
     """Load the teacher; fine-tune it first if it has no head for the task.
 
     A fine-tuned teacher lies in `cache`, under a name made of everything that went into it: model, data,
     settings. So it is used again while these are the same, and never when one of them has changed.
 
+    Args:
+        settings: Which model, and how it is fine-tuned.
+        task: What it must know.
+        max_length: Longest input in tokens.
+        cache: Folder of fine-tuned teachers.
+        command: What was typed, for the record.
+        rehearse: Given a teacher of the right shape, raises what would go wrong with it after fine-tuning.
+
     Raises:
         MismatchError: If its classes are others than the task's, or another order of them fits much better.
         ModelError: If it cannot be loaded.
     """
-    if has_head(settings.model):
+    if has_head(settings.model, trust_remote_code=settings.trust_remote_code):
         network = load(settings.model, trust_remote_code=settings.trust_remote_code)
-        require_outputs(task, network, "teacher")
-        return Ready(network=matched(network, task, max_length), backbone=network, folder=None)
+        network = matched(network, task, max_length)
+        ready = Ready(network=network, backbone=network, folder=None)
+        rehearse(ready)
+        return ready
     backbone = fresh(settings.model, task, seed=settings.training.seed, trust=settings.trust_remote_code)
     inputs = {
         "model": describe.fingerprint(backbone),
@@ -62,7 +82,9 @@ def ready_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path
         "training": plain(settings.training),
         "max_length": max_length,
     }
-    folder = cache / f"{task.spec.name}-{fingerprint(inputs)}"
+    folder = cache / f"{task.spec.name.replace('/', '-')}-{fingerprint(inputs)}"
+    student = Network(copy.deepcopy(backbone.model), backbone.tokenizer, source=backbone.source)
+    rehearse(Ready(network=student, backbone=backbone, folder=folder))
     if not Workplace(path=folder).is_finished:
         log.info(
             "the teacher %s has no head for %s; fine-tuning it into %s",
@@ -70,7 +92,6 @@ def ready_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path
             task.spec.name,
             folder,
         )
-        student = fresh(settings.model, task, seed=settings.training.seed, trust=settings.trust_remote_code)
         tune(student, task, settings.training, max_length=max_length, folder=folder, command=command)
     else:
         log.info("using the teacher fine-tuned before, in %s", folder)
@@ -115,13 +136,13 @@ def matched(network: Network, task: Task, max_length: int) -> Network:
     Raises:
         MismatchError: If its classes are others, or nameless outputs fit much better in another order.
     """
-    require_outputs(task, network, "model")
+    require_outputs(task, network, "teacher")
     if task.spec.kind == "regression":
         return network
     if not are_generic(network.labels):
         return reorder_outputs(network, match_labels(task.spec.labels, network.labels), task.spec.labels)
     device = str(make_accelerator(Training()).device)
-    split = next(iter(prepare(task, network, None, max_length=max_length).dev.values())).head(2000)
+    split = read_split(task, task.spec.splits[0], network, max_length=max_length).head(2000)
     accuracy = require_order(
         split.logits(network.to(device), device), split.labels, task.spec.labels, model=network.source
     )

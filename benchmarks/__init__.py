@@ -1,0 +1,1 @@
+"""One script a question; what they measure is appended to results.csv."""

@@ -1,0 +1,195 @@
+"""The parts of the pages that are made from code and from records. Run it with `make docs`.
+
+A page marks such a part by two comments, and what stands between them is replaced:
+
+    <!-- fields lmdistill.methods.kd.KD --> ... <!-- /fields -->    a dataclass, field by field
+    <!-- results sst2-10pct --> ... <!-- /results -->               the table of records/sst2-10pct
+    <!-- results --> ... <!-- /results -->                          every table, and where it comes from
+"""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+import textwrap
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from lmdistill.core.storage import write_text
+from lmdistill.core.types import Method
+from lmdistill.data.augment import Augmenter
+from lmdistill.recipes.construct import plain
+from lmdistill.recipes.read import read_recipe
+from lmdistill.report.comparison import compare
+from lmdistill.report.details import details
+from lmdistill.report.record import RECORD, Record, RunFolder, find_records
+from lmdistill.report.rows import Comparison
+from lmdistill.report.tables import grid, markdown
+
+REPO = Path(__file__).parents[1]
+RECORDS = REPO / "records"
+PART = re.compile(r"(<!-- (fields|results)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL)
+WORDS: Mapping[Any, str] = types.MappingProxyType(
+    {bool: "true, false", int: "whole number", float: "number", str: "text"}
+    | {Method: "a method", Augmenter: "an augmenter"}
+)
+NOTHING = "No run is recorded yet; `records/` is empty.\n"
+
+
+def pages() -> list[Path]:
+    """Every page that may have such parts."""
+    return [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
+
+
+def made(text: str) -> str:
+    """The text of a page with its parts made anew; making it twice changes nothing."""
+
+    def part(found: re.Match[str]) -> str:
+        opening, kind, name, _, closing = found.groups()
+        return f"{opening}{fields(name) if kind == 'fields' else results(name)}{closing}"
+
+    return PART.sub(part, text)
+
+
+def fields(path: str) -> str:
+    """A table of the fields of the dataclass with this dotted path."""
+    module, _, name = path.rpartition(".")
+    cls = getattr(importlib.import_module(module), name)
+    said, hints = documentation(cls), get_type_hints(cls)
+    lines = ["| field | values | default | meaning |", "|---|---|---|---|"]
+    for field in dataclasses.fields(cls):
+        cells = (f"`{field.name}`", values_of(hints[field.name]), default(field), said[field.name])
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    if len(lines) == 2:
+        return "It has none.\n"
+    return "\n".join(lines) + "\n"
+
+
+def documentation(cls: type) -> dict[str, str]:
+    """The text beneath each field in the source."""
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(node, ast.ClassDef)
+    return {
+        part.target.id: " ".join(ast.literal_eval(after.value).split())
+        for part, after in zip(node.body, node.body[1:], strict=False)
+        if isinstance(part, ast.AnnAssign)
+        and isinstance(part.target, ast.Name)
+        and isinstance(after, ast.Expr)
+    }
+
+
+def values_of(hint: Any) -> str:
+    """A type as a reader of YAML would say it."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in inner)
+    if origin in (types.UnionType, Union):
+        return " or ".join(values_of(option) for option in inner if option is not types.NoneType)
+    if origin is tuple:
+        return f"list of {'pairs' if get_origin(inner[0]) is tuple else values_of(inner[0]) + 's'}"
+    if origin is Mapping:
+        return f"names, each with {values_of(inner[1])}"
+    return WORDS.get(hint, f"settings, see {getattr(hint, '__name__', hint)}")
+
+
+def default(field: "dataclasses.Field[Any]") -> str:
+    """The default of a field, as YAML; of nested settings, only what differs from their own defaults."""
+    if field.default is field.default_factory is dataclasses.MISSING:
+        return "must be given"
+    value = field.default_factory() if callable(field.default_factory) else field.default
+    text: str = yaml.safe_dump(brief(value), default_flow_style=True, allow_unicode=True, width=1000)
+    return f"`{text.strip().removesuffix('...').strip()}`"
+
+
+def brief(value: Any) -> Any:
+    """Plain values, without what is a default."""
+    if isinstance(value, Mapping):
+        return {key: brief(item) for key, item in value.items()}
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return plain(value)
+    usual, name = type(value)(), plain(value).get("name")
+    differing = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    chosen = {key: brief(item) for key, item in differing.items() if item != getattr(usual, key)}
+    return chosen if name is None else {"name": name, **chosen}
+
+
+def results(name: str | None) -> str:
+    """The table of one folder of records; without a name, of every folder, and how each was made."""
+    if name is not None:
+        return "\n".join(markdown(grid(table)) for table in tables(RECORDS / name)) or NOTHING
+    folders = sorted({path.relative_to(RECORDS).parts[0] for path in RECORDS.rglob(RECORD)})
+    return "\n".join(section(RECORDS / folder) for folder in folders) or NOTHING
+
+
+def tables(folder: Path) -> tuple[Comparison, ...]:
+    """The comparison of the runs below a folder, in the order of the recipe of the same name."""
+    if not any(folder.rglob(RECORD)):
+        return ()
+    recipe = REPO / "examples" / f"{folder.name}.yaml"
+    order = tuple(read_recipe(recipe).methods) if recipe.is_file() else ()
+    return compare(find_records([folder]), order=order)
+
+
+def section(folder: Path) -> str:
+    """Everything about one folder of records."""
+    parts = [f"## {folder.name}\n"]
+    for table in tables(folder):
+        parts += [markdown(grid(table)), origin(table.runs), markdown(details(table))]
+    return "\n".join(parts)
+
+
+def origin(runs: Sequence[RunFolder]) -> str:
+    """How, from what and where the numbers of a table were made."""
+    records = [run.record for run in runs]
+    lines = [
+        ("Command", listed(f"`{record.command}`" for record in records)),
+        ("Seeds", listed(str(seed) for seed in sorted({record.seed for record in records}))),
+        ("Methods", listed(f"{record.name}: `{settings(record)}`" for record in records)),
+        ("Commit", listed(commit(record) for record in records)),
+        ("Machine", listed(machine(record) for record in records)),
+        ("Data", listed(note for record in records for note in record.task.notes)),
+    ]
+    return "\n".join(f"- {title}: {text}" for title, text in lines if text) + "\n"
+
+
+def listed(texts: Iterator[str]) -> str:
+    """Different texts in their order."""
+    return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def settings(record: Record) -> str:
+    """A method with its fields, on one line."""
+    text: str = yaml.safe_dump(dict(record.method), default_flow_style=True, sort_keys=False, width=10_000)
+    return text.strip()
+
+
+def commit(record: Record) -> str:
+    """The commit of a run, and whether files had changed since."""
+    found = record.environment
+    return f"{(found.commit or 'unknown')[:10]}{' with changes' if found.dirty else ''}"
+
+
+def machine(record: Record) -> str:
+    """Device, processor and versions."""
+    found = record.environment
+    return (
+        f"{found.device} ({found.processor}), {found.threads} threads, Python {found.python}, "
+        f"torch {found.torch}, transformers {found.transformers}"
+    )
+
+
+def main() -> None:
+    """Write every page whose parts have changed."""
+    for path in pages():
+        text = path.read_text(encoding="utf-8")
+        if (new := made(text)) != text:
+            write_text(path, new)
+
+
+if __name__ == "__main__":
+    main()

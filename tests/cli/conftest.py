@@ -1,0 +1,96 @@
+"""The command line in this process, in a folder of its own."""
+
+import contextlib
+import io
+import logging
+import warnings
+from dataclasses import dataclass
+
+import datasets
+import pytest
+
+from lmdistill.cli.main import main
+from lmdistill.recipes import proof
+from tests.cli.workshop import RECIPE, texts, write_csv, write_models, write_recipe
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind on the terminal."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments):
+    """One command: its exit code, stdout and stderr."""
+    log = logging.getLogger("lmdistill")
+    kept = log.handlers[:], log.level, log.propagate
+    out, err = io.StringIO(), io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as left:
+            code = left.code
+        finally:
+            log.handlers[:], log.propagate = kept[0], kept[2]
+            log.setLevel(kept[1])
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def furnish(folder, models, cache, monkeypatch):
+    """Make `folder` the working directory, with models, texts and a recipe."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
+    monkeypatch.setattr(proof, "LATENCY_RUNS", 1)  # times are not looked at
+    monkeypatch.chdir(folder)
+    (folder / "models").symlink_to(models)
+    write_csv("texts.csv", texts(48))
+    write_csv("dev.csv", texts(12, seed=1))
+    write_recipe("recipe.yaml")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_models(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def examples_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("examples")
+
+
+@pytest.fixture
+def place(tmp_path, models, examples_cache, monkeypatch):
+    """A working directory with models, texts and a recipe."""
+    furnish(tmp_path, models, examples_cache, monkeypatch)
+    return tmp_path
+
+
+@pytest.fixture
+def lmdistill():
+    """Run a command in this process."""
+    return run
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory, models, examples_cache):
+    """Another such directory, with a finished distillation in `runs/one`: its teacher was fine-tuned first."""
+    folder = tmp_path_factory.mktemp("workplace")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        furnish(folder, models, examples_cache, monkeypatch)
+        write_recipe("recipe.yaml", {**RECIPE, "teacher": {**RECIPE["teacher"], "model": "models/encoder"}})
+        said = run("distill", "recipe.yaml", "--out", "runs/one")
+    assert said.code == 0, said.err
+    return folder
+
+
+@pytest.fixture
+def finished(workplace, examples_cache, monkeypatch):
+    """The directory with the finished run, as working directory."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", examples_cache)
+    monkeypatch.setattr(proof, "LATENCY_RUNS", 1)
+    monkeypatch.chdir(workplace)
+    return workplace

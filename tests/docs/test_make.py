@@ -1,0 +1,76 @@
+"""Tables of fields come from dataclasses, tables of results from records."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from lmdistill.core.types import Method
+from lmdistill.engine.training import Training
+from lmdistill.methods import METHODS, MixKD
+from lmdistill.recipes.schema import Recipe
+from tests.docs.pages import maker
+from tests.report.factory import make_record, write_run
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with three runs of two methods."""
+    folder = tmp_path / "records"
+    for name, seed, accuracy in (("KD", 0, 0.8), ("KD", 1, 0.82), ("FT", 0, 0.7), ("FT", 1, 0.72)):
+        write_run(folder / "small", make_record(name, seed=seed, accuracy=accuracy))
+    monkeypatch.setattr(maker(), "RECORDS", folder)
+    return folder
+
+
+@pytest.mark.parametrize("cls", [*METHODS.values(), Recipe, Training], ids=lambda cls: cls.__name__)
+def test_a_table_has_every_field_in_order(cls: type) -> None:
+    table = maker().fields(f"{cls.__module__}.{cls.__name__}")
+    names = [field.name for field in dataclasses.fields(cls)]
+    assert re.findall(r"^\| `(\w+)` ", table, re.MULTILINE) == names
+    assert all(len(re.split(r"(?<!\\)\|", line)) == 6 for line in table.splitlines() if names)
+
+
+def test_defaults_are_said_as_yaml_and_choices_as_choices() -> None:
+    table = maker().fields("lmdistill.methods.mixkd.MixKD")
+    assert "| `share` | `sample`, `batch` | `sample` | One lambda for each example" in table
+    assert f"| `concentration` | number | `{MixKD().concentration}` |" in table
+    teacher = maker().fields("lmdistill.recipes.schema.Teacher")
+    assert "| `training` | settings, see Training | `{epochs: 3, keep: best}` |" in teacher
+    assert "| `augmenter` | an augmenter | must be given |" in maker().fields(
+        "lmdistill.recipes.schema.Augmentation"
+    )
+
+
+def test_interfaces_have_words() -> None:
+    assert maker().values_of(Method) == "a method"
+
+
+def test_a_part_is_replaced_and_stays() -> None:
+    page = "a\n<!-- fields lmdistill.methods.kd.KD -->\nold\n<!-- /fields -->\nb\n"
+    new = maker().made(page)
+    assert "old" not in new
+    assert "| `alpha` |" in new
+    assert new.startswith("a\n<!-- fields")
+    assert new.endswith("<!-- /fields -->\nb\n")
+    assert maker().made(new) == new
+
+
+def test_results_are_those_of_the_records(records: Path) -> None:
+    table = maker().results("small")
+    assert re.search(r"\| KD \| 81\.00 ± 1\.41 \| 2 \|", table)
+    assert re.search(r"\| FT \| 71\.00 ± 1\.41 \| 2 \|", table)
+    assert "## small" not in table
+
+
+def test_all_results_say_where_they_come_from(records: Path) -> None:
+    text = maker().results(None)
+    assert text.startswith("## small\n")
+    for part in ("- Command: `lmdistill distill", "- Seeds: 0; 1", "- Commit: 0123456789 with changes", "- Machine: cpu"):
+        assert part in text
+
+
+def test_without_records_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maker(), "RECORDS", tmp_path)
+    assert maker().results(None) == maker().results("small") == maker().NOTHING

@@ -1,0 +1,149 @@
+"""Two processes against one: the same curves, one writer, the same mistakes said by both."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lmdistill.core.errors import LmdistillError
+from lmdistill.engine.processes import is_main, main_first, once, shared
+from lmdistill.methods import FineTune
+from tests.engine.corpus import course, feed
+from tests.engine.together import NAMES, main
+from tests.recipes.small import ROOT, environment, history, write_recipe
+
+LAUNCH = (
+    "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+    "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+)  # fmt: skip
+"""`accelerate launch --cpu` starts one process whatever it is asked for; so it starts two where there is no device."""
+
+
+def test_alone_everything_is_done_here():
+    assert is_main()
+    assert once(lambda: 3) == shared(3) == 3
+    with main_first():
+        pass
+    with pytest.raises(LmdistillError, match="mine"), main_first():
+        raise LmdistillError("mine")
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_two_processes_work_off_the_batch_of_one(accumulate):
+    whole = feed(FineTune(), course()).loader(start=3, processes=1, process=0)
+    halves = [
+        feed(FineTune(), course(accumulate=accumulate)).loader(start=3, processes=2, process=process)
+        for process in (0, 1)
+    ]
+    assert len(whole) == len(halves[0]) == len(halves[1]) == 5
+    for (batch,), *windows in zip(whole, *halves, strict=True):
+        rows = np.concatenate([part.examples for window in windows for part in window])
+        assert sorted(rows) == sorted(batch.examples.tolist())
+        assert {len(window) for window in windows} == {accumulate}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What one process finds, and each of two that are launched together."""
+    folder = tmp_path_factory.mktemp("together")
+    for name in ("one", "two"):
+        write_recipe(folder / name, dropout=0.0, methods={"KD": {"name": "kd"}, "MixKD": {"name": "mixkd"}})
+    launched = subprocess.run(
+        [sys.executable, "-m", *LAUNCH, "-m", "tests.engine.together", str(folder / "two")],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stderr
+    main(folder / "one")
+    names = {"one": "process-0-of-1", "main": "process-0-of-2", "other": "process-1-of-2"}
+    answers = {name: json.loads((folder / f"{file}.json").read_text()) for name, file in names.items()}
+    return folder, answers
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_two_processes_give_the_curve_of_one(name, accumulate, found):
+    one, two = (found[1][who]["curves"][f"{name}-{accumulate}"] for who in ("one", "main"))
+    assert len(one["curve"]) == 8
+    assert two["curve"] == pytest.approx(one["curve"], rel=1e-5)
+    assert two["counts"] == one["counts"]
+    assert two["scores"] == pytest.approx(one["scores"], rel=1e-3)
+    assert two["best"] == one["best"]
+    assert two["weights"] == pytest.approx(one["weights"], rel=1e-2)
+
+
+def test_both_processes_end_with_the_same_weights_and_only_the_main_one_is_told(found):
+    for name, main_saw in found[1]["main"]["curves"].items():
+        other_saw = found[1]["other"]["curves"][name]
+        assert other_saw["weights"] == main_saw["weights"]
+        assert other_saw["best"] == main_saw["best"]
+        assert other_saw["curve"] == other_saw["scores"] == []
+
+
+def test_only_the_main_process_writes(found):
+    assert found[1]["other"]["written"] == ["random_states_1.pkl"]
+    assert {"record.json", "history.jsonl", "recipe.yaml", "report.html"} <= names(
+        found[1]["main"]["written"]
+    )
+
+
+def names(written):
+    """Files under the names that they end with."""
+    return {
+        name.removeprefix(".").split(".")[0] + "." + name.removeprefix(".").split(".")[1] for name in written
+    }
+
+
+def test_values_are_the_main_processs(found):
+    assert found[1]["main"]["shared"] == found[1]["other"]["shared"] == [0, 0]
+
+
+def test_a_mistake_is_said_by_every_process(found):
+    once_said, first_said, diverged = found[1]["main"]["failures"]
+    assert once_said == first_said == "only the main process could know"
+    assert found[1]["other"]["failures"] == [once_said, first_said, diverged]
+    alone = found[1]["one"]["failures"][2]
+    assert diverged.split(", on training rows")[0] == alone.split(", on training rows")[0]
+    assert rows_in(diverged) == rows_in(alone)
+
+
+def rows_in(message):
+    return sorted(message.split("on training rows ")[1].split(". The last")[0].split(", "))
+
+
+@pytest.mark.parametrize("cell", ["KD-seed3", "MixKD-seed3"])
+def test_the_run_folder_of_two_processes_is_whole(cell, found):
+    one, two = (found[0] / name / "run" / cell for name in ("one", "two"))
+    listing = [sorted(str(path.relative_to(run)) for path in run.rglob("*")) for run in (one, two)]
+    assert listing[0] == listing[1]
+    assert "checkpoints" not in listing[0]
+    assert len(history(one)) == len(history(two)) == 72
+    for ours, theirs in zip(history(one), history(two), strict=True):
+        assert ours.keys() == theirs.keys()
+        assert ours["step"] == theirs["step"]
+        if "loss" in ours:
+            assert theirs["loss"] == pytest.approx(ours["loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_the_command_speaks_once(tmp_path):
+    recipe = write_recipe(tmp_path, method={"name": "kd"})
+    arguments = ["-m", "lmdistill", "distill", str(recipe), "--out", str(tmp_path / "run")]
+    launched = [
+        subprocess.run(
+            [sys.executable, *before, *rest], cwd=ROOT, env=environment(), capture_output=True, text=True,
+            timeout=300, check=False,
+        )
+        for before, rest in (((), [*arguments[:-1], str(tmp_path / "alone")]), (("-m", *LAUNCH), arguments))
+    ]  # fmt: skip
+    assert [process.returncode for process in launched] == [0, 0]
+    assert launched[0].stderr == launched[1].stderr
+    assert launched[0].stdout.count("report:") == launched[1].stdout.count("report:") == 1
+    wrong = [*arguments, "--set", "method.alpha=0.7"]
+    refused = subprocess.run(
+        [sys.executable, "-m", *LAUNCH, *wrong], cwd=ROOT, env=environment(), capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert refused.returncode != 0
+    assert refused.stderr.count("holds another run") == 1
