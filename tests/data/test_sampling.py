@@ -122,6 +122,27 @@ def test_an_empty_training_set_is_refused():
         plan(0)
 
 
-def test_fewer_examples_than_processes_are_refused():
-    with pytest.raises(DataError, match="batch_size is 2 and there are 3 processes"):
-        plan(batch_size=2, processes=3)
+def test_a_process_gets_its_own_lists():
+    processes = 3
+    whole = plan(mixing=Mixing(), processes=processes, accumulate=2, start=2)
+    everyone = list(whole)
+    for process in range(processes):
+        own = replace(whole, process=process)
+        mine = list(own)
+        assert len(mine) == len(own) == whole.total_steps - 2
+        for window, expected in zip(mine, everyone[process::processes], strict=True):
+            assert [draw.examples.tolist() for draw in window] == [
+                draw.examples.tolist() for draw in expected
+            ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "processes", "few"), [(37, 2, 3, 1), (3, 2, 2, 1), (5, 4, 3, 2), (1, 8, 2, 1)]
+)
+def test_a_step_with_fewer_examples_than_processes_is_refused(rows, batch, processes, few):
+    with pytest.raises(
+        DataError,
+        match=rf"batch_size is {batch} and there are {processes} processes; with {rows} training rows a step "
+        rf"has as few as {few}\.",
+    ):
+        plan(rows, batch_size=batch, processes=processes)

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from transformers import BertForMaskedLM
 
 from lmdistill.data.synthetic import reviews_task
 from lmdistill.models import source
-from lmdistill.recipes import examples, measure
+from lmdistill.recipes import examples, measure, stage
 from tests.docs.pages import REPO
 from tests.tiny import WORDS, tiny
 
@@ -46,29 +47,31 @@ def _glue(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder; made once for the commands of a file."""
     folder = tmp_path_factory.mktemp("docs")
     _encoder(folder / "bert-base-uncased")
     (folder / "packages" / "tiny_package").mkdir(parents=True)
     (folder / "packages" / "tiny_package" / "__init__.py").touch()
-    shutil.copytree(folder / "bert-base-uncased", folder / "packages" / "tiny_package" / "model")
+    for copied in ("packages/tiny_package/model", "models/bert"):
+        shutil.copytree(folder / "bert-base-uncased", folder / copied)
     _glue(folder / "glue_data" / "SST-2")
     shutil.copytree(REPO / "examples", folder / "examples")
     return folder
 
 
 @pytest.fixture
-def world(stage: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def world(folder_of_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder as working directory, with the packaged model replaced by a tiny one."""
-    monkeypatch.chdir(stage)
-    monkeypatch.syspath_prepend(stage / "packages")
+    monkeypatch.chdir(folder_of_examples)
+    monkeypatch.syspath_prepend(folder_of_examples / "packages")
     monkeypatch.setattr(examples, "reviews_task", partial(reviews_task, 48, 24))
+    monkeypatch.setattr(stage, "write_pages", lambda folder: None)  # a report for each run; one is enough
     monkeypatch.setattr(measure, "peak_memory_of", lambda work: 0.0)  # it starts processes
     tiny_package = {"packaged:all-MiniLM-L6-v2": ("tiny_package", "model", "demo")}
     monkeypatch.setattr(source, "PACKAGED", tiny_package)
     log = logging.getLogger("lmdistill")
     kept = log.handlers[:], log.level, log.propagate
-    yield stage
+    yield folder_of_examples
     log.handlers[:], log.propagate = kept[0], kept[2]
     log.setLevel(kept[1])

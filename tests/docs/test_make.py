@@ -67,7 +67,12 @@ def test_results_are_those_of_the_records(records: Path) -> None:
 def test_all_results_say_where_they_come_from(records: Path) -> None:
     text = maker().results(None)
     assert text.startswith("## small\n")
-    for part in ("- Command: `lmdistill distill", "- Seeds: 0; 1", "- Commit: 0123456789 with changes", "- Machine: cpu"):
+    for part in (
+        "- Command: `lmdistill distill",
+        "- Seeds: 0; 1",
+        "- Commit: 0123456789 with changes",
+        "- Machine: cpu",
+    ):
         assert part in text
 
 

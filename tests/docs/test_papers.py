@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import re
 from typing import Any
 
 import pytest
@@ -57,8 +56,3 @@ def test_a_row_that_leads_nowhere_is_seen() -> None:
     assert not has_test("tests/docs/test_that_is_not_there.py::test")
     with pytest.raises(AttributeError):
         found("methods.kd.Nothing")
-
-
-def test_recollections_are_not_quoted() -> None:
-    """Numbers of a paper stand only where they were read; this table has none at all but settings."""
-    assert re.findall(r"\d+\.\d{2}", PAPERS) == []

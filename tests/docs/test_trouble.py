@@ -19,9 +19,7 @@ def texts(code: str) -> Iterator[str]:
     """Texts of a file, with `…` for every value in them; docstrings are none."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.JoinedStr):
-            yield "".join(
-                str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
-            )
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value:
             yield node.value
 

@@ -6,19 +6,20 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from lmdistill.core.errors import LmdistillError
 from lmdistill.engine.processes import is_main, main_first, once, shared
 from lmdistill.methods import FineTune
 from tests.engine.corpus import course, feed
-from tests.engine.together import NAMES, main
+from tests.engine.together import CASES, main
 from tests.recipes.small import ROOT, environment, history, write_recipe
 
 LAUNCH = (
     "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
     "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
 )  # fmt: skip
-"""`accelerate launch --cpu` starts one process whatever it is asked for; so it starts two where there is no device."""
+"""Two processes where there is no device; `accelerate launch --cpu` starts one, whatever it is asked for."""
 
 
 def test_alone_everything_is_done_here():
@@ -49,28 +50,35 @@ def found(tmp_path_factory):
     """What one process finds, and each of two that are launched together."""
     folder = tmp_path_factory.mktemp("together")
     for name in ("one", "two"):
-        write_recipe(folder / name, dropout=0.0, methods={"KD": {"name": "kd"}, "MixKD": {"name": "mixkd"}})
-    launched = subprocess.run(
+        methods = {"KD": {"name": "kd"}, "MixKD": {"name": "mixkd"}}
+        write_recipe(folder / name, dropout=0.0, epochs=3, methods=methods)
+    launched = subprocess.Popen(
         [sys.executable, "-m", *LAUNCH, "-m", "tests.engine.together", str(folder / "two")],
-        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300, check=False,
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert launched.returncode == 0, launched.stderr
-    main(folder / "one")
+    threads = torch.get_num_threads()
+    try:
+        main(folder / "one")
+        _, said = launched.communicate(timeout=300)
+    finally:
+        torch.set_num_threads(threads)
+        launched.kill()
+    assert launched.returncode == 0, said
     names = {"one": "process-0-of-1", "main": "process-0-of-2", "other": "process-1-of-2"}
-    answers = {name: json.loads((folder / f"{file}.json").read_text()) for name, file in names.items()}
-    return folder, answers
+    return folder, {name: json.loads((folder / f"{file}.json").read_text()) for name, file in names.items()}
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize(("name", "accumulate"), CASES)
 def test_two_processes_give_the_curve_of_one(name, accumulate, found):
     one, two = (found[1][who]["curves"][f"{name}-{accumulate}"] for who in ("one", "main"))
     assert len(one["curve"]) == 8
     assert two["curve"] == pytest.approx(one["curve"], rel=1e-5)
     assert two["counts"] == one["counts"]
-    assert two["scores"] == pytest.approx(one["scores"], rel=1e-3)
+    assert two["scores"] == pytest.approx(one["scores"], rel=1e-4)
     assert two["best"] == one["best"]
-    assert two["weights"] == pytest.approx(one["weights"], rel=1e-2)
+    for part, size in one["weights"].items():
+        if not part.endswith("key.bias"):  # shifts all scores of a softmax: its gradient is rounding alone
+            assert two["weights"][part] == pytest.approx(size, rel=1e-4), part
 
 
 def test_both_processes_end_with_the_same_weights_and_only_the_main_one_is_told(found):
@@ -82,17 +90,9 @@ def test_both_processes_end_with_the_same_weights_and_only_the_main_one_is_told(
 
 
 def test_only_the_main_process_writes(found):
-    assert found[1]["other"]["written"] == ["random_states_1.pkl"]
-    assert {"record.json", "history.jsonl", "recipe.yaml", "report.html"} <= names(
-        found[1]["main"]["written"]
-    )
-
-
-def names(written):
-    """Files under the names that they end with."""
-    return {
-        name.removeprefix(".").split(".")[0] + "." + name.removeprefix(".").split(".")[1] for name in written
-    }
+    assert found[1]["other"]["written"] == []
+    written = " ".join(found[1]["main"]["written"])
+    assert all(name in written for name in ("record.json", "history.jsonl", "recipe.yaml", "report.html"))
 
 
 def test_values_are_the_main_processs(found):
@@ -118,7 +118,7 @@ def test_the_run_folder_of_two_processes_is_whole(cell, found):
     listing = [sorted(str(path.relative_to(run)) for path in run.rglob("*")) for run in (one, two)]
     assert listing[0] == listing[1]
     assert "checkpoints" not in listing[0]
-    assert len(history(one)) == len(history(two)) == 72
+    assert len(history(one)) == len(history(two)) == 3 * 6 + 4
     for ours, theirs in zip(history(one), history(two), strict=True):
         assert ours.keys() == theirs.keys()
         assert ours["step"] == theirs["step"]

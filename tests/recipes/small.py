@@ -44,8 +44,10 @@ def write_recipe(folder, **changes):
         "data": {"source": str(folder / "texts.csv"), "max_length": 32},
         "teacher": {"model": str(folder / "model")},
         "student": {"layers": 2},
-        "training": {"epochs": 10, "batch_size": 8, "checkpoint_every": 7, "eval_every": 5, "keep": "best",
-                     "optimizer": {"learning_rate": 1e-3}},
+        "training": {
+            "epochs": changes.pop("epochs", 10), "batch_size": 8, "checkpoint_every": 7, "eval_every": 5,
+            "keep": "best", "optimizer": {"learning_rate": 1e-3},
+        },
         "seeds": [3],
         **changes,
     }  # fmt: skip

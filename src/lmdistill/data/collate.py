@@ -36,7 +36,7 @@ class View:
 
 
 def view_of(columns: Mapping[str, list[Any]], *, padding: int) -> View:
-    """A few rows in memory: input_ids, length, and token_type_ids where there are any; nothing is labelled."""
+    """A few rows in memory, without labels: input_ids, length, and token_type_ids where there are any."""
     length = len(columns["input_ids"])
     return View(rows=Dataset.from_dict({**columns, "label": [0] * length}), padding=padding)
 

@@ -110,7 +110,12 @@ class Checkpoints:
             shutil.rmtree(part, ignore_errors=True)  # half-written by a killed run
             part.mkdir(parents=True)
         wait()
-        yield part
+        try:
+            yield part
+        except BaseException:  # a full disk, say: leave the room to what is whole
+            if self.accelerator.is_main_process:
+                shutil.rmtree(part, ignore_errors=True)
+            raise
         wait()
         if self.accelerator.is_main_process:
             shutil.rmtree(target, ignore_errors=True)

@@ -30,7 +30,7 @@ class MixKD:
         Liang et al., "MixKD: Towards Efficient Distillation of Large-scale Language Models", ICLR 2021,
         section 3. Where the paper is silent: the distance compares logits and averages over classes; word
         embeddings are interpolated before positions and LayerNorm, each network in its own table; masks are
-        united, padding counts as zero; lambda is drawn a sample and not folded; segments are interpolated too.
+        united, padding counts as zero; lambda is drawn a sample, not folded; segments are interpolated too.
     """
 
     alpha_sm: float = 1.0

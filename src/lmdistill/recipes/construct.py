@@ -129,7 +129,10 @@ def _outside(interface: Any, name: str, settings: Mapping[str, Any], where: str)
             f"{_join(where, 'name')} is {name!r}, and there is no Python file {path}. Check the path."
         )
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # it is the user's own code, so anything can happen
+        raise ConfigError(f"{path} cannot be run: {type(error).__name__}: {error}. Mend it.") from error
     cls = getattr(module, attribute, None)
     if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
         raise ConfigError(f"{path} has no dataclass {attribute!r}; {_join(where, 'name')} must name one.")

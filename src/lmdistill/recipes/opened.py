@@ -75,7 +75,7 @@ def _require_finished(folder: Path) -> None:
     """Refuse a folder of several runs, or of one that is not over."""
     if (folder / RECORD).is_file() or not (folder / RECIPE).is_file():
         return
-    inside = sorted(path.parent.name for path in folder.glob(f"*/student/../{RECORD}"))
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}") if path.parent.name != "teacher")
     if inside:
         raise RunError(
             f"{folder} holds several runs: {', '.join(inside)}. Name one of them, as in {folder / inside[0]}."

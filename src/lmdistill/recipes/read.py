@@ -38,16 +38,18 @@ def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
-    """A recipe from plain values; `method:` stands for a table of one."""
+    """A recipe from plain values; `method:` stands for a table of one, and beside `methods` it must be null."""
     table = dict(table)
     if "method" in table:
-        if "methods" in table:
+        single = table.pop("method")
+        if table.get("methods") is None:
+            method = construct(Method, single, "method")
+            table["methods"] = {type(method).__name__: method}
+        elif single is not None:
             raise ConfigError(
-                f"the recipe has method and methods ({', '.join(table['methods'])}); keep one of them, "
+                "the recipe has method and methods; keep one of them (--set method=null drops one), "
                 "or set methods.NAME.field."
             )
-        single = construct(Method, table.pop("method"), "method")
-        table["methods"] = {type(single).__name__: single}
     if isinstance(table.get("training"), dict) and "seed" in table["training"]:
         raise ConfigError(
             f"training.seed is {table['training']['seed']}; a recipe has a list of seeds. Set seeds=[...]."

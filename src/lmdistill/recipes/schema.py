@@ -132,6 +132,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.methods:
             raise ConfigError("methods is empty; name at least one, as in methods: {KD: {name: kd}}.")
+        for name in self.methods:
+            if not name or name.startswith(".") or set(name) & set("/\\:"):
+                raise ConfigError(
+                    f"methods has the name {name!r}; it names a folder, so choose one without / or :."
+                )
         if not self.seeds:
             raise ConfigError("seeds is empty; give at least one, as in seeds: [0].")
         if len(set(self.seeds)) != len(self.seeds):

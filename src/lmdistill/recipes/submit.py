@@ -1,22 +1,25 @@
 """The zip that the GLUE test server takes."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Num
 
-from lmdistill.core.errors import MismatchError, RunError
+from lmdistill.core.errors import DataError, MismatchError, RunError
 from lmdistill.data.collate import View
 from lmdistill.data.encode import encode
 from lmdistill.data.sources import load_task
-from lmdistill.data.tasks import Task
+from lmdistill.data.tasks import TASKS, Task
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.classification import predictions_of
 from lmdistill.evaluation.submission import write_submission
 from lmdistill.recipes.material import Split, require_outputs
 from lmdistill.recipes.opened import Opened, open_model
+
+log = logging.getLogger("lmdistill")
 
 DIAGNOSTIC = "ax"
 """The set without training data, which the model for MNLI answers too."""
@@ -41,11 +44,7 @@ def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: boo
     answers: dict[str, Num[np.ndarray, " n"]] = {}
     for target in runs:
         opened = open_model(target)
-        if opened.task is None:
-            raise RunError(f"{target} is no run, so its task is not known. Name the folder of a run.")
-        names = ("mnli", DIAGNOSTIC) if opened.task == "mnli" else (opened.task,)
-        for name in names:
-            task = load_task(name, data)
+        for task in _tasks(target, opened, data):
             for key, values in _test_answers(opened, task).items():
                 if key in answers:
                     raise MismatchError(
@@ -53,6 +52,22 @@ def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: boo
                     )
                 answers[key] = values
     return write_submission(out, answers, fill=fill)
+
+
+def _tasks(target: str | Path, opened: Opened, data: str | Path) -> Iterator[Task]:
+    """What a run answers: its own task, and with MNLI the diagnostic set, where `data` has it."""
+    if opened.task is None:
+        raise RunError(f"{target} is no run, so its task is not known. Name the folder of a run.")
+    if opened.task not in TASKS or not TASKS[opened.task].hub:
+        raise RunError(
+            f"{target} is a run of {opened.task}, which the GLUE test server does not know. Leave it out."
+        )
+    yield load_task(opened.task, data)
+    if opened.task == "mnli":
+        try:
+            yield load_task(DIAGNOSTIC, data)
+        except DataError as error:
+            log.warning("the diagnostic set is left out: %s", error)
 
 
 def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]]:
