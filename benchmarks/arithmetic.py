@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 import torch
 
@@ -47,7 +47,7 @@ def step_flops(student: Network, teacher: Network, *, rows: int, tokens: int) ->
     return rows * (2 * 3 * _forward(student, tokens) + _forward(teacher, tokens))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _forward(network: Network, tokens: int) -> int:
     """One example forward; counted once for each length."""
     return flops(network, tokens)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.data_memory --rows 10000 1000000
 
-For each size a fresh process loads a CSV file of that many made-up rows and a small dev file, encodes them and
-takes MixKD batches. Printed is the most memory it has held by the end of each stage: `resident`, as the system
-counts it (pages of the memory-mapped data set that happen to be in memory included, which it takes back when
-others need them), and `own`, without pages of files. What must be there for every row is its length and its
-place in the order of an epoch, 8 bytes each.
+For each size a fresh process loads a CSV file of that many made-up rows and a small dev file, encodes them
+and takes MixKD batches. Printed is the most memory it has held by the end of each stage: `resident`, as the
+system counts it (with those pages of the memory-mapped data set that happen to be in memory; it takes them
+back when others need them), and `own`, without pages of files. What must be there for every row is its length
+and its place in the order of an epoch, 8 bytes each.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def write_rows(path: Path, rows: int) -> None:
 
 
 def own_memory_mb() -> float:
-    """What this process holds now, pages of files apart, in MB of 10^6 bytes; 0 where the system does not say."""
+    """What this process holds now, pages of files apart, in MB of 10^6 bytes; 0 where nobody says."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return sum(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("RssAnon"))
@@ -155,16 +155,15 @@ def main(
 
 
 def shown(peaks: Mapping[int, Mapping[str, tuple[float, float]]]) -> str:
-    """A line for each stage; the last columns are the difference between the largest and the smallest data set."""
+    """A line for each stage; the last columns say by how much the largest data set is above the smallest."""
     fewest, most = min(peaks), max(peaks)
     lines = []
     for stage in STAGES:
         values = [value for stages in peaks.values() for value in stages[stage]]
-        grown = [
-            large - small
-            for large, small in zip(peaks[most][stage], peaks[fewest][stage], strict=True)
-        ]
-        lines.append([f"after {stage}", *(f"{value:.0f}" for value in values), *(f"{one:+.0f}" for one in grown)])
+        grown = [large - small for large, small in zip(peaks[most][stage], peaks[fewest][stage], strict=True)]
+        lines.append(
+            [f"after {stage}", *(f"{value:.0f}" for value in values), *(f"{one:+.0f}" for one in grown)]
+        )
     sizes = [f"{kind} MB, {rows} rows" for rows in peaks for kind in ("resident", "own")]
     return table(["most memory held", *sizes, "resident, grown", "own, grown"], lines)
 

@@ -64,9 +64,7 @@ def append(
         writer = csv.writer(file, lineterminator="\n")
         if is_new:
             writer.writerow(COLUMNS)
-        writer.writerows(
-            (*where, one.setting, one.way, one.measure, f"{one.value:.4g}") for one in results
-        )
+        writer.writerows((*where, one.setting, one.way, one.measure, f"{one.value:.4g}") for one in results)
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

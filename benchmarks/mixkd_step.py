@@ -74,7 +74,7 @@ class Bench:
     """The examples."""
 
     def draws(self, way: Ours | Plain) -> tuple[Draw, ...]:
-        """The batches of one round, the first of them twice; the padded ones all cost the same, so a fifth."""
+        """The batches of one round, the first of them twice; of the padded ones, all alike, a fifth."""
         found = self.batches.grouped if way.order == "grouped" else self.batches.shuffled
         if way is WAYS["padded"]:
             found = found[: max(1, len(found) // 5)]
@@ -198,7 +198,9 @@ def run(setting: Setting, seconds: float, *, with_memory: bool) -> list[Result]:
     bench = make_bench(setting)
     difference = bench.difference()
     print(f"\n{setting.name}, {torch.get_num_threads()} threads", flush=True)
-    print(f"largest difference between the losses of the ways on the same batch: {difference:.1e}", flush=True)
+    print(
+        f"largest difference between the losses of the ways on the same batch: {difference:.1e}", flush=True
+    )
     if not difference <= TOLERANCE:
         sys.exit(f"the ways do not compute the same loss (allowed: {TOLERANCE:g}); nothing was timed.")
     rounds, best = compete(bench, seconds)

@@ -4,9 +4,12 @@ import csv
 import random
 from pathlib import Path
 
+import torch
 import yaml
 
+from lmdistill.core.types import Inputs
 from lmdistill.export.hugging_face import save
+from lmdistill.models.heads import reorder_outputs
 from lmdistill.models.quiet import quiet
 from tests.tiny import tiny
 
@@ -39,10 +42,28 @@ def read_csv(path):
         return list(csv.reader(file))
 
 
+def trained(order):
+    """A classifier that tells the texts apart, with its outputs in this order; names LABEL_0 and so on."""
+    network = tiny(layers=1, seed=1, labels=tuple(f"LABEL_{number}" for number in range(len(order))))
+    rows = texts(96, seed=7)
+    encoded = network.tokenizer([row[0] for row in rows], return_tensors="pt", padding=True)
+    inputs = Inputs(ids=encoded["input_ids"], mask=encoded["attention_mask"])
+    labels = torch.tensor([order.index(row[1]) for row in rows])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
+    for _ in range(30):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(inputs).logits, labels).backward()
+        optimizer.step()
+    return network
+
+
 def write_models(folder):
     """A classifier for the texts, encoders without a head, one of another tokenizer and width."""
     save(tiny(layers=3, seed=1, labels=LABELS), folder / "classifier")
-    save(tiny(layers=3, seed=1, labels=("LABEL_0", "LABEL_1", "LABEL_2")), folder / "nameless")
+    wise = trained(("pos", "neg", "mid"))
+    save(wise, folder / "nameless-in-another-order")
+    save(reorder_outputs(wise, (0, 1, 2), ("Pos", "NEG", "mid")), folder / "named-in-another-order")
+    save(reorder_outputs(wise, (2, 1, 0), ("LABEL_0", "LABEL_1", "LABEL_2")), folder / "nameless")
     save(tiny(layers=2, seed=1, labels=("yes", "no", "perhaps")), folder / "stranger")
     save(tiny(layers=2, seed=1, labels=("bad", "good")), folder / "binary")
     save(tiny(layers=3, seed=1, classes=1), folder / "scorer")

@@ -12,7 +12,7 @@ from transformers import BertForMaskedLM
 
 from lmdistill.data.synthetic import reviews_task
 from lmdistill.models import source
-from lmdistill.recipes import examples, measure, stage
+from lmdistill.recipes import examples, measure, proof, stage
 from tests.docs.pages import REPO
 from tests.tiny import WORDS, tiny
 
@@ -67,6 +67,7 @@ def world(folder_of_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.syspath_prepend(folder_of_examples / "packages")
     monkeypatch.setattr(examples, "reviews_task", partial(reviews_task, 48, 24))
     monkeypatch.setattr(stage, "write_pages", lambda folder: None)  # a report for each run; one is enough
+    monkeypatch.setattr(proof, "LATENCY_RUNS", 1)
     monkeypatch.setattr(measure, "peak_memory_of", lambda work: 0.0)  # it starts processes
     tiny_package = {"packaged:all-MiniLM-L6-v2": ("tiny_package", "model", "demo")}
     monkeypatch.setattr(source, "PACKAGED", tiny_package)

@@ -99,6 +99,6 @@ def test_a_command_that_does_not_exist_is_seen() -> None:
         read(["distill", "demo", "--set", "student.layer=3", "--out", "runs"])
 
 
-def test_tests_only_add_to_commands_that_train() -> None:
+def test_tests_only_add_to_commands_that_take_long() -> None:
     assert smaller(["report", "runs"]) == ["report", "runs"]
     assert smaller(["distill", "demo"])[:2] == ["distill", "demo"]

@@ -24,7 +24,7 @@ def bar(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
     """A progress bar on stderr; yields a function that takes how many of `total` are done, and a note."""
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<16}"),
         BarColumn(bar_width=None),
         TaskProgressColumn(),
         TextColumn("{task.fields[note]}"),

@@ -1,9 +1,8 @@
 """A file of texts in, the same file with labels and probabilities out."""
 
-import csv
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -153,8 +152,17 @@ def _writer(file: TextIO, suffix: str, columns: Sequence[str]) -> Callable[[Row,
         return lambda row, answer: file.write(
             json.dumps({**(row.values or row.fields), **answer}, ensure_ascii=False, default=str) + "\n"
         )
-    writer = csv.DictWriter(
-        file, columns, dialect="excel-tab" if suffix == ".tsv" else "excel", lineterminator="\n"
-    )
-    writer.writeheader()
-    return lambda row, answer: writer.writerow({**row.fields, **answer})
+    mark = "\t" if suffix == ".tsv" else ","
+
+    def write(values: Iterable[Any]) -> None:
+        file.write(mark.join(_quoted(str(value), mark) for value in values) + "\n")
+
+    write(columns)
+    return lambda row, answer: write(({**row.fields, **answer})[column] for column in columns)
+
+
+def _quoted(text: str, mark: str) -> str:
+    """`text` as a field; in quotes where it holds what ends one (csv forgets a lone carriage return)."""
+    if any(stop in text for stop in (mark, '"', "\n", "\r")):
+        return '"' + text.replace('"', '""') + '"'
+    return text

@@ -38,7 +38,7 @@ def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
-    """A recipe from plain values; `method:` stands for a table of one, and beside `methods` it must be null."""
+    """A recipe from plain values; `method:` stands for a table of one; beside `methods` it must be null."""
     table = dict(table)
     if "method" in table:
         single = table.pop("method")
@@ -50,7 +50,9 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
                 "the recipe has method and methods; keep one of them (--set method=null drops one), "
                 "or set methods.NAME.field."
             )
-    if isinstance(table.get("training"), dict) and "seed" in table["training"]:
+    if isinstance(table.get("training"), dict) and table["training"].get(
+        "seed"
+    ):  # 0 is in every run's own file
         raise ConfigError(
             f"training.seed is {table['training']['seed']}; a recipe has a list of seeds. Set seeds=[...]."
         )
