@@ -28,8 +28,8 @@ check: .venv/.made  ## linter, formatter, type checker, spelling
 	$(BIN)/codespell
 
 bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
-	$(BIN)/python benchmarks/mixkd_step.py
-	$(BIN)/python benchmarks/data_memory.py
+	$(BIN)/python -m benchmarks.mixkd_step
+	$(BIN)/python -m benchmarks.data_memory
 
 docs: .venv/.made  ## the pages that are made from code and records
 	$(BIN)/python docs/make.py
