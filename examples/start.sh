@@ -7,7 +7,7 @@ lmdistill measure runs/demo/MixKD-seed0
 python examples/load_student.py
 
 # One setting changed, in a folder of its own.
-lmdistill distill demo --set student.layers=3 --out runs/demo-3-layers
+lmdistill distill demo --set student.layers=2 --out runs/demo-2-layers
 
 # What there is to choose from.
 lmdistill list recipes

@@ -11,7 +11,7 @@ import pytest
 
 from lmdistill.cli.main import main
 from lmdistill.recipes import proof
-from tests.cli.workshop import RECIPE, texts, write_csv, write_models, write_recipe
+from tests.cli.workshop import RECIPE, furnish, write_models, write_recipe
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,6 @@ def run(*arguments):
             log.handlers[:], log.propagate = kept[0], kept[2]
             log.setLevel(kept[1])
     return Said(code, out.getvalue(), err.getvalue())
-
-
-def furnish(folder, models, cache, monkeypatch):
-    """Make `folder` the working directory, with models, texts and a recipe."""
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
-    monkeypatch.setattr(proof, "LATENCY_RUNS", 1)  # times are not looked at
-    monkeypatch.chdir(folder)
-    (folder / "models").symlink_to(models)
-    write_csv("texts.csv", texts(48))
-    write_csv("dev.csv", texts(12, seed=1))
-    write_recipe("recipe.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -201,14 +201,23 @@ def test_a_model_folder_without_weights_is_refused(place, models, lmdistill):
 def test_pickled_weights_are_refused(place, models, lmdistill):
     bare = without(models / "classifier", "model.safetensors", place / "bare")
     torch.save({}, bare / "pytorch_model.bin")
-    refused(lmdistill(*DISTILL, "--set", "teacher.model=bare"), r"^bare has pickled weights only, which can run code")
+    refused(
+        lmdistill(*DISTILL, "--set", "teacher.model=bare"),
+        r"^bare has pickled weights only, which can run code",
+    )
     assert not Path("runs").exists()
 
 
 def test_a_damaged_model_is_refused(place, models, lmdistill):
-    bare = without(models / "classifier", "README.md", place / "bare") if (models / "classifier/README.md").exists() else Path(shutil.copytree(models / "classifier", place / "bare"))
+    bare = (
+        without(models / "classifier", "README.md", place / "bare")
+        if (models / "classifier/README.md").exists()
+        else Path(shutil.copytree(models / "classifier", place / "bare"))
+    )
     (bare / "model.safetensors").write_bytes((bare / "model.safetensors").read_bytes()[:-100])
-    refused(lmdistill(*DISTILL, "--set", "teacher.model=bare"), r"^the weights of bare are damaged or cut short")
+    refused(
+        lmdistill(*DISTILL, "--set", "teacher.model=bare"), r"^the weights of bare are damaged or cut short"
+    )
 
 
 def test_a_method_without_its_teacher_is_refused(place):
@@ -216,7 +225,9 @@ def test_a_method_without_its_teacher_is_refused(place):
     task = load_task("own", "texts.csv")
     student = ld.truncate(ld.load("models/classifier", labels=task.spec.labels), layers=1)
     for method in (ld.KD(), ld.PKD(), ld.MixKD()):
-        with pytest.raises(MismatchError, match="needs a teacher, got none. Name one, or use method finetune."):
+        with pytest.raises(
+            MismatchError, match="needs a teacher, got none. Name one, or use method finetune."
+        ):
             ld.distill(None, task, student=student, method=method, out="runs/x", max_length=32)
     assert not Path("runs").exists()
 
@@ -237,7 +248,10 @@ def test_a_folder_with_other_files_is_left_alone(place, lmdistill):
     Path("runs/x").mkdir(parents=True)
     Path("runs/x/thesis.txt").write_text("years of work")
     refused(lmdistill(*DISTILL), r"^runs/x exists and is no run of lmdistill\. Choose another --out")
-    refused(lmdistill(*DISTILL, "--set", "seeds=[0, 1]"), r"^runs/x exists and holds other files; this recipe asks for 2 runs")
+    refused(
+        lmdistill(*DISTILL, "--set", "seeds=[0, 1]"),
+        r"^runs/x exists and holds other files; this recipe asks for 2 runs",
+    )
     assert files_in(place / "runs") == {"x", "x/thesis.txt"}
 
 
@@ -245,7 +259,10 @@ def test_a_file_in_place_of_the_folder_is_left_alone(place, lmdistill):
     Path("taken").write_text("years of work")
     for more in ((), ("--set", "seeds=[0, 1]")):
         refused(lmdistill("distill", "recipe.yaml", "--out", "taken", *more), r"^taken exists and")
-        refused(lmdistill("distill", "recipe.yaml", "--out", "taken/x", *more), r"^taken.* cannot be used: Not a directory")
+        refused(
+            lmdistill("distill", "recipe.yaml", "--out", "taken/x", *more),
+            r"^taken.* cannot be used: Not a directory",
+        )
     assert Path("taken").read_text() == "years of work"
 
 
@@ -267,7 +284,9 @@ def test_a_folder_of_a_run_on_other_data_is_left_alone(finished, lmdistill, tmp_
     kept = Path("texts.csv").read_bytes()
     write_csv("texts.csv", texts(48, seed=9))
     try:
-        said = lmdistill("distill", "recipe.yaml", "--out", "runs/one", "--set", "teacher.model=models/classifier")
+        said = lmdistill(
+            "distill", "recipe.yaml", "--out", "runs/one", "--set", "teacher.model=models/classifier"
+        )
         refused(said, r"teacher\.model is 'models/encoder' there and 'models/classifier' here")
     finally:
         Path("texts.csv").write_bytes(kept)
@@ -279,14 +298,20 @@ def test_an_unfinished_run_is_not_used(finished, lmdistill, tmp_path):
     (tmp_path / "cut/record.json").unlink()
     for command in (("evaluate",), ("measure",), ("predict",)):
         more = ("texts.csv",) if command == ("predict",) else ()
-        refused(lmdistill(*command, tmp_path / "cut", *more), r"cut is not finished\. Start it again; it continues\.$")
+        refused(
+            lmdistill(*command, tmp_path / "cut", *more),
+            r"cut is not finished\. Start it again; it continues\.$",
+        )
 
 
 def test_a_folder_of_several_runs_is_not_used(finished, lmdistill, tmp_path):
     for name in ("a", "b"):
         shutil.copytree("runs/one", tmp_path / f"many/{name}")
     (tmp_path / "many/recipe.yaml").write_text("task: own\n")
-    refused(lmdistill("evaluate", tmp_path / "many"), r"many holds several runs: a, b\. Name one of them, as in .*many/a")
+    refused(
+        lmdistill("evaluate", tmp_path / "many"),
+        r"many holds several runs: a, b\. Name one of them, as in .*many/a",
+    )
 
 
 def test_a_damaged_record_is_named(finished, lmdistill, tmp_path):
@@ -344,14 +369,20 @@ def test_after_a_full_disk_the_same_command_goes_on(place, lmdistill):
 
 def test_a_full_disk_leaves_no_half_predictions(place, lmdistill, monkeypatch):
     monkeypatch.setattr(storage.os, "replace", no_space)
-    refused(lmdistill("predict", "models/classifier", "texts.csv"), r"^the disk is full while writing somewhere/file")
+    refused(
+        lmdistill("predict", "models/classifier", "texts.csv"),
+        r"^the disk is full while writing somewhere/file",
+    )
     assert not [name for name in files_in(place) if "predicted" in name]
 
 
 def test_a_loss_that_is_no_number_names_the_step_and_the_rows_and_keeps_the_checkpoint(place, lmdistill):
     more = ("training.optimizer={learning_rate: 1e38, warmup: 0, clip: 0}", "training.checkpoint_every=1")
     said = lmdistill(*DISTILL, *(word for change in more for word in ("--set", change)))
-    message = refused(said, r"^step 2: label and .* is not a finite number, on training rows \d+, \d+, .*\. The last checkpoint")
+    message = refused(
+        said,
+        r"^step 2: label and .* is not a finite number, on training rows \d+, \d+, .*\. The last checkpoint",
+    )
     rows = [int(row) for row in re.search(r"rows ([\d, ]+)", message)[1].rstrip(", ").split(", ")]
     assert all(0 <= row < 48 for row in rows)
     assert Path("runs/x/checkpoints/step-1/state.json").exists()
@@ -371,5 +402,13 @@ def test_a_teacher_whose_weights_are_no_numbers_is_told_at_the_first_step(place,
 
 
 def test_two_methods_of_one_recipe_do_not_share_a_folder_with_a_single_run(finished, lmdistill):
-    write_recipe("both.yaml", {**{k: v for k, v in RECIPE.items() if k != "method"}, "methods": {"FT": {"name": "finetune"}, "KD": {"name": "kd"}}})
-    refused(lmdistill("distill", "both.yaml", "--out", "runs/one"), r"holds one run; this recipe asks for 2 runs")
+    write_recipe(
+        "both.yaml",
+        {
+            **{k: v for k, v in RECIPE.items() if k != "method"},
+            "methods": {"FT": {"name": "finetune"}, "KD": {"name": "kd"}},
+        },
+    )
+    refused(
+        lmdistill("distill", "both.yaml", "--out", "runs/one"), r"holds one run; this recipe asks for 2 runs"
+    )

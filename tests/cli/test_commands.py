@@ -59,7 +59,9 @@ def test_the_same_command_again_does_nothing_and_shows_the_same_table(finished, 
 
 
 def test_another_recipe_beside_it_uses_the_teacher_that_is_there(finished, lmdistill, no_pages):
-    said = lmdistill("finetune", "recipe.yaml", "--out", "runs/teachers", "--set", "teacher.model=models/encoder")
+    said = lmdistill(
+        "finetune", "recipe.yaml", "--out", "runs/teachers", "--set", "teacher.model=models/encoder"
+    )
     (folder,) = Path("runs/teachers").iterdir()
     assert said.out == f"{folder}/student\n"
     assert "using the teacher fine-tuned before" in said.err
@@ -92,7 +94,10 @@ def test_any_classifier_is_evaluated_on_named_data(finished, lmdistill):
 
 
 def test_predictions_keep_order_and_texts_and_carry_the_users_names(finished, lmdistill):
-    odd = [["7", *row] for row in texts(30, seed=5)] + [["8", " spaces, kept ", "neg"], ["9", "lone\rreturn", ""]]
+    odd = [["7", *row] for row in texts(30, seed=5)] + [
+        ["8", " spaces, kept ", "neg"],
+        ["9", "lone\rreturn", ""],
+    ]
     write_csv("new.csv", odd, header=("number", "text", "note"))
     said = lmdistill("predict", "runs/one", "new.csv")
     assert said.code == 0, said.err
@@ -174,11 +179,17 @@ print(json.dumps(model.config.id2label))
 def test_the_student_gives_the_same_logits_in_a_process_with_transformers_alone(finished):
     rows = json.dumps([row[0] for row in texts(12, seed=1)])
     found = subprocess.run(
-        [sys.executable, "-c", STOCK, "runs/one/student"], input=rows, capture_output=True, text=True, check=True
+        [sys.executable, "-c", STOCK, "runs/one/student"],
+        input=rows,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     logits, labels = (json.loads(line) for line in found.stdout.splitlines())
     assert list(labels.values()) == ["mid", "neg", "pos"]
-    stored = [json.loads(line)["student"] for line in Path("runs/one/predictions.jsonl").read_text().splitlines()]
+    stored = [
+        json.loads(line)["student"] for line in Path("runs/one/predictions.jsonl").read_text().splitlines()
+    ]
     for ours, theirs in zip(stored, logits, strict=True):
         assert ours == pytest.approx(theirs, abs=1e-5)
 
@@ -235,7 +246,9 @@ class Mine:
 def test_scores_are_learned_and_predicted(place, lmdistill, no_pages):
     for name, count, seed in (("texts.csv", 36, 0), ("dev.csv", 12, 1)):
         scores = {"neg": 0.5, "mid": 2.5, "pos": 4.75}
-        write_csv(name, [[text, scores[label]] for text, label in texts(count, seed)], header=("text", "score"))
+        write_csv(
+            name, [[text, scores[label]] for text, label in texts(count, seed)], header=("text", "score")
+        )
     found = distilled(lmdistill, teacher={"model": "models/encoder", "training": {"epochs": 1}})
     assert found["task"]["kind"] == "regression"
     assert list(found["metrics"]["dev"]) == ["pearson", "spearman"]
@@ -249,7 +262,9 @@ def test_scores_are_learned_and_predicted(place, lmdistill, no_pages):
 def test_pairs_are_learned_and_predicted(place, lmdistill, no_pages):
     def pairs(count, seed):
         sides = zip(texts(count, seed), texts(count, seed + 1)[::-1], strict=True)
-        return [{"premise": a[0], "hypothesis": b[0], "label": ("same", "other")[a[1] != b[1]]} for a, b in sides]
+        return [
+            {"premise": a[0], "hypothesis": b[0], "label": ("same", "other")[a[1] != b[1]]} for a, b in sides
+        ]
 
     for name, count, seed in (("train.jsonl", 36, 0), ("dev.jsonl", 12, 5)):
         Path(name).write_text("".join(json.dumps(row) + "\n" for row in pairs(count, seed)))

@@ -4,6 +4,7 @@ import csv
 import random
 from pathlib import Path
 
+import datasets
 import torch
 import yaml
 
@@ -11,6 +12,7 @@ from lmdistill.core.types import Inputs
 from lmdistill.export.hugging_face import save
 from lmdistill.models.heads import reorder_outputs
 from lmdistill.models.quiet import quiet
+from lmdistill.recipes import proof
 from tests.tiny import tiny
 
 WORDS = {"neg": "bad dull slow", "mid": "fine film plot", "pos": "good bright very"}
@@ -89,6 +91,17 @@ RECIPE = {
 def write_recipe(path, recipe=RECIPE):
     """A recipe as a file."""
     Path(path).write_text(yaml.safe_dump(recipe), encoding="utf-8")
+
+
+def furnish(folder, models, cache, monkeypatch):
+    """Make `folder` the working directory, with models, texts and a recipe."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
+    monkeypatch.setattr(proof, "LATENCY_RUNS", 1)  # times are not looked at
+    monkeypatch.chdir(folder)
+    (folder / "models").symlink_to(models)
+    write_csv("texts.csv", texts(48))
+    write_csv("dev.csv", texts(12, seed=1))
+    write_recipe("recipe.yaml")
 
 
 def files_in(folder):

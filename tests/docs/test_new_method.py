@@ -17,9 +17,11 @@ NAME = "examples/new_method.py:Gap"
 
 def test_the_run_is_recorded_under_the_path_that_was_typed(world: Path) -> None:
     (command,) = commands(EXAMPLES / "new_method.sh")
-    run(command)
-    record = read_record(world / "runs" / "gap" / "Gap-seed0")
-    assert record.method == {"name": NAME, "weight": 0.2}
+    recipe = read_recipe(command[2], [word for word in command if "=" in word])
+    assert set(recipe.methods) == {"FT", "KD", "MixKD", "Gap"}
+    run([*command, "--set", f"methods={{Gap: {{name: {NAME}, weight: 0.2}}}}"])  # without the other three
+    record = read_record(world / "runs" / "gap")
+    assert record.method == plain(recipe.methods["Gap"]) == {"name": NAME, "weight": 0.2}
 
 
 def test_a_recipe_with_it_can_be_written_and_read_again(world: Path) -> None:

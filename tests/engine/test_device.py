@@ -64,7 +64,7 @@ def test_a_device_without_bfloat16_is_said(monkeypatch):
 
 @pytest.mark.slow
 def test_a_compiled_student_learns_the_same(tmp_path):
-    """In a process of its own: the compiler cannot read the checks of shapes that tests add to the package."""
+    """In a process of its own: the compiler cannot read the checks of shapes that tests add."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.engine.compiled", str(tmp_path)],
         cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500, check=False,
