@@ -226,7 +226,7 @@ def test_a_method_without_its_teacher_is_refused(place):
     student = ld.truncate(ld.load("models/classifier", labels=task.spec.labels), layers=1)
     for method in (ld.KD(), ld.PKD(), ld.MixKD()):
         with pytest.raises(
-            MismatchError, match="needs a teacher, got none. Name one, or use method finetune."
+            MismatchError, match=r"needs a teacher, got none\. Name one, or use method finetune."
         ):
             ld.distill(None, task, student=student, method=method, out="runs/x", max_length=32)
     assert not Path("runs").exists()

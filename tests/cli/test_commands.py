@@ -317,7 +317,6 @@ def test_a_teacher_in_another_order_is_matched_by_name(teacher, place, lmdistill
     found = distilled(lmdistill, teacher={"model": f"models/{teacher}"}, student={"layers": 1})
     assert found["task"]["labels"] == ["mid", "neg", "pos"]
     assert found["teacher_metrics"]["dev"]["accuracy"] == 1
-    header, *rows = read_csv("dev.csv")
     lmdistill("predict", "runs/x", "dev.csv")
     right = [row[2] == row[1] for row in read_csv("dev.predicted.csv")[1:]]
     assert sum(right) / len(right) == pytest.approx(found["metrics"]["dev"]["accuracy"])

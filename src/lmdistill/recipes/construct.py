@@ -169,6 +169,8 @@ def _leaf(hint: Any, value: Any, where: str) -> Any:
         raise UnknownNameError(f"choice for {where}", str(value), map(str, get_args(hint)))
     if hint == tuple[str, ...] and isinstance(value, str):
         value = (value,)
+    if isinstance(value, bool) and hint is not bool:  # pydantic reads true as the number 1
+        raise ConfigError(f"{where} must be a valid number or text, got {value!r}.")
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
