@@ -73,7 +73,7 @@ def fit(
     checkpoints = Checkpoints(folder=folder, accelerator=accelerator)
     state = checkpoints.restore()
     resumed, began = state.step, time.monotonic()
-    place, total, chosen = accelerator.process_index, feed.total_steps, training.optimizer
+    place, total = accelerator.process_index, feed.total_steps
     watch = watch if accelerator.is_main_process else Watch(evaluate=watch.evaluate)
     watch.on_start(resumed)
     for window in feed.loader(start=resumed, processes=accelerator.num_processes, process=place):
@@ -82,9 +82,7 @@ def fit(
         seed_everything(training.seed, "step", state.step, place)
         terms = learner.gradients(window)
         require_finite(terms, state.step + 1, window)
-        now = chosen.learning_rate * rate(
-            state.step, total=total, warmup=chosen.warmup, shape=chosen.schedule
-        )
+        now = _rate(training, state.step, total)
         learner.update(now)
         state.step += 1
         watch.on_step(
@@ -110,6 +108,12 @@ def fit(
         best_step=state.best_step,
         best_score=state.best_score,
     )
+
+
+def _rate(training: Training, step: int, total: int) -> float:
+    """The learning rate of a step."""
+    chosen = training.optimizer
+    return chosen.learning_rate * rate(step, total=total, warmup=chosen.warmup, shape=chosen.schedule)
 
 
 def _is_due(step: int, every: int, total: int) -> bool:
