@@ -5,9 +5,11 @@ A page marks such a part by two comments, and what stands between them is replac
     <!-- fields lmdistill.methods.kd.KD --> ... <!-- /fields -->    a dataclass, field by field
     <!-- results sst2-10pct --> ... <!-- /results -->               the table of records/sst2-10pct
     <!-- results --> ... <!-- /results -->                          every table, and where it comes from
+    <!-- benchmark mixkd_step --> ... <!-- /benchmark -->           the newest run of a script in benchmarks/
 """
 
 import ast
+import csv
 import dataclasses
 import importlib
 import inspect
@@ -33,7 +35,8 @@ from lmdistill.report.tables import grid, markdown
 
 REPO = Path(__file__).parents[1]
 RECORDS = REPO / "records"
-PART = re.compile(r"(<!-- (fields|results)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL)
+MEASURED = REPO / "benchmarks" / "results.csv"
+PART = re.compile(r"(<!-- (fields|results|benchmark)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL)
 WORDS: Mapping[Any, str] = types.MappingProxyType(
     {bool: "true, false", int: "whole number", float: "number", str: "text"}
     | {Method: "a method", Augmenter: "an augmenter"}
@@ -51,7 +54,8 @@ def made(text: str) -> str:
 
     def part(found: re.Match[str]) -> str:
         opening, kind, name, _, closing = found.groups()
-        return f"{opening}{fields(name) if kind == 'fields' else results(name)}{closing}"
+        write = {"fields": fields, "results": results, "benchmark": benchmark}[kind]
+        return f"{opening}{write(name)}{closing}"
 
     return PART.sub(part, text)
 
@@ -155,6 +159,26 @@ def origin(runs: Sequence[RunFolder]) -> str:
         ("Data", listed(note for record in records for note in record.task.notes)),
     ]
     return "\n".join(f"- {title}: {text}" for title, text in lines if text) + "\n"
+
+
+def benchmark(name: str) -> str:
+    """What the newest run of a benchmark measured: for each setting a table, a line a way and a column a measure."""
+    with MEASURED.open(newline="", encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["benchmark"] == name]
+    newest = {line["setting"]: line["date"] for line in lines}  # later lines are newer
+    parts = []
+    for setting, date in newest.items():
+        found = [line for line in lines if (line["setting"], line["date"]) == (setting, date)]
+        values = {(line["way"], line["measure"]): line["value"] for line in found}
+        ways, measures = (list(dict.fromkeys(names)) for names in zip(*values, strict=True))
+        rows = [[way, *(values.get((way, measure), "–") for measure in measures)] for way in ways]
+        head = ["", *measures]
+        table = [head, ["---", *["---:"] * len(measures)], *rows]
+        one = found[0]
+        place = f"{one['device']} ({one['processor']}), {one['threads']} threads, torch {one['torch']}"
+        parts.append(f"**{setting}** ({date} UTC, commit {one['commit'][:10]}, {place})\n")
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in table) + "\n")
+    return "\n".join(parts)
 
 
 def listed(texts: Iterator[str]) -> str:

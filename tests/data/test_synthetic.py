@@ -242,7 +242,7 @@ def test_counting_words_does_not_solve_the_task(
 
 
 def test_the_task_has_the_columns_of_every_task() -> None:
-    task = reviews_task(20, 10, seed=5)
+    task = reviews_task(20, 10, seed=5, careless=0.0)
     assert task.spec.name == "synthetic"
     assert task.spec.labels == ("negative", "positive")
     assert task.spec.metrics == ("accuracy",)
@@ -255,10 +255,25 @@ def test_the_task_has_the_columns_of_every_task() -> None:
     assert list(rows["index"]) == list(range(20))
     assert (
         task.fingerprint
-        == reviews_task(20, 10, seed=5).fingerprint
-        != reviews_task(20, 10, seed=6).fingerprint
+        == reviews_task(20, 10, seed=5, careless=0.0).fingerprint
+        != reviews_task(20, 10, seed=6, careless=0.0).fingerprint
     )
     assert "synthetic" in task.source
+
+
+def test_the_careless_share_of_the_training_labels_is_wrong_and_no_dev_label() -> None:
+    task = reviews_task(40, 30, seed=5, careless=0.25)
+    for rows, split, wrong in ((task.train, "train", 10), (task.dev["dev"], "dev", 0)):
+        truth = make_reviews(rows.num_rows, seed=5, split=split)
+        assert list(rows["sentence1"]) == [text for text, _ in truth]
+        assert sum(a != b for a, (_, b) in zip(rows["label"], truth, strict=True)) == wrong
+    assert any("10 of 40 training labels are wrong" in note for note in task.notes)
+
+
+@pytest.mark.parametrize("careless", [-0.1, 1.0])
+def test_a_share_of_wrong_labels_outside_its_range_is_refused(careless: float) -> None:
+    with pytest.raises(ConfigError, match=rf"careless must be in \[0, 1\), got {careless}"):
+        reviews_task(4, 4, careless=careless)
 
 
 def test_an_empty_split_is_refused() -> None:

@@ -47,6 +47,25 @@ def test_interfaces_have_words() -> None:
     assert maker().values_of(Method) == "a method"
 
 
+def test_a_benchmark_shows_its_newest_run_of_each_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "date,commit,device,processor,threads,torch,benchmark,setting,way,measure,value",
+        "2026-01-01 10:00,aaaaaaaaaaaa,cpu,P,2,2,speed,small,ours,rate,1",
+        "2026-01-02 10:00,bbbbbbbbbbbb,cpu,P,2,2,speed,small,ours,rate,2",
+        "2026-01-02 10:00,bbbbbbbbbbbb,cpu,P,2,2,speed,small,loop,rate,3",
+        "2026-01-01 11:00,aaaaaaaaaaaa,cpu,P,2,2,speed,large,ours,peak,4",
+        "2026-01-03 11:00,aaaaaaaaaaaa,cpu,P,2,2,other,large,ours,peak,5",
+    ]
+    (tmp_path / "results.csv").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(maker(), "MEASURED", tmp_path / "results.csv")
+    small, large = maker().benchmark("speed").split("**large**")
+    assert "| ours | 2 |\n| loop | 3 |" in small
+    assert "bbbbbbbbbb" in small
+    assert "aaaaaaaaaa" not in small
+    assert "|  | peak |" in large
+    assert "| ours | 4 |" in large
+
+
 def test_a_part_is_replaced_and_stays() -> None:
     page = "a\n<!-- fields lmdistill.methods.kd.KD -->\nold\n<!-- /fields -->\nb\n"
     new = maker().made(page)

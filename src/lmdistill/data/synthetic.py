@@ -27,6 +27,9 @@ SYNTHETIC = TaskSpec(name="synthetic", columns=("sentence",), labels=("negative"
 HELD_OUT_SHARE = 0.4
 """Share of the words of opinion in dev and test that training never shows."""
 
+CARELESS_SHARE = 0.15
+"""Share of the training labels that are wrong, as hurried people leave them; dev and test are right."""
+
 FEWEST_WORDS, MOST_WORDS = 6, 45
 """Length of the shortest and the longest review."""
 
@@ -210,30 +213,42 @@ def make_reviews(rows: int, *, seed: int, split: Split) -> list[tuple[str, int]]
     return reviews
 
 
-def reviews_task(train_rows: int = 3000, dev_rows: int = 1000, *, seed: int = 0) -> Task:
+def reviews_task(
+    train_rows: int = 3000, dev_rows: int = 1000, *, seed: int = 0, careless: float = CARELESS_SHARE
+) -> Task:
     """The synthetic task: sentiment of reviews that this program makes.
 
     Args:
         train_rows: Training examples, >= 1.
         dev_rows: Dev examples, >= 1.
         seed: Same seed, same task.
+        careless: Share of the training labels that are turned round, in [0, 1).
+
+    Raises:
+        ConfigError: `careless` is out of its range, or a split is asked for without rows.
 
     Examples:
         >>> task = reviews_task(8, 4)
         >>> task.spec.name, task.train.num_rows, task.dev["dev"].num_rows
         ('synthetic', 8, 4)
     """
-    splits = {"train": _dataset(train_rows, seed, "train"), "dev": _dataset(dev_rows, seed, "dev")}
+    if not 0 <= careless < 1:
+        raise ConfigError(f"careless must be in [0, 1), got {careless}.")
+    wrong = generator(seed, "careless").permutation(train_rows)[: round(careless * train_rows)].tolist()
+    splits = {"train": _dataset(train_rows, seed, "train", wrong), "dev": _dataset(dev_rows, seed, "dev")}
     notes = (
         "made by a grammar, no person wrote these reviews",
         f"{HELD_OUT_SHARE:.0%} of the words of opinion in dev never appear in train",
+        f"{len(wrong)} of {train_rows} training labels are wrong on purpose, none in dev",
     )
     return Task(spec=SYNTHETIC, splits=splits, source=f"synthetic reviews, seed {seed}", notes=notes)
 
 
-def _dataset(rows: int, seed: int, split: Split) -> Dataset:
-    """Reviews with the columns that every task has."""
-    texts, labels = zip(*make_reviews(rows, seed=seed, split=split), strict=True)
+def _dataset(rows: int, seed: int, split: Split, wrong: Sequence[int] = ()) -> Dataset:
+    """Reviews with the columns that every task has; the labels of the rows `wrong` are turned round."""
+    texts, truth = zip(*make_reviews(rows, seed=seed, split=split), strict=True)
+    turned = set(wrong)
+    labels = [1 - label if row in turned else label for row, label in enumerate(truth)]
     kinds = {"sentence1": "string", "sentence2": "string", "label": "int64", "index": "int64"}
     columns = {"sentence1": texts, "sentence2": [""] * rows, "label": labels, "index": range(rows)}
     features = Features({name: Value(kind) for name, kind in kinds.items()})

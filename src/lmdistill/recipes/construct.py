@@ -88,6 +88,8 @@ def _dataclass(cls: type, value: Any, where: str) -> Any:
     known = [f.name for f in dataclasses.fields(cls)]
     given = {}
     for key, item in _mapping(value, where).items():
+        if key == "name" and key not in known and item == _name_of(cls):
+            continue  # a method inside a method says its name, as `plain` writes it
         if key not in known:
             raise UnknownNameError(f"setting of {where or 'a recipe'}", str(key), known)
         given[key] = construct(hints[key], item, _join(where, key))
