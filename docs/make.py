@@ -162,13 +162,13 @@ def origin(runs: Sequence[RunFolder]) -> str:
 
 
 def benchmark(name: str) -> str:
-    """What the newest run of a benchmark measured: for each setting a table, a line a way and a column a measure."""
+    """What the newest run of a benchmark measured: a table a setting, a line a way, a column a measure."""
     with MEASURED.open(newline="", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if line["benchmark"] == name]
     newest = {line["setting"]: line["date"] for line in lines}  # later lines are newer
     parts = []
     for setting, date in newest.items():
-        found = [line for line in lines if (line["setting"], line["date"]) == (setting, date)]
+        found = [line for line in lines if line["setting"] == setting and line["date"] == date]
         values = {(line["way"], line["measure"]): line["value"] for line in found}
         ways, measures = (list(dict.fromkeys(names)) for names in zip(*values, strict=True))
         rows = [[way, *(values.get((way, measure), "–") for measure in measures)] for way in ways]
