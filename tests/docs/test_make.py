@@ -47,7 +47,9 @@ def test_interfaces_have_words() -> None:
     assert maker().values_of(Method) == "a method"
 
 
-def test_a_benchmark_shows_its_newest_run_of_each_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_benchmark_shows_its_newest_run_of_each_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = [
         "date,commit,device,processor,threads,torch,benchmark,setting,way,measure,value",
         "2026-01-01 10:00,aaaaaaaaaaaa,cpu,P,2,2,speed,small,ours,rate,1",
