@@ -8,7 +8,7 @@ from rich.table import Table
 from lmdistill.cli.distill import Overrides
 from lmdistill.cli.tables import results
 from lmdistill.recipes.evaluate import evaluate as run_evaluation
-from lmdistill.report.tables import CORRELATIONS
+from lmdistill.report.metrics import manner
 
 
 def evaluate(
@@ -27,9 +27,9 @@ def evaluate(
             table.add_row(
                 found.split,
                 str(found.examples),
-                f"{metric}{' × 100' if metric in CORRELATIONS else ', %'}",
-                f"{100 * value:.2f}",
-                "–" if floor is None else f"{100 * floor:.2f}",
+                manner(metric).title,
+                manner(metric).text(value),
+                manner(metric).text(floor),
             )
         for name, value in found.calibration.items():
             table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{value:.4f}", "–")

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from lmdistill.cli.demo import demo
 from lmdistill.cli.distill import distill
 from lmdistill.cli.evaluate import evaluate
 from lmdistill.cli.finetune import finetune
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a large language model into a small one that keeps its quality.",
 )
-for command in (distill, finetune, evaluate, predict, measure, submit, report):
+for command in (demo, distill, finetune, evaluate, predict, measure, submit, report):
     app.command()(command)
 app.command("list")(listing)
 

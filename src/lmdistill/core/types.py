@@ -6,6 +6,7 @@ Axis letters, used in every annotation of this package:
     t  token positions            *p any leading position axes: (b,) for a class, (b, t) for next tokens
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
@@ -78,6 +79,28 @@ class Outputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Head:
+    """The output layer of a language model: how a state becomes one logit for each vocabulary entry."""
+
+    weight: Float[Tensor, "v d"]
+    """Output matrix."""
+
+    bias: Float[Tensor, " v"] | None = None
+    """Added to the products."""
+
+    scale: float = 1.0
+    """Every logit is multiplied by this."""
+
+    softcap: float | None = None
+    """Logits are bent into (-softcap, softcap) by a hyperbolic tangent, after the scale; None leaves them."""
+
+    def logits(self, states: Float[Tensor, "*n d"]) -> Float[Tensor, "*n v"]:
+        """The logits of each state, all at once."""
+        found = torch.nn.functional.linear(states, self.weight, self.bias) * self.scale
+        return found if self.softcap is None else self.softcap * torch.tanh(found / self.softcap)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mixed:
     """Interpolated examples: original i with its partner, `share` of the first and the rest of the second."""
 
@@ -131,6 +154,9 @@ class Batch:
     mixed: Mixed | None = None
     """Interpolated examples, for methods that ask for them with `mixing`."""
 
+    survey: "Survey | None" = None
+    """What a method has found out about the whole step, for methods that are a `Surveyor`."""
+
     count: int = 0
     """Scored positions, counted by the collator: the one denominator of every loss on this batch."""
 
@@ -142,6 +168,23 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """Copy with every tensor on `device`."""
         return moved(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A first look at a batch, and at everything else that belongs to its step."""
+
+    own: Float[Tensor, " n"]
+    """One number for each scored position of this batch, in the order of `inputs[scored]`."""
+
+    states: Float[Tensor, "n d"]
+    """The teacher's final states there, so that it need not run again."""
+
+    head: Head
+    """The teacher's output layer."""
+
+    step: Float[Tensor, " s"]
+    """The numbers of all micro-batches and processes of the step, these included; their order means nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +208,23 @@ class Mixing:
 
     segments: Literal["mix", "keep"] = "mix"
     """Interpolate segment embeddings too, or keep those of the first example."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completions:
+    """Where the tokens come from that a language model learns on."""
+
+    teacher: bool = False
+    """The teacher's own completions of the training prompts instead of those of the data."""
+
+    student: float = 0.0
+    """Share of the steps, in [0, 1], in which the student completes the prompts itself, as it is then."""
+
+    temperature: float = 1.0
+    """Of the student's sampling, >= 0; 0 always takes the most likely token."""
+
+    max_new: int = 128
+    """Longest sampled completion, in tokens, >= 1."""
 
 
 @runtime_checkable
@@ -200,4 +260,47 @@ class Method(Protocol):
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Named, weighted sums over scored positions; the objective is their sum."""
+        ...
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """What a method does with final states and the output layer, inside the network's own forward pass."""
+
+    def __call__(self, states: Float[Tensor, "n d"], head: Head) -> Mapping[str, Tensor]:
+        """Named tensors made of `n` states; never all of their logits, where memory matters."""
+        ...
+
+
+@runtime_checkable
+class LanguageNet(Protocol):
+    """A student or a teacher that writes text.
+
+    Position t of the inputs answers for the token at t + 1. Which positions are read is the caller's choice,
+    so that prompts and padding cost no logits.
+    """
+
+    num_layers: int
+    width: int
+    vocabulary: int
+
+    def __call__(self, inputs: Inputs, *, at: Bool[Tensor, "b t"], reader: Reader) -> Mapping[str, Tensor]:
+        """Hand the final states at the positions `at`, row by row, to `reader`; return what it makes of them.
+
+        A distributed wrapper must see every use of a weight, so the reader runs inside `forward`.
+        """
+        ...
+
+
+@runtime_checkable
+class Surveyor(Method, Protocol):
+    """A method that must look at all of a step before it can weigh any part of it."""
+
+    @property
+    def surveys(self) -> bool:
+        """Whether this one does."""
+        ...
+
+    def survey(self, teacher: Net | None, batch: Batch) -> Survey:
+        """A first look at one batch as if it were all of the step; the engine then fills in the others."""
         ...

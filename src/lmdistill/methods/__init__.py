@@ -4,13 +4,24 @@ from types import MappingProxyType
 
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.core.types import Method
+from lmdistill.methods.atkd import ATKD
 from lmdistill.methods.finetune import FineTune
 from lmdistill.methods.kd import KD
 from lmdistill.methods.mixkd import MixKD
 from lmdistill.methods.pkd import PKD
+from lmdistill.methods.sft import SFT
+from lmdistill.methods.token_kd import TokenKD
 
 METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
-    {"finetune": FineTune, "kd": KD, "mixkd": MixKD, "pkd": PKD}
+    {
+        "atkd": ATKD,
+        "finetune": FineTune,
+        "kd": KD,
+        "mixkd": MixKD,
+        "pkd": PKD,
+        "sft": SFT,
+        "token_kd": TokenKD,
+    }
 )
 """Every method, by the name used in recipes and on the command line."""
 
@@ -23,4 +34,4 @@ def method_named(name: str) -> type[Method]:
         raise UnknownNameError("method", name, METHODS) from None
 
 
-__all__ = ["KD", "METHODS", "PKD", "FineTune", "MixKD", "method_named"]
+__all__ = ["ATKD", "KD", "METHODS", "PKD", "SFT", "FineTune", "MixKD", "TokenKD", "method_named"]
