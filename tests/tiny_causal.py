@@ -81,6 +81,9 @@ def tiny_language(name="llama", layers=4, seed=0, tokenizer=None, rows=VOCABULAR
     if len(settings.get("layer_types", ())) > layers:
         settings["layer_types"] = settings["layer_types"][:layers]
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name.removesuffix("-350m"), **settings))
+    bias = getattr(model.get_output_embeddings(), "bias", None)
+    if bias is not None:
+        torch.nn.init.normal_(bias)  # transformers begins with zeros
     return LanguageNetwork(model.eval(), tokenizer or tiny_language_tokenizer(), source=f"tiny {name}")
 
 

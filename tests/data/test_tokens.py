@@ -18,6 +18,8 @@ from lmdistill.data.tokens import begin_of, encode_passages, end_of, padding_of
 SHARED = Path(__file__).parents[3] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here")
 
+pytestmark = pytest.mark.usefixtures("cache")  # else blocks of an older version are read again
+
 BEGIN, END, PAD = 1, 2, 3
 WORDS = ["<unk>", "<s>", "</s>", "<pad>", *"abcdefgh", "user", "assistant"]
 TEMPLATE = (
@@ -161,7 +163,6 @@ def test_a_second_encoding_comes_from_the_cache_and_changes_do_not(tmp_path):
 
 
 @needs_shared
-@pytest.mark.usefixtures("shared_cache")
 def test_real_stories_with_a_real_tokenizer_begin_and_end_with_the_same_token():
     tokenizer = AutoTokenizer.from_pretrained(SHARED / "models" / "stories260k")
     texts = load_conversations(SHARED / "data" / "text" / "tinystories_sample_2MiB.txt.gz", dev=2000)
@@ -187,7 +188,6 @@ def test_real_stories_with_a_real_tokenizer_begin_and_end_with_the_same_token():
 
 
 @needs_shared
-@pytest.mark.usefixtures("shared_cache")
 @pytest.mark.parametrize(("name", "empty"), [("dolly_3k.json.gz", 0), ("alpaca_5000.json.gz", 2)])
 def test_real_instructions_are_scored_from_their_first_response_token(name, empty):
     tokenizer = AutoTokenizer.from_pretrained(SHARED / "models" / "gpt2-tokenizer", eos_token="<|endoftext|>")

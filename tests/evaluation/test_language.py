@@ -52,6 +52,8 @@ def test_scores_are_those_of_the_formulas(student, teacher, batches):
     assert found.nats == pytest.approx(nats.mean().item(), rel=1e-5)
     assert found.perplexity == pytest.approx(math.exp(nats.mean()), rel=1e-5)
     assert found.accuracy == pytest.approx((q.argmax(-1) == labels).double().mean().item())
+    assert found.passages.keys() <= {0, 1, 2, 3, 4}  # the row numbers of this fixture are not unique
+    assert sum(count for count, _ in found.passages.values()) == n
     confidence, right = q.max(-1).values, (q.argmax(-1) == labels).double()
     error = 0.0
     for number in range(15):
@@ -80,7 +82,7 @@ def test_how_tokens_are_put_into_batches_changes_nothing(student, teacher, batch
     rows = [
         dataclasses.replace(
             batch, inputs=dataclasses.replace(batch.inputs, ids=batch.inputs.ids[i : i + 1], mask=batch.inputs.mask[i : i + 1]),
-            labels=batch.labels[i : i + 1], scored=batch.scored[i : i + 1],
+            labels=batch.labels[i : i + 1], examples=None, scored=batch.scored[i : i + 1],
         )
         for batch in batches for i in range(len(batch.labels))
     ]  # fmt: skip
@@ -138,11 +140,28 @@ def test_ties_are_all_hard(student, batches):
     teacher.model.lm_head.weight.data.zero_()
     beside = language_scores(student, batches, teacher=teacher, device="cpu").imitation
     assert beside.easy.tokens == 0
+    assert beside.easy.nats is beside.easy.agreement is None
     assert beside.threshold == pytest.approx(23 / 24)
     assert beside.histogram[HISTOGRAM_BINS - 1] == beside.hard.tokens
     metrics = language_scores(student, batches, teacher=teacher, device="cpu").metrics()
     assert "easy_nats" not in metrics
     assert "hard_nats" in metrics
+
+
+def test_each_passage_has_its_own_sum(student, batches):
+    numbered = [
+        dataclasses.replace(batch, examples=torch.arange(len(batch.labels)) + start)
+        for batch, start in zip(batches, (10, 0, 20), strict=True)
+    ]
+    whole = language_scores(student, numbered, device="cpu")
+    assert sorted(whole.passages) == [0, 1, 2, 10, 11, 12, 13, 14, 20]
+    assert sum(nats for _, nats in whole.passages.values()) / whole.tokens == pytest.approx(whole.nats)
+    row = dataclasses.replace(numbered[0], scored=numbered[0].scored & (torch.arange(5) == 2)[:, None])
+    single = language_scores(student, [row], device="cpu")
+    assert single.passages == {12: (single.tokens, pytest.approx(single.nats * single.tokens))}
+    assert whole.passages[12] == pytest.approx(single.passages[12])
+    unnumbered = [dataclasses.replace(batch, examples=None) for batch in batches]
+    assert language_scores(student, unnumbered, device="cpu").passages == {}
 
 
 def test_no_dropout_and_no_gradient(batches):

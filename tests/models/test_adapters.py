@@ -122,7 +122,7 @@ def test_adapted_networks_are_not_adapted_again():
     ("settings", "said"),
     [
         ({"rank": 0}, "rank must be >= 1"),
-        ({"alpha": 0.0}, "alpha must be > 0"),
+        ({"alpha": 0}, "alpha must be >= 1"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
     ],
 )

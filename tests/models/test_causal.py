@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lmdistill.core.errors import ModelError
-from lmdistill.core.types import LanguageNet, Net
+from lmdistill.core.language import LanguageNet
+from lmdistill.core.types import Net
 from lmdistill.models.causal import require_known_output
 from lmdistill.models.causal_load import load_causal
 from tests.tiny_causal import FAMILIES, OTHERS, language_batch, tiny_language

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, BertConfig, GPT2Config, T5Config,
 
 from lmdistill.core.errors import ConfigError, ModelError
 from lmdistill.export.hugging_face import save
-from lmdistill.models.causal_load import is_causal, load_causal
+from lmdistill.models.causal_load import is_causal, load_causal, load_tokenizer
 from lmdistill.models.load import load
 from tests.tiny import tiny
 from tests.tiny_causal import FAMILIES, language_batch, tiny_language, tiny_language_tokenizer
@@ -113,6 +113,19 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
     save(tiny_language(rows=20), tmp_path / "model")
     with pytest.raises(ModelError, match=r"has 24 tokens and the model embeddings for 20"):
         load_causal(tmp_path / "model")
+
+
+def test_a_tokenizer_can_come_alone(tmp_path):
+    tiny_language_tokenizer(pad=None).save_pretrained(tmp_path)
+    tokenizer = load_tokenizer(tmp_path)
+    assert tokenizer.pad_token == tokenizer.eos_token == "</s>"
+
+
+def test_a_tokenizer_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"there is no model folder .*/gone\. Check the path"):
+        load_tokenizer(tmp_path / "gone")
+    with pytest.raises(ModelError):
+        load_tokenizer(tmp_path)
 
 
 def test_a_missing_tensor_is_not_drawn_at_random(folder):

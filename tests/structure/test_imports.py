@@ -40,7 +40,7 @@ OUTSIDE: Mapping[str, set[str]] = {
     "core": {"torch", "numpy", "jaxtyping"},
     "objectives": {"torch", "jaxtyping"},
     "schedules": set(),
-    "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "transformers"},
+    "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "tokenizers", "transformers"},
     "models": {"torch", "jaxtyping", "transformers", "safetensors"},
     "methods": {"torch", "jaxtyping"},
     "engine": {"torch", "accelerate", "rich", "safetensors"},

@@ -6,7 +6,6 @@ Axis letters, used in every annotation of this package:
     t  token positions            *p any leading position axes: (b,) for a class, (b, t) for next tokens
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
@@ -210,23 +209,6 @@ class Mixing:
     """Interpolate segment embeddings too, or keep those of the first example."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Completions:
-    """Where the tokens come from that a language model learns on."""
-
-    teacher: bool = False
-    """The teacher's own completions of the training prompts instead of those of the data."""
-
-    student: float = 0.0
-    """Share of the steps, in [0, 1], in which the student completes the prompts itself, as it is then."""
-
-    temperature: float = 1.0
-    """Of the student's sampling, >= 0; 0 always takes the most likely token."""
-
-    max_new: int = 128
-    """Longest sampled completion, in tokens, >= 1."""
-
-
 @runtime_checkable
 class Net(Protocol):
     """A student or a teacher, as methods see it."""
@@ -260,47 +242,4 @@ class Method(Protocol):
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Named, weighted sums over scored positions; the objective is their sum."""
-        ...
-
-
-@runtime_checkable
-class Reader(Protocol):
-    """What a method does with final states and the output layer, inside the network's own forward pass."""
-
-    def __call__(self, states: Float[Tensor, "n d"], head: Head) -> Mapping[str, Tensor]:
-        """Named tensors made of `n` states; never all of their logits, where memory matters."""
-        ...
-
-
-@runtime_checkable
-class LanguageNet(Protocol):
-    """A student or a teacher that writes text.
-
-    Position t of the inputs answers for the token at t + 1. Which positions are read is the caller's choice,
-    so that prompts and padding cost no logits.
-    """
-
-    num_layers: int
-    width: int
-    vocabulary: int
-
-    def __call__(self, inputs: Inputs, *, at: Bool[Tensor, "b t"], reader: Reader) -> Mapping[str, Tensor]:
-        """Hand the final states at the positions `at`, row by row, to `reader`; return what it makes of them.
-
-        A distributed wrapper must see every use of a weight, so the reader runs inside `forward`.
-        """
-        ...
-
-
-@runtime_checkable
-class Surveyor(Method, Protocol):
-    """A method that must look at all of a step before it can weigh any part of it."""
-
-    @property
-    def surveys(self) -> bool:
-        """Whether this one does."""
-        ...
-
-    def survey(self, teacher: Net | None, batch: Batch) -> Survey:
-        """A first look at one batch as if it were all of the step; the engine then fills in the others."""
         ...

@@ -80,11 +80,31 @@ class Conversations:
         """Copy with other training rows, and with `notes` added."""
         return replace(self, splits={**self.splits, "train": train}, notes=(*self.notes, *notes))
 
+    def completed(self, texts: Mapping[int, str], *notes: str) -> "Conversations":
+        """Copy whose training rows end otherwise: completions by row number; rows without one are dropped.
+
+        In a chat the last answer is replaced.
+        """
+        kept = [number for number, index in enumerate(self.train["index"]) if texts.get(index, "").strip()]
+        with quiet_unless_terminal():
+            rows = self.train.select(kept).map(partial(_completed, texts))
+        return self.with_train(rows, *notes)
+
     def announce(self) -> "Conversations":
         """Log every note; the conversations themselves."""
         for note in self.notes:
             log.info("%s: %s", self.source, note)
         return self
+
+
+def _completed(texts: Mapping[int, str], row: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of a row that say how it ends."""
+    completion = texts[row["index"]]
+    if not row["messages"]:
+        return {"completion": completion}
+    *before, last = json.loads(row["messages"])
+    messages = [*before, {**last, "content": completion}]
+    return {"completion": completion, "messages": json.dumps(messages, ensure_ascii=False)}
 
 
 def load_conversations(

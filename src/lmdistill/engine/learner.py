@@ -11,7 +11,8 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from lmdistill.core.errors import DivergedError
-from lmdistill.core.types import Batch, LanguageNet, Method, Net, Surveyor
+from lmdistill.core.language import LanguageNet, Surveyor
+from lmdistill.core.types import Batch, Method, Net
 from lmdistill.engine.training import Optimizer, Training
 
 ROWS_SHOWN = 8

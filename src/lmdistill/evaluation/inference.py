@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lmdistill.core.errors import DataError
-from lmdistill.core.types import Batch, LanguageNet, Net
+from lmdistill.core.language import LanguageNet
+from lmdistill.core.types import Batch, Net
 
 
 @contextmanager

@@ -1,18 +1,18 @@
-"""How well a language model predicts tokens, and what it took over from its teacher, on easy tokens and hard."""
+"""How well a language model predicts tokens, and how like its teacher it is on easy and on hard ones."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from lmdistill.core.errors import DataError, MismatchError
-from lmdistill.core.types import Batch, Head, LanguageNet
+from lmdistill.core.language import LanguageNet
+from lmdistill.core.types import Batch, Head
 from lmdistill.evaluation.calibration import binned, calibration_gap
 from lmdistill.evaluation.inference import evaluating
 from lmdistill.objectives.chunked import log_uncertainties, readings
@@ -30,15 +30,15 @@ class TokenScores:
     """Some of the scored tokens."""
 
     tokens: int
-    """How many, >= 0; the others are nan where there are none."""
+    """How many, >= 0; everything else is None where there are none."""
 
-    nats: float
+    nats: float | None
     """Mean of -log q(token), >= 0."""
 
-    agreement: float
+    agreement: float | None
     """Share where student and teacher put the same token on top, in [0, 1]."""
 
-    teacher_nats: float
+    teacher_nats: float | None
     """The teacher's mean of -log p(token), >= 0."""
 
 
@@ -82,7 +82,7 @@ class LanguageScores:
     """Beside the teacher; None without one."""
 
     passages: Mapping[int, tuple[int, float]]
-    """Scored tokens and sum of nats of each text, by its row number; empty where batches do not say theirs."""
+    """Scored tokens and sum of nats of each text, by its row number; empty where batches give no numbers."""
 
     @property
     def perplexity(self) -> float:
@@ -100,12 +100,11 @@ class LanguageScores:
         beside = self.imitation
         if beside is None:
             return found
-        found |= {"agreement": beside.whole.agreement, "teacher_nats": beside.whole.teacher_nats}
+        named = {"agreement": beside.whole.agreement, "teacher_nats": beside.whole.teacher_nats}
         for name, part in (("easy", beside.easy), ("hard", beside.hard)):
-            if part.tokens:
-                found |= {f"{name}_nats": part.nats, f"{name}_agreement": part.agreement}
-                found |= {f"{name}_teacher_nats": part.teacher_nats}
-        return found
+            named |= {f"{name}_nats": part.nats, f"{name}_agreement": part.agreement}
+            named |= {f"{name}_teacher_nats": part.teacher_nats}
+        return found | {name: value for name, value in named.items() if value is not None}
 
 
 def language_scores(
@@ -139,8 +138,8 @@ def language_scores(
     """
     if teacher is not None and teacher.vocabulary != student.vocabulary:
         raise MismatchError(
-            f"the student writes {student.vocabulary} tokens and the teacher {teacher.vocabulary}; align them "
-            "before they are compared."
+            f"the student writes {student.vocabulary} tokens and the teacher {teacher.vocabulary}; align "
+            "them before they are compared."
         )
     parts = list(_read(student, teacher, batches, torch.device(device), on_batch))
     joined = {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}
@@ -151,7 +150,7 @@ def language_scores(
     right = joined["correct"].numpy()
     return LanguageScores(
         tokens=len(right),
-        nats=_mean(-joined["log_prob"]),
+        nats=-float(joined["log_prob"].double().mean()),
         accuracy=float(right.mean()),
         calibration_error=calibration_gap(binned(joined["top_prob"].double().numpy(), right)),
         imitation=None if teacher is None else _imitation(joined),
@@ -217,7 +216,7 @@ def _by_passage(joined: Mapping[str, Tensor]) -> dict[int, tuple[int, float]]:
     """Scored tokens and sum of nats of each text."""
     if "row" not in joined:
         return {}
-    rows, place = joined["row"].unique(return_inverse=True)
+    rows, place = torch.unique(joined["row"], return_inverse=True)
     sums = torch.zeros(len(rows), dtype=torch.float64).index_add_(0, place, -joined["log_prob"].double())
     counts = place.bincount(minlength=len(rows))
     return {int(row): (int(n), float(total)) for row, n, total in zip(rows, counts, sums, strict=True)}
@@ -234,6 +233,6 @@ def _scores(joined: Mapping[str, Tensor], chosen: Bool[Tensor, " n"]) -> TokenSc
     )
 
 
-def _mean(values: Any) -> float:
-    """In double precision; nan of nothing."""
-    return float(values.double().mean())
+def _mean(values: Shaped[Tensor, " n"]) -> float | None:
+    """In double precision; None of nothing."""
+    return float(values.double().mean()) if len(values) else None

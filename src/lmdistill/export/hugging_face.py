@@ -9,17 +9,17 @@ from torch import Tensor
 from lmdistill.core.errors import ModelError
 from lmdistill.core.storage import atomic_folder
 from lmdistill.models.adapters import merged
-from lmdistill.models.causal import LanguageNetwork
+from lmdistill.models.causal import AnyNetwork, LanguageNetwork
 from lmdistill.models.network import Network
 from lmdistill.models.quiet import quiet
 
 
-def save(network: Network | LanguageNetwork, folder: str | Path, *, card: str | None = None) -> None:
+def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) -> None:
     """Write a network so that plain transformers loads it and gives the same logits.
 
-    That is `AutoModelForSequenceClassification.from_pretrained(folder)`, or `AutoModelForCausalLM`, without this
-    package. Weights are written as safetensors, in the dtype they have; adapters are merged into them, and
-    matrices that the model's class ties are written once.
+    That is `AutoModelForSequenceClassification.from_pretrained(folder)`, or `AutoModelForCausalLM`, without
+    this package. Weights are written as safetensors, in the dtype they have; adapters are merged into them,
+    and matrices that the model's class ties are written once.
 
     Args:
         network: What to save.

@@ -12,16 +12,18 @@ from lmdistill.methods.pkd import PKD
 from lmdistill.methods.sft import SFT
 from lmdistill.methods.token_kd import TokenKD
 
+CLASSIFIER_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
+    {"finetune": FineTune, "kd": KD, "mixkd": MixKD, "pkd": PKD}
+)
+"""Methods for networks that give a text a class or a score."""
+
+LANGUAGE_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
+    {"atkd": ATKD, "sft": SFT, "token_kd": TokenKD}
+)
+"""Methods for networks that write text."""
+
 METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
-    {
-        "atkd": ATKD,
-        "finetune": FineTune,
-        "kd": KD,
-        "mixkd": MixKD,
-        "pkd": PKD,
-        "sft": SFT,
-        "token_kd": TokenKD,
-    }
+    dict(sorted({**CLASSIFIER_METHODS, **LANGUAGE_METHODS}.items()))
 )
 """Every method, by the name used in recipes and on the command line."""
 
@@ -34,4 +36,16 @@ def method_named(name: str) -> type[Method]:
         raise UnknownNameError("method", name, METHODS) from None
 
 
-__all__ = ["ATKD", "KD", "METHODS", "PKD", "SFT", "FineTune", "MixKD", "TokenKD", "method_named"]
+__all__ = [
+    "ATKD",
+    "CLASSIFIER_METHODS",
+    "KD",
+    "LANGUAGE_METHODS",
+    "METHODS",
+    "PKD",
+    "SFT",
+    "FineTune",
+    "MixKD",
+    "TokenKD",
+    "method_named",
+]

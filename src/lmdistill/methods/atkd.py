@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmdistill.core.errors import MismatchError
-from lmdistill.core.types import Batch, Completions, Head, Mixing, Net, Survey
+from lmdistill.core.language import Completions
+from lmdistill.core.types import Batch, Head, Mixing, Net, Survey
 from lmdistill.methods.checks import require_range, require_teacher
 from lmdistill.methods.token_kd import TokenDivergence, require_open
 from lmdistill.methods.tokens import Seen, labels_of, learned, require_language_pair, seen_by
@@ -82,7 +83,7 @@ class ATKD:
 
     def check(self, student: Net, teacher: Net | None) -> None:
         """A teacher with the same vocabulary is needed."""
-        require_language_pair("atkd", student, require_teacher("atkd", teacher))
+        require_language_pair("atkd", student, require_teacher("atkd", teacher, without="sft"))
 
     def survey(self, teacher: Net | None, batch: Batch) -> Survey:
         """The teacher's log-uncertainty of each scored token."""

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.types import Batch, Completions, Head, Mixing, Net
+from lmdistill.core.language import Completions
+from lmdistill.core.types import Batch, Head, Mixing, Net
 from lmdistill.methods.checks import require_teacher
 from lmdistill.methods.tokens import labels_of, learned, require_language_pair
 from lmdistill.objectives.chunked import Chunked, chunked_losses
@@ -42,7 +43,7 @@ class SFT:
     def check(self, student: Net, teacher: Net | None) -> None:
         """The student must write text; a teacher must be there if it shall write."""
         if self.completions.teacher:
-            require_teacher("sft with completions.teacher", teacher)
+            require_teacher("sft with completions.teacher", teacher, without="sft without it")
         require_language_pair("sft", student, None)
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.types import Batch, Completions, Head, Mixing, Net
+from lmdistill.core.language import Completions
+from lmdistill.core.types import Batch, Head, Mixing, Net
 from lmdistill.methods.checks import require_range, require_teacher
 from lmdistill.methods.tokens import labels_of, learned, require_language_pair, seen_by
 from lmdistill.objectives.chunked import Chunked, chunked_losses
@@ -72,7 +73,7 @@ class TokenKD:
 
     def check(self, student: Net, teacher: Net | None) -> None:
         """A teacher with the same vocabulary is needed."""
-        require_language_pair("token_kd", student, require_teacher("token_kd", teacher))
+        require_language_pair("token_kd", student, require_teacher("token_kd", teacher, without="sft"))
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The divergence, and the label term where it has a weight."""

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmdistill.core.errors import MismatchError
-from lmdistill.core.types import Batch, Head, LanguageNet, Net
+from lmdistill.core.language import LanguageNet
+from lmdistill.core.types import Batch, Head, Net
 from lmdistill.objectives.chunked import Chunked
 
 
@@ -55,7 +56,7 @@ def learned(
 def require_language_pair(method: str, student: Net, teacher: Net | None) -> None:
     """Both must write text, with the same vocabulary."""
     for who, net in (("student", student), ("teacher", teacher)):
-        if net is not None and not isinstance(net, LanguageNet) and not hasattr(net, "vocabulary"):
+        if net is not None and not hasattr(net, "vocabulary"):
             raise MismatchError(
                 f"{method} is for models that write text, and the {who} is a classifier. "
                 "Use method kd or mixkd, or a causal language model."

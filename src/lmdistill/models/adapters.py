@@ -13,7 +13,7 @@ from lmdistill.models.causal import AnyNetwork, LanguageNetwork
 
 
 def with_adapters(
-    network: LanguageNetwork, *, rank: int = 8, alpha: float = 16.0, dropout: float = 0.0, seed: int = 0
+    network: LanguageNetwork, *, rank: int = 8, alpha: int = 16, dropout: float = 0.0, seed: int = 0
 ) -> LanguageNetwork:
     r"""Freeze the network, in place, and put low-rank adapters beside every linear layer but the last.
 
@@ -24,7 +24,7 @@ def with_adapters(
     Args:
         network: A student; its parameters stop learning.
         rank: r, >= 1.
-        alpha: > 0.
+        alpha: >= 1; what the adapters add is multiplied by alpha / r.
         dropout: On what an adapter reads, in [0, 1).
         seed: Of A. Torch's own generators stay where they were.
 
@@ -36,8 +36,8 @@ def with_adapters(
         MissingExtraError: peft is not installed.
 
     References:
-        Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2022, section 4. Deviation: all linear
-        layers, where the paper adapts those of queries and values.
+        Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2022, section 4. Deviation: all
+        linear layers, where the paper adapts those of queries and values.
     """
     _require_settings(network, rank, alpha, dropout)
     if importlib.util.find_spec("peft") is None:
@@ -86,12 +86,12 @@ def merged(network: AnyNetwork) -> AnyNetwork:
     return network.with_model(model, source=network.source)
 
 
-def _require_settings(network: LanguageNetwork, rank: int, alpha: float, dropout: float) -> None:
+def _require_settings(network: LanguageNetwork, rank: int, alpha: int, dropout: float) -> None:
     """Every setting in its range."""
     if rank < 1:
         raise ConfigError(f"rank must be >= 1, got {rank}.")
-    if alpha <= 0:
-        raise ConfigError(f"alpha must be > 0, got {alpha}.")
+    if alpha < 1:
+        raise ConfigError(f"alpha must be >= 1, got {alpha}.")
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
     if has_adapters(network):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lmdistill.core.errors import ModelError
-from lmdistill.core.types import Head, Inputs, Reader
+from lmdistill.core.language import Reader
+from lmdistill.core.types import Head, Inputs
 from lmdistill.models.network import Network
 
 TIMES = ("logit_scale", "lm_head_multiplier")
@@ -40,8 +41,8 @@ class LanguageNetwork(nn.Module):
         self.source = source
         self.num_layers = int(config.num_hidden_layers)
         self.labels: tuple[str, ...] = ()
-        rows, self.width = _output(model, source).weight.shape
-        self.cut(rows)
+        self.rows, self.width = (int(size) for size in _output(model, source).weight.shape)
+        self.cut(self.rows)
         self._scale, self._softcap = _scale(config), _softcap(config)
         self.train(model.training)  # as the model is, or whoever restores the mode later turns dropout on
 
@@ -97,7 +98,7 @@ class LanguageNetwork(nn.Module):
         model: Any = self.model
         if not model.supports_gradient_checkpointing:
             raise ModelError(
-                f"{self.source}: {model.config.model_type} models cannot do gradient checkpointing. Switch it off."
+                f"{self.source}: {model.config.model_type} models have no gradient checkpointing. Leave it."
             )
         older = model.gradient_checkpointing_enable  # its former name
         getattr(model, "activation_checkpointing_enable", older)({"use_reentrant": False})
@@ -133,7 +134,8 @@ def require_known_output(network: LanguageNetwork) -> None:
 
 def _output(model: PreTrainedModel, source: str) -> Any:
     """The module that turns states into logits."""
-    layer: Any = model.get_output_embeddings()
+    stock: Any = model
+    layer = stock.get_output_embeddings()
     if getattr(layer, "weight", None) is None or layer.weight.ndim != 2:
         raise _unknown(model, source)
     return layer
@@ -158,6 +160,6 @@ def _softcap(config: Any) -> float | None:
 
 def _unknown(model: PreTrainedModel, source: str) -> ModelError:
     return ModelError(
-        f"{source} is a {model.config.model_type} model, and its output is computed in a way that is not known. "
-        "Use a model of another family, such as llama, qwen2 or gpt2."
+        f"{source} is a {model.config.model_type} model, and its output is computed in a way that is not "
+        "known. Use a model of another family, such as llama, qwen2 or gpt2."
     )

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from lmdistill.core.errors import ConfigError, ModelError
 from lmdistill.models.causal import LanguageNetwork, require_known_output
-from lmdistill.models.pretrained import read_pretrained, require_complete
+from lmdistill.models.pretrained import read_pretrained, read_tokenizer, require_complete
 from lmdistill.models.source import (
-    explained,
     find_config,
     read_writer_config,
+    require_place,
     require_weights,
     resolve,
     writes_text,
@@ -78,29 +78,31 @@ def load_causal(
     return network
 
 
-def _require_ends(place: str, tokenizer: Any) -> None:
-    """A token that ends a text, and one to pad with."""
-    if tokenizer.eos_token_id is None:
-        also = "" if tokenizer.pad_token_id is not None else " and no padding token"
-        raise ModelError(
-            f"the tokenizer of {place} has no end token{also}, so nothing says where a text stops. Set one, as "
-            "in tokenizer.eos_token = '</s>', and save it there."
-        )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-        log.info("the tokenizer of %s has no padding token; %s pads", place, tokenizer.eos_token)
-
-
-def load_tokenizer(source: str | Path) -> Any:
+def load_tokenizer(source: str | Path, *, trust_remote_code: bool = False) -> Any:
     """A tokenizer alone, for a model that begins with random weights.
+
+    Args:
+        source: Folder or hub id.
+        trust_remote_code: Run code that comes with the tokenizer.
 
     Raises:
         ModelError: If there is none, or it has no end token.
     """
     place = resolve(source)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(explained(place, error)) from error
+    require_place(place)
+    tokenizer = read_tokenizer(place, trust_remote_code=trust_remote_code)
     _require_ends(place, tokenizer)
     return tokenizer
+
+
+def _require_ends(place: str, tokenizer: Any) -> None:
+    """A token that ends a text, and one to pad with."""
+    if tokenizer.eos_token_id is None:
+        also = "" if tokenizer.pad_token_id is not None else " and no padding token"
+        raise ModelError(
+            f"the tokenizer of {place} has no end token{also}, so nothing says where a text stops. Set one, "
+            "as in tokenizer.eos_token = '</s>', and save it there."
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+        log.info("the tokenizer of %s has no padding token; %s pads", place, tokenizer.eos_token)

@@ -65,7 +65,9 @@ def describe(network: Network | LanguageNetwork) -> Description:
 def flops(network: Network | LanguageNetwork, tokens: int) -> int:
     """Floating-point operations of one forward pass of one example of `tokens` tokens.
 
-    A language model writes logits at every one of them. Counted by torch on the matrix products that run: a product of (m, k) and (k, n) is 2 m n k operations.
+    A language model writes logits at every one of them.
+
+    Counted by torch on the matrix products that run: a product of (m, k) and (k, n) is 2 m n k operations.
     """
     device = next(network.parameters()).device
     ids = torch.zeros((1, tokens), dtype=torch.int64, device=device)

@@ -41,7 +41,7 @@ def complete(
         batch_size: Prompts at a time, >= 1.
 
     Returns:
-        Token ids of each completion, in the order of the prompts, the end token included where it was written.
+        Token ids of each completion, in the order of the prompts, with the end token where it was written.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -74,16 +74,16 @@ def _writing(network: LanguageNetwork, temperature: float, top_p: float) -> Iter
     """Evaluation mode and our settings instead of those that came with the model; both are put back."""
     model: Any = network.model
     own, modes = model.generation_config, [(module, module.training) for module in network.modules()]
-    rows = len(model.get_output_embeddings().weight)
-    nothing = list(range(min(network.vocabulary, tokenizer_size(network.tokenizer)), rows))
-    sampling = {"temperature": temperature, "top_p": top_p, "top_k": 0} if temperature > 0 else {}
-    model.generation_config = GenerationConfig(
-        do_sample=temperature > 0,
-        eos_token_id=list(ends_of(network)),
-        pad_token_id=network.tokenizer.pad_token_id,
-        suppress_tokens=nothing or None,
-        **sampling,
-    )
+    nothing = list(range(min(network.vocabulary, tokenizer_size(network.tokenizer)), network.rows))
+    settings: dict[str, Any] = {
+        "do_sample": temperature > 0,
+        "eos_token_id": list(ends_of(network)),
+        "pad_token_id": network.tokenizer.pad_token_id,
+        "suppress_tokens": nothing or None,
+    }
+    if temperature > 0:
+        settings |= {"temperature": temperature, "top_p": top_p, "top_k": 0}
+    model.generation_config = GenerationConfig.from_dict(settings)
     network.eval()
     try:
         with quiet():
@@ -136,8 +136,8 @@ def _require_room(prompts: Sequence[list[int]], limit: int, name: str) -> None:
             raise DataError(f"prompt {number} has no tokens. Leave it out, or begin it with the start token.")
         if len(prompt) >= limit:
             raise DataError(
-                f"prompt {number} has {len(prompt)} tokens, and {name} reads at most {limit}. Shorten it, or leave "
-                "it out."
+                f"prompt {number} has {len(prompt)} tokens, and {name} reads at most {limit}. Shorten it, or "
+                "leave it out."
             )
 
 

@@ -1,7 +1,7 @@
 """Students that are some of their teacher's layers."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -120,9 +120,10 @@ def truncate(
 
 def _renumber(layer: nn.Module, number: int) -> None:
     """Tell a layer its place, by which it finds its keys and values while it writes."""
-    for module in layer.modules():
-        if hasattr(module, "layer_idx"):
-            module.layer_idx = number
+    parts: Iterable[Any] = layer.modules()
+    for part in parts:
+        if hasattr(part, "layer_idx"):
+            part.layer_idx = number
 
 
 def _require_places(config: Any, chosen: Sequence[int]) -> None:
@@ -135,8 +136,8 @@ def _require_places(config: Any, chosen: Sequence[int]) -> None:
         )
     if getattr(config, "scale_attn_by_inverse_layer_idx", False) and list(chosen) != list(range(len(chosen))):
         raise ModelError(
-            f"attention of this {family} is scaled by the number of its layer, so layers {list(chosen)} cannot "
-            f"move. Keep the first ones, as in layers={len(chosen)}."
+            f"attention of this {family} is scaled by the number of its layer, so layers {list(chosen)} "
+            f"cannot move. Keep the first ones, as in layers={len(chosen)}."
         )
 
 

@@ -18,7 +18,7 @@ PROBES = (
 
 def tokenizer_size(tokenizer: Any) -> int:
     """The number of ids that a tokenizer uses: its largest one plus 1, special tokens included."""
-    return max(tokenizer.get_vocab().values()) + 1
+    return int(max(tokenizer.get_vocab().values())) + 1
 
 
 def align(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
@@ -38,11 +38,11 @@ def align(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
         _require_same(student, teacher)
     size = tokenizer_size(student.tokenizer)
     for network, role in ((student, "student"), (teacher, "teacher")):
-        rows = len(network.model.get_output_embeddings().weight)
+        rows = network.rows
         if rows < size:
             raise MismatchError(
-                f"the tokenizer has {size} tokens and the {role} ({network.source}) writes {rows}. Use a model "
-                "with its own tokenizer."
+                f"the tokenizer has {size} tokens and the {role} ({network.source}) writes {rows}. Use a "
+                "model with its own tokenizer."
             )
         if network.vocabulary > size:
             log.info("%s has %d outputs for %d tokens; the others are left out", network.source, rows, size)

@@ -1,10 +1,7 @@
 """The teacher's own completions of the training prompts, written once and kept."""
 
 import json
-import logging
 from pathlib import Path
-
-from datasets import Dataset
 
 from lmdistill.data.conversations import Conversations
 from lmdistill.engine.progress import bar
@@ -13,13 +10,11 @@ from lmdistill.models.generate import complete
 from lmdistill.recipes.language.passages import Pages
 from lmdistill.report.history import read_lines
 
-log = logging.getLogger("lmdistill")
-
 CHUNK = 64
 """Completions between two writes: what a kill can cost."""
 
 
-def teacher_rows(
+def by_teacher(
     texts: Conversations,
     pages: Pages,
     teacher: LanguageNetwork,
@@ -27,38 +22,34 @@ def teacher_rows(
     *,
     max_new: int,
     begin: int,
-) -> Dataset:
-    """The training rows with the teacher's greedy completions instead of their own.
+) -> Conversations:
+    """The texts with the teacher's greedy completions of their training rows instead of their own.
 
     Args:
-        texts: Training rows.
-        pages: The same in tokens.
+        texts: Training and dev rows; dev stays as it is.
+        pages: The same in tokens, not packed.
         teacher: Who writes, on its device.
         path: JSON lines, one a row, kept from an earlier call as far as it came.
         max_new: Longest completion in tokens.
         begin: Tokens of a passage without a prompt that the teacher goes on from.
 
     Returns:
-        Rows like those of `texts`; their text is the teacher's from where it began to write.
+        Texts like these; a text without a prompt is the teacher's from where it began to write.
     """
     rows = pages.train.rows
     done = read_lines(path) if path.exists() else []
     with bar("teacher writes", len(rows)) as advance, path.open("a", encoding="utf-8") as file:
         for low in range(len(done), len(rows), CHUNK):
-            part = rows.select(range(low, min(low + CHUNK, len(rows))))
+            part = rows[low : low + CHUNK]
             starts = [max(start, begin) for start in part["start"]]
             prompts = [list(ids[:start]) for ids, start in zip(part["input_ids"], starts, strict=True)]
             new = complete(teacher, prompts, max_new=max_new, seed=0, batch_size=CHUNK)
             for index, start, prompt, tokens in zip(part["index"], part["start"], prompts, new, strict=True):
                 text = teacher.tokenizer.decode([*prompt[start:], *tokens], skip_special_tokens=True)
-                line = {"index": index, "completion": text}
-                done.append(line)
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                done.append({"index": index, "completion": text})
+                file.write(json.dumps(done[-1], ensure_ascii=False) + "\n")
             file.flush()
             advance(len(done), "")
-    by_index = {line["index"]: line["completion"] for line in done}
-    kept = texts.train.filter(lambda row: bool(by_index.get(row["index"], "").strip()))
-    log.info("%d of %d training rows have a completion of the teacher", kept.num_rows, texts.train.num_rows)
-    return kept.map(lambda row: {"completion": by_index[row["index"]]})
-
-
+    written = {line["index"]: line["completion"] for line in done}
+    note = f"{sum(bool(text.strip()) for text in written.values())} training rows have the teacher's completion"
+    return texts.completed(written, note)

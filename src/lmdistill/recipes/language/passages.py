@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset
 
 from lmdistill.core.seeding import generator
 from lmdistill.core.types import Batch, Method
@@ -98,18 +97,17 @@ def load_texts(texts: Texts) -> Conversations:
     return found.with_train(found.train.select(np.sort(chosen)), note)
 
 
-def cut_pages(found: Conversations, tokenizer: Any, texts: Texts, train: Dataset | None = None) -> Pages:
+def cut_pages(found: Conversations, tokenizer: Any, texts: Texts) -> Pages:
     """The passages of `found` as one tokenizer cuts them.
 
     Args:
         found: Training and dev rows.
         tokenizer: Of student and teacher.
         texts: How long, and whether plain texts are packed.
-        train: Training rows with other completions instead.
     """
     length = texts.max_length
     return Pages(
-        train=encode_passages(train or found.train, tokenizer, max_length=length, packing=texts.packing),
+        train=encode_passages(found.train, tokenizer, max_length=length, packing=texts.packing),
         dev=encode_passages(found.dev, tokenizer, max_length=length),
         padding=padding_of(tokenizer),
         max_length=length,

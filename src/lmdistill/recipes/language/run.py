@@ -3,16 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
-from lmdistill.core.errors import MismatchError
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.storage import write_text
-from lmdistill.core.types import Completions
+from lmdistill.core.types import Net
+from lmdistill.core.language import Completions
+from lmdistill.data.conversations import Conversations
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import main_first, once
+from lmdistill.models import describe
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import RECIPE, Workplace
-from lmdistill.recipes.language.completions import teacher_rows
+from lmdistill.recipes.language.completions import by_teacher
 from lmdistill.recipes.language.networks import Bench, make_student, make_teacher
 from lmdistill.recipes.language.passages import Pages, cut_pages, load_texts
 from lmdistill.recipes.language.schema import LanguageRecipe
@@ -67,10 +73,7 @@ def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> l
     bench = Bench(recipe=recipe, texts=texts, cache=out.parent / "teachers", command=command)
     teacher, teacher_folder = make_teacher(bench)
     for method in recipe.methods.values():
-        if method.mixing is not None:
-            raise MismatchError(
-                f"{type(method).__name__} mixes the inputs of classifiers. Use sft, token_kd or atkd."
-            )
+        method.check(cast(Net, teacher), cast(Net, teacher))
     pages = cut_pages(texts, teacher.tokenizer, recipe.texts)
     if len(whole) > 1:
         once(lambda: write_text(out / RECIPE, recipe_text(recipe)))
@@ -81,20 +84,39 @@ def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> l
     return [cell.folder for cell in whole]
 
 
+def run_language_teacher(recipe: LanguageRecipe, cache: Path, *, command: str) -> Path:
+    """Train the teacher of a recipe into `cache`, unless it is there; the folder of its model.
+
+    Raises:
+        ConfigError: If the teacher needs no training.
+    """
+    with main_first():
+        texts = load_texts(recipe.texts)
+    bench = Bench(recipe=recipe, texts=texts, cache=cache, command=command)
+    if recipe.teacher.model is not None and not recipe.teacher.tune:
+        raise ConfigError(
+            f"the teacher {recipe.teacher.model} is used as it is. Set teacher.tune=true to train it first."
+        )
+    folder = make_teacher(bench)[1]
+    assert folder is not None
+    return _model_in(folder)
+
+
 def _run_cell(
     cell: LanguageCell, bench: Bench, teacher: LanguageNetwork, teacher_folder: Path | None, pages: Pages
 ) -> None:
     """One method with one seed."""
     recipe, method = cell.recipe, cell.recipe.methods[cell.name]
-    completions = getattr(method, "completions", Completions())
     if Workplace(path=cell.folder).is_finished:
         return
+    completions, texts = getattr(method, "completions", Completions()), bench.texts
     if completions.teacher:
-        pages = _by_teacher(bench, teacher, pages, completions)
+        texts = _by_teacher(bench, teacher, pages, completions)
+        pages = cut_pages(texts, teacher.tokenizer, recipe.texts)
     stage = LanguageStage(
         kind="distill",
         name=cell.name,
-        texts=bench.texts,
+        texts=texts,
         pages=pages,
         student=make_student(bench, teacher, seed=cell.seed),
         teacher=teacher,
@@ -108,21 +130,19 @@ def _run_cell(
     run_language_stage(stage, None if teacher_folder is None else _model_in(teacher_folder))
 
 
-def _by_teacher(bench: Bench, teacher: LanguageNetwork, pages: Pages, completions: Completions) -> Pages:
-    """The passages with the teacher's own completions."""
-    recipe = bench.recipe
-    device = make_accelerator(recipe.training).device
-    path = bench.cache / f"completions-{bench.texts.fingerprint}-{completions.max_new}.jsonl"
+def _by_teacher(
+    bench: Bench, teacher: LanguageNetwork, pages: Pages, completions: Completions
+) -> Conversations:
+    """The texts with the teacher's own completions, kept beside the networks."""
+    name = fingerprint(describe.fingerprint(teacher), bench.texts.fingerprint, plain(completions))
+    path = bench.cache / f"completions-{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = teacher_rows(
-        bench.texts,
-        pages,
-        teacher.to(device),
-        path,
-        max_new=completions.max_new,
-        begin=recipe.writing.begin,
-    )
-    return cut_pages(bench.texts, teacher.tokenizer, recipe.texts, rows)
+    device = make_accelerator(bench.recipe.training).device
+    begin = bench.recipe.writing.begin
+    with main_first():
+        return by_teacher(
+            bench.texts, pages, teacher.to(device), path, max_new=completions.max_new, begin=begin
+        )
 
 
 def _model_in(folder: Path) -> Path:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 
 from lmdistill.core.seeding import derive, generator
-from lmdistill.core.types import Batch, Completions
+from lmdistill.core.language import Completions
+from lmdistill.core.types import Batch
 from lmdistill.data.feed import Feed
 from lmdistill.data.language_batches import batch_of, prompts_of
 from lmdistill.models.causal import LanguageNetwork

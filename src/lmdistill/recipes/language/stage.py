@@ -9,7 +9,8 @@ from typing import Any, Literal, cast
 import torch
 
 from lmdistill.core.storage import write_text
-from lmdistill.core.types import Completions, Method, Net
+from lmdistill.core.language import Completions
+from lmdistill.core.types import Method, Net
 from lmdistill.data.conversations import Conversations
 from lmdistill.data.feed import Feed
 from lmdistill.engine.device import make_accelerator
