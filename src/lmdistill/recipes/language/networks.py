@@ -3,9 +3,10 @@
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.types import Net
 from lmdistill.data.conversations import Conversations
 from lmdistill.data.stories import stories_tokenizer
 from lmdistill.engine.training import Training
@@ -81,22 +82,34 @@ class Bench:
 def make_teacher(bench: Bench) -> tuple[LanguageNetwork, Path | None]:
     """The teacher of a recipe, and the folder of the run that trained it, if one did.
 
+    What would go wrong with students and methods goes wrong before the teacher is trained.
+
     Raises:
-        ModelError: If it cannot be loaded.
+        ModelError: If it cannot be loaded, or no student can be made of it.
+        MismatchError: If a method cannot be used with them.
     """
     settings = bench.recipe.teacher
     if settings.model is None:
         network = _shaped(settings.shape, _tokenizer(bench), bench.recipe, seed=settings.training.seed)
-        return bench.tuned(network, settings.training, "teacher")
-    network = load_causal(settings.model, trust_remote_code=settings.trust_remote_code)
-    if settings.tune:
+    else:
+        network = load_causal(settings.model, trust_remote_code=settings.trust_remote_code)
+    student = cut_student(bench, network, seed=bench.recipe.seeds[0])
+    for method in bench.recipe.methods.values():
+        method.check(cast(Net, student), cast(Net, network))
+    if settings.model is None or settings.tune:
         return bench.tuned(network, settings.training, "teacher")
     place = Path(settings.model)
     return network, place if place.is_dir() else None
 
 
 def make_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
-    """A new student: cut from the teacher, in a shape of its own, or another model; warmed up where asked.
+    """A new student, warmed up where that is asked for; see `cut_student`."""
+    student, warm = cut_student(bench, teacher, seed=seed), bench.recipe.student.warm
+    return student if warm is None else bench.tuned(student, replace(warm, seed=seed), "warm-student")[0]
+
+
+def cut_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
+    """A new student: cut from the teacher, in a shape of its own, or another model.
 
     Raises:
         ModelError: If the layers do not exist, the family cannot be cut, or a model cannot be loaded.
@@ -106,14 +119,11 @@ def make_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> Langua
     if settings.model is not None:
         student = load_causal(settings.model)
         align(student, teacher)
-    elif settings.shape is not None:
-        student = _shaped(settings.shape, teacher.tokenizer, bench.recipe, seed=seed)
-    else:
-        student = truncate(teacher, layers=settings.layers, keep=settings.keep)
-        student = randomised(student, seed=seed) if settings.init == "random" else student
-    if settings.warm is None:
         return student
-    return bench.tuned(student, replace(settings.warm, seed=seed), "warm-student")[0]
+    if settings.shape is not None:
+        return _shaped(settings.shape, teacher.tokenizer, bench.recipe, seed=seed)
+    student = truncate(teacher, layers=settings.layers, keep=settings.keep)
+    return randomised(student, seed=seed) if settings.init == "random" else student
 
 
 def _shaped(shape: Shape, tokenizer: Any, recipe: LanguageRecipe, *, seed: int) -> LanguageNetwork:

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.storage import write_text
-from lmdistill.core.types import Net
 from lmdistill.core.language import Completions
 from lmdistill.data.conversations import Conversations
 from lmdistill.engine.device import make_accelerator
@@ -72,8 +70,6 @@ def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> l
         texts = load_texts(recipe.texts)
     bench = Bench(recipe=recipe, texts=texts, cache=out.parent / "teachers", command=command)
     teacher, teacher_folder = make_teacher(bench)
-    for method in recipe.methods.values():
-        method.check(cast(Net, teacher), cast(Net, teacher))
     pages = cut_pages(texts, teacher.tokenizer, recipe.texts)
     if len(whole) > 1:
         once(lambda: write_text(out / RECIPE, recipe_text(recipe)))

@@ -8,7 +8,8 @@ from typing import Literal
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.types import Method
 from lmdistill.engine.training import Optimizer, Training
-from lmdistill.methods import ATKD
+from lmdistill.methods import ATKD, CLASSIFIER_METHODS, LANGUAGE_METHODS
+from lmdistill.recipes.limits import require_kind, require_runs
 
 
 def _training() -> Training:
@@ -165,3 +166,7 @@ class LanguageRecipe:
 
     seeds: tuple[int, ...] = (0,)
     """A run for each."""
+
+    def __post_init__(self) -> None:
+        require_runs(self.methods, self.seeds)
+        require_kind(self.methods, CLASSIFIER_METHODS, "is for classifiers and scorers", LANGUAGE_METHODS)
