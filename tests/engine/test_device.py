@@ -7,16 +7,16 @@ import torch
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.engine.device import make_accelerator
-from lmdistill.methods import KD, METHODS
+from lmdistill.methods import KD, CLASSIFIER_METHODS
 from tests.engine.corpus import Run, course
 from tests.recipes.small import ROOT, environment
 from tests.tiny import make_batch, tiny
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CLASSIFIER_METHODS)
 def test_bfloat16_gives_nearly_the_same_first_steps(name, tmp_path):
-    full = Run(METHODS[name](), tmp_path / "full", course(), stop_at=2)
-    half = Run(METHODS[name](), tmp_path / "half", course(precision="bf16"), stop_at=2)
+    full = Run(CLASSIFIER_METHODS[name](), tmp_path / "full", course(), stop_at=2)
+    half = Run(CLASSIFIER_METHODS[name](), tmp_path / "half", course(precision="bf16"), stop_at=2)
     assert half.curve == pytest.approx(full.curve, rel=5e-2)
     assert half.curve != pytest.approx(full.curve, rel=1e-6)
 

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from lmdistill.core.errors import DivergedError, MismatchError
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.training import Optimizer
-from lmdistill.methods import KD, METHODS, FineTune
+from lmdistill.methods import KD, CLASSIFIER_METHODS, FineTune
 from lmdistill.schedules.rates import rate
 from tests.engine.broken import Broken
 from tests.engine.corpus import Run, course, feed, same
@@ -52,9 +52,9 @@ def test_without_a_limit_the_gradient_is_left_alone(tmp_path):
     assert free.curve == wide.curve != tight.curve
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CLASSIFIER_METHODS)
 def test_the_parts_of_every_step_add_up_to_its_loss(name, tmp_path):
-    run = Run(METHODS[name](), tmp_path, course(accumulate=2))
+    run = Run(CLASSIFIER_METHODS[name](), tmp_path, course(accumulate=2))
     assert [step.number for step in run.steps] == list(range(1, 9))
     for step in run.steps:
         assert step.loss == pytest.approx(sum(step.parts.values()), rel=1e-6)

@@ -11,14 +11,18 @@ import torch
 
 from lmdistill.core.errors import LmdistillError
 from lmdistill.engine.processes import is_main, main_first, once, shared, together
-from lmdistill.methods import METHODS
+from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.run import run_recipe
 from tests.engine.broken import Broken
 from tests.engine.corpus import Run, course
+from tests.engine.prose import language_run
 
 CASES = [("kd", 1), ("kd", 2), ("pkd", 1), ("mixkd", 1), ("mixkd", 2)]
 """Methods, and the micro-batches in which each process works off its share."""
+
+LANGUAGE_CASES = [("sft", 1), ("token_kd", 2), ("atkd", 1), ("atkd", 2)]
+"""The same for language models."""
 
 
 def curves(folder):
@@ -26,11 +30,27 @@ def curves(folder):
     found = {}
     for name, accumulate in CASES:
         training = course(accumulate=accumulate, checkpoint_every=3, eval_every=2, keep="best")
-        run = Run(METHODS[name](), folder / f"{name}-{accumulate}", training, evaluate=score)
+        run = Run(CLASSIFIER_METHODS[name](), folder / f"{name}-{accumulate}", training, evaluate=score)
         found[f"{name}-{accumulate}"] = {
             "curve": run.curve,
             "counts": [step.count for step in run.steps],
             "scores": [scores["weight"] for _, scores in run.scores],
+            "best": run.fitted.best_step,
+            "weights": {name: float(value.double().norm()) for name, value in run.weights.items()},
+        }
+    return found | language_curves(folder)
+
+
+def language_curves(folder):
+    """The same for language models; the split of ATKD must see the tokens of the other process."""
+    found = {}
+    for name, accumulate in LANGUAGE_CASES:
+        training = course(accumulate=accumulate, checkpoint_every=3)
+        run = language_run(LANGUAGE_METHODS[name](), folder / f"{name}-{accumulate}", training)
+        found[f"{name}-{accumulate}"] = {
+            "curve": run.curve,
+            "counts": [step.count for step in run.steps],
+            "scores": [],
             "best": run.fitted.best_step,
             "weights": {name: float(value.double().norm()) for name, value in run.weights.items()},
         }

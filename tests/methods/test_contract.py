@@ -1,4 +1,4 @@
-"""What every method must do; a new entry of METHODS is tested here without a new test."""
+"""What every method must do; a new entry of CLASSIFIER_METHODS is tested here without a new test."""
 
 import dataclasses
 
@@ -8,11 +8,11 @@ from torch.nn.functional import pad
 
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.types import Method
-from lmdistill.methods import METHODS
+from lmdistill.methods import CLASSIFIER_METHODS
 from tests.tiny import make_batch, tiny
 
 
-@pytest.fixture(params=METHODS.values(), ids=METHODS.keys())
+@pytest.fixture(params=CLASSIFIER_METHODS.values(), ids=CLASSIFIER_METHODS.keys())
 def method(request):
     return request.param()
 

@@ -7,17 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, kl_div
 
-from lmdistill.core.errors import ConfigError
+from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.objectives.divergence import (
     DIVERGENCES,
     IMITATIONS,
+    divergence_named,
     forward_kl,
     imitation,
     jensen_shannon,
     logit_mse,
     reverse_kl,
+    skew_forward_kl,
+    skew_reverse_kl,
     soft_cross_entropy,
+    total_variation,
 )
+
+SECOND_ORDER = [*(name for name in DIVERGENCES if name != "total_variation"), "soft_cross_entropy"]
 
 
 @st.composite
@@ -117,7 +123,7 @@ def test_values_and_gradients_are_finite_for_extreme_logits(name):
     assert torch.isfinite(student.grad).all()
 
 
-@pytest.mark.parametrize("name", [*DIVERGENCES, "soft_cross_entropy"])
+@pytest.mark.parametrize("name", SECOND_ORDER)
 def test_gradients_keep_their_size_as_the_temperature_grows(name):
     def gradient(temperature):
         logits = torch.tensor([[0.10, -0.20, 0.05]], dtype=torch.float64, requires_grad=True)
@@ -147,3 +153,77 @@ def test_half_precision_logits_are_lifted(name):
     value = imitation(name, student, teacher)
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, imitation(name, student.float(), teacher.float()))
+
+
+def test_total_variation_of_a_hand_computed_pair():
+    # teacher (3/4, 1/4), student (1/2, 1/2): half of 1/4 + 1/4
+    teacher, student = torch.tensor([[math.log(3), 0.0]]), torch.zeros(1, 2)
+    torch.testing.assert_close(total_variation(student, teacher), torch.tensor([0.25]))
+
+
+@given(pair=logit_pairs())
+@settings(deadline=None, max_examples=50)
+def test_total_variation_is_symmetric_bounded_and_below_the_root_of_half_the_kl(pair):
+    a, b = pair
+    torch.testing.assert_close(total_variation(a, b), total_variation(b, a), atol=1e-12, rtol=0)
+    assert (total_variation(a, b) <= 1 + 1e-12).all()
+    assert (total_variation(a, b) <= (forward_kl(a, b) / 2).clamp(min=0).sqrt() + 1e-7).all()  # Pinsker
+
+
+def test_the_gradient_of_total_variation_grows_with_the_temperature_under_its_square():
+    teacher, grads = torch.tensor([[-0.1, 0.3, 0.0]], dtype=torch.float64), []
+    for temperature in (100.0, 200.0):
+        leaf = torch.tensor([[0.1, -0.2, 0.05]], dtype=torch.float64, requires_grad=True)
+        imitation("total_variation", leaf, teacher, temperature=temperature).sum().backward()
+        grads.append(leaf.grad)
+    torch.testing.assert_close(grads[1], 2 * grads[0], rtol=0.01, atol=0)
+
+
+@pytest.mark.parametrize("skew", [0.1, 0.5, 0.9])
+def test_skew_divergences_match_a_rewrite_in_numpy(skew):
+    student, teacher = torch.randn(2, 5, 7, dtype=torch.float64)
+    p, q = teacher.softmax(-1).numpy(), student.softmax(-1).numpy()
+    forward = (p * np.log(p / (skew * p + (1 - skew) * q))).sum(-1)
+    reverse = (q * np.log(q / ((1 - skew) * p + skew * q))).sum(-1)
+    for ours, expected in (
+        (skew_forward_kl(student, teacher, skew=skew), forward),
+        (skew_reverse_kl(student, teacher, skew=skew), reverse),
+    ):
+        torch.testing.assert_close(ours, torch.from_numpy(expected), rtol=1e-10, atol=0)
+
+
+@given(pair=logit_pairs(), skew=st.floats(0.05, 0.95))
+@settings(deadline=None, max_examples=50)
+def test_skew_divergences_are_bounded_and_below_the_plain_ones(pair, skew):
+    student, teacher = pair
+    for skewed, plain in ((skew_forward_kl, forward_kl), (skew_reverse_kl, reverse_kl)):
+        value = skewed(student, teacher, skew=skew)
+        assert (value <= -math.log(skew) + 1e-12).all()
+        assert (value <= (1 - skew) * plain(student, teacher) + 1e-10).all()  # convexity
+
+
+@pytest.mark.parametrize("skew", [0.0, 1.0, 2.0])
+def test_skew_divergences_refuse_their_ends(skew):
+    with pytest.raises(ConfigError, match=rf"skew must be in \(0, 1\), got {skew}"):
+        skew_reverse_kl(torch.zeros(1, 2), torch.zeros(1, 2), skew=skew)
+    with pytest.raises(ConfigError, match=rf"skew must be in \(0, 1\), got {skew}"):
+        divergence_named("skew_forward_kl", skew=skew)
+
+
+def test_a_named_divergence_has_its_setting_and_no_other():
+    student, teacher = torch.randn(2, 5, 7)
+    for name, plain in DIVERGENCES.items():
+        ours = divergence_named(name, beta=0.2, skew=0.3)(student, teacher)
+        settings = {
+            "jensen_shannon": {"beta": 0.2},
+            "skew_forward_kl": {"skew": 0.3},
+            "skew_reverse_kl": {"skew": 0.3},
+        }
+        assert torch.equal(ours, plain(student, teacher, **settings.get(name, {})))
+
+
+def test_an_unknown_divergence_is_named_with_its_nearest():
+    with pytest.raises(
+        UnknownNameError, match=r"no divergence is called 'forward_k'\. Did you mean 'forward_kl'"
+    ):
+        divergence_named("forward_k")

@@ -18,7 +18,7 @@ INSIDE: Mapping[str, set[str]] = {
     "models": {"core"},
     "methods": {"core", "objectives", "schedules", "data.mixup"},
     "engine": {"core", "schedules"},
-    "evaluation": {"core", "data"},
+    "evaluation": {"core", "data", "objectives"},
     "export": {"core", "models"},
     "report": {"core"},
     "recipes": {
@@ -40,7 +40,7 @@ OUTSIDE: Mapping[str, set[str]] = {
     "core": {"torch", "numpy", "jaxtyping"},
     "objectives": {"torch", "jaxtyping"},
     "schedules": set(),
-    "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "transformers"},
+    "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "tokenizers", "transformers"},
     "models": {"torch", "jaxtyping", "transformers", "safetensors"},
     "methods": {"torch", "jaxtyping"},
     "engine": {"torch", "accelerate", "rich", "safetensors"},
@@ -52,7 +52,9 @@ OUTSIDE: Mapping[str, set[str]] = {
 }
 
 EXTRAS: Mapping[str, set[str]] = {
-    "data.augment": {"nltk"}
+    "data.augment": {"nltk"},
+    "evaluation.generations": {"rouge_score"},
+    "models.adapters": {"peft"},
 }  # optional packages, and the only ones who may ask for them
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lmdistill.data.collate import Collator
-from lmdistill.methods import METHODS, MixKD
+from lmdistill.methods import CLASSIFIER_METHODS, MixKD
 from tests.engine.corpus import Run, course, feed, rows
 from tests.tiny import tiny
 
@@ -15,7 +15,7 @@ TOLERANCE = 1e-5
 
 def every_method():
     """One of each name, and what mixes differently."""
-    plain = {name: make() for name, make in METHODS.items()}
+    plain = {name: make() for name, make in CLASSIFIER_METHODS.items()}
     return {
         **plain,
         "mixkd, partners from train": MixKD(partner="train"),
@@ -54,8 +54,8 @@ def test_micro_batches_may_be_uneven(accumulate, tmp_path):
 def test_scores_accumulate_too(tmp_path):
     data, students = rows(classes=1), [tiny(seed=2, classes=1) for _ in range(2)]
     runs = [
-        Run(METHODS["finetune"](), tmp_path / str(accumulate), student=student,
-            batches=feed(METHODS["finetune"](), course(accumulate=accumulate), data))
+        Run(CLASSIFIER_METHODS["finetune"](), tmp_path / str(accumulate), student=student,
+            batches=feed(CLASSIFIER_METHODS["finetune"](), course(accumulate=accumulate), data))
         for accumulate, student in zip((1, 4), students, strict=True)
     ]  # fmt: skip
     close(*runs)

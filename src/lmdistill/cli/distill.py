@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.tables import show
+from lmdistill.recipes.language.run import run_language_recipe
+from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.run import run_recipe
 
@@ -26,5 +28,8 @@ def distill(
     """Do what a recipe says: teacher, students, evaluation, report."""
     chosen = read_recipe(recipe, set_ or [])
     command = shlex.join(["lmdistill", *sys.argv[1:]])
-    run_recipe(chosen, out, command=command)
+    if isinstance(chosen, LanguageRecipe):
+        run_language_recipe(chosen, out, command=command)
+    else:
+        run_recipe(chosen, out, command=command)
     show([out], order=tuple(chosen.methods))

@@ -8,7 +8,8 @@ from rich.table import Table
 from lmdistill.cli.distill import Overrides
 from lmdistill.cli.tables import results
 from lmdistill.recipes.evaluate import evaluate as run_evaluation
-from lmdistill.report.tables import CORRELATIONS
+from lmdistill.recipes.language.evaluate import evaluate_language, is_writer
+from lmdistill.report.metrics import manner
 
 
 def evaluate(
@@ -18,6 +19,9 @@ def evaluate(
     set_: Overrides = None,
 ) -> None:
     """Print the task's metrics of a run's student, or of any classifier."""
+    if is_writer(target, set_ or []):
+        _show_language(target, set_ or [])
+        return
     table = Table(show_edge=False)
     for title in ("split", "examples", "metric", "value", "constant answer"):
         table.add_column(title, justify="left" if title in {"split", "metric"} else "right")
@@ -27,10 +31,21 @@ def evaluate(
             table.add_row(
                 found.split,
                 str(found.examples),
-                f"{metric}{' × 100' if metric in CORRELATIONS else ', %'}",
-                f"{100 * value:.2f}",
-                "–" if floor is None else f"{100 * floor:.2f}",
+                manner(metric).title,
+                manner(metric).text(value),
+                manner(metric).text(floor),
             )
         for name, value in found.calibration.items():
             table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{value:.4f}", "–")
+    results().print(table)
+
+
+def _show_language(target: str, overrides: list[str]) -> None:
+    """Print how well a language model predicts dev passages."""
+    passages, metrics = evaluate_language(target, overrides)
+    table = Table(show_edge=False)
+    for title in ("passages", "metric", "value"):
+        table.add_column(title, justify="left" if title == "metric" else "right")
+    for metric, value in metrics.items():
+        table.add_row(str(passages), metric.replace("_", " "), f"{value:.4f}")
     results().print(table)

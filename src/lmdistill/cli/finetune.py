@@ -9,6 +9,8 @@ import typer
 
 from lmdistill.cli.distill import Overrides
 from lmdistill.cli.messages import say
+from lmdistill.recipes.language.run import run_language_teacher
+from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.run import run_teacher
 
@@ -21,7 +23,9 @@ def finetune(
     set_: Overrides = None,
 ) -> None:
     """Fine-tune the teacher of a recipe, once, and say where it is."""
-    folder = run_teacher(
-        read_recipe(recipe, set_ or []), out, command=shlex.join(["lmdistill", *sys.argv[1:]])
-    )
+    chosen, command = read_recipe(recipe, set_ or []), shlex.join(["lmdistill", *sys.argv[1:]])
+    if isinstance(chosen, LanguageRecipe):
+        folder = run_language_teacher(chosen, out, command=command)
+    else:
+        folder = run_teacher(chosen, out, command=command)
     say(str(folder))

@@ -8,9 +8,11 @@ from typing import Any, NoReturn
 
 import typer
 
+from lmdistill.cli.demo import demo
 from lmdistill.cli.distill import distill
 from lmdistill.cli.evaluate import evaluate
 from lmdistill.cli.finetune import finetune
+from lmdistill.cli.generate import generate
 from lmdistill.cli.listing import listing
 from lmdistill.cli.measure import measure
 from lmdistill.cli.messages import complain, speak
@@ -36,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a large language model into a small one that keeps its quality.",
 )
-for command in (distill, finetune, evaluate, predict, measure, submit, report):
+for command in (demo, distill, finetune, evaluate, predict, measure, generate, submit, report):
     app.command()(command)
 app.command("list")(listing)
 

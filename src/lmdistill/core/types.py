@@ -78,6 +78,28 @@ class Outputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Head:
+    """The output layer of a language model: how a state becomes one logit for each vocabulary entry."""
+
+    weight: Float[Tensor, "v d"]
+    """Output matrix."""
+
+    bias: Float[Tensor, " v"] | None = None
+    """Added to the products."""
+
+    scale: float = 1.0
+    """Every logit is multiplied by this."""
+
+    softcap: float | None = None
+    """Logits are bent into (-softcap, softcap) by a hyperbolic tangent, after the scale; None leaves them."""
+
+    def logits(self, states: Float[Tensor, "*n d"]) -> Float[Tensor, "*n v"]:
+        """The logits of each state, all at once."""
+        found = torch.nn.functional.linear(states, self.weight, self.bias) * self.scale
+        return found if self.softcap is None else self.softcap * torch.tanh(found / self.softcap)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mixed:
     """Interpolated examples: original i with its partner, `share` of the first and the rest of the second."""
 
@@ -131,6 +153,9 @@ class Batch:
     mixed: Mixed | None = None
     """Interpolated examples, for methods that ask for them with `mixing`."""
 
+    survey: "Survey | None" = None
+    """What a method has found out about the whole step, for methods that are a `Surveyor`."""
+
     count: int = 0
     """Scored positions, counted by the collator: the one denominator of every loss on this batch."""
 
@@ -142,6 +167,23 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """Copy with every tensor on `device`."""
         return moved(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A first look at a batch, and at everything else that belongs to its step."""
+
+    own: Float[Tensor, " n"]
+    """One number for each scored position of this batch, in the order of `inputs[scored]`."""
+
+    states: Float[Tensor, "n d"]
+    """The teacher's final states there, so that it need not run again."""
+
+    head: Head
+    """The teacher's output layer."""
+
+    step: Float[Tensor, " s"]
+    """The numbers of all micro-batches and processes of the step, these included; their order means nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

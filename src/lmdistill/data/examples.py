@@ -155,7 +155,7 @@ def _refusal(flaw: Flaw, place: str, row: Row, reading: Reading) -> str:
     return f"{place}: the row has too few fields. Mend it."
 
 
-def _unwrapped(error: DatasetGenerationError) -> Exception:
+def unwrapped(error: DatasetGenerationError) -> Exception:
     """What went wrong while examples were written, as one of our errors."""
     cause: BaseException | None = error.__cause__
     if isinstance(cause, DataError):
@@ -199,7 +199,7 @@ def build(rows: Rows, reading: Reading) -> tuple[Dataset, tuple[str, ...]]:
                 fingerprint=fingerprint(rows.key, reading.key),
             )
         except DatasetGenerationError as error:
-            raise _unwrapped(error) from error
+            raise unwrapped(error) from error
         kept, notes = _without_flaws(table, reading) if reading.tolerated else (table, [])
     if not kept.num_rows:
         raise DataError(f"{rows.name}: none of the {table.num_rows} rows can be used ({'; '.join(notes)}).")

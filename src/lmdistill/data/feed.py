@@ -1,13 +1,22 @@
 """Plans and collators as torch data loaders."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch.utils.data import DataLoader
 
 from lmdistill.core.types import Batch
-from lmdistill.data.collate import Collator
-from lmdistill.data.sampling import Plan
+from lmdistill.data.sampling import Draw, Plan
+
+
+@runtime_checkable
+class Batcher(Protocol):
+    """Makes the batch of a draw: `Collator` for classes and scores, `LanguageCollator` for next tokens."""
+
+    def __getitem__(self, draw: Draw) -> Batch:
+        """The rows of one draw as a batch."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +26,7 @@ class Feed:
     plan: Plan
     """Which rows meet in which step."""
 
-    collator: Collator
+    collator: Batcher
     """How rows become batches."""
 
     workers: int = 0
@@ -46,3 +55,7 @@ class Feed:
             num_workers=self.workers,
             generator=torch.Generator().manual_seed(0),
         )
+
+    def renew(self, window: list[Batch], student: object, step: int) -> list[Batch]:
+        """The batches as they are: what they hold does not depend on the student."""
+        return window

@@ -16,7 +16,7 @@ from lmdistill.data.text_file import open_text, require_file
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet")
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Objects of a JSON lines file, with line numbers."""
     with open_text(path, newline="\n") as file:
         for number, line in enumerate(file, 1):
@@ -38,11 +38,11 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _json_rows(path: Path) -> Rows:
     """Rows of a JSON lines file; the first object names the columns."""
-    header = tuple(next(_json_lines(path), (0, {}))[1])
+    header = tuple(next(json_lines(path), (0, {}))[1])
     require_header(path, header)
 
     def read() -> Iterator[Row]:
-        for number, value in _json_lines(path):
+        for number, value in json_lines(path):
             if set(value) != set(header):
                 odd = sorted(set(header) ^ set(value))[0]
                 state = "misses" if odd in header else "adds"

@@ -20,8 +20,12 @@ GLUE = "nyu-mll/glue"
 DEV_NAMES = ("dev", "validation", "valid", "val", "eval")
 
 
-def _fetch(name: str, config: str | None) -> DatasetDict:
-    """All splits of a data set; one line with what to do when it cannot be had."""
+def fetch(name: str, config: str | None) -> DatasetDict:
+    """All splits of a data set of the hub, or of a folder that `datasets` reads.
+
+    Raises:
+        DataError: It cannot be had, with what to do.
+    """
     try:
         with quiet_unless_terminal():
             if Path(name).is_dir() and (Path(name) / "dataset_dict.json").is_file():
@@ -79,7 +83,7 @@ def load_glue(spec: TaskSpec) -> Task:
     Raises:
         DataError: It is neither on the hub nor in the cache, with what to do.
     """
-    return glue_task(spec, _fetch(GLUE, spec.hub), f"{GLUE} ({spec.hub})")
+    return glue_task(spec, fetch(GLUE, spec.hub), f"{GLUE} ({spec.hub})")
 
 
 def load_hub(name: str, choices: Choices) -> Task:
@@ -95,7 +99,7 @@ def load_hub(name: str, choices: Choices) -> Task:
         DataError: It cannot be had, or used.
     """
     repository, _, config = (name, "", "") if Path(name).is_dir() else name.partition(":")
-    found: Mapping[Any, Dataset] = _fetch(repository, config or None)
+    found: Mapping[Any, Dataset] = fetch(repository, config or None)
     tables = {str(split): hub_rows(f"{name}, {split}", table) for split, table in found.items()}
     if "train" not in tables:
         raise DataError(f"{name} has no split 'train'; it has: {', '.join(tables)}. Save its rows to a file.")

@@ -36,6 +36,10 @@ class Feed(Protocol):
         """From step `start` on, a list of micro-batches a step: the share of one of several processes."""
         ...
 
+    def renew(self, window: list[Batch], student: nn.Module, step: int) -> list[Batch]:
+        """What the student learns from instead in this step; a feed that samples from it writes new batches."""
+        ...
+
 
 def fit(
     method: Method,
@@ -80,7 +84,7 @@ def fit(
         if training.patience and state.stale >= training.patience:
             break
         seed_everything(training.seed, "step", state.step, place)
-        terms = learner.gradients(window)
+        terms = learner.gradients(feed.renew(window, student, state.step))
         require_finite(terms, state.step + 1, window)
         now = _rate(training, state.step, total)
         learner.update(now)

@@ -2,7 +2,7 @@
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -11,6 +11,7 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from lmdistill.core.errors import DivergedError
+from lmdistill.core.language import LanguageNet, Surveyor
 from lmdistill.core.types import Batch, Method, Net
 from lmdistill.engine.training import Optimizer, Training
 
@@ -74,15 +75,15 @@ class Learner:
         Args:
             window: This process's micro-batches.
         """
-        device = self.accelerator.device
         self.network.train()
+        window = self._surveyed([batch.to(self.accelerator.device) for batch in window])
         count = self._total(torch.tensor(float(sum(batch.count for batch in window))))
         sums: dict[str, Tensor] = {}
         for number, batch in enumerate(window, start=1):
             alone = nullcontext() if number == len(window) else self.accelerator.no_sync(self.network)
             with alone:
                 with self._precision():
-                    terms = self.method.losses(self.forward, self.teacher, batch.to(device))
+                    terms = self.method.losses(self.forward, self.teacher, batch)
                 # Processes average their gradients; times their number, that is the sum.
                 self.accelerator.backward(sum(terms.values()) * (self.accelerator.num_processes / count))
             sums = {name: sums.get(name, 0.0) + value.detach() for name, value in terms.items()}
@@ -100,6 +101,25 @@ class Learner:
         self.optimizer.step()
         self.optimizer.zero_grad()
 
+    def _surveyed(self, window: list[Batch]) -> list[Batch]:
+        """The same batches, each with a view of the whole step, for methods that ask for one."""
+        method = self.method
+        if not isinstance(method, Surveyor) or not method.surveys:
+            return window
+        with torch.no_grad(), self._precision():
+            found = [method.survey(self.teacher, batch) for batch in window]
+        step = self._gathered(torch.cat([one.own for one in found]))
+        return [
+            replace(batch, survey=replace(one, step=step)) for batch, one in zip(window, found, strict=True)
+        ]
+
+    def _gathered(self, values: Tensor) -> Tensor:
+        """The values of all processes, which need not have equally many, one after another."""
+        sizes = self.accelerator.gather(torch.tensor([len(values)], device=values.device)).tolist()
+        padded = self.accelerator.gather(self.accelerator.pad_across_processes(values))
+        parts = cast(Tensor, padded).view(len(sizes), -1)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
     def _precision(self) -> torch.autocast:
         """Forward passes in the recipe's arithmetic."""
         mixed = self.training.precision == "bf16"
@@ -115,8 +135,9 @@ def make_learner(
 ) -> Learner:
     """Hand student and optimizer to accelerate; move the teacher to the device and switch its dropout off."""
     network, optimizer = accelerator.prepare(student, _adamw(student, training.optimizer))
-    for name in Net.__annotations__ if network is not student else ():
-        setattr(network, name, getattr(student, name))  # methods ask for them, and a wrapper has none
+    for name in (*Net.__annotations__, *LanguageNet.__annotations__) if network is not student else ():
+        if hasattr(student, name):  # methods ask for them, and a wrapper has none
+            setattr(network, name, getattr(student, name))
     if isinstance(teacher, nn.Module):
         teacher.to(accelerator.device).eval()
     return Learner(

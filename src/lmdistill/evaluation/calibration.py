@@ -1,9 +1,10 @@
 """Whether a classifier that is 80 % sure is right 80 % of the time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 
 from lmdistill.core.errors import ConfigError
@@ -55,11 +56,29 @@ def reliability(
         >>> reliability(np.array([0, 1]), np.log([[0.75, 0.25]] * 2), num_bins=2)[1].accuracy
         0.5
     """
+    probabilities = _probabilities(labels, logits)
+    right = probabilities.argmax(axis=1) == labels
+    return binned(probabilities.max(axis=1), right, num_bins=num_bins)
+
+
+def binned(
+    confidence: Float[np.ndarray, " b"], right: Bool[np.ndarray, " b"], *, num_bins: int = NUM_BINS
+) -> tuple[Bin, ...]:
+    """The same from what is left of the logits.
+
+    Args:
+        confidence: Probability of the top class, in [0, 1].
+        right: Whether it is the label.
+        num_bins: Bins of [0, 1], >= 1.
+
+    Returns:
+        `num_bins` bins, the least confident first.
+
+    Raises:
+        ConfigError: `num_bins` is below 1.
+    """
     if num_bins < 1:
         raise ConfigError(f"num_bins must be at least 1, got {num_bins}.")
-    probabilities = _probabilities(labels, logits)
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
     edges = np.arange(num_bins + 1) / num_bins
     place = np.searchsorted(edges[1:-1], confidence, side="left")  # a value on an edge goes below it
     bins = []
@@ -76,6 +95,16 @@ def reliability(
             )
         )
     return tuple(bins)
+
+
+def calibration_gap(bins: Sequence[Bin]) -> float:
+    """Mean distance of confidence and accuracy over the examples of all bins, in [0, 1]; 0 without any."""
+    gaps = [
+        bin_.count * abs(bin_.accuracy - bin_.confidence)
+        for bin_ in bins
+        if bin_.accuracy is not None and bin_.confidence is not None
+    ]
+    return float(sum(gaps) / max(1, sum(bin_.count for bin_ in bins)))
 
 
 def expected_calibration_error(
@@ -106,12 +135,7 @@ def expected_calibration_error(
         Guo et al., "On Calibration of Modern Neural Networks", 2017, equation 3, bins of their
         experiments. Deviation: none.
     """
-    error = sum(
-        bin_.count * abs(bin_.accuracy - bin_.confidence)
-        for bin_ in reliability(labels, logits, num_bins=num_bins)
-        if bin_.accuracy is not None and bin_.confidence is not None
-    )
-    return float(error / len(labels))
+    return calibration_gap(reliability(labels, logits, num_bins=num_bins))
 
 
 def brier(labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:

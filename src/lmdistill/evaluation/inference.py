@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lmdistill.core.errors import DataError
+from lmdistill.core.language import LanguageNet
 from lmdistill.core.types import Batch, Net
 
 
 @contextmanager
-def evaluating(net: Net) -> Iterator[None]:
+def evaluating(net: Net | LanguageNet) -> Iterator[None]:
     """No dropout and no gradients inside the block; afterwards every module is in the mode it was in.
 
     `no_grad` and not `inference_mode`: some models keep tensors that they make on the way (rotary

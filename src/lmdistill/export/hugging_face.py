@@ -1,21 +1,25 @@
 """Students as folders that plain transformers loads."""
 
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
 
 from lmdistill.core.errors import ModelError
 from lmdistill.core.storage import atomic_folder
+from lmdistill.models.adapters import merged
+from lmdistill.models.causal import AnyNetwork, LanguageNetwork
 from lmdistill.models.network import Network
 from lmdistill.models.quiet import quiet
 
 
-def save(network: Network, folder: str | Path, *, card: str | None = None) -> None:
+def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) -> None:
     """Write a network so that plain transformers loads it and gives the same logits.
 
-    That is `AutoModelForSequenceClassification.from_pretrained(folder)`, without this package. Weights are
-    written as safetensors, in the dtype they have.
+    That is `AutoModelForSequenceClassification.from_pretrained(folder)`, or `AutoModelForCausalLM`, without
+    this package. Weights are written as safetensors, in the dtype they have; adapters are merged into them,
+    and matrices that the model's class ties are written once.
 
     Args:
         network: What to save.
@@ -25,7 +29,7 @@ def save(network: Network, folder: str | Path, *, card: str | None = None) -> No
     Raises:
         ModelError: If the folder holds something else than a model, or cannot be written.
     """
-    folder = Path(folder)
+    folder, network = Path(folder), merged(network)
     _require_no_strangers(folder)
     try:
         with atomic_folder(folder) as part, quiet():
@@ -40,12 +44,15 @@ def save(network: Network, folder: str | Path, *, card: str | None = None) -> No
         ) from error
 
 
-def _weights(network: Network) -> dict[str, Tensor]:
+def _weights(network: Network | LanguageNetwork) -> dict[str, Tensor]:
     """Every tensor in memory of its own; transformers refuses shared ones that its classes do not know of."""
     seen: set[int] = set()
     weights: dict[str, Tensor] = {}
-    for name, tensor in network.model.state_dict().items():
+    known: Any = network.model
+    for name, tensor in known.state_dict().items():
         place = tensor.untyped_storage().data_ptr()
+        if place in seen and name in known.all_tied_weights_keys:
+            continue  # transformers ties it again
         weights[name] = tensor.clone() if place in seen else tensor
         weights[name] = weights[name].contiguous()
         seen.add(place)

@@ -4,13 +4,26 @@ from types import MappingProxyType
 
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.core.types import Method
+from lmdistill.methods.atkd import ATKD
 from lmdistill.methods.finetune import FineTune
 from lmdistill.methods.kd import KD
 from lmdistill.methods.mixkd import MixKD
 from lmdistill.methods.pkd import PKD
+from lmdistill.methods.sft import SFT
+from lmdistill.methods.token_kd import TokenKD
+
+CLASSIFIER_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
+    {"finetune": FineTune, "kd": KD, "mixkd": MixKD, "pkd": PKD}
+)
+"""Methods for networks that give a text a class or a score."""
+
+LANGUAGE_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
+    {"atkd": ATKD, "sft": SFT, "token_kd": TokenKD}
+)
+"""Methods for networks that write text."""
 
 METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
-    {"finetune": FineTune, "kd": KD, "mixkd": MixKD, "pkd": PKD}
+    dict(sorted({**CLASSIFIER_METHODS, **LANGUAGE_METHODS}.items()))
 )
 """Every method, by the name used in recipes and on the command line."""
 
@@ -23,4 +36,16 @@ def method_named(name: str) -> type[Method]:
         raise UnknownNameError("method", name, METHODS) from None
 
 
-__all__ = ["KD", "METHODS", "PKD", "FineTune", "MixKD", "method_named"]
+__all__ = [
+    "ATKD",
+    "CLASSIFIER_METHODS",
+    "KD",
+    "LANGUAGE_METHODS",
+    "METHODS",
+    "PKD",
+    "SFT",
+    "FineTune",
+    "MixKD",
+    "TokenKD",
+    "method_named",
+]

@@ -6,10 +6,10 @@ from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.types import Net
 
 
-def require_teacher(method: str, teacher: Net | None) -> Net:
-    """Return the teacher, or say that one is missing."""
+def require_teacher(method: str, teacher: Net | None, *, without: str = "finetune") -> Net:
+    """Return the teacher, or say that one is missing, and which method can do `without`."""
     if teacher is None:
-        raise MismatchError(f"{method} needs a teacher, got none. Name one, or use method finetune.")
+        raise MismatchError(f"{method} needs a teacher, got none. Name one, or use method {without}.")
     return teacher
 
 

@@ -10,11 +10,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lmdistill.core.fingerprint import LENGTH
-from lmdistill.core.types import Inputs
+from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.network import Network
 
 INCIDENTAL = frozenset({"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"})
 """What a configuration says that changes no output."""
+
+TABLES = ("embeddings", "wpe.", "decoder.embed_positions.")
+"""How the names of embeddings other than those of words begin, in backbones that have them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +39,13 @@ class Description:
         return self.embeddings + self.encoder + self.head
 
 
-def describe(network: Network) -> Description:
+def describe(network: Network | LanguageNetwork) -> Description:
     """Count the parameters of `network`; shared ones once.
 
     Returns:
-        Embeddings are the word embeddings and everything in the backbone under a name that begins with
-        `embeddings`, the encoder is everything else in the backbone but its pooler, the head is the rest.
+        Embeddings are the word embeddings and everything in the backbone under a name that begins with one of
+        `TABLES`, the encoder is everything else in the backbone but its pooler, the head is the rest. Where
+        words are read and written with one matrix, it counts as embeddings.
     """
     backbone = network.model.base_model
     words = {id(p) for p in network.model.get_input_embeddings().parameters()}
@@ -49,7 +53,7 @@ def describe(network: Network) -> Description:
     embeddings = encoder = head = 0
     for parameter in network.model.parameters():
         name = inside.get(id(parameter), "pooler.")
-        if id(parameter) in words or name.startswith("embeddings"):
+        if id(parameter) in words or name.startswith(TABLES):
             embeddings += parameter.numel()
         elif name.startswith("pooler."):
             head += parameter.numel()
@@ -58,8 +62,10 @@ def describe(network: Network) -> Description:
     return Description(embeddings=embeddings, encoder=encoder, head=head)
 
 
-def flops(network: Network, tokens: int) -> int:
+def flops(network: Network | LanguageNetwork, tokens: int) -> int:
     """Floating-point operations of one forward pass of one example of `tokens` tokens.
+
+    A language model writes logits at every one of them.
 
     Counted by torch on the matrix products that run: a product of (m, k) and (k, n) is 2 m n k operations.
     """
@@ -70,12 +76,12 @@ def flops(network: Network, tokens: int) -> int:
     # The counter does not know the CPU's fused attention, so attention is done as plain products here; and it
     # hooks into gradients, which must then be possible.
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        network(Inputs(ids=ids, mask=torch.ones_like(ids)))
+        network.model(input_ids=ids, attention_mask=torch.ones_like(ids))
     network.train(mode)
     return int(counter.get_total_flops())
 
 
-def fingerprint(network: Network) -> str:
+def fingerprint(network: Network | LanguageNetwork) -> str:
     """Sixteen hexadecimal digits that name the network: its architecture, weights, labels and vocabulary.
 
     Where it lies and how its weights are stored do not count.

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 
 from lmdistill.core.seeding import derive
-from lmdistill.models.network import Network
+from lmdistill.models.causal import AnyNetwork
 
 
-def randomised(network: Network, *, seed: int) -> Network:
+def randomised(network: AnyNetwork, *, seed: int) -> AnyNetwork:
     """A network of the same shape, tokenizer and labels with new random weights.
 
     Args:
@@ -22,4 +22,6 @@ def randomised(network: Network, *, seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
         torch.default_generator.manual_seed(derive(seed, "weights"))
         model: Any = type(network.model)(copy.deepcopy(network.model.config))
-    return Network(model.eval(), network.tokenizer, source=f"random weights in the shape of {network.source}")
+    if model.can_generate():
+        model.generation_config = copy.deepcopy(network.model.generation_config)
+    return network.with_model(model.eval(), source=f"random weights in the shape of {network.source}")

@@ -1,21 +1,18 @@
 """Names and folders to networks."""
 
 import logging
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
 from lmdistill.core.errors import ModelError
 from lmdistill.models.heads import output_layer, reorder_outputs
 from lmdistill.models.network import Network
-from lmdistill.models.quiet import quiet
-from lmdistill.models.source import explained, head_of, read_config, require_weights, resolve
+from lmdistill.models.pretrained import read_pretrained, require_complete
+from lmdistill.models.source import head_of, read_config, require_weights, resolve
 
 log = logging.getLogger("lmdistill")
 
@@ -81,23 +78,24 @@ def load(
 def _read(
     place: str, config: Any, trust_remote_code: bool, allow_pickle: bool, keeps_head: bool
 ) -> tuple[Any, Any]:
-    """Model and tokenizer, complete."""
-    try:
-        with quiet(downloads=not Path(place).is_dir() and sys.stderr.isatty()):
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                place,
-                config=config,
-                trust_remote_code=trust_remote_code,
-                use_safetensors=None if allow_pickle else True,
-                ignore_mismatched_sizes=True,  # they are in the report, and refused below
-                output_loading_info=True,
-                dtype=torch.float32,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise ModelError(explained(place, error)) from error
-    _require_complete(place, model, report, keeps_head)
-    _require_tokenizer(place, model, tokenizer)
+    """Model and tokenizer, complete but for a new head and for a pooler that was never there."""
+    model, tokenizer, lacking = read_pretrained(
+        AutoModelForSequenceClassification,
+        place,
+        config,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
+    if not keeps_head:
+        backbone = "" if model.base_model is model else f"{model.base_model_prefix}."
+        lacking = [
+            name for name in lacking if backbone and name.startswith(backbone) and "pooler" not in name
+        ]
+    require_complete(place, lacking)
+    if tokenizer.pad_token_id is None:
+        raise ModelError(
+            f"the tokenizer of {place} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."
+        )
     return model, tokenizer
 
 
@@ -132,39 +130,3 @@ def _renew(network: Network, found: tuple[str, ...] | None) -> None:
     nn.init.normal_(last.weight, std=getattr(config, "initializer_range", 0.02))
     if last.bias is not None:
         nn.init.zeros_(last.bias)
-
-
-def _require_complete(place: str, model: Any, report: Mapping[str, Any], keeps_head: bool) -> None:
-    """All weights must come from the file, but those of a new head and of a pooler that was never there.
-
-    Transformers draws at random what it does not find, and says so in a report that is easily overlooked.
-    """
-    lacking = [*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])]
-    if not keeps_head:
-        backbone = "" if model.base_model is model else f"{model.base_model_prefix}."
-        lacking = [
-            name for name in lacking if backbone and name.startswith(backbone) and "pooler" not in name
-        ]
-    if lacking:
-        raise ModelError(
-            f"the weights of {place} do not fit its config.json: {len(lacking)} of them are missing or of "
-            f"another shape, such as {min(lacking)}. Name a folder whose files belong together."
-        )
-
-
-def _require_tokenizer(place: str, model: Any, tokenizer: Any) -> None:
-    """A tokenizer with words, a padding token, and no id without an embedding."""
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise ModelError(
-            f"{place} has no tokenizer. Save the one it was trained with there (tokenizer.save_pretrained)."
-        )
-    if tokenizer.pad_token_id is None:
-        raise ModelError(
-            f"the tokenizer of {place} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."
-        )
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
-        raise ModelError(
-            f"the tokenizer of {place} has {len(tokenizer)} tokens and the model embeddings for {rows}. "
-            "Save the two that were trained together."
-        )

@@ -37,6 +37,10 @@ class Network(nn.Module):
         """Whether the model tells the first text of a pair from the second by segment ids."""
         return self._segments_at is not None
 
+    def with_model(self, model: PreTrainedModel, *, source: str) -> "Network":
+        """A network of another model with the same tokenizer."""
+        return Network(model, self.tokenizer, source=source)
+
     def forward(self, inputs: Inputs, *, hidden: bool = False) -> Outputs:
         """Run the model once.
 

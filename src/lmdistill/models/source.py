@@ -54,21 +54,58 @@ def read_config(place: str, *, trust_remote_code: bool = False) -> Any:
     Raises:
         ModelError: If there is none, or it describes something else.
     """
+    config = find_config(place, trust_remote_code=trust_remote_code)
+    _require_encoder(place, config)
+    return config
+
+
+def read_writer_config(place: str, *, trust_remote_code: bool = False) -> Any:
+    """The configuration of the causal language model at `place`, a folder or a hub id.
+
+    Raises:
+        ModelError: If there is none, or it describes something else.
+    """
+    config = find_config(place, trust_remote_code=trust_remote_code)
+    _require_writer(place, config)
+    return config
+
+
+def find_config(place: str, *, trust_remote_code: bool = False) -> Any:
+    """The configuration at `place`, a folder or a hub id, whatever it describes.
+
+    Raises:
+        ModelError: If there is none.
+    """
     path = Path(place)
+    require_place(place)
     if path.is_dir() and not (path / "config.json").is_file():
         raise ModelError(
             f"{place} has no config.json, so it is no model folder. Name the one that save_pretrained wrote."
         )
+    try:
+        return AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(_unreadable(place, error)) from error
+
+
+def require_place(place: str) -> None:
+    """A folder that is there, or what may be a hub id.
+
+    Raises:
+        ModelError: If it is neither.
+    """
+    path = Path(place)
     if path.is_file():
         raise ModelError(f"{place} is a file. Name the folder that save_pretrained wrote.")
     if not path.is_dir() and (path.is_absolute() or place.startswith(".") or place.count("/") > 1):
         raise ModelError(f"there is no model folder {place}. Check the path.")
-    try:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(_unreadable(place, error)) from error
-    _require_encoder(place, config)
-    return config
+
+
+def writes_text(config: Any) -> bool:
+    """Whether a configuration describes a model that continues a text, and has no other head."""
+    if config.is_encoder_decoder or head_of(config) is not None:
+        return False
+    return _one_way(config) or "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
 
 
 def head_of(config: Any) -> tuple[str, ...] | None:
@@ -134,17 +171,48 @@ def _unreadable(place: str, error: BaseException) -> str:
 def _require_encoder(place: str, config: Any) -> None:
     """A classifier of texts that reads them in both directions."""
     kind, classes = config.model_type, " ".join(config.architectures or ())
-    one_way = (
-        kind in _auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-        and kind not in _auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    )
-    if one_way or config.is_encoder_decoder or getattr(config, "is_decoder", False) or "CausalLM" in classes:
+    if _one_way(config) or config.is_encoder_decoder:
         raise ModelError(
             f"{place} is a {kind} model that writes text ({classes or 'no class named'}), and a classifier "
-            "needs an encoder. Use one such as bert-base-uncased."
+            "needs an encoder. Use one such as bert-base-uncased, or a recipe for language models."
         )
     known = kind in _auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES or getattr(config, "auto_map", None)
     if not known:
         raise ModelError(
             f"transformers has no text classifier for {kind} models, which {place} is. Use another model."
         )
+
+
+def _require_writer(place: str, config: Any) -> None:
+    """A model that continues a text."""
+    if writes_text(config):
+        return
+    kind, classes = config.model_type, " ".join(config.architectures or ()) or "no class named"
+    if head_of(config) is not None:
+        raise ModelError(
+            f"{place} is a classifier ({classes}), and a causal language model is needed. Use the model that "
+            "it was made from."
+        )
+    if config.is_encoder_decoder:
+        raise ModelError(
+            f"{place} is a {kind} model that turns one text into another ({classes}), and a causal language "
+            "model is needed. Use one such as gpt2."
+        )
+    if kind in _auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise ModelError(
+            f"{place} is a {kind} model that reads in both directions ({classes}), and a causal language "
+            "model is needed. Use one such as gpt2, or a recipe for classifiers."
+        )
+    raise ModelError(
+        f"transformers has no causal language model for {kind} models, which {place} is. Use another model."
+    )
+
+
+def _one_way(config: Any) -> bool:
+    """Whether a model reads forwards only."""
+    kind, classes = config.model_type, " ".join(config.architectures or ())
+    forwards = (
+        kind in _auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        and kind not in _auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    )
+    return bool(forwards or getattr(config, "is_decoder", False) or "CausalLM" in classes)

@@ -1,7 +1,7 @@
 """Students that are some of their teacher's layers."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from lmdistill.core.errors import ModelError, UnknownNameError
-from lmdistill.models.network import Network
+from lmdistill.models.causal import AnyNetwork
 
 LAYERS: Mapping[str, str] = MappingProxyType(
     {
@@ -25,7 +25,25 @@ LAYERS: Mapping[str, str] = MappingProxyType(
         "xlm-roberta": "encoder.layer",
     }
 )
-"""Families that can be cut: model type, and where its list of layers is in the backbone."""
+"""Families of encoders that can be cut: model type, and where its list of layers is in the backbone."""
+
+WRITERS: Mapping[str, str] = MappingProxyType(
+    {
+        "gemma": "layers",
+        "gemma2": "layers",
+        "gemma3_text": "layers",
+        "gpt2": "h",
+        "gpt_neox": "layers",
+        "llama": "layers",
+        "mistral": "layers",
+        "opt": "decoder.layers",
+        "phi": "layers",
+        "phi3": "layers",
+        "qwen2": "layers",
+        "qwen3": "layers",
+    }
+)
+"""Families of causal language models that can be cut."""
 
 SHARED = frozenset({"albert"})
 """Families whose layers are one set of weights."""
@@ -46,25 +64,26 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
             f"{family} shares one set of weights between its layers, so fewer of them are no smaller model. "
             f"Use one of {', '.join(LAYERS)}, or another student with student.model."
         )
-    if family not in LAYERS:
+    known = {**LAYERS, **WRITERS}
+    if family not in known:
         raise ModelError(
-            f"the layers of {family} models are not known; known families: {', '.join(LAYERS)}. "
+            f"the layers of {family} models are not known; known families: {', '.join(known)}. "
             "Add a line to LAYERS in lmdistill/models/truncate.py, or use another student with student.model."
         )
     found: Any = model.base_model
-    for part in LAYERS[family].split("."):
+    for part in known[family].split("."):
         found = getattr(found, part)
     assert isinstance(found, nn.ModuleList)
     return found
 
 
 def truncate(
-    network: Network, *, layers: int | Sequence[int], keep: Literal["first", "last", "alternate"] = "first"
-) -> Network:
+    network: AnyNetwork, *, layers: int | Sequence[int], keep: Literal["first", "last", "alternate"] = "first"
+) -> AnyNetwork:
     """A new network of some of the layers of `network`, with its embeddings and its head.
 
     Args:
-        network: A classifier of a family in `LAYERS`; not changed.
+        network: A classifier of a family in `LAYERS` or a language model of one in `WRITERS`; not changed.
         layers: How many to keep, 1 to n; or which: numbers from 0 to n - 1, rising.
         keep: Which, where `layers` is a number k of n: the first, the last, or evenly spaced ones from the
             first to the last, layers j (n - 1) / (k - 1) for j = 0 ... k - 1, rounded.
@@ -82,12 +101,7 @@ def truncate(
     """
     stack = layers_of(network.model)
     chosen = _chosen(layers, len(stack), keep, network.source)
-    family = str(network.model.config.model_type)
-    if family in FIRST_DIFFERS and chosen[0] != 0:
-        raise ModelError(
-            f"the first layer of {family} has no norm before its attention, so layer {chosen[0]} cannot take "
-            f"its place. Keep layer 0, as in layers={[0, *chosen[1:]]}."
-        )
+    _require_places(network.model.config, chosen)
     # Instead of a dropped layer, deepcopy finds a placeholder in its memory.
     dropped: dict[int, Any] = {id(layer): nn.Identity() for i, layer in enumerate(stack) if i not in chosen}
     model = copy.deepcopy(network.model, dropped)
@@ -95,11 +109,36 @@ def truncate(
     for number in reversed(range(len(stack))):
         if number not in chosen:
             del kept[number]
+    for number, layer in enumerate(kept):
+        _renumber(layer, number)
     model.requires_grad_(True)  # the teacher may be frozen
     model.config.num_hidden_layers = len(chosen)
     if getattr(model.config, "layer_types", None):
         model.config.layer_types = [network.model.config.layer_types[number] for number in chosen]
-    return Network(model, network.tokenizer, source=f"{network.source}, layers {', '.join(map(str, chosen))}")
+    return network.with_model(model, source=f"{network.source}, layers {', '.join(map(str, chosen))}")
+
+
+def _renumber(layer: nn.Module, number: int) -> None:
+    """Tell a layer its place, by which it finds its keys and values while it writes."""
+    parts: Iterable[Any] = layer.modules()
+    for part in parts:
+        if hasattr(part, "layer_idx"):
+            part.layer_idx = number
+
+
+def _require_places(config: Any, chosen: Sequence[int]) -> None:
+    """Layers can stand where they will."""
+    family = str(config.model_type)
+    if family in FIRST_DIFFERS and chosen[0] != 0:
+        raise ModelError(
+            f"the first layer of {family} has no norm before its attention, so layer {chosen[0]} cannot take "
+            f"its place. Keep layer 0, as in layers={[0, *chosen[1:]]}."
+        )
+    if getattr(config, "scale_attn_by_inverse_layer_idx", False) and list(chosen) != list(range(len(chosen))):
+        raise ModelError(
+            f"attention of this {family} is scaled by the number of its layer, so layers {list(chosen)} "
+            f"cannot move. Keep the first ones, as in layers={len(chosen)}."
+        )
 
 
 def _chosen(layers: int | Sequence[int], depth: int, keep: str, name: str) -> tuple[int, ...]:

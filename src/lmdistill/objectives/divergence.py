@@ -6,13 +6,15 @@ Everything here takes logits that the caller has already divided by the temperat
 
 import math
 from collections.abc import Callable
+from functools import partial
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.errors import ConfigError
+from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.objectives.reduce import lifted, log_probs
 
 Divergence = Callable[[Float[Tensor, "*p v"], Float[Tensor, "*p v"]], Float[Tensor, "*p"]]
@@ -71,13 +73,78 @@ def jensen_shannon(
     References:
         Agarwal et al., "On-Policy Distillation of Language Models", 2024, eq. 1.
     """
-    if not 0 < beta < 1:
-        raise ConfigError(f"beta must be in (0, 1), got {beta}; its ends are forward_kl and reverse_kl.")
+    _require_inner("beta", beta)
     log_student, log_teacher = log_probs(student), log_probs(teacher)
     log_mix = torch.logaddexp(log_teacher + math.log(beta), log_student + math.log1p(-beta))
     to_teacher = (log_teacher.exp() * (log_teacher - log_mix)).sum(-1)
     to_student = (log_student.exp() * (log_student - log_mix)).sum(-1)
     return beta * to_teacher + (1 - beta) * to_student
+
+
+def total_variation(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
+    r"""Total variation distance at each position: half the sum of the differences of probability.
+
+    .. math:: \frac{1}{2} \sum_v |p_T(v) - p_S(v)|
+
+    Args:
+        student: Logits of the student.
+        teacher: Logits of the teacher.
+
+    Returns:
+        One value in [0, 1] a position. Where two probabilities are equal, the gradient takes 0 for the sign
+        of their difference. It is of first order in the difference: its gradient falls with the temperature,
+        not with its square, so that `imitation` makes it grow.
+
+    Examples:
+        >>> total_variation(torch.tensor([[0.0, 99.0]]), torch.tensor([[99.0, 0.0]]))
+        tensor([1.])
+
+    References:
+        Wen et al., "f-Divergence Minimization for Sequence-Level Knowledge Distillation", 2023.
+    """
+    return (log_probs(teacher).exp() - log_probs(student).exp()).abs().sum(-1) / 2
+
+
+def skew_forward_kl(
+    student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"], *, skew: float = 0.1
+) -> Float[Tensor, "*p"]:
+    r"""KL(teacher || mixture) at each position, in nats; a little of the teacher is in the mixture.
+
+    .. math:: KL(p_T || a p_T + (1 - a) p_S)
+
+    Args:
+        student: Logits of the student.
+        teacher: Logits of the teacher.
+        skew: a, in (0, 1); the distance is at most -log(a), and so is steepest where a is small.
+
+    Returns:
+        One value >= 0 a position.
+
+    Examples:
+        >>> far = skew_forward_kl(torch.tensor([[0.0, 99.0]]), torch.tensor([[99.0, 0.0]]))
+        >>> round(far.item(), 4) == round(-math.log(0.1), 4)
+        True
+
+    References:
+        Ko et al., "DistiLLM: Towards Streamlined Distillation for Large Language Models", 2024, section 3.1.
+    """
+    _require_inner("skew", skew)
+    log_student, log_teacher = log_probs(student), log_probs(teacher)
+    log_mix = torch.logaddexp(log_teacher + math.log(skew), log_student + math.log1p(-skew))
+    return (log_teacher.exp() * (log_teacher - log_mix)).sum(-1)
+
+
+def skew_reverse_kl(
+    student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"], *, skew: float = 0.1
+) -> Float[Tensor, "*p"]:
+    r"""KL(student || mixture) at each position, in nats: `skew_forward_kl` with the two swapped.
+
+    .. math:: KL(p_S || (1 - a) p_T + a p_S)
+
+    References:
+        Ko et al., 2024, section 3.1.
+    """
+    return skew_forward_kl(teacher, student, skew=skew)
 
 
 def soft_cross_entropy(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
@@ -103,7 +170,14 @@ def logit_mse(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) ->
 
 
 DIVERGENCES: MappingProxyType[str, Divergence] = MappingProxyType(
-    {"forward_kl": forward_kl, "jensen_shannon": jensen_shannon, "reverse_kl": reverse_kl}
+    {
+        "forward_kl": forward_kl,
+        "jensen_shannon": jensen_shannon,
+        "reverse_kl": reverse_kl,
+        "skew_forward_kl": skew_forward_kl,
+        "skew_reverse_kl": skew_reverse_kl,
+        "total_variation": total_variation,
+    }
 )
 """Divergences of distributions: >= 0, 0 only at equality, blind to a shift of the logits."""
 
@@ -111,6 +185,35 @@ IMITATIONS: MappingProxyType[str, Divergence] = MappingProxyType(
     {**DIVERGENCES, "mse": logit_mse, "soft_cross_entropy": soft_cross_entropy}
 )
 """Everything a student can shrink to become like its teacher."""
+
+
+def divergence_named(name: str, *, beta: float = 0.5, skew: float = 0.1) -> Divergence:
+    """The divergence called `name`, with its own setting bound; the other setting is not looked at.
+
+    Args:
+        name: A key of `DIVERGENCES`.
+        beta: Weight of the teacher in the mixture of `jensen_shannon`, in (0, 1).
+        skew: Weight of the first distribution in the mixture of the skew divergences, in (0, 1).
+
+    Raises:
+        UnknownNameError: There is no such divergence.
+        ConfigError: The setting is out of range.
+
+    Examples:
+        >>> divergence_named("jensen-shannon")
+        Traceback (most recent call last):
+        ...
+        lmdistill.core.errors.UnknownNameError: no divergence is called 'jensen-shannon'. Did you mean ...
+    """
+    if name not in DIVERGENCES:
+        raise UnknownNameError("divergence", name, DIVERGENCES)
+    if name == "jensen_shannon":
+        _require_inner("beta", beta)
+        return partial(jensen_shannon, beta=beta)
+    if name.startswith("skew"):
+        _require_inner("skew", skew)
+        return partial(skew_forward_kl if name == "skew_forward_kl" else skew_reverse_kl, skew=skew)
+    return DIVERGENCES[name]
 
 
 def imitation(
@@ -137,3 +240,10 @@ def imitation(
     if student.shape[-1] == 1:
         return logit_mse(student, teacher)
     return temperature**2 * IMITATIONS[name](student / temperature, teacher / temperature)
+
+
+def _require_inner(name: Literal["beta", "skew"], value: float) -> None:
+    """A weight of a mixture lies strictly between 0 and 1."""
+    ends = {"beta": "forward_kl and reverse_kl", "skew": "a plain KL and 0"}[name]
+    if not 0 < value < 1:
+        raise ConfigError(f"{name} must be in (0, 1), got {value}; its ends are {ends}.")

@@ -55,6 +55,11 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
     _require_finished(folder)
     is_run = (folder / RECORD).is_file() and (folder / "student").is_dir()
     record = read_record(folder) if is_run else None
+    if record is not None and record.task.kind == "language":
+        raise RunError(
+            f"{folder} is a run of a language model, and this is for classifiers and scorers. "
+            "Use lmdistill generate or lmdistill evaluate."
+        )
     table = {} if record is None else _made_for(record)
     for text in overrides:
         override(table, text)

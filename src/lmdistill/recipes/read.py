@@ -10,6 +10,7 @@ import yaml
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.core.types import Method
 from lmdistill.recipes.construct import construct, plain
+from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.schema import Recipe
 
 
@@ -24,7 +25,7 @@ def builtin() -> dict[str, str]:
     return {name.removesuffix(".yaml"): text for name, text in sorted(found.items())}
 
 
-def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe | LanguageRecipe:
     """The recipe called `name`, or in the file `name`, with `a.b=value` overrides applied in order.
 
     Raises:
@@ -37,8 +38,11 @@ def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return recipe_of(table)
 
 
-def recipe_of(table: dict[str, Any]) -> Recipe:
-    """A recipe from plain values; `method:` stands for a table of one; beside `methods` it must be null."""
+def recipe_of(table: dict[str, Any]) -> Recipe | LanguageRecipe:
+    """A recipe from plain values; `method:` stands for a table of one; beside `methods` it must be null.
+
+    With `texts` it is a recipe for language models, without them one for classifiers and scorers.
+    """
     table = dict(table)
     if "method" in table:
         single = table.pop("method")
@@ -56,11 +60,11 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
         raise ConfigError(
             f"training.seed is {table['training']['seed']}; a recipe has a list of seeds. Set seeds=[...]."
         )
-    recipe: Recipe = construct(Recipe, table)
+    recipe: Recipe | LanguageRecipe = construct(LanguageRecipe if "texts" in table else Recipe, table)
     return recipe
 
 
-def recipe_text(recipe: Recipe) -> str:
+def recipe_text(recipe: Recipe | LanguageRecipe) -> str:
     """The recipe with every default written out; reading it gives an equal recipe."""
     table = plain(recipe)
     del table["training"]["seed"]

@@ -12,7 +12,8 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.core.types import Method
 from lmdistill.data.augment import Augmenter
 from lmdistill.engine.training import Training
-from lmdistill.methods import MixKD
+from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
+from lmdistill.recipes.limits import require_kind, require_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,14 +131,5 @@ class Recipe:
     """A run for each."""
 
     def __post_init__(self) -> None:
-        if not self.methods:
-            raise ConfigError("methods is empty; name at least one, as in methods: {KD: {name: kd}}.")
-        for name in self.methods:
-            if not name or name.startswith(".") or set(name) & set("/\\:"):
-                raise ConfigError(
-                    f"methods has the name {name!r}; it names a folder, so choose one without / or :."
-                )
-        if not self.seeds:
-            raise ConfigError("seeds is empty; give at least one, as in seeds: [0].")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ConfigError(f"seeds are {list(self.seeds)}, one of them twice; each run needs its own.")
+        require_runs(self.methods, self.seeds)
+        require_kind(self.methods, LANGUAGE_METHODS, "is for models that write text", CLASSIFIER_METHODS)

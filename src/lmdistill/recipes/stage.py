@@ -1,7 +1,7 @@
 """One training run, from two networks and a task to a finished folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +11,10 @@ import torch
 from lmdistill.core.storage import write_text
 from lmdistill.core.types import Method, Net
 from lmdistill.data.tasks import Task
-from lmdistill.engine.device import Accelerator, make_accelerator
-from lmdistill.engine.fit import fit
+from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import once
-from lmdistill.engine.progress import Advance, bar
 from lmdistill.engine.training import Training
-from lmdistill.engine.watch import Fitted, Step, Watch
+from lmdistill.engine.watch import Fitted
 from lmdistill.evaluation.classification import score
 from lmdistill.export.hugging_face import save
 from lmdistill.models.describe import fingerprint
@@ -26,16 +24,12 @@ from lmdistill.recipes.folder import Workplace
 from lmdistill.recipes.material import Material, prepare
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.proof import ask, cost, predictions, quality, risk, task_facts
+from lmdistill.recipes.train import Course, train
 from lmdistill.report.card import model_card
 from lmdistill.report.environment import describe_environment
 from lmdistill.report.facts import Training as TrainingFacts
-from lmdistill.report.history import HISTORY, HistoryWriter
 from lmdistill.report.predictions import PREDICTIONS, write_predictions
 from lmdistill.report.record import Record, read_record, write_record
-
-HISTORY_FIELDS = ("loss", "parts", "count", "rate", "seconds")
-"""What the history keeps of a step, beside its number."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -99,7 +93,16 @@ def run_stage(stage: Stage) -> Record:
     material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
     once(lambda: place.claim(stage.recipe, inputs))  # not before everything fits
     device = str(accelerator.device)
-    fitted = _train(stage, place, material, accelerator)
+    course = Course(
+        method=stage.method,
+        student=stage.student,
+        teacher=stage.teacher,
+        feed=material.feed(stage.method, stage.training),
+        training=stage.training,
+        title=f"{stage.name} (seed {stage.training.seed})",
+        evaluate=lambda net: _headline(material, net, device),
+    )
+    fitted = train(course, place, accelerator)
     once(lambda: _finish(stage, place, material, fitted, device))
     return read_record(place.path)
 
@@ -108,49 +111,6 @@ def _inputs(stage: Stage) -> dict[str, str]:
     """Fingerprints of everything that a recipe only names."""
     teacher = "none" if stage.teacher is None else fingerprint(stage.teacher)
     return {"data": stage.task.fingerprint, "student": fingerprint(stage.student), "teacher": teacher}
-
-
-def _train(stage: Stage, place: Workplace, material: Material, accelerator: Accelerator) -> Fitted:
-    """Fit, with a bar for the user and a line of history for each step."""
-    feed = material.feed(stage.method, stage.training)
-    title = f"{stage.name} (seed {stage.training.seed})"
-    device = str(accelerator.device)
-
-    def run(watch: Watch) -> Fitted:
-        return fit(
-            stage.method,
-            stage.student,
-            stage.teacher,
-            feed,
-            training=stage.training,
-            accelerator=accelerator,
-            folder=place.checkpoints,
-            watch=watch,
-        )
-
-    silent = Watch(evaluate=lambda net: _headline(material, net, device))
-    if not accelerator.is_main_process:
-        return run(silent)
-    with HistoryWriter(place.path / HISTORY) as history, bar(title, feed.total_steps) as advance:
-        return run(_told(silent, history, advance))
-
-
-def _told(silent: Watch, history: HistoryWriter, advance: Advance) -> Watch:
-    """The same watch, with everything said in the history and on the bar."""
-    done = 0
-
-    def show(step: Step) -> None:
-        nonlocal done
-        done += step.count
-        history.append({"step": step.number, **{name: getattr(step, name) for name in HISTORY_FIELDS}})
-        advance(step.number, f"loss {step.loss:.3f}, {done / step.seconds:.0f} examples/s")
-
-    return replace(
-        silent,
-        on_start=history.truncate_after,
-        on_step=show,
-        on_scores=lambda step, found: history.append({"step": step, "dev": found}),
-    )
 
 
 def _headline(material: Material, net: Net, device: str) -> dict[str, float]:

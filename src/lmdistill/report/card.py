@@ -6,8 +6,9 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
+from lmdistill.report.metrics import manner
 from lmdistill.report.record import Record
-from lmdistill.report.tables import Grid, markdown, millions, percent
+from lmdistill.report.tables import Grid, markdown, millions
 
 HUB_METRICS = MappingProxyType(
     {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}
@@ -51,8 +52,8 @@ def _scores(record: Record) -> str:
     known = {side: scores for side, scores in sides.items() if scores}
     rows = tuple(
         (
-            f"{split} {metric} × 100",
-            *(percent(scores.get(split, {}).get(metric)) for scores in known.values()),
+            f"{split} {manner(metric).title}",
+            *(manner(metric).text(scores.get(split, {}).get(metric)) for scores in known.values()),
         )
         for split, metric in names
     )
@@ -101,19 +102,21 @@ def model_card(record: Record) -> str:
     Folders of this machine are not named: of an absolute path only the last part is shown.
     """
     metrics = record.task.metrics
+    writes = record.task.kind == "language"
     front = _front_matter(
         {
             "library_name": "transformers",
-            "pipeline_tag": "text-classification",
+            "pipeline_tag": "text-generation" if writes else "text-classification",
             "tags": ["lmdistill", "knowledge-distillation", str(record.method.get("name", record.name))],
             "metrics": [HUB_METRICS.get(metric, metric) for metric in metrics],
         }
     )
+    auto = f"AutoModelFor{'CausalLM' if writes else 'SequenceClassification'}"
     load = (
         "```python\n"
-        "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+        f"from transformers import {auto}, AutoTokenizer\n\n"
         'folder = "path/to/this/folder"\n'
-        "model = AutoModelForSequenceClassification.from_pretrained(folder)\n"
+        f"model = {auto}.from_pretrained(folder)\n"
         "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
         "```"
     )
@@ -139,7 +142,10 @@ def run_readme(record: Record, folder: str) -> str:
     }
     listing = "\n".join(f"- `{name}`: {what}" for name, what in files.items())
     place = shlex.quote(folder)
-    use = _code(f"lmdistill predict {place} texts.csv\nlmdistill measure {place}\nlmdistill report {place}")
+    writes = record.task.kind == "language"
+    first = f"generate {place} prompts.jsonl" if writes else f"predict {place} texts.csv"
+    more = [] if writes else [f"lmdistill measure {place}"]
+    use = _code("\n".join([f"lmdistill {first}", *more, f"lmdistill report {place}"]))
     parts = [_title(record), _facts(record), "## Scores", _scores(record), "## Files", listing]
     return (
         "\n\n".join(part.strip() for part in [*parts, "## Use", use, "## Repeat", _code(record.command)])

@@ -9,6 +9,7 @@ import numpy as np
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.report.facts import NetworkFacts, Scores
+from lmdistill.report.metrics import manner
 from lmdistill.report.predictions import paired_test
 from lmdistill.report.record import Record, RunFolder
 from lmdistill.report.rows import Comparison, Cost, Row, Score
@@ -17,7 +18,7 @@ from lmdistill.report.statistics import Spread, gap_closed, share_kept, spread
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 
-BASELINE_NAME, BASELINE_METHOD = "FT", "finetune"
+BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
 
 
 def _grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
@@ -128,12 +129,13 @@ def _baseline(groups: Sequence[Sequence[RunFolder]], labels: Sequence[str], want
         if wanted not in labels:
             raise UnknownNameError("row", wanted, labels)
         return wanted
-    if BASELINE_NAME in labels:
-        return BASELINE_NAME
+    for name in BASELINE_NAMES:
+        if name in labels:
+            return name
     tuned = [
         label
         for label, group in zip(labels, groups, strict=True)
-        if group[0].record.method.get("name") == BASELINE_METHOD
+        if group[0].record.method.get("name") in BASELINE_METHODS
     ]
     return next(iter(tuned), None)
 
@@ -143,9 +145,15 @@ def _mean(row: Row | None, score: Score) -> float | None:
     return row.quality[score].mean if row is not None and score in row.quality else None
 
 
+def _goodness(row: Row | None, score: Score) -> float | None:
+    """The mean of a score, larger where it is better."""
+    mean = _mean(row, score)
+    return None if mean is None else manner(score[1]).sign * mean
+
+
 def _compared(row: Row, headline: Score, baseline: Row | None, teacher: Row | None, batch_size: int) -> Row:
     """The row with its columns that need other rows."""
-    ours, floor, ceiling = _mean(row, headline), _mean(baseline, headline), _mean(teacher, headline)
+    ours, floor, ceiling = (_goodness(other, headline) for other in (row, baseline, teacher))
     is_baseline = baseline is not None and row.label == baseline.label
     return replace(
         row,

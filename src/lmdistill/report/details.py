@@ -116,6 +116,7 @@ def _columns(table: Comparison) -> dict[str, Cell]:
         "training loss": _of_runs(lambda r: r.risk.train if r.risk else None),
         "dev loss": _of_runs(lambda r: r.risk.dev if r.risk else None),
         "gap": _of_runs(lambda r: r.risk.gap if r.risk else None),
+        **_token_columns(),
         "steps": _of_runs(lambda r: r.training.steps),
         "training time": _of_runs(lambda r: r.training.seconds, duration),
         "examples/s": _of_runs(lambda r: r.training.examples_per_second),
@@ -128,6 +129,27 @@ def _columns(table: Comparison) -> dict[str, Cell]:
         columns[f"p50, batch {size}"] = _of_latency(size, "p50_ms")
         columns[f"p95, batch {size}"] = _of_latency(size, "p95_ms")
     return columns
+
+
+def _token_columns() -> dict[str, Cell]:
+    """Easy and hard tokens apart, and what was written."""
+    columns: dict[str, Cell] = {}
+    for kind in ("easy", "hard"):
+        for name, text in (("nats", plain), ("teacher_nats", plain), ("agreement", percent)):
+            unit = ", %" if text is percent else ""
+            title = f"{kind} tokens: {name.replace('_', ' ')}{unit}"
+            columns[title] = _of_runs(lambda r, k=kind, n=name: _of_tokens(r, k, n), text)  # type: ignore[misc]
+    for name in ("rouge_l", "distinct_1", "distinct_2", "ended"):
+        columns[f"written: {name.replace('_', '-')}, %"] = _of_runs(
+            lambda r, n=name: (r.written or {}).get(n), percent  # type: ignore[misc]
+        )
+    columns["written: tokens"] = _of_runs(lambda r: (r.written or {}).get("length"))
+    return columns
+
+
+def _of_tokens(record: Record, kind: str, name: str) -> Value:
+    """One figure of the easy or the hard tokens."""
+    return None if record.tokens is None else getattr(getattr(record.tokens, kind), name)  # type: ignore[no-any-return]
 
 
 def details(table: Comparison) -> Grid:

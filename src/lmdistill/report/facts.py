@@ -28,8 +28,8 @@ class TaskFacts(Part):
 
     name: str
     """Name of the task."""
-    kind: Literal["classification", "regression"]
-    """Classes or scores."""
+    kind: Literal["classification", "regression", "language"]
+    """Classes, scores, or next tokens."""
     labels: tuple[str, ...]
     """Names of the classes in the order of the logits; empty for a regression."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -146,6 +146,30 @@ class Calibration(Part):
     """Mean negative log-likelihood, in nats."""
     bins: tuple[Bin, ...] = ()
     """From unsure to sure; empty bins may be left out."""
+
+
+class TokenGroup(Part):
+    """Some of the scored tokens."""
+
+    count: int
+    """How many."""
+    nats: Number
+    """Mean negative log-likelihood of the student."""
+    teacher_nats: Number = None
+    """The same of the teacher."""
+    agreement: Number = None
+    """Share of tokens at which both have the same first choice, in [0, 1]."""
+
+
+class TokenFacts(Part):
+    """How tokens fare by how uncertain the teacher is of them."""
+
+    easy: TokenGroup
+    """Those it is surer of: the lower half."""
+    hard: TokenGroup
+    """The others."""
+    histogram: tuple[int, ...]
+    """Tokens by the teacher's uncertainty, 1 less the probability of the token, in equal parts of [0, 1]."""
 
 
 class Risk(Part):

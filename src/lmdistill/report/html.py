@@ -15,7 +15,8 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
 from lmdistill.report.facts import Environment
 from lmdistill.report.history import HISTORY, read_history
-from lmdistill.report.plots import Plot, loss_plot, reliability_plot, score_plot
+from lmdistill.report.metrics import manner
+from lmdistill.report.plots import Plot, loss_plot, reliability_plot, score_plot, uncertainty_plot
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.tables import Grid, grid, percent, summary
@@ -77,12 +78,16 @@ def _plots(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot 
         record = row.runs[0].record
         if record.calibration is not None:
             yield who, reliability_plot(record.calibration, record.teacher_calibration, name=next(names))
+    facts = next((row.runs[0].record.tokens for row in students if row.runs[0].record.tokens), None)
+    if facts is not None:
+        yield "", uncertainty_plot(facts, name=next(names))
 
 
 def _best(table: Comparison) -> Row | None:
-    """The student with the highest headline score."""
+    """The student with the best headline score."""
     scored = [row for row in table.rows if row.role != "teacher" and table.scores[0] in row.quality]
-    return max(scored, key=lambda row: row.quality[table.scores[0]].mean, default=None)
+    sign = manner(table.scores[0][1]).sign
+    return max(scored, key=lambda row: sign * row.quality[table.scores[0]].mean, default=None)
 
 
 def _notes(table: Comparison) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from lmdistill.report.facts import Calibration
+from lmdistill.report.facts import Calibration, TokenFacts
 from lmdistill.report.history import History
+from lmdistill.report.metrics import manner
 
 INK = "#010203"
 """Stands for the colour of the page's text; replaced by `currentColor` in the SVG."""
@@ -183,20 +184,22 @@ def score_plot(
         teacher: The teacher's score, drawn as a level line.
         majority: The score of a constant answer, drawn as a level line if a curve comes near.
     """
-    figure, axes = _figure("step", f"dev {metric} × 100")
+    shown = manner(metric)
+    figure, axes = _figure("step", f"dev {shown.title.replace(', %', ' × 100')}")
     marks: list[Mark] = []
     ends: list[str] = []
     for label, runs in histories.items():
         mark = _mark(len(marks), label)
         curves = [
-            [(e.step, 100 * e.scores[metric]) for e in run.evaluations if metric in e.scores] for run in runs
+            [(e.step, shown.scale * e.scores[metric]) for e in run.evaluations if metric in e.scores]
+            for run in runs
         ]
         curves = [curve for curve in curves if curve]
         for curve in curves:
             _draw(axes, mark, [step for step, _ in curve], [value for _, value in curve])
         if curves:
             marks.append(mark)
-            ends.append(f"{label} ends at {np.mean([curve[-1][1] for curve in curves]):.2f}")
+            ends.append(f"{label} ends at {np.mean([curve[-1][1] for curve in curves]):.{shown.digits}f}")
     if not marks:
         return None
     low, _ = axes.get_ylim()
@@ -205,11 +208,25 @@ def score_plot(
     levels = {"teacher": (teacher, "dashed"), "constant answer": (majority, "dotted")}
     for label, (level, dash) in levels.items():
         if level is not None:
-            axes.axhline(100 * level, color=INK, linestyle=dash, linewidth=1.2)
+            axes.axhline(shown.scale * level, color=INK, linestyle=dash, linewidth=1.2)
             marks.append(_ink(label, dash))
-            ends.append(f"the {label} scores {100 * level:.2f}")
+            ends.append(f"the {label} scores {shown.text(level)}")
     alt = "; ".join(ends) + "."
     return Plot(svg=_svg(figure, name), title=f"Dev {metric} during training", alt=alt, legend=tuple(marks))
+
+
+def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
+    """How many scored tokens the teacher is how uncertain of."""
+    figure, axes = _figure("teacher's uncertainty of the token", "tokens, %")
+    total, parts = max(1, sum(facts.histogram)), len(facts.histogram)
+    shares = [100 * count / total for count in facts.histogram]
+    mark = _mark(0, "all scored tokens")
+    axes.bar([(i + 0.5) / parts for i in range(parts)], shares, width=0.9 / parts, color=mark.colour)
+    words = (
+        f"{shares[0]:.0f} % of the tokens have an uncertainty below {1 / parts:g}, {shares[-1]:.0f} % one above "
+        f"{1 - 1 / parts:g}."
+    )
+    return Plot(svg=_svg(figure, name), title="Uncertainty", alt=words, legend=(mark,))
 
 
 def reliability_plot(student: Calibration, teacher: Calibration | None, *, name: str) -> Plot | None:

@@ -24,6 +24,7 @@ from lmdistill.report.facts import (
     Risk,
     Scores,
     TaskFacts,
+    TokenFacts,
     Training,
 )
 
@@ -74,6 +75,11 @@ class Record(Part):
     """Of the student."""
     teacher_calibration: Calibration | None = None
     """Of the teacher."""
+    tokens: TokenFacts | None = None
+    """Easy and hard tokens apart, for language models with a teacher."""
+    written: dict[str, Number] | None = None
+    """What the student wrote for prompts: ROUGE-L against references, distinct n-grams, length, how often it
+    came to an end."""
     risk: Risk | None = None
     """The generalisation gap."""
     training: Training

@@ -95,7 +95,14 @@ def _spearman(labels: np.ndarray, scores: np.ndarray) -> float:
     return _pearson(stats.rankdata(labels), stats.rankdata(scores))
 
 
-RESAMPLED: Mapping[str, Metric] = MappingProxyType({"pearson": _pearson, "spearman": _spearman})
+def _nats(counts: np.ndarray, sums: np.ndarray) -> float:
+    """Nats a token of passages, from their tokens and their sums of nats."""
+    return float(sums.sum() / counts.sum())
+
+
+RESAMPLED: Mapping[str, Metric] = MappingProxyType(
+    {"nats": _nats, "pearson": _pearson, "spearman": _spearman}
+)
 """Metrics that are no mean over examples and are tested by resampling."""
 
 

@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from lmdistill.report.metrics import NONE, Value, manner
 from lmdistill.report.rows import Comparison, Row, Score
-from lmdistill.report.statistics import Spread, Value
+from lmdistill.report.statistics import Spread
 
-NONE = "–"
 BY_DEV, ONE_SEED = "†", "‡"
-CORRELATIONS = ("matthews", "pearson", "spearman")
 SMALLEST_P = 0.001
 
 
@@ -44,20 +43,19 @@ def percent(value: Value) -> str:
     return NONE if value is None else f"{100 * value:.2f}"
 
 
-def spread_text(value: Spread | None) -> str:
-    """Mean and deviation in percent; a single value bears a mark.
+def spread_text(value: Spread | None, metric: str = "accuracy") -> str:
+    """Mean and deviation in the manner of a metric; a single value bears a mark.
 
     Examples:
         >>> spread_text(Spread(mean=0.5, sd=0.01, count=3)), spread_text(Spread(mean=0.5, sd=None, count=1))
         ('50.00 ± 1.00', '50.00 ‡')
+        >>> spread_text(Spread(mean=2.0614, sd=0.0123, count=3), "nats")
+        '2.061 ± 0.012'
     """
     if value is None:
         return NONE
-    return (
-        f"{percent(value.mean)} {ONE_SEED}"
-        if value.sd is None
-        else f"{percent(value.mean)} ± {percent(value.sd)}"
-    )
+    text = manner(metric).text
+    return f"{text(value.mean)} {ONE_SEED}" if value.sd is None else f"{text(value.mean)} ± {text(value.sd)}"
 
 
 def millions(value: Value) -> str:
@@ -113,8 +111,8 @@ def score_title(score: Score, scores: Sequence[Score]) -> str:
     """
     split, metric = score
     several = len({name for name, _ in scores}) > 1
-    unit = " × 100" if metric in CORRELATIONS else ", %"
-    return f"{split.replace('_', ' ')} {metric}{unit}" if several else f"{metric}{unit}"
+    title = manner(metric).title
+    return f"{split.replace('_', ' ')} {title}" if several else title
 
 
 def _alarms(row: Row) -> tuple[str, ...]:
@@ -130,7 +128,7 @@ def _speedup(value: Value) -> str:
 def _score_column(score: Score, is_headline: bool) -> Callable[[Row], str]:
     """The text of a score; the headline bears the mark of selection."""
     return lambda row: (
-        spread_text(row.quality.get(score)) + (f" {BY_DEV}" if is_headline and row.selected else "")
+        spread_text(row.quality.get(score), score[1]) + (f" {BY_DEV}" if is_headline and row.selected else "")
     )
 
 
@@ -168,7 +166,8 @@ def _caption(table: Comparison) -> str:
     ]
     rows = ", ".join([*([f"{train} training"] if train else []), *held_out])
     made = "synthetic data made by a program; " if table.task.synthetic else ""
-    return f"{table.task.name} ({made}{rows} examples; {table.task.source})"
+    what = "passages" if table.task.kind == "language" else "examples"
+    return f"{table.task.name} ({made}{rows} {what}; {table.task.source})"
 
 
 def _machine_note(table: Comparison) -> list[str]:
@@ -196,7 +195,8 @@ def _test_note(table: Comparison) -> str:
     split, metric = table.scores[0]
     if table.task.kind == "classification":
         return f"p: exact McNemar test on the same {split} examples, all seeds of an example together."
-    return f"p: paired bootstrap of {metric} on the same {split} examples."
+    what = "passages" if table.task.kind == "language" else "examples"
+    return f"p: paired bootstrap of {metric} on the same {split} {what}."
 
 
 def _notes(table: Comparison, header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -289,7 +289,8 @@ def summary(row: Row, table: Comparison) -> str:
     teacher = next((other for other in table.rows if other.role == "teacher"), None)
     value = row.quality.get(table.scores[0])
     if teacher is None or row.kept is None or value is None:
-        return "" if value is None else f"{row.label} scores {percent(value.mean)} % {table.scores[0][1]}."
+        shown = manner(table.scores[0][1])
+        return "" if value is None else f"{row.label} has {shown.text(value.mean)} {shown.title}."
     speed = "" if row.cost.speedup is None else f" and answers {row.cost.speedup:.2f} times as fast"
     size = 100 * row.cost.parameters / teacher.cost.parameters
     return (

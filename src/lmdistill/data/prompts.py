@@ -1,0 +1,78 @@
+"""Prompts: rows of a file that a model shall answer, as token ids."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.data import prose
+from lmdistill.data.chat import messages_of, require_template
+from lmdistill.data.formats import suffix_of
+from lmdistill.data.instructions import ALPACA, PROMPTS, TEXTS, filled, pieces_of
+from lmdistill.data.records import open_records
+from lmdistill.data.rows import Row, Rows
+from lmdistill.data.tokens import begin_of
+
+
+def open_prompts(path: Path) -> Rows:
+    """The rows of a JSON, CSV, TSV or Parquet file; of a text file, a prompt a line."""
+    return prose.prose_rows(path) if suffix_of(path) in prose.SUFFIXES else open_records(path)
+
+
+def prompt_ids(
+    rows: Rows, tokenizer: PreTrainedTokenizerBase, *, template: str | None = None
+) -> Iterator[tuple[Row, list[int]]]:
+    """Each row with the token ids that a model goes on from.
+
+    Args:
+        rows: With chats in `messages`, or an `instruction` (worded by `ALPACA` with its `input`), or one of
+            the columns `PROMPTS` or `TEXTS`, taken as it is. Answers need not be there and are not read.
+        tokenizer: Of the model.
+        template: Wording of the prompt with {column} fields instead.
+
+    Raises:
+        DataError: None of these columns is there, or a row is empty.
+        ConfigError: A template for chats.
+    """
+    columns = rows.fieldnames
+    if "messages" in columns and template is None:
+        require_template(tokenizer)
+        for row in rows.read():
+            yield row, _chat_ids(row, rows.place(row.number), tokenizer)
+        return
+    if "messages" in columns:
+        raise ConfigError(f"{rows.name} holds chats, which the model's own template words. Leave template out.")
+    pieces = pieces_of(template or _template(rows.name, columns), (*columns, "input"))
+    begin = begin_of(tokenizer)
+    for row in rows.read():
+        text = filled(pieces, row.fields)
+        if not text.strip():
+            raise DataError(f"{rows.place(row.number)}: the prompt is empty. Fill it in, or remove the row.")
+        yield row, [*begin, *tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+
+def _template(name: str, columns: Sequence[str]) -> str:
+    """The wording that fits the columns."""
+    if "instruction" in columns:
+        return ALPACA
+    found = next((column for column in (*PROMPTS, *TEXTS) if column in columns), None)
+    if found is None:
+        raise DataError(
+            f"{name}: it is not clear which column holds the prompts; the columns are: {', '.join(columns)}. "
+            "Call it prompt, or give a template like '{column}'."
+        )
+    return f"{{{found}}}"
+
+
+def _chat_ids(row: Row, place: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """A chat up to where the assistant begins; a last answer that is there is left out."""
+    messages = messages_of((row.values or row.fields).get("messages"), place, answered=False)
+    if messages[-1]["role"] == "assistant":
+        messages = messages[:-1]
+    if not messages:
+        raise DataError(f"{place}: nothing is asked. Add a question, or remove the row.")
+    text = tokenizer.apply_chat_template(json.loads(json.dumps(messages)), tokenize=False, add_generation_prompt=True)
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids

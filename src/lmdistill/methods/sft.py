@@ -1,0 +1,57 @@
+"""Learn to write from texts alone."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lmdistill.core.language import Completions
+from lmdistill.core.types import Batch, Head, Mixing, Net
+from lmdistill.methods.checks import require_teacher
+from lmdistill.methods.tokens import labels_of, learned, require_language_pair
+from lmdistill.objectives.chunked import Chunked, chunked_losses
+from lmdistill.objectives.terms import Terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFT:
+    r"""Cross-entropy of the next token; the teacher, if any, writes texts when it is asked to.
+
+    .. math:: L = -\frac{1}{n} \sum_t \log q(y_t)
+
+    With the teacher's completions this is sequence-level distillation (SeqKD).
+
+    References:
+        Kim and Rush, "Sequence-Level Knowledge Distillation", 2016, for SeqKD; they take the best sequence of
+        a beam search, we take greedy completions.
+    """
+
+    completions: Completions = field(default_factory=Completions)
+    """Where the tokens come from."""
+
+    @property
+    def uses_teacher(self) -> bool:
+        """Whether the teacher writes the texts."""
+        return self.completions.teacher
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """Nothing is mixed."""
+        return None
+
+    def check(self, student: Net, teacher: Net | None) -> None:
+        """The student must write text; a teacher must be there if it shall write."""
+        if self.completions.teacher:
+            require_teacher("sft with completions.teacher", teacher, without="sft without it")
+        require_language_pair("sft", student, None)
+
+    def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """The label term."""
+        labels = labels_of(batch)
+
+        def objective(states: Float[Tensor, "n d"], head: Head) -> Chunked:
+            weights = torch.ones(len(labels), device=labels.device)
+            return chunked_losses(states, head, labels, terms=Terms(label=weights))
+
+        return learned(student, batch, objective)

@@ -1,0 +1,55 @@
+"""The teacher's own completions of the training prompts, written once and kept."""
+
+import json
+from pathlib import Path
+
+from lmdistill.data.conversations import Conversations
+from lmdistill.engine.progress import bar
+from lmdistill.models.causal import LanguageNetwork
+from lmdistill.models.generate import complete
+from lmdistill.recipes.language.passages import Pages
+from lmdistill.report.history import read_lines
+
+CHUNK = 64
+"""Completions between two writes: what a kill can cost."""
+
+
+def by_teacher(
+    texts: Conversations,
+    pages: Pages,
+    teacher: LanguageNetwork,
+    path: Path,
+    *,
+    max_new: int,
+    begin: int,
+) -> Conversations:
+    """The texts with the teacher's greedy completions of their training rows instead of their own.
+
+    Args:
+        texts: Training and dev rows; dev stays as it is.
+        pages: The same in tokens, not packed.
+        teacher: Who writes, on its device.
+        path: JSON lines, one a row, kept from an earlier call as far as it came.
+        max_new: Longest completion in tokens.
+        begin: Tokens of a passage without a prompt that the teacher goes on from.
+
+    Returns:
+        Texts like these; a text without a prompt is the teacher's from where it began to write.
+    """
+    rows = pages.train.rows
+    done = read_lines(path) if path.exists() else []
+    with bar("teacher writes", len(rows)) as advance, path.open("a", encoding="utf-8") as file:
+        for low in range(len(done), len(rows), CHUNK):
+            part = rows[low : low + CHUNK]
+            starts = [max(start, begin) for start in part["start"]]
+            prompts = [list(ids[:start]) for ids, start in zip(part["input_ids"], starts, strict=True)]
+            new = complete(teacher, prompts, max_new=max_new, seed=0, batch_size=CHUNK)
+            for index, start, prompt, tokens in zip(part["index"], part["start"], prompts, new, strict=True):
+                text = teacher.tokenizer.decode([*prompt[start:], *tokens], skip_special_tokens=True)
+                done.append({"index": index, "completion": text})
+                file.write(json.dumps(done[-1], ensure_ascii=False) + "\n")
+            file.flush()
+            advance(len(done), "")
+    written = {line["index"]: line["completion"] for line in done}
+    note = f"{sum(bool(text.strip()) for text in written.values())} training rows have the teacher's completion"
+    return texts.completed(written, note)

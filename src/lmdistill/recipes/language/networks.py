@@ -1,0 +1,146 @@
+"""Teacher and student of a recipe for language models."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.types import Net
+from lmdistill.data.conversations import Conversations
+from lmdistill.data.stories import stories_tokenizer
+from lmdistill.engine.training import Training
+from lmdistill.methods import SFT
+from lmdistill.models import describe
+from lmdistill.models.causal import LanguageNetwork
+from lmdistill.models.causal_load import load_causal, load_tokenizer
+from lmdistill.models.initial import randomised
+from lmdistill.models.shaped import shaped
+from lmdistill.models.truncate import truncate
+from lmdistill.models.vocabulary import align
+from lmdistill.recipes.construct import plain
+from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.language.passages import Pages, cut_pages
+from lmdistill.recipes.language.schema import LanguageRecipe, Shape
+from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
+
+log = logging.getLogger("lmdistill")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What the networks of a recipe are trained in."""
+
+    recipe: LanguageRecipe
+    """All of it."""
+
+    texts: Conversations
+    """Passages."""
+
+    cache: Path
+    """Folder of networks that were trained before, each under a name made of everything that went into it."""
+
+    command: str
+    """What was typed, for records."""
+
+    def pages(self, tokenizer: Any) -> Pages:
+        """The passages in tokens."""
+        return cut_pages(self.texts, tokenizer, self.recipe.texts)
+
+    def tuned(self, network: LanguageNetwork, training: Training, name: str) -> tuple[LanguageNetwork, Path]:
+        """`network` after supervised training on the passages; from the cache where it was trained before."""
+        recipe = self.recipe
+        inputs = {
+            "model": describe.fingerprint(network),
+            "data": self.texts.fingerprint,
+            "texts": plain(recipe.texts),
+            "training": plain(training),
+        }
+        folder = self.cache / f"{name}-{fingerprint(inputs)}"
+        if Workplace(path=folder).is_finished:
+            log.info("using the %s trained before, in %s", name, folder)
+        else:
+            log.info("training the %s on the texts first, into %s", name, folder)
+            stage = LanguageStage(
+                kind="finetune",
+                name=name,
+                texts=self.texts,
+                pages=self.pages(network.tokenizer),
+                student=network,
+                teacher=None,
+                method=SFT(),
+                training=training,
+                writing=replace(recipe.writing, rows=0),
+                folder=folder,
+                recipe={"texts": plain(recipe.texts), "training": plain(training), "model": network.source},
+                command=self.command,
+            )
+            run_language_stage(stage)
+        return load_causal(folder / "student"), folder
+
+
+def make_teacher(bench: Bench) -> tuple[LanguageNetwork, Path | None]:
+    """The teacher of a recipe, and the folder of the run that trained it, if one did.
+
+    What would go wrong with students and methods goes wrong before the teacher is trained.
+
+    Raises:
+        ModelError: If it cannot be loaded, or no student can be made of it.
+        MismatchError: If a method cannot be used with them.
+    """
+    settings = bench.recipe.teacher
+    if settings.model is None:
+        network = _shaped(settings.shape, _tokenizer(bench), bench.recipe, seed=settings.training.seed)
+    else:
+        network = load_causal(settings.model, trust_remote_code=settings.trust_remote_code)
+    student = cut_student(bench, network, seed=bench.recipe.seeds[0])
+    for method in bench.recipe.methods.values():
+        method.check(cast(Net, student), cast(Net, network))
+    if settings.model is None or settings.tune:
+        return bench.tuned(network, settings.training, "teacher")
+    place = Path(settings.model)
+    return network, place if place.is_dir() else None
+
+
+def make_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
+    """A new student, warmed up where that is asked for; see `cut_student`."""
+    student, warm = cut_student(bench, teacher, seed=seed), bench.recipe.student.warm
+    return student if warm is None else bench.tuned(student, replace(warm, seed=seed), "warm-student")[0]
+
+
+def cut_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
+    """A new student: cut from the teacher, in a shape of its own, or another model.
+
+    Raises:
+        ModelError: If the layers do not exist, the family cannot be cut, or a model cannot be loaded.
+        MismatchError: If another model has another tokenizer.
+    """
+    settings = bench.recipe.student
+    if settings.model is not None:
+        student = load_causal(settings.model)
+        align(student, teacher)
+        return student
+    if settings.shape is not None:
+        return _shaped(settings.shape, teacher.tokenizer, bench.recipe, seed=seed)
+    student = truncate(teacher, layers=settings.layers, keep=settings.keep)
+    return randomised(student, seed=seed) if settings.init == "random" else student
+
+
+def _shaped(shape: Shape, tokenizer: Any, recipe: LanguageRecipe, *, seed: int) -> LanguageNetwork:
+    """A Llama of this shape, long enough for the passages and what is written after them."""
+    return shaped(
+        tokenizer,
+        width=shape.width,
+        layers=shape.layers,
+        heads=shape.heads,
+        positions=2 * max(recipe.texts.max_length, 128),
+        seed=seed,
+    )
+
+
+def _tokenizer(bench: Bench) -> Any:
+    """The tokenizer of a teacher that has no model: the one that is named, or one made for the texts."""
+    named = bench.recipe.teacher.tokenizer
+    return stories_tokenizer(bench.texts) if named is None else load_tokenizer(named)
+
+

@@ -1,0 +1,158 @@
+"""Trained language models to the facts of a record: likelihood, agreement, calibration, writing, cost."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lmdistill.core.storage import write_text
+from lmdistill.data.conversations import Conversations
+from lmdistill.evaluation.cost import disk_bytes
+from lmdistill.evaluation.generations import Generation, generation_scores
+from lmdistill.evaluation.language import LanguageScores, TokenScores, language_scores
+from lmdistill.models.causal import LanguageNetwork
+from lmdistill.models.describe import describe, fingerprint
+from lmdistill.models.generate import complete
+from lmdistill.recipes.language.passages import Pages
+from lmdistill.recipes.language.schema import Writing
+from lmdistill.report.facts import Calibration, NetworkFacts, Parameters, TaskFacts, TokenFacts, TokenGroup
+from lmdistill.report.predictions import Prediction
+
+WRITINGS = "generations.jsonl"
+"""What a student wrote, a line a prompt, for readers and for other judges."""
+
+
+def language_task(texts: Conversations, pages: Pages, *, with_teacher: bool) -> TaskFacts:
+    """What was learned."""
+    metrics = ("nats", "perplexity", "accuracy_of_tokens", *(("agreement",) if with_teacher else ()))
+    return TaskFacts(
+        name="language",
+        kind="language",
+        labels=(),
+        metrics=metrics,
+        source=texts.source,
+        fingerprint=texts.fingerprint,
+        rows={"train": len(pages.train.rows), "dev": len(pages.dev.rows)},
+        truncated={"train": pages.train.facts.cut_share, "dev": pages.dev.facts.cut_share},
+        synthetic=texts.source.startswith("synthetic"),
+        notes=(*texts.notes, *pages.notes),
+    )
+
+
+def language_quality(
+    pages: Pages, student: LanguageNetwork, teacher: LanguageNetwork | None, device: str
+) -> tuple[dict[str, Any], list[Prediction]]:
+    """The part of a record that says how good the student is, and every dev passage's likelihood."""
+    ours = language_scores(student, pages.dev_batches(), teacher=teacher, device=device)
+    theirs = None
+    if teacher is not None:
+        theirs = language_scores(teacher, pages.dev_batches(), device=device)
+    quality = {
+        "metrics": {"dev": _metrics(ours)},
+        "teacher_metrics": None if theirs is None else {"dev": {**_metrics(theirs), "agreement": 1.0}},
+        "calibration": Calibration(ece=ours.calibration_error, brier=None, nll=ours.nats),
+        "teacher_calibration": None
+        if theirs is None
+        else Calibration(ece=theirs.calibration_error, brier=None, nll=theirs.nats),
+        "tokens": _tokens(ours),
+    }
+    predictions = [
+        Prediction(example=row, split="dev", label=float(count), student=(round(nats, 4),))
+        for row, (count, nats) in sorted(ours.passages.items())
+    ]
+    return quality, predictions
+
+
+def _metrics(found: LanguageScores) -> dict[str, float | None]:
+    """The table's columns."""
+    metrics: dict[str, float | None] = {
+        "nats": found.nats,
+        "perplexity": found.perplexity,
+        "accuracy_of_tokens": found.accuracy,
+    }
+    beside = found.imitation
+    return metrics if beside is None else {**metrics, "agreement": beside.whole.agreement}
+
+
+def _tokens(found: LanguageScores) -> TokenFacts | None:
+    """Easy and hard tokens apart."""
+    beside = found.imitation
+    if beside is None:
+        return None
+    return TokenFacts(easy=_group(beside.easy), hard=_group(beside.hard), histogram=beside.histogram)
+
+
+def _group(found: TokenScores) -> TokenGroup:
+    """Some of the tokens, as a record keeps them."""
+    return TokenGroup(
+        count=found.tokens,
+        nats=found.nats,
+        teacher_nats=found.teacher_nats,
+        agreement=found.agreement,
+    )
+
+
+def written(
+    pages: Pages, student: LanguageNetwork, writing: Writing, folder: Path, device: str
+) -> dict[str, Any]:
+    """Let the student complete the beginnings of dev passages; keep the texts, and score them.
+
+    A passage with a prompt is completed after it, one without after its first `writing.begin` tokens. The
+    completion is greedy. ROUGE-L is left out where the extra `eval` is not installed.
+    """
+    rows = pages.dev.rows.select(range(min(writing.rows, len(pages.dev.rows))))
+    if not len(rows):
+        return {"written": None}  # nothing was asked for
+    starts = [
+        max(start, min(writing.begin, len(ids) - 1))
+        for start, ids in zip(rows["start"], rows["input_ids"], strict=True)
+    ]
+    prompts = [list(ids[:start]) for ids, start in zip(rows["input_ids"], starts, strict=True)]
+    new = complete(student.to(device), prompts, max_new=writing.max_new, seed=0, batch_size=16)
+    end = student.tokenizer.eos_token_id
+    read = student.tokenizer.decode
+    found = [
+        Generation(
+            prompt=read(prompt, skip_special_tokens=True),
+            reference=read(ids[start:], skip_special_tokens=True),
+            completion=read(tokens, skip_special_tokens=True),
+            tokens=len(tokens),
+            ended=bool(tokens) and tokens[-1] == end,
+        )
+        for prompt, ids, start, tokens in zip(prompts, rows["input_ids"], starts, new, strict=True)
+    ]
+    lines = (json.dumps(asdict(one), ensure_ascii=False) for one in found)
+    write_text(folder / WRITINGS, "".join(f"{line}\n" for line in lines))
+    return {"written": dict(generation_scores(found, rouge=find_spec("rouge_score") is not None).metrics())}
+
+
+def language_cost(
+    pages: Pages,
+    student: LanguageNetwork,
+    teacher: LanguageNetwork | None,
+    folders: Mapping[str, Path | None],
+    device: str,
+) -> dict[str, Any]:
+    """What both networks weigh."""
+    nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
+    return {
+        "teacher": None,
+        **{
+            name: NetworkFacts(
+                source=net.source,
+                layers=net.num_layers,
+                parameters=Parameters(**_counts(net)),
+                disk_bytes=disk_bytes(place) if (place := folders.get(name)) else None,
+                fingerprint=fingerprint(net),
+            )
+            for name, net in nets.items()
+        },
+    }
+
+
+def _counts(net: LanguageNetwork) -> dict[str, int]:
+    """Parameters by where they are."""
+    found = describe(net)
+    return {name: getattr(found, name) for name in ("embeddings", "encoder", "head", "total")}

@@ -1,0 +1,146 @@
+"""A whole recipe for language models: passages, teacher, and a run for each method and seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.storage import write_text
+from lmdistill.core.language import Completions
+from lmdistill.data.conversations import Conversations
+from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.processes import main_first, once
+from lmdistill.models import describe
+from lmdistill.models.causal import LanguageNetwork
+from lmdistill.recipes.construct import plain
+from lmdistill.recipes.folder import RECIPE, Workplace
+from lmdistill.recipes.language.completions import by_teacher
+from lmdistill.recipes.language.networks import Bench, make_student, make_teacher
+from lmdistill.recipes.language.passages import Pages, cut_pages, load_texts
+from lmdistill.recipes.language.schema import LanguageRecipe
+from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
+from lmdistill.recipes.pages import write_pages
+from lmdistill.recipes.read import recipe_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageCell:
+    """One run of a recipe."""
+
+    recipe: LanguageRecipe
+    """The recipe with this method and this seed alone."""
+
+    folder: Path
+    """Where it is written."""
+
+    @property
+    def name(self) -> str:
+        """Label in tables."""
+        return next(iter(self.recipe.methods))
+
+    @property
+    def seed(self) -> int:
+        """Of the student."""
+        return self.recipe.seeds[0]
+
+
+def language_cells(recipe: LanguageRecipe, out: Path) -> Iterator[LanguageCell]:
+    """The runs of a recipe: `out` itself if there is one, else `out/NAME-seedN` for each method and seed."""
+    single = len(recipe.methods) == len(recipe.seeds) == 1
+    for name, method in recipe.methods.items():
+        for seed in recipe.seeds:
+            folder = out if single else out / f"{name}-seed{seed}"
+            yield LanguageCell(recipe=replace(recipe, methods={name: method}, seeds=(seed,)), folder=folder)
+
+
+def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> list[Path]:
+    """Do all that a recipe asks, in `out`; what is done is not done again, what was interrupted goes on.
+
+    Networks that are trained first lie beside `out`, in `teachers/`, so that other recipes find them.
+
+    Returns:
+        The folders of the runs.
+    """
+    whole = list(language_cells(recipe, out))
+    for cell in whole:
+        once(lambda cell=cell: Workplace(path=cell.folder).require(plain(cell.recipe)))  # type: ignore[misc]
+    with main_first():
+        texts = load_texts(recipe.texts)
+    bench = Bench(recipe=recipe, texts=texts, cache=out.parent / "teachers", command=command)
+    teacher, teacher_folder = make_teacher(bench)
+    pages = cut_pages(texts, teacher.tokenizer, recipe.texts)
+    if len(whole) > 1:
+        once(lambda: write_text(out / RECIPE, recipe_text(recipe)))
+    for cell in whole:
+        _run_cell(cell, bench, teacher, teacher_folder, pages)
+    if len(whole) > 1:
+        once(lambda: write_pages(out, order=tuple(recipe.methods)))
+    return [cell.folder for cell in whole]
+
+
+def run_language_teacher(recipe: LanguageRecipe, cache: Path, *, command: str) -> Path:
+    """Train the teacher of a recipe into `cache`, unless it is there; the folder of its model.
+
+    Raises:
+        ConfigError: If the teacher needs no training.
+    """
+    with main_first():
+        texts = load_texts(recipe.texts)
+    bench = Bench(recipe=recipe, texts=texts, cache=cache, command=command)
+    if recipe.teacher.model is not None and not recipe.teacher.tune:
+        raise ConfigError(
+            f"the teacher {recipe.teacher.model} is used as it is. Set teacher.tune=true to train it first."
+        )
+    folder = make_teacher(bench)[1]
+    assert folder is not None
+    return _model_in(folder)
+
+
+def _run_cell(
+    cell: LanguageCell, bench: Bench, teacher: LanguageNetwork, teacher_folder: Path | None, pages: Pages
+) -> None:
+    """One method with one seed."""
+    recipe, method = cell.recipe, cell.recipe.methods[cell.name]
+    if Workplace(path=cell.folder).is_finished:
+        return
+    completions, texts = getattr(method, "completions", Completions()), bench.texts
+    if completions.teacher:
+        texts = _by_teacher(bench, teacher, pages, completions)
+        pages = cut_pages(texts, teacher.tokenizer, recipe.texts)
+    stage = LanguageStage(
+        kind="distill",
+        name=cell.name,
+        texts=texts,
+        pages=pages,
+        student=make_student(bench, teacher, seed=cell.seed),
+        teacher=teacher,
+        method=method,
+        training=replace(recipe.training, seed=cell.seed),
+        writing=recipe.writing,
+        folder=cell.folder,
+        recipe=plain(recipe),
+        command=bench.command,
+    )
+    run_language_stage(stage, None if teacher_folder is None else _model_in(teacher_folder))
+
+
+def _by_teacher(
+    bench: Bench, teacher: LanguageNetwork, pages: Pages, completions: Completions
+) -> Conversations:
+    """The texts with the teacher's own completions, kept beside the networks."""
+    name = fingerprint(describe.fingerprint(teacher), bench.texts.fingerprint, plain(completions))
+    path = bench.cache / f"completions-{name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    device = make_accelerator(bench.recipe.training).device
+    begin = bench.recipe.writing.begin
+    with main_first():
+        return by_teacher(
+            bench.texts, pages, teacher.to(device), path, max_new=completions.max_new, begin=begin
+        )
+
+
+def _model_in(folder: Path) -> Path:
+    """Where the weights lie: in the folder of a model, or in that of the run that made it."""
+    return folder / "student" if (folder / "student").is_dir() else folder

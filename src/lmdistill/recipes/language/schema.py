@@ -1,0 +1,172 @@
+"""What a recipe for a language model can say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.core.types import Method
+from lmdistill.engine.training import Optimizer, Training
+from lmdistill.methods import ATKD, CLASSIFIER_METHODS, LANGUAGE_METHODS
+from lmdistill.recipes.limits import require_kind, require_runs
+
+
+def _training() -> Training:
+    """The released script's set-up, where it names one."""
+    return Training(epochs=3, optimizer=Optimizer(learning_rate=2e-5, schedule="cosine", warmup=0.03))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Where the passages come from and how they are cut."""
+
+    source: str = "stories"
+    """`stories` (made by this program), a file, a folder, or a data set on the hub."""
+
+    dev: str | None = None
+    """A file of dev passages; without one, some of the training rows are set aside."""
+
+    dev_rows: int = 250
+    """How many of them are set aside, >= 1, or kept of the dev file."""
+
+    rows: int | None = None
+    """Number of training rows to use; all unless given."""
+
+    subset_seed: int = 0
+    """Which rows those are; not changed by `seeds`."""
+
+    template: str | None = None
+    """How a row becomes a prompt, with {column} fields; the released script's template unless given."""
+
+    separator: str | None = None
+    """What stands between two texts of a text file; a text a line unless given."""
+
+    packing: bool = False
+    """Join plain texts and cut them into blocks of `max_length`."""
+
+    max_length: int = 512
+    """Longest passage in tokens, prompt included."""
+
+    evaluation: tuple[str, ...] = ()
+    """Files of prompts that must not be trained on; rows that share one are dropped and counted."""
+
+    def __post_init__(self) -> None:
+        for name in ("dev_rows", "rows"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be >= 1, got {value}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A Llama with random weights."""
+
+    width: int = 64
+    """Of the states, a multiple of `heads`."""
+
+    layers: int = 4
+    """Depth, >= 1."""
+
+    heads: int = 4
+    """Attention heads."""
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.layers, self.heads) < 1 or self.width % (2 * self.heads):
+            raise ConfigError(
+                f"width {self.width} cannot be shared by {self.heads} heads in {self.layers} layers: all must "
+                "be >= 1 and the width a multiple of twice the heads. Change one of them."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageTeacher:
+    """The network that is imitated."""
+
+    model: str | None = None
+    """Hub id or folder of a causal language model."""
+
+    shape: Shape = field(default_factory=Shape)
+    """Without a model: what is trained from random weights first, once."""
+
+    tokenizer: str | None = None
+    """Folder or hub id of the tokenizer of a shape; one of words is made for the texts unless given."""
+
+    tune: bool = False
+    """Train the model on the texts first, once; always done without a model."""
+
+    trust_remote_code: bool = False
+    """Run code that comes with the model."""
+
+    training: Training = field(default_factory=_training)
+    """How it is trained, where it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageStudent:
+    """The network that learns."""
+
+    init: Literal["teacher", "random"] = "teacher"
+    """Weights: the teacher's, or none."""
+
+    layers: int | tuple[int, ...] = 2
+    """How many of the teacher's layers, or which of them (counted from 0)."""
+
+    keep: Literal["first", "last", "alternate"] = "first"
+    """Which layers, where `layers` is a number."""
+
+    model: str | None = None
+    """Another model with the same tokenizer instead; `layers` is then not used."""
+
+    shape: Shape | None = None
+    """A Llama with random weights instead; `layers` is then not used."""
+
+    warm: Training | None = None
+    """A first stage of supervised training, once for each seed, that all methods start from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """What students write for the report."""
+
+    prompts: str | None = None
+    """JSONL of prompts and references; the beginnings of dev passages unless given."""
+
+    rows: int = 40
+    """How many, >= 0; 0 writes nothing."""
+
+    max_new: int = 64
+    """Longest completion in tokens, >= 1."""
+
+    begin: int = 16
+    """Tokens of a dev passage that are its prompt, where it has none of its own, >= 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageRecipe:
+    """A distillation of a language model, or several that differ in method and seed."""
+
+    texts: Texts = field(default_factory=Texts)
+    """Passages."""
+
+    teacher: LanguageTeacher = field(default_factory=LanguageTeacher)
+    """Who is imitated."""
+
+    student: LanguageStudent = field(default_factory=LanguageStudent)
+    """Who learns."""
+
+    methods: Mapping[str, Method] = field(default_factory=lambda: MappingProxyType({"ATKD": ATKD()}))
+    """How, by the names that tables show."""
+
+    writing: Writing = field(default_factory=Writing)
+    """What they write at the end."""
+
+    training: Training = field(default_factory=_training)
+    """How long, how fast, in what batches. Its seed comes from `seeds`."""
+
+    seeds: tuple[int, ...] = (0,)
+    """A run for each."""
+
+    def __post_init__(self) -> None:
+        require_runs(self.methods, self.seeds)
+        require_kind(self.methods, CLASSIFIER_METHODS, "is for classifiers and scorers", LANGUAGE_METHODS)

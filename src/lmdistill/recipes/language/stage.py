@@ -1,0 +1,174 @@
+"""One training run of a language model, from two networks and passages to a finished folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+
+from lmdistill.core.storage import write_text
+from lmdistill.core.language import Completions
+from lmdistill.core.types import Method, Net
+from lmdistill.data.conversations import Conversations
+from lmdistill.data.feed import Feed
+from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.processes import once
+from lmdistill.engine.training import Training
+from lmdistill.evaluation.language import language_scores
+from lmdistill.export.hugging_face import save
+from lmdistill.models.causal import LanguageNetwork
+from lmdistill.models.describe import fingerprint
+from lmdistill.recipes.construct import plain
+from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.language.passages import Pages
+from lmdistill.recipes.language.proof import language_cost, language_quality, language_task, written
+from lmdistill.recipes.language.sampling import sampled
+from lmdistill.recipes.language.schema import Writing
+from lmdistill.recipes.pages import write_pages
+from lmdistill.recipes.train import Course, train
+from lmdistill.report.card import model_card
+from lmdistill.report.environment import describe_environment
+from lmdistill.report.facts import Training as TrainingFacts
+from lmdistill.report.predictions import PREDICTIONS, write_predictions
+from lmdistill.report.record import Record, read_record, write_record
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageStage:
+    """Who learns what from whom, and where it is written."""
+
+    kind: Literal["finetune", "distill"]
+    """What the run does."""
+
+    name: str
+    """Label in tables."""
+
+    texts: Conversations
+    """Where the passages come from."""
+
+    pages: Pages
+    """The passages in tokens; those of training may have other completions than the texts."""
+
+    student: LanguageNetwork
+    """Who learns; changed in place."""
+
+    teacher: LanguageNetwork | None
+    """Who is imitated and compared with."""
+
+    method: Method
+    """How."""
+
+    training: Training
+    """How long, seed included."""
+
+    writing: Writing
+    """What the student writes at the end."""
+
+    folder: Path
+    """Where everything is written."""
+
+    recipe: Mapping[str, Any]
+    """The resolved recipe, for the record."""
+
+    command: str
+    """What was typed, for the record."""
+
+    @property
+    def feed(self) -> Feed:
+        """The batches of the run."""
+        completions = getattr(self.method, "completions", Completions())
+        return sampled(
+            self.pages.feed(self.method, self.training),
+            completions,
+            padding=self.pages.padding,
+            seed=self.training.seed,
+            begin=self.writing.begin,
+        )
+
+
+def run_language_stage(stage: LanguageStage, teacher_folder: Path | None = None) -> Record:
+    """Train, save, evaluate and record; or continue an interrupted run; or read a finished one.
+
+    Args:
+        stage: Everything about the run.
+        teacher_folder: Where the teacher is saved, for its size.
+
+    Returns:
+        The record that is now in `stage.folder`.
+
+    Raises:
+        RunError: If the folder holds another run.
+        MismatchError: If networks and method do not fit.
+        DivergedError: If the loss stops being a number.
+    """
+    place = Workplace(path=stage.folder)
+    accelerator = make_accelerator(stage.training)
+    inputs = {
+        "data": stage.texts.fingerprint,
+        "student": fingerprint(stage.student),
+        "teacher": "none" if stage.teacher is None else fingerprint(stage.teacher),
+    }
+    once(lambda: place.require(stage.recipe, inputs))
+    if place.is_finished:
+        return read_record(place.path)
+    stage.method.check(cast(Net, stage.student), cast(Net, stage.teacher))
+    once(lambda: place.claim(stage.recipe, inputs))
+    device = str(accelerator.device)
+    course = Course(
+        method=stage.method,
+        student=stage.student,
+        teacher=cast(Net, stage.teacher),
+        feed=stage.feed,
+        training=stage.training,
+        title=f"{stage.name} (seed {stage.training.seed})",
+        unit="tokens",
+        evaluate=lambda net: _headline(stage, net, device),
+    )
+    fitted = train(course, place, accelerator)
+    facts = TrainingFacts(
+        steps=fitted.steps,
+        epochs=fitted.steps / course.feed.steps_per_epoch,
+        seconds=fitted.seconds,
+        examples_per_second=None,
+        resumed=fitted.resumed,
+    )
+    once(lambda: _finish(stage, place, facts, device, teacher_folder))
+    return read_record(place.path)
+
+
+def _headline(stage: LanguageStage, net: Net, device: str) -> dict[str, float]:
+    """How well the dev passages are predicted; a larger first number is better."""
+    found = language_scores(cast(LanguageNetwork, net), stage.pages.dev_batches(), device=device)
+    return {"log_likelihood": -found.nats, "nats": found.nats, "accuracy": found.accuracy}
+
+
+def _finish(
+    stage: LanguageStage, place: Workplace, facts: TrainingFacts, device: str, teacher_folder: Path | None
+) -> None:
+    """Save the student, prove what it is worth, and write the record last: it says that the run is over."""
+    save(stage.student, place.student)
+    quality, predictions = language_quality(stage.pages, stage.student, stage.teacher, device)
+    folders = {"student": place.student, "teacher": teacher_folder}
+    record = Record(
+        lmdistill=version("lmdistill"),
+        kind=stage.kind,
+        name=stage.name,
+        seed=stage.training.seed,
+        task=language_task(stage.texts, stage.pages, with_teacher=stage.teacher is not None),
+        method=plain(stage.method),
+        recipe=dict(stage.recipe),
+        command=stage.command,
+        environment=describe_environment(device=device, threads=torch.get_num_threads()),
+        selected="dev-best" if stage.training.keep == "best" else "last",
+        training=facts,
+        **quality,
+        **written(stage.pages, stage.student, stage.writing, place.path, device),
+        **language_cost(stage.pages, stage.student, stage.teacher, folders, device),
+    )
+    write_predictions(place.path / PREDICTIONS, predictions)
+    write_text(place.student / "README.md", model_card(record))
+    write_record(place.path, record)
+    write_pages(place.path)
+    place.clean()

@@ -1,0 +1,33 @@
+"""What both kinds of recipes refuse."""
+
+from collections.abc import Mapping, Sequence
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.core.types import Method
+
+
+def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
+    """At least one method and one seed; names that can be folders, and no seed twice."""
+    if not methods:
+        raise ConfigError("methods is empty; name at least one, as in methods: {KD: {name: kd}}.")
+    for name in methods:
+        if not name or name.startswith(".") or set(name) & set("/\\:"):
+            raise ConfigError(
+                f"methods has the name {name!r}; it names a folder, so choose one without / or :."
+            )
+    if not seeds:
+        raise ConfigError("seeds is empty; give at least one, as in seeds: [0].")
+    if len(set(seeds)) != len(seeds):
+        raise ConfigError(f"seeds are {list(seeds)}, one of them twice; each run needs its own.")
+
+
+def require_kind(
+    methods: Mapping[str, Method], wrong: Mapping[str, type], why: str, right: Mapping[str, type]
+) -> None:
+    """No method of the other kind of recipe."""
+    for label, method in methods.items():
+        for name, entry in wrong.items():
+            if type(method) is entry:
+                raise ConfigError(
+                    f"methods.{label} is {name}, which {why}; here it must be one of {', '.join(right)}."
+                )

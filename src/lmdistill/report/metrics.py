@@ -1,0 +1,65 @@
+"""How a metric is written, and which way is better."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+NONE = "–"
+
+Value = float | int | None
+"""A number that may not exist."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How one metric is shown."""
+
+    title: str
+    """Name with its unit."""
+
+    scale: int = 100
+    """What a value is multiplied by before it is shown."""
+
+    digits: int = 2
+    """Decimals."""
+
+    lower_is_better: bool = False
+    """Whether a small value is a good one."""
+
+    @property
+    def sign(self) -> int:
+        """Makes larger better."""
+        return -1 if self.lower_is_better else 1
+
+    def text(self, value: Value) -> str:
+        """The number as a reader sees it, without its unit."""
+        return NONE if value is None else f"{self.scale * value:.{self.digits}f}"
+
+
+MANNERS: Mapping[str, Manner] = MappingProxyType(
+    {
+        "matthews": Manner(title="matthews × 100"),
+        "pearson": Manner(title="pearson × 100"),
+        "spearman": Manner(title="spearman × 100"),
+        "nats": Manner(title="nats a token", scale=1, digits=3, lower_is_better=True),
+        "perplexity": Manner(title="perplexity", scale=1, lower_is_better=True),
+        "accuracy_of_tokens": Manner(title="right tokens, %"),
+        "agreement": Manner(title="agrees with teacher, %"),
+        "rouge_l": Manner(title="ROUGE-L × 100"),
+        "distinct_1": Manner(title="distinct-1 × 100"),
+        "distinct_2": Manner(title="distinct-2 × 100"),
+    }
+)
+"""Metrics that are no percentage, or go by another name."""
+
+
+def manner(metric: str) -> Manner:
+    """How `metric` is shown; a percentage unless the table says otherwise.
+
+    Examples:
+        >>> manner("accuracy").title, manner("accuracy").text(0.8612)
+        ('accuracy, %', '86.12')
+        >>> manner("nats").text(2.0574)
+        '2.057'
+    """
+    return MANNERS.get(metric, Manner(title=f"{metric}, %"))

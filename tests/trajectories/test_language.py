@@ -1,0 +1,78 @@
+"""Neither the cut of a step nor an interruption changes what a language model learns."""
+
+from dataclasses import replace
+
+import pytest
+
+from lmdistill.core.language import Completions
+from lmdistill.methods import ATKD, LANGUAGE_METHODS, SFT
+from lmdistill.recipes.language.sampling import sampled
+from tests.engine.corpus import course, same
+from tests.engine.prose import language_feed, language_run
+from tests.tiny_causal import tiny_language
+
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(params=LANGUAGE_METHODS.values(), ids=LANGUAGE_METHODS.keys())
+def method(request):
+    return request.param()
+
+
+def close(first, second):
+    assert len(first.curve) == len(second.curve) == 8
+    assert first.curve == pytest.approx(second.curve, rel=TOLERANCE)
+    assert [step.count for step in first.steps] == [step.count for step in second.steps]
+
+
+@pytest.mark.parametrize("accumulate", [3, 4])
+def test_micro_batches_give_the_curve_of_the_whole_step(method, accumulate, tmp_path):
+    whole = language_run(method, tmp_path / "whole")
+    close(whole, language_run(method, tmp_path / "parts", course(accumulate=accumulate)))
+
+
+def test_as_published_the_split_follows_the_micro_batches(tmp_path):
+    method = ATKD(scope="micro_batch")
+    whole = language_run(method, tmp_path / "whole")
+    parts = language_run(method, tmp_path / "parts", course(accumulate=4))
+    assert parts.curve != pytest.approx(whole.curve, rel=100 * TOLERANCE)
+
+
+def on_policy(method, training, share=0.5):
+    completions = Completions(student=share, temperature=1.0, max_new=6)
+    return sampled(language_feed(method, training), completions, padding=0, seed=training.seed, begin=2)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(method, tmp_path):
+    training = course(checkpoint_every=3, accumulate=2)
+    parts = {"training": training, "batches": on_policy(method, training)}
+    whole = language_run(method, tmp_path / "whole", **parts)
+    first = language_run(method, tmp_path / "cut", stop_at=5, **parts)
+    second = language_run(
+        method, tmp_path / "cut", student=tiny_language(layers=1, seed=9), **parts
+    )
+    assert second.began == 3
+    assert first.curve[:3] + second.curve == whole.curve
+    assert same(second.weights, whole.weights)
+
+
+def test_the_students_own_texts_are_learned_in_their_share_of_the_steps(tmp_path):
+    training, method, student = course(epochs=12), SFT(), tiny_language(layers=1, seed=2)
+    feed = on_policy(method, training)
+    renewed = 0
+    for step, window in enumerate(feed.loader(start=0, processes=1, process=0)):
+        fresh = feed.renew(window, student, step)
+        renewed += fresh is not window
+        for old, new in zip(window, fresh, strict=True):
+            for row, theirs in zip(new.inputs.ids.tolist(), old.inputs.ids.tolist(), strict=True):
+                assert row[:2] == theirs[:2]  # the same prompts
+        assert [batch.examples.tolist() for batch in fresh] == [batch.examples.tolist() for batch in window]
+    assert 16 <= renewed <= 32  # of 48
+
+
+def test_no_share_leaves_the_feed_as_it_is():
+    feed = language_feed(SFT(), course())
+    assert sampled(feed, Completions(), padding=0, seed=0, begin=2) is feed
+    always = sampled(feed, replace(Completions(), student=1.0, max_new=3), padding=0, seed=0, begin=2)
+    (window, *_) = always.loader(start=0, processes=1, process=0)
+    assert always.renew(window, tiny_language(layers=1), 0) is not window
