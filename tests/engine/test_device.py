@@ -7,7 +7,7 @@ import torch
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.engine.device import make_accelerator
-from lmdistill.methods import KD, CLASSIFIER_METHODS
+from lmdistill.methods import CLASSIFIER_METHODS, KD
 from tests.engine.corpus import Run, course
 from tests.recipes.small import ROOT, environment
 from tests.tiny import make_batch, tiny

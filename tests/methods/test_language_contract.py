@@ -111,7 +111,9 @@ def test_vocabularies_must_agree_where_they_are_compared(method, teacher):
     small = tiny_language(layers=1)
     small.cut(small.vocabulary - 2)
     if method.uses_teacher:
-        with pytest.raises(MismatchError, match=rf"writes {small.vocabulary} .* teacher {teacher.vocabulary}"):
+        with pytest.raises(
+            MismatchError, match=rf"writes {small.vocabulary} .* teacher {teacher.vocabulary}"
+        ):
             method.check(small, teacher)
 
 

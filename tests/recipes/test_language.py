@@ -39,7 +39,12 @@ training: {epochs: 1, batch_size: 8, checkpoint_every: 1, optimizer: {learning_r
 
 
 def write_corpus(folder: Path) -> None:
-    lines = [f"{who} has a {colour} {thing} ." for who in ("Anna", "Ben", "Cleo") for colour in ("red", "blue", "green") for thing in ("ball", "kite", "boat", "hat")]
+    lines = [
+        f"{who} has a {colour} {thing} ."
+        for who in ("Anna", "Ben", "Cleo")
+        for colour in ("red", "blue", "green")
+        for thing in ("ball", "kite", "boat", "hat")
+    ]
     (folder / "stories.txt").write_text("\n".join(lines) + "\n")
     (folder / "recipe.yaml").write_text(RECIPE)
 
@@ -59,13 +64,24 @@ def test_every_run_has_all_its_files_and_a_record_that_says_what_it_is(place):
     for name in ("SFT", "SeqKD", "GKD", "ATKD"):
         folder = place / "runs" / "all" / f"{name}-seed0"
         files = {path.name for path in folder.iterdir()}
-        assert {"record.json", "history.jsonl", "predictions.jsonl", "generations.jsonl", "report.html", "README.md", "student", "recipe.yaml"} <= files
+        assert {
+            "record.json",
+            "history.jsonl",
+            "predictions.jsonl",
+            "generations.jsonl",
+            "report.html",
+            "README.md",
+            "student",
+            "recipe.yaml",
+        } <= files
         assert "checkpoints" not in files
         record = read_record(folder)
         assert record.task.kind == "language"
         assert record.headline == ("dev", "nats")
         assert record.tokens.easy.count + record.tokens.hard.count == sum(record.tokens.histogram)
-        assert record.metrics["dev"]["perplexity"] == pytest.approx(2.718281828 ** record.metrics["dev"]["nats"])
+        assert record.metrics["dev"]["perplexity"] == pytest.approx(
+            2.718281828 ** record.metrics["dev"]["nats"]
+        )
         assert record.teacher.layers == 2
         assert record.student.layers == 1
         assert "AutoModelForCausalLM" in (folder / "student" / "README.md").read_text()
@@ -74,11 +90,22 @@ def test_every_run_has_all_its_files_and_a_record_that_says_what_it_is(place):
 
 def test_nats_of_the_record_are_those_of_plain_transformers(place):
     folder = place / "runs" / "all" / "ATKD-seed0"
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder / "student"), AutoTokenizer.from_pretrained(folder / "student")
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(folder / "student"),
+        AutoTokenizer.from_pretrained(folder / "student"),
+    )
     texts = load_texts(Texts(source=str(place / "stories.txt"), dev_rows=6, max_length=24))
     total = count = 0
     for text in texts.dev["completion"]:
-        ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]])
+        ids = torch.tensor(
+            [
+                [
+                    tokenizer.bos_token_id,
+                    *tokenizer(text, add_special_tokens=False)["input_ids"],
+                    tokenizer.eos_token_id,
+                ]
+            ]
+        )
         with torch.no_grad():
             total += float(model(ids, labels=ids).loss) * (ids.shape[1] - 1)
         count += ids.shape[1] - 1
@@ -100,7 +127,9 @@ def test_a_finished_recipe_is_not_run_again_and_another_one_is_refused(place, mo
     run_language_recipe(read_recipe("recipe.yaml"), Path("runs/all"), command="again")
     assert record.stat().st_mtime_ns == before
     with pytest.raises(RunError, match=r"holds another run: training\.epochs is 1 there and 3 here"):
-        run_language_recipe(read_recipe("recipe.yaml", ["training.epochs=3"]), Path("runs/all"), command="other")
+        run_language_recipe(
+            read_recipe("recipe.yaml", ["training.epochs=3"]), Path("runs/all"), command="other"
+        )
 
 
 def test_the_written_recipe_is_the_recipe(place, monkeypatch):
@@ -120,7 +149,12 @@ def test_the_teachers_completions_are_written_once_and_go_on_after_a_stop(place,
     pages = cut_pages(texts, teacher.tokenizer, Texts(source="", max_length=24))
     path = tmp_path / "half.jsonl"
     whole = by_teacher(texts, pages, teacher, tmp_path / "whole.jsonl", max_new=5, begin=2)
-    path.write_text("".join(json.dumps({"index": index, "completion": "kept from before"}) + "\n" for index in texts.train["index"][:3]))
+    path.write_text(
+        "".join(
+            json.dumps({"index": index, "completion": "kept from before"}) + "\n"
+            for index in texts.train["index"][:3]
+        )
+    )
     resumed = by_teacher(texts, pages, teacher, path, max_new=5, begin=2)
     assert resumed.train["completion"][:3] == ["kept from before"] * 3
     assert len(path.read_text().splitlines()) == texts.train.num_rows
@@ -177,8 +211,22 @@ def test_commands_say_one_line_where_something_is_wrong(place, monkeypatch, caps
         ("measure", "runs/all/SFT-seed0"): "is a run of a language model",
         ("distill", "recipe.yaml", "--out", "runs/x", "--set", "texts.source=nowhere.txt"): "nowhere.txt",
         ("distill", "recipe.yaml", "--out", "runs/x", "--set", "methods.SFT.name=mixkd"): "mixkd",
-        ("distill", "recipe.yaml", "--out", "runs/x", "--set", "student.layers=3"): "layers must be between 1 and 2",
-        ("distill", "recipe.yaml", "--out", "runs/x", "--set", "teacher.shape.width=9"): "width 9 cannot be shared",
+        (
+            "distill",
+            "recipe.yaml",
+            "--out",
+            "runs/x",
+            "--set",
+            "student.layers=3",
+        ): "layers must be between 1 and 2",
+        (
+            "distill",
+            "recipe.yaml",
+            "--out",
+            "runs/x",
+            "--set",
+            "teacher.shape.width=9",
+        ): "width 9 cannot be shared",
         ("distill", "recipe.yaml", "--out", "runs/x", "--set", "texts.max_length=1"): "max_length is 1",
     }
     for arguments, said in cases.items():
@@ -194,7 +242,9 @@ def test_rows_of_an_evaluation_file_are_dropped_and_counted(tmp_path):
     lines = [{"instruction": f"Say {word}", "output": word} for word in ("one", "two", "three", "four")]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (tmp_path / "eval.jsonl").write_text(json.dumps({"instruction": "say TWO!"}) + "\n")
-    texts = Texts(source=str(tmp_path / "train.jsonl"), dev_rows=1, evaluation=(str(tmp_path / "eval.jsonl"),))
+    texts = Texts(
+        source=str(tmp_path / "train.jsonl"), dev_rows=1, evaluation=(str(tmp_path / "eval.jsonl"),)
+    )
     found = load_texts(texts)
     assert "two" not in found.train["completion"]
     assert any("dropped" in note for note in found.notes)

@@ -35,7 +35,7 @@ def test_hostile_texts_stay_texts() -> None:
 
 def test_scores_of_student_teacher_and_constant_answer_stand_side_by_side() -> None:
     card = model_card(make_record(accuracy=0.8612, selected="dev-best", alarms=["ding"]))
-    assert "| dev accuracy × 100 | 86.12 | 90.00 | 51.00 |" in card
+    assert "| dev accuracy, % | 86.12 | 90.00 | 51.00 |" in card
     assert "Dev-selected" in card
     assert "Alarm: ding" in card
     assert "from_pretrained(folder)" in card

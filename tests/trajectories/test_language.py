@@ -48,9 +48,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(method, tmp_path)
     parts = {"training": training, "batches": on_policy(method, training)}
     whole = language_run(method, tmp_path / "whole", **parts)
     first = language_run(method, tmp_path / "cut", stop_at=5, **parts)
-    second = language_run(
-        method, tmp_path / "cut", student=tiny_language(layers=1, seed=9), **parts
-    )
+    second = language_run(method, tmp_path / "cut", student=tiny_language(layers=1, seed=9), **parts)
     assert second.began == 3
     assert first.curve[:3] + second.curve == whole.curve
     assert same(second.weights, whole.weights)

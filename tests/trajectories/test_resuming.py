@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lmdistill.engine.training import Optimizer
-from lmdistill.methods import KD, CLASSIFIER_METHODS, MixKD
+from lmdistill.methods import CLASSIFIER_METHODS, KD, MixKD
 from tests.engine.corpus import Run, course, same
 from tests.tiny import tiny
 
@@ -32,7 +32,9 @@ def checkpoint(folder):
     return moments, [group["lr"] for group in state["param_groups"]]
 
 
-@pytest.mark.parametrize("method", [make() for make in CLASSIFIER_METHODS.values()] + [MixKD(partner="train")], ids=repr)
+@pytest.mark.parametrize(
+    "method", [make() for make in CLASSIFIER_METHODS.values()] + [MixKD(partner="train")], ids=repr
+)
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(method, tmp_path):
     training = course(checkpoint_every=LAST_CHECKPOINT, eval_every=2, accumulate=2)
     whole = Run(method, tmp_path / "whole", training, student=with_dropout(), evaluate=score)

@@ -183,7 +183,7 @@ class Survey:
     """The teacher's output layer."""
 
     step: Float[Tensor, " s"]
-    """The numbers of all micro-batches and processes of the step, these included; their order means nothing."""
+    """The numbers of all micro-batches and processes of the step, these included, in any order."""
 
 
 @dataclass(frozen=True, kw_only=True)

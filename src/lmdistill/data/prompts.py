@@ -43,7 +43,9 @@ def prompt_ids(
             yield row, _chat_ids(row, rows.place(row.number), tokenizer)
         return
     if "messages" in columns:
-        raise ConfigError(f"{rows.name} holds chats, which the model's own template words. Leave template out.")
+        raise ConfigError(
+            f"{rows.name} holds chats, which the model's own template words. Leave template out."
+        )
     pieces = pieces_of(template or _template(rows.name, columns), (*columns, "input"))
     begin = begin_of(tokenizer)
     for row in rows.read():
@@ -73,6 +75,8 @@ def _chat_ids(row: Row, place: str, tokenizer: PreTrainedTokenizerBase) -> list[
         messages = messages[:-1]
     if not messages:
         raise DataError(f"{place}: nothing is asked. Add a question, or remove the row.")
-    text = tokenizer.apply_chat_template(json.loads(json.dumps(messages)), tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        json.loads(json.dumps(messages)), tokenize=False, add_generation_prompt=True
+    )
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids

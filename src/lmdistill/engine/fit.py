@@ -37,7 +37,7 @@ class Feed(Protocol):
         ...
 
     def renew(self, window: list[Batch], student: nn.Module, step: int) -> list[Batch]:
-        """What the student learns from instead in this step; a feed that samples from it writes new batches."""
+        """What is learned from in this step instead; a feed that samples from the student writes anew."""
         ...
 
 

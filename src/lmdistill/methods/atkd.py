@@ -23,14 +23,14 @@ class ATKD:
 
     .. math:: L = \lambda \, mean_{easy}(D_d) + (1 - \lambda) \, mean_{hard}(D_t + D_d)
 
-    D_t is the divergence of the two-way distributions (target against the rest), D_d that of the distributions
-    without the target. Hard are the tokens at which the teacher's 1 - p(target) is among the largest `share`;
-    the teacher decides that also when the divergence is reversed. On top of any divergence and any source of
-    tokens. There is no cross-entropy and, by default, no temperature, as in the released script.
+    D_t is the divergence of the two-way distributions (target against the rest), D_d that of the
+    distributions without the target. Hard are the tokens at which the teacher's 1 - p(target) is among the
+    largest `share`; the teacher decides that also when the divergence is reversed. It goes on top of any
+    divergence and any source of tokens. There is no cross-entropy and, by default, no temperature, as in the released script.
 
     References:
-        Zhong et al., "Revisiting Knowledge Distillation for Autoregressive Language Models", 2024. The target is
-        the next token of the text, not the teacher's choice. Deviations: the threshold is an exact order
+        Zhong et al., "Revisiting Knowledge Distillation for Autoregressive Language Models", 2024. The target
+        is the next token of the text, not the teacher's choice. Deviations: the threshold is an exact order
         statistic (see `objectives.hardness`); divergences other than the two Kullback-Leibler ones are split
         in the same way, which the paper does not say.
     """

@@ -23,13 +23,13 @@ TokenDivergence = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class TokenKD:
-    r"""A divergence between the distributions of each next token, and optionally the cross-entropy of the text.
+    r"""A divergence between the distributions of each next token, and the cross-entropy of the text if asked.
 
     .. math:: L = \frac{1}{n} \sum_t (1 - \alpha) \, \tau^2 D(p_t, q_t) - \alpha \log q_t(y_t)
 
-    With `completions` it is each of the published baselines: supervised KD (forward KL on the data), reverse KD
-    (reverse KL on the data), ImitKD (forward KL, half of the steps on the student's own texts), f-distill (total
-    variation, likewise) and GKD (Jensen-Shannon on the student's own texts).
+    With `completions` it is each of the published baselines: supervised KD (forward KL on the data), reverse
+    KD (reverse KL on the data), ImitKD (forward KL, half of the steps on the student's own texts), f-distill
+    (total variation, likewise) and GKD (Jensen-Shannon on the student's own texts).
 
     References:
         Hinton et al., 2015; Lin et al., "Autoregressive Knowledge Distillation through Imitation Learning",

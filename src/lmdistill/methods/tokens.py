@@ -1,4 +1,4 @@
-"""What methods for language models share: states of a teacher, and a loss inside the student's forward pass."""
+"""What methods for language models share: a teacher's states, and a loss in the student's forward pass."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,6 +66,6 @@ def require_language_pair(method: str, student: Net, teacher: Net | None) -> Non
     ours, theirs = (cast(LanguageNet, net).vocabulary for net in (student, teacher))
     if ours != theirs:
         raise MismatchError(
-            f"the student writes {ours} different tokens and the teacher {theirs}; {method} compares them one "
-            "by one. Use models that share a tokenizer."
+            f"the student writes {ours} different tokens and the teacher {theirs}; {method} compares them "
+            "one by one. Use models that share a tokenizer."
         )

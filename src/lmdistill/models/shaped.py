@@ -16,8 +16,8 @@ def shaped(
 
     Args:
         tokenizer: With an end token.
-        width: Of the states, a multiple of twice the heads; the feed-forward layers are 8/3 as wide, rounded up
-            to a multiple of 16.
+        width: Of the states, a multiple of twice the heads; the feed-forward layers are 8/3 as wide,
+            rounded up to a multiple of 16.
         layers: Depth, >= 1.
         heads: Attention heads, each with keys and values of its own.
         positions: Longest text in tokens.
@@ -40,6 +40,6 @@ def shaped(
     )
     with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
         torch.default_generator.manual_seed(derive(seed, "weights"))
-        model = LlamaForCausalLM(config)
+        model: Any = LlamaForCausalLM(config)  # transformers does not type eval()
     source = f"Llama of {layers} layers and width {width} with random weights"
     return LanguageNetwork(model.eval(), tokenizer, source=source)

@@ -31,6 +31,7 @@ from lmdistill.report.facts import Training as TrainingFacts
 from lmdistill.report.predictions import PREDICTIONS, write_predictions
 from lmdistill.report.record import Record, read_record, write_record
 
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """Who learns what from whom, and where it is written."""

@@ -1,13 +1,15 @@
 """The second table: what is known of each row beside its score."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 from lmdistill.report.facts import Calibration, NetworkFacts
+from lmdistill.report.metrics import NONE
 from lmdistill.report.record import Record
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.statistics import Value, spread
-from lmdistill.report.tables import NONE, Grid, millions, milliseconds, percent
+from lmdistill.report.tables import Grid, millions, milliseconds, percent
 
 Text = Callable[[Value], str]
 Values = Iterable[Value]
@@ -135,21 +137,26 @@ def _token_columns() -> dict[str, Cell]:
     """Easy and hard tokens apart, and what was written."""
     columns: dict[str, Cell] = {}
     for kind in ("easy", "hard"):
-        for name, text in (("nats", plain), ("teacher_nats", plain), ("agreement", percent)):
-            unit = ", %" if text is percent else ""
-            title = f"{kind} tokens: {name.replace('_', ' ')}{unit}"
-            columns[title] = _of_runs(lambda r, k=kind, n=name: _of_tokens(r, k, n), text)  # type: ignore[misc]
+        columns[f"{kind} tokens: nats"] = _of_runs(partial(_of_tokens, kind, "nats"))
+        columns[f"{kind} tokens: teacher's nats"] = _of_runs(partial(_of_tokens, kind, "teacher_nats"))
+        columns[f"{kind} tokens: agreement, %"] = _of_runs(partial(_of_tokens, kind, "agreement"), percent)
     for name in ("rouge_l", "distinct_1", "distinct_2", "ended"):
-        columns[f"written: {name.replace('_', '-')}, %"] = _of_runs(
-            lambda r, n=name: (r.written or {}).get(n), percent  # type: ignore[misc]
-        )
-    columns["written: tokens"] = _of_runs(lambda r: (r.written or {}).get("length"))
+        columns[f"written: {name.replace('_', '-')}, %"] = _of_runs(partial(_of_written, name), percent)
+    columns["written: tokens"] = _of_runs(partial(_of_written, "length"))
     return columns
 
 
-def _of_tokens(record: Record, kind: str, name: str) -> Value:
+def _of_written(name: str, record: Record) -> Value:
+    """One figure of what the student wrote."""
+    return (record.written or {}).get(name)
+
+
+def _of_tokens(kind: str, name: str, record: Record) -> Value:
     """One figure of the easy or the hard tokens."""
-    return None if record.tokens is None else getattr(getattr(record.tokens, kind), name)  # type: ignore[no-any-return]
+    if record.tokens is None:
+        return None
+    found: Value = getattr(getattr(record.tokens, kind), name)
+    return found
 
 
 def details(table: Comparison) -> Grid:

@@ -223,8 +223,8 @@ def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
     mark = _mark(0, "all scored tokens")
     axes.bar([(i + 0.5) / parts for i in range(parts)], shares, width=0.9 / parts, color=mark.colour)
     words = (
-        f"{shares[0]:.0f} % of the tokens have an uncertainty below {1 / parts:g}, {shares[-1]:.0f} % one above "
-        f"{1 - 1 / parts:g}."
+        f"{shares[0]:.0f} % of the tokens have an uncertainty below {1 / parts:g}, "
+        f"{shares[-1]:.0f} % one above {1 - 1 / parts:g}."
     )
     return Plot(svg=_svg(figure, name), title="Uncertainty", alt=words, legend=(mark,))
 

@@ -51,5 +51,7 @@ def by_teacher(
             file.flush()
             advance(len(done), "")
     written = {line["index"]: line["completion"] for line in done}
-    note = f"{sum(bool(text.strip()) for text in written.values())} training rows have the teacher's completion"
+    note = (
+        f"{sum(bool(text.strip()) for text in written.values())} training rows have the teacher's completion"
+    )
     return texts.completed(written, note)

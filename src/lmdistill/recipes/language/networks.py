@@ -142,5 +142,3 @@ def _tokenizer(bench: Bench) -> Any:
     """The tokenizer of a teacher that has no model: the one that is named, or one made for the texts."""
     named = bench.recipe.teacher.tokenizer
     return stories_tokenizer(bench.texts) if named is None else load_tokenizer(named)
-
-

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.core.storage import write_text
 from lmdistill.core.language import Completions
+from lmdistill.core.storage import write_text
 from lmdistill.data.conversations import Conversations
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import main_first, once

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-
-from lmdistill.core.seeding import derive, generator
 from lmdistill.core.language import Completions
+from lmdistill.core.seeding import derive, generator
 from lmdistill.core.types import Batch
 from lmdistill.data.feed import Feed
 from lmdistill.data.language_batches import batch_of, prompts_of
@@ -74,5 +73,3 @@ def sampled(feed: Feed, completions: Completions, *, padding: int, seed: int, be
         seed=seed,
         begin=begin,
     )
-
-

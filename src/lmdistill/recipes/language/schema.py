@@ -74,8 +74,8 @@ class Shape:
     def __post_init__(self) -> None:
         if min(self.width, self.layers, self.heads) < 1 or self.width % (2 * self.heads):
             raise ConfigError(
-                f"width {self.width} cannot be shared by {self.heads} heads in {self.layers} layers: all must "
-                "be >= 1 and the width a multiple of twice the heads. Change one of them."
+                f"width {self.width} cannot be shared by {self.heads} heads in {self.layers} layers: all "
+                "must be >= 1 and the width a multiple of twice the heads. Change one of them."
             )
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, cast
 
 import torch
 
-from lmdistill.core.storage import write_text
 from lmdistill.core.language import Completions
+from lmdistill.core.storage import write_text
 from lmdistill.core.types import Method, Net
 from lmdistill.data.conversations import Conversations
 from lmdistill.data.feed import Feed
