@@ -26,7 +26,8 @@ class ATKD:
     D_t is the divergence of the two-way distributions (target against the rest), D_d that of the
     distributions without the target. Hard are the tokens at which the teacher's 1 - p(target) is among the
     largest `share`; the teacher decides that also when the divergence is reversed. It goes on top of any
-    divergence and any source of tokens. There is no cross-entropy and, by default, no temperature, as in the released script.
+    divergence and any source of tokens. There is no cross-entropy and, by default, no temperature, as in the
+    released script.
 
     References:
         Zhong et al., "Revisiting Knowledge Distillation for Autoregressive Language Models", 2024. The target
