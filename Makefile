@@ -30,6 +30,8 @@ check: .venv/.made  ## linter, formatter, type checker, spelling
 bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.mixkd_step
 	$(BIN)/python -m benchmarks.data_memory
+	$(BIN)/python -m benchmarks.language_loss
+	$(BIN)/python -m benchmarks.language_step
 
 docs: .venv/.made  ## the pages that are made from code and records
 	$(BIN)/python docs/make.py

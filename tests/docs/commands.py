@@ -11,6 +11,12 @@ from lmdistill.cli.main import main
 SMALLER = ("data.rows=24", "training.epochs=1", "training.batch_size=16", "teacher.training.epochs=1")
 """What a test adds to a command that trains; everything else is done as it is written."""
 
+SMALLER_LANGUAGE = (
+    "texts.rows=40", "texts.dev_rows=6", "texts.max_length=96", "writing.rows=2", "writing.max_new=4",
+    "teacher.shape.width=16", "teacher.training.epochs=1", "student.warm.epochs=1", "training.epochs=1",
+)  # fmt: skip
+"""The same for language models."""
+
 
 def commands(path: Path) -> list[list[str]]:
     """The words of each command of a shell file."""
@@ -22,10 +28,10 @@ def smaller(words: list[str]) -> list[str]:
     """The words after `lmdistill`, on fewer examples, timed once, and with the GLUE folder of the tests."""
     if words[0] == "measure":
         return [*words, "--runs", "1"]
-    if words[0] not in {"distill", "finetune"}:
+    if words[0] not in {"demo", "distill", "finetune"}:
         return words
-    extra = list(SMALLER)
-    if "sst2" in words[1] or "augmentation" in words[1]:
+    extra = list(SMALLER_LANGUAGE if "--language" in words else SMALLER)
+    if len(words) > 1 and ("sst2" in words[1] or "augmentation" in words[1]):
         extra.append("data.source=glue_data")
     return [*words, *(part for setting in extra for part in ("--set", setting))]
 
