@@ -1,11 +1,11 @@
 """How fast does a student of a language model learn by KD, against the loop that a user would write?
 
-    python -m benchmarks.language_step --seconds 30
+    python -m benchmarks.language_step
 
-Both train the same student on the same passages, from the same teacher, in the same process, in turn. Ours is a
-step of a run: batches of similar length, logits of scored positions only, a chunk at a time. The straightforward
-loop takes random batches padded to their longest passage, all logits of both models, and PyTorch's divergence.
-A token is a scored one.
+Both train the same student on the same passages, from the same teacher, in the same process, in turn. Ours is
+a step of a run: batches of similar length, logits of scored positions only, a chunk at a time. The
+straightforward loop takes random batches padded to their longest passage, all logits of both models, and
+PyTorch's divergence. A token is a scored one.
 """
 
 import argparse
@@ -54,18 +54,20 @@ class Pair:
 
 
 def pairs(which: Sequence[str]) -> list[Pair]:
-    """The real small model with two of its layers, and a random one of about ten million parameters with half."""
+    """The real small model and a random one of about ten million parameters, each with half its layers."""
     small = load_causal(MODEL)
     found = {"stories260k": small}
     if "10M" in which:
         found["10M"] = shaped(small.tokenizer, width=320, layers=8, heads=8, positions=512, seed=0)
     return [
-        Pair(name=name, teacher=found[name], student=truncate(found[name], layers=found[name].num_layers // 2))
+        Pair(
+            name=name, teacher=found[name], student=truncate(found[name], layers=found[name].num_layers // 2)
+        )
         for name in which
     ]
 
 
-def our_steps(pair: Pair, pages: Pages, batches: Sequence[list[Batch]], training: Training) -> float:
+def our_steps(pair: Pair, batches: Sequence[list[Batch]], training: Training) -> float:
     """Seconds for these steps of a run."""
     student = _copy(pair.student)
     accelerator = make_accelerator(training)
@@ -113,6 +115,24 @@ def windows(pages: Pages, training: Training, steps: int) -> list[list[Batch]]:
     return [window for window, _ in zip(loader, range(steps), strict=False)]
 
 
+def compete(pair: Pair, pages: Pages, training: Training, chosen: argparse.Namespace) -> dict[str, float]:
+    """Tokens a second of each way, the median of rounds that take them in turn."""
+    grouped = windows(pages, training, chosen.steps)
+    loose = windows(pages, replace(training, group_by_length=False), chosen.steps)
+    ways = {"ours": grouped, "ours, random batches": loose, "plain loop": loose}
+    rates: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(chosen.rounds):
+        for way, batches in ways.items():
+            if way == "plain loop":
+                seconds = plain_steps(pair, batches)
+            else:
+                seconds = our_steps(pair, batches, training)
+            rates[way].append(sum(batch.count for window in batches for batch in window) / seconds)
+            print(".", end="", flush=True, file=sys.stderr)
+    print(file=sys.stderr)
+    return {way: statistics.median(found) for way, found in rates.items()}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark and append to the table of results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -128,24 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     conversations, training = load_texts(texts), Training(batch_size=chosen.batch_size, epochs=1)
     lines, results = [], []
     for pair in pairs(chosen.pairs):
-        pages = cut_pages(conversations, pair.teacher.tokenizer, texts)
-        grouped = windows(pages, training, chosen.steps)
-        loose = windows(pages, replace(training, group_by_length=False), chosen.steps)
-        rates: dict[str, list[float]] = {"ours": [], "ours, random batches": [], "plain loop": []}
-        for _ in range(chosen.rounds):
-            for way, batches in (("ours", grouped), ("ours, random batches", loose), ("plain loop", loose)):
-                seconds = plain_steps(pair, batches) if way == "plain loop" else our_steps(pair, pages, batches, training)
-                rates[way].append(sum(batch.count for window in batches for batch in window) / seconds)
-                print(".", end="", flush=True, file=sys.stderr)
-        print(file=sys.stderr)
-        base = statistics.median(rates["plain loop"])
-        for way, found in rates.items():
-            rate = statistics.median(found)
+        rates = compete(pair, cut_pages(conversations, pair.teacher.tokenizer, texts), training, chosen)
+        base = rates["plain loop"]
+        for way, rate in rates.items():
             lines.append([f"{pair.name}: {way}", f"{rate:.0f}", f"{rate / base:.2f}"])
-            results += [
-                Result(setting=f"KD of {pair.name}, batch {chosen.batch_size}", way=way, measure=measure, value=value)
-                for measure, value in (("tokens/s", rate), ("times the plain loop", rate / base))
-            ]
+            numbers = {"tokens/s": rate, "times the plain loop": rate / base}
+            setting = f"KD of {pair.name}, batch {chosen.batch_size}"
+            results += [Result(setting=setting, way=way, measure=m, value=v) for m, v in numbers.items()]
     print(table(["way", "tokens/s", "times the plain loop"], lines))
     append(results, benchmark="language_step", threads=torch.get_num_threads(), path=chosen.results)
 

@@ -7,12 +7,27 @@ from benchmarks import language_step
 from lmdistill.core.types import Batch
 from tests.tiny_causal import language_batch, tiny_language
 
-pytestmark = pytest.mark.skipif(not language_step.MODEL.is_dir(), reason="shared/models/stories260k is not there")
+pytestmark = pytest.mark.skipif(
+    not language_step.MODEL.is_dir(), reason="shared/models/stories260k is not there"
+)
 
 
 def test_it_prints_its_table_and_appends_to_the_results(tmp_path, capsys):
     results = tmp_path / "results.csv"
-    language_step.main(["--pairs", "stories260k", "--steps", "2", "--rounds", "1", "--batch-size", "4", "--results", str(results)])
+    language_step.main(
+        [
+            "--pairs",
+            "stories260k",
+            "--steps",
+            "2",
+            "--rounds",
+            "1",
+            "--batch-size",
+            "4",
+            "--results",
+            str(results),
+        ]
+    )
     assert "stories260k: plain loop" in capsys.readouterr().out
     with results.open(newline="") as file:
         lines = list(csv.DictReader(file))
@@ -22,7 +37,11 @@ def test_it_prints_its_table_and_appends_to_the_results(tmp_path, capsys):
 
 
 def test_the_plain_loop_computes_the_loss_of_ours():
-    student, teacher, batch = tiny_language(layers=1, seed=1), tiny_language(layers=2, seed=2), language_batch()
+    student, teacher, batch = (
+        tiny_language(layers=1, seed=1),
+        tiny_language(layers=2, seed=2),
+        language_batch(),
+    )
     assert isinstance(batch, Batch)
     plain = language_step._plain_loss(student.model, teacher.model, batch).detach()
     ours = sum(language_step.TokenKD().losses(student, teacher, batch).values()).detach() / batch.count

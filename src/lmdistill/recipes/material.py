@@ -11,11 +11,12 @@ from lmdistill.core.types import Batch, Method, Net
 from lmdistill.data.collate import Collator, View
 from lmdistill.data.encode import check_length, encode, tokenizer_fingerprint
 from lmdistill.data.feed import Feed
-from lmdistill.data.sampling import Plan, in_order
+from lmdistill.data.sampling import in_order
 from lmdistill.data.tasks import Task
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.inference import logits_of
 from lmdistill.models.network import Network
+from lmdistill.recipes.plan import plan
 
 EVALUATION_BATCH = 64
 
@@ -79,17 +80,8 @@ class Material:
 
     def feed(self, method: Method, training: Training) -> Feed:
         """The batches of a run."""
-        plan = Plan(
-            lengths=self.train.lengths,
-            batch_size=training.batch_size,
-            epochs=training.epochs,
-            seed=training.seed,
-            accumulate=training.accumulate,
-            mixing=method.mixing,
-            group_by_length=training.group_by_length,
-        )
         return Feed(
-            plan=plan,
+            plan=plan(self.train.lengths, method, training),
             collator=Collator(student=self.train.student, teacher=self.train.teacher, mixing=method.mixing),
         )
 

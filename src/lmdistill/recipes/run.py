@@ -1,14 +1,14 @@
 """A whole recipe: data, teacher, and a run for each method and seed."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.storage import write_text
 from lmdistill.data.tasks import Task
 from lmdistill.engine.processes import main_first, once
+from lmdistill.recipes.cells import Cell, cells
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.examples import load_examples
 from lmdistill.recipes.folder import INPUTS, RECIPE, Workplace
@@ -21,36 +21,6 @@ from lmdistill.recipes.student import make_student
 from lmdistill.recipes.teacher import Ready, keep_teacher, ready_teacher
 
 log = logging.getLogger("lmdistill")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One run of a recipe."""
-
-    recipe: Recipe
-    """The recipe with this method and this seed alone."""
-
-    folder: Path
-    """Where it is written."""
-
-    @property
-    def name(self) -> str:
-        """Label in tables."""
-        return next(iter(self.recipe.methods))
-
-    @property
-    def seed(self) -> int:
-        """Of the student."""
-        return self.recipe.seeds[0]
-
-
-def cells(recipe: Recipe, out: Path) -> Iterator[Cell]:
-    """The runs of a recipe: `out` itself if there is one, else `out/NAME-seedN` for each method and seed."""
-    single = len(recipe.methods) == len(recipe.seeds) == 1
-    for name, method in recipe.methods.items():
-        for seed in recipe.seeds:
-            folder = out if single else out / f"{name}-seed{seed}"
-            yield Cell(recipe=replace(recipe, methods={name: method}, seeds=(seed,)), folder=folder)
 
 
 def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
@@ -103,7 +73,7 @@ def run_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
     return ready.folder / "student"
 
 
-def _require_room(whole: Sequence[Cell], out: Path) -> None:
+def _require_room(whole: Sequence[Cell[Recipe]], out: Path) -> None:
     """Refuse a folder that holds something else, before anything is loaded; some of the runs may be there.
 
     Raises:
@@ -130,7 +100,7 @@ def _rehearse(recipe: Recipe, task: Task, ready: Ready) -> None:
         method.check(student, ready.network)
 
 
-def _run_cell(cell: Cell, task: Task, ready: Ready, teacher_folder: Path, command: str) -> None:
+def _run_cell(cell: Cell[Recipe], task: Task, ready: Ready, teacher_folder: Path, command: str) -> None:
     """One method with one seed."""
     recipe = cell.recipe
     stage = Stage(
@@ -139,8 +109,8 @@ def _run_cell(cell: Cell, task: Task, ready: Ready, teacher_folder: Path, comman
         task=task,
         student=make_student(recipe, ready, task, seed=cell.seed),
         teacher=ready.network,
-        method=recipe.methods[cell.name],
-        training=replace(recipe.training, seed=cell.seed),
+        method=cell.method,
+        training=cell.training,
         max_length=recipe.data.max_length,
         folder=cell.folder,
         teacher_folder=once(lambda: keep_teacher(ready, teacher_folder)),

@@ -13,11 +13,12 @@ from lmdistill.data.contamination import questions_in, without_overlap
 from lmdistill.data.conversations import Conversations, load_conversations
 from lmdistill.data.feed import Feed
 from lmdistill.data.language_batches import LanguageCollator
-from lmdistill.data.sampling import Plan, in_order
+from lmdistill.data.sampling import in_order
 from lmdistill.data.stories import stories_corpus
 from lmdistill.data.tokens import Passages, encode_passages, padding_of
 from lmdistill.engine.training import Training
 from lmdistill.recipes.language.schema import Texts
+from lmdistill.recipes.plan import plan
 
 EVALUATION_BATCH = 32
 
@@ -48,16 +49,8 @@ class Pages:
 
     def feed(self, method: Method, training: Training) -> Feed:
         """The batches of a run."""
-        plan = Plan(
-            lengths=self.train.lengths,
-            batch_size=training.batch_size,
-            epochs=training.epochs,
-            seed=training.seed,
-            accumulate=training.accumulate,
-            mixing=method.mixing,
-            group_by_length=training.group_by_length,
-        )
-        return Feed(plan=plan, collator=LanguageCollator(rows=self.train.rows, padding=self.padding))
+        collator = LanguageCollator(rows=self.train.rows, padding=self.padding)
+        return Feed(plan=plan(self.train.lengths, method, training), collator=collator)
 
     def dev_batches(self, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
         """Every dev passage once, longest first."""

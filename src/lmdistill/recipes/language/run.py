@@ -1,7 +1,5 @@
 """A whole recipe for language models: passages, teacher, and a run for each method and seed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lmdistill.core.errors import ConfigError
@@ -13,6 +11,7 @@ from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import main_first, once
 from lmdistill.models import describe
 from lmdistill.models.causal import LanguageNetwork
+from lmdistill.recipes.cells import Cell, cells
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import RECIPE, Workplace
 from lmdistill.recipes.language.completions import by_teacher
@@ -24,36 +23,6 @@ from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
 
 
-@dataclass(frozen=True, kw_only=True)
-class LanguageCell:
-    """One run of a recipe."""
-
-    recipe: LanguageRecipe
-    """The recipe with this method and this seed alone."""
-
-    folder: Path
-    """Where it is written."""
-
-    @property
-    def name(self) -> str:
-        """Label in tables."""
-        return next(iter(self.recipe.methods))
-
-    @property
-    def seed(self) -> int:
-        """Of the student."""
-        return self.recipe.seeds[0]
-
-
-def language_cells(recipe: LanguageRecipe, out: Path) -> Iterator[LanguageCell]:
-    """The runs of a recipe: `out` itself if there is one, else `out/NAME-seedN` for each method and seed."""
-    single = len(recipe.methods) == len(recipe.seeds) == 1
-    for name, method in recipe.methods.items():
-        for seed in recipe.seeds:
-            folder = out if single else out / f"{name}-seed{seed}"
-            yield LanguageCell(recipe=replace(recipe, methods={name: method}, seeds=(seed,)), folder=folder)
-
-
 def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> list[Path]:
     """Do all that a recipe asks, in `out`; what is done is not done again, what was interrupted goes on.
 
@@ -62,7 +31,7 @@ def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> l
     Returns:
         The folders of the runs.
     """
-    whole = list(language_cells(recipe, out))
+    whole = list(cells(recipe, out))
     for cell in whole:
         once(lambda cell=cell: Workplace(path=cell.folder).require(plain(cell.recipe)))  # type: ignore[misc]
     with main_first():
@@ -98,10 +67,14 @@ def run_language_teacher(recipe: LanguageRecipe, cache: Path, *, command: str) -
 
 
 def _run_cell(
-    cell: LanguageCell, bench: Bench, teacher: LanguageNetwork, teacher_folder: Path | None, pages: Pages
+    cell: Cell[LanguageRecipe],
+    bench: Bench,
+    teacher: LanguageNetwork,
+    teacher_folder: Path | None,
+    pages: Pages,
 ) -> None:
     """One method with one seed."""
-    recipe, method = cell.recipe, cell.recipe.methods[cell.name]
+    recipe, method = cell.recipe, cell.method
     if Workplace(path=cell.folder).is_finished:
         return
     completions, texts = getattr(method, "completions", Completions()), bench.texts
@@ -116,7 +89,7 @@ def _run_cell(
         student=make_student(bench, teacher, seed=cell.seed),
         teacher=teacher,
         method=method,
-        training=replace(recipe.training, seed=cell.seed),
+        training=cell.training,
         writing=recipe.writing,
         folder=cell.folder,
         recipe=plain(recipe),

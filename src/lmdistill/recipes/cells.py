@@ -1,0 +1,53 @@
+"""The runs of a recipe: one for each method and seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from lmdistill.core.types import Method
+from lmdistill.engine.training import Training
+from lmdistill.recipes.language.schema import LanguageRecipe
+from lmdistill.recipes.schema import Recipe
+
+AnyRecipe = TypeVar("AnyRecipe", Recipe, LanguageRecipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(Generic[AnyRecipe]):
+    """One run of a recipe."""
+
+    recipe: AnyRecipe
+    """The recipe with this method and this seed alone."""
+
+    folder: Path
+    """Where it is written."""
+
+    @property
+    def name(self) -> str:
+        """Label in tables."""
+        return next(iter(self.recipe.methods))
+
+    @property
+    def method(self) -> Method:
+        """How its student learns."""
+        return self.recipe.methods[self.name]
+
+    @property
+    def seed(self) -> int:
+        """Of the student."""
+        return self.recipe.seeds[0]
+
+    @property
+    def training(self) -> Training:
+        """How long, with the seed."""
+        return replace(self.recipe.training, seed=self.seed)
+
+
+def cells(recipe: AnyRecipe, out: Path) -> Iterator[Cell[AnyRecipe]]:
+    """The runs of a recipe: `out` itself if there is one, else `out/NAME-seedN` for each method and seed."""
+    single = len(recipe.methods) == len(recipe.seeds) == 1
+    for name, method in recipe.methods.items():
+        for seed in recipe.seeds:
+            folder = out if single else out / f"{name}-seed{seed}"
+            yield Cell(recipe=replace(recipe, methods={name: method}, seeds=(seed,)), folder=folder)
