@@ -57,6 +57,10 @@ class Drawn:
         lists = [[draw] for draw in self.draws]
         return DataLoader(self.collator, batch_sampler=lists, collate_fn=list, generator=own)  # type: ignore[arg-type]
 
+    def renew(self, window: list[Batch], student: object, step: int) -> list[Batch]:
+        """The batches as they are."""
+        return window
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ours:
