@@ -13,7 +13,7 @@ from lmdistill.objectives.chunked import chunked_losses, log_uncertainties
 from lmdistill.objectives.hardness import adaptive_weights
 from lmdistill.objectives.terms import Terms
 
-TRL = ("trl.trainer.distillation_trainer", "_chunked_divergence_loss", "_CHUNKED_LM_HEAD_CHUNK_SIZE")
+TRL = ("trl.trainer.distillation_trainer", "_chunked_divergence_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def plain(case: Case) -> Tensor:
 
 
 def trl(case: Case) -> Tensor:
-    """TRL's, with its own size of chunks."""
+    """TRL's, which cuts the positions into tiles of its own."""
     module = importlib.import_module(TRL[0])
     loss, *_ = getattr(module, TRL[1])(
         student_hidden_states=case.states[None],
@@ -95,7 +95,6 @@ def trl(case: Case) -> Tensor:
         teacher_lm_head_weight=case.teacher_weight,
         completion_mask=torch.ones(1, len(case.labels), dtype=torch.long),
         beta=0.0,
-        chunk_size=getattr(module, TRL[2], 256),
     )
     assert isinstance(loss, Tensor)
     return loss

@@ -238,6 +238,21 @@ def test_commands_say_one_line_where_something_is_wrong(place, monkeypatch, caps
         assert not (place / "runs" / "x").exists()
 
 
+def test_a_student_with_adapters_is_saved_as_a_stock_model(place, monkeypatch):
+    pytest.importorskip("peft")
+    monkeypatch.chdir(place)
+    settings = ["methods=null", "method={name: token_kd}", "student.adapters={rank: 2}", "student.checkpointing=true"]
+    (folder,) = run_language_recipe(read_recipe("recipe.yaml", settings), Path("runs/lora"), command="test")
+    record = read_record(folder)
+    plain = read_record(Path("runs/all/SFT-seed0"))
+    assert record.student.parameters == plain.student.parameters
+    assert record.student.fingerprint != plain.student.fingerprint
+    model, report = AutoModelForCausalLM.from_pretrained(folder / "student", output_loading_info=True)
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    assert model.num_parameters() == record.student.parameters.total
+
+
 def test_rows_of_an_evaluation_file_are_dropped_and_counted(tmp_path):
     lines = [{"instruction": f"Say {word}", "output": word} for word in ("one", "two", "three", "four")]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -12,6 +12,7 @@ from lmdistill.data.stories import stories_tokenizer
 from lmdistill.engine.training import Training
 from lmdistill.methods import SFT
 from lmdistill.models import describe
+from lmdistill.models.adapters import with_adapters
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.causal_load import load_causal, load_tokenizer
 from lmdistill.models.initial import randomised
@@ -103,9 +104,23 @@ def make_teacher(bench: Bench) -> tuple[LanguageNetwork, Path | None]:
 
 
 def make_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
-    """A new student, warmed up where that is asked for; see `cut_student`."""
-    student, warm = cut_student(bench, teacher, seed=seed), bench.recipe.student.warm
-    return student if warm is None else bench.tuned(student, replace(warm, seed=seed), "warm-student")[0]
+    """A new student, warmed up and given adapters where that is asked for; see `cut_student`.
+
+    Raises:
+        MissingExtraError: For adapters, where peft is not installed.
+    """
+    settings = bench.recipe.student
+    student = cut_student(bench, teacher, seed=seed)
+    if settings.warm is not None:
+        student = bench.tuned(student, replace(settings.warm, seed=seed), "warm-student")[0]
+    if settings.checkpointing:
+        student.checkpoint_gradients()
+    if settings.adapters is None:
+        return student
+    chosen = settings.adapters
+    return with_adapters(
+        student, rank=chosen.rank, alpha=chosen.alpha, dropout=chosen.dropout, seed=seed
+    )
 
 
 def cut_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:

@@ -103,6 +103,20 @@ class LanguageTeacher:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adapters:
+    """Low-rank adapters (LoRA); needs the extra `lora`. They are merged when the student is saved."""
+
+    rank: int = 8
+    """Rank of each adapter, >= 1."""
+
+    alpha: int = 16
+    """What the adapters add is multiplied by alpha / rank, >= 1."""
+
+    dropout: float = 0.0
+    """On what an adapter reads, in [0, 1)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LanguageStudent:
     """The network that learns."""
 
@@ -123,6 +137,12 @@ class LanguageStudent:
 
     warm: Training | None = None
     """A first stage of supervised training, once for each seed, that all methods start from."""
+
+    adapters: Adapters | None = None
+    """Learn adapters alone, beside frozen weights; all weights learn unless asked for."""
+
+    checkpointing: bool = False
+    """Keep only what goes into each layer, and compute the rest again in the backward pass."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from lmdistill.engine.processes import once
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.language import language_scores
 from lmdistill.export.hugging_face import save
+from lmdistill.models.adapters import merged
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import fingerprint
 from lmdistill.recipes.construct import plain
@@ -149,7 +150,8 @@ def _finish(
 ) -> None:
     """Save the student, prove what it is worth, and write the record last: it says that the run is over."""
     save(stage.student, place.student)
-    quality, predictions = language_quality(stage.pages, stage.student, stage.teacher, device)
+    student = merged(stage.student)
+    quality, predictions = language_quality(stage.pages, student, stage.teacher, device)
     folders = {"student": place.student, "teacher": teacher_folder}
     record = Record(
         lmdistill=version("lmdistill"),
@@ -164,8 +166,8 @@ def _finish(
         selected="dev-best" if stage.training.keep == "best" else "last",
         training=facts,
         **quality,
-        **written(stage.pages, stage.student, stage.writing, place.path, device),
-        **language_cost(stage.pages, stage.student, stage.teacher, folders, device),
+        **written(stage.pages, student, stage.writing, place.path, device),
+        **language_cost(stage.pages, student, stage.teacher, folders, device),
     )
     write_predictions(place.path / PREDICTIONS, predictions)
     write_text(place.student / "README.md", model_card(record))
