@@ -241,7 +241,12 @@ def test_commands_say_one_line_where_something_is_wrong(place, monkeypatch, caps
 def test_a_student_with_adapters_is_saved_as_a_stock_model(place, monkeypatch):
     pytest.importorskip("peft")
     monkeypatch.chdir(place)
-    settings = ["methods=null", "method={name: token_kd}", "student.adapters={rank: 2}", "student.checkpointing=true"]
+    settings = [
+        "methods=null",
+        "method={name: token_kd}",
+        "student.adapters={rank: 2}",
+        "student.checkpointing=true",
+    ]
     (folder,) = run_language_recipe(read_recipe("recipe.yaml", settings), Path("runs/lora"), command="test")
     record = read_record(folder)
     plain = read_record(Path("runs/all/SFT-seed0"))

@@ -118,9 +118,7 @@ def make_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> Langua
     if settings.adapters is None:
         return student
     chosen = settings.adapters
-    return with_adapters(
-        student, rank=chosen.rank, alpha=chosen.alpha, dropout=chosen.dropout, seed=seed
-    )
+    return with_adapters(student, rank=chosen.rank, alpha=chosen.alpha, dropout=chosen.dropout, seed=seed)
 
 
 def cut_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
