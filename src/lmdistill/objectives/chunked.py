@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from lmdistill.core.types import Head
 from lmdistill.objectives.chunks import bent, blocks, chunk_rows, chunks, make_layer, precision_of
-from lmdistill.objectives.decoupled import log_uncertainty, two_way
+from lmdistill.objectives.decoupled import FLOOR, log_uncertainty
 from lmdistill.objectives.sweep import Sweep
 from lmdistill.objectives.terms import Terms
 
@@ -117,7 +117,10 @@ def log_uncertainties(
     """
     found = states.new_empty(len(states), dtype=torch.promote_types(states.dtype, torch.float32))
     for at, logits in _logits_of(states, head, rows):
-        found[at] = log_uncertainty(two_way(logits, labels[at]))
+        place = labels[at].unsqueeze(-1)
+        target = logits.gather(-1, place)
+        others = logits.scatter_(-1, place, FLOOR).logsumexp(-1, keepdim=True)  # in memory of our own
+        found[at] = log_uncertainty(torch.cat([target, others], -1))
     return found
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.objectives.decoupled import rest
+from lmdistill.objectives.decoupled import FLOOR
 from lmdistill.objectives.divergence import Divergence
 from lmdistill.objectives.gradients import Slope, slope_of
 
@@ -162,9 +162,15 @@ def _parts(
 def _split(
     logits: Float[Tensor, "n v"], labels: Int[Tensor, " n"]
 ) -> tuple[Float[Tensor, "n v"], Float[Tensor, "n 2"]]:
-    """Log-probabilities of the rest, and of the two-way distribution."""
-    others = rest(logits, labels)
-    log_probs = others.log_softmax(-1)
-    together = others.amax(-1) - log_probs.amax(-1)  # their logsumexp, for which no exponential is left to do
-    target = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    return log_probs, torch.stack([target, together], -1).log_softmax(-1)
+    """Log-probabilities of the rest, and of the two-way distribution.
+
+    The target is taken out in place and put back, since a copy would cost as much as the softmax.
+    """
+    at = labels.unsqueeze(-1)
+    target = logits.gather(-1, at)
+    logits.scatter_(-1, at, FLOOR)
+    highest, place = logits.max(-1, keepdim=True)
+    log_probs = logits.log_softmax(-1)
+    together = highest - log_probs.gather(-1, place)  # their logsumexp, without a further exponential
+    logits.scatter_(-1, at, target)
+    return log_probs, torch.cat([target, together], -1).log_softmax(-1)
