@@ -77,3 +77,9 @@ class Surveyor(Method, Protocol):
     def survey(self, teacher: Net | None, batch: Batch) -> Survey:
         """A first look at one batch as if it were all of the step; the engine then fills in the others."""
         ...
+
+
+def completions_of(method: Method) -> Completions:
+    """Where a method's tokens come from: its own `completions`, or the data where it says nothing."""
+    found = getattr(method, "completions", None)
+    return found if isinstance(found, Completions) else Completions()

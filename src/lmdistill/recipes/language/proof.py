@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from lmdistill.core.storage import write_text
@@ -27,8 +27,9 @@ WRITINGS = "generations.jsonl"
 def language_task(texts: Conversations, pages: Pages, *, with_teacher: bool) -> TaskFacts:
     """What was learned."""
     metrics = ("nats", "perplexity", "accuracy_of_tokens", *(("agreement",) if with_teacher else ()))
+    synthetic = texts.source.startswith("synthetic")
     return TaskFacts(
-        name="language",
+        name="stories" if synthetic else PurePath(texts.source).name.partition(".")[0] or texts.source,
         kind="language",
         labels=(),
         metrics=metrics,
@@ -36,7 +37,7 @@ def language_task(texts: Conversations, pages: Pages, *, with_teacher: bool) -> 
         fingerprint=texts.fingerprint,
         rows={"train": len(pages.train.rows), "dev": len(pages.dev.rows)},
         truncated={"train": pages.train.facts.cut_share, "dev": pages.dev.facts.cut_share},
-        synthetic=texts.source.startswith("synthetic"),
+        synthetic=synthetic,
         notes=(*texts.notes, *pages.notes),
     )
 

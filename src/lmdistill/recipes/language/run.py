@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.core.language import Completions
+from lmdistill.core.language import Completions, completions_of
 from lmdistill.core.storage import write_text
 from lmdistill.data.conversations import Conversations
 from lmdistill.engine.device import make_accelerator
@@ -77,7 +77,7 @@ def _run_cell(
     recipe, method = cell.recipe, cell.method
     if Workplace(path=cell.folder).is_finished:
         return
-    completions, texts = getattr(method, "completions", Completions()), bench.texts
+    completions, texts = completions_of(method), bench.texts
     if completions.teacher:
         texts = _by_teacher(bench, teacher, pages, completions)
         pages = cut_pages(texts, teacher.tokenizer, recipe.texts)

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 import torch
 
-from lmdistill.core.language import Completions
+from lmdistill.core.language import completions_of
 from lmdistill.core.storage import write_text
 from lmdistill.core.types import Method, Net
 from lmdistill.data.conversations import Conversations
@@ -79,10 +79,9 @@ class LanguageStage:
     @property
     def feed(self) -> Feed:
         """The batches of the run."""
-        completions = getattr(self.method, "completions", Completions())
         return sampled(
             self.pages.feed(self.method, self.training),
-            completions,
+            completions_of(self.method),
             padding=self.pages.padding,
             seed=self.training.seed,
             begin=self.writing.begin,
