@@ -101,7 +101,7 @@ def _teacher_rows(
             networks=tuple({teacher.fingerprint: teacher for _, teacher in pairs}.values()),
             quality=_quality(scores, list(known.values())),
             cost=replace(cost, speedup=None if cost.latency_ms is None else 1.0),
-            kept=1.0,
+            kept=None if manner(scores[0][1]).lower_is_better else 1.0,
         )
     return rows
 
