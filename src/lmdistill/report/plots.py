@@ -162,7 +162,7 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # no powers of ten
         axes.yaxis.set_minor_formatter(NullFormatter())
     words = f"The loss goes from {total[0]:.3g} to {total[-1]:.3g} in {history.steps[-1].step:,} steps."
-    if len(history.steps) > POINTS:
+    if len(history.steps) >= 2 * POINTS:
         words += f" Each point is the mean of about {len(history.steps) / POINTS:.0f} steps."
     return Plot(svg=_svg(figure, name), title="Loss by term", alt=words, legend=tuple(marks))
 
