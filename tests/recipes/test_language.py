@@ -132,6 +132,23 @@ def test_a_finished_recipe_is_not_run_again_and_another_one_is_refused(place, mo
         )
 
 
+def test_a_folder_that_holds_something_else_is_refused(place, monkeypatch):
+    monkeypatch.chdir(place)
+    (place / "photos").mkdir(exist_ok=True)
+    (place / "photos" / "a.jpg").touch()
+    with pytest.raises(RunError, match="photos exists and holds other files"):
+        run_language_recipe(read_recipe("recipe.yaml"), Path("photos"), command="test")
+    assert [path.name for path in (place / "photos").iterdir()] == ["a.jpg"]
+
+
+def test_the_teacher_cannot_complete_packed_texts(place, monkeypatch):
+    monkeypatch.chdir(place)
+    with pytest.raises(
+        ConfigError, match=r"methods\.SeqKD learns the teacher's completions and texts\.packing joins"
+    ):
+        read_recipe("recipe.yaml", ["texts.packing=true"])
+
+
 def test_the_written_recipe_is_the_recipe(place, monkeypatch):
     monkeypatch.chdir(place)
     recipe = read_recipe("recipe.yaml")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from datasets import Dataset
 
 from lmdistill.core.language import Completions
 from lmdistill.methods import ATKD, LANGUAGE_METHODS, SFT
@@ -66,6 +67,17 @@ def test_the_students_own_texts_are_learned_in_their_share_of_the_steps(tmp_path
                 assert row[:2] == theirs[:2]  # the same prompts
         assert [batch.examples.tolist() for batch in fresh] == [batch.examples.tolist() for batch in window]
     assert 16 <= renewed <= 32  # of 48
+
+
+def test_no_padding_and_no_answer_gets_into_a_prompt():
+    rows = Dataset.from_dict(
+        {"input_ids": [[5, 6, 7, 8, 9], [4] * 12, [9, 8, 7, 6]], "start": [3, 0, 1], "length": [5, 12, 4]}
+    )
+    feed = language_feed(SFT(), course(batch_size=3, group_by_length=False), rows)
+    always = sampled(feed, Completions(student=1.0, max_new=2), padding=0, seed=0, begin=8)
+    (window, *_) = always.loader(start=0, processes=1, process=0)
+    prompts = dict(zip(window[0].examples.tolist(), always._prompts(window[0]), strict=True))
+    assert prompts == {0: [5, 6, 7], 1: [4] * 8, 2: [9, 8, 7]}
 
 
 def test_no_share_leaves_the_feed_as_it_is():

@@ -56,6 +56,21 @@ def batch_of(passages: Sequence[tuple[list[int], int]], padding: int) -> Batch:
     )
 
 
+def beginning(start: int, length: int, begin: int) -> int:
+    """How many tokens of a passage somebody else goes on from: its prompt, or a part of a text without one.
+
+    Args:
+        start: Index of the first response token; 0, or 1 after a begin token, where there is no prompt.
+        length: Tokens of the passage, >= 2.
+        begin: Tokens of a text without a prompt, >= 1; a shorter text keeps its last token to be written.
+
+    Examples:
+        >>> beginning(5, 9, begin=16), beginning(1, 40, begin=16), beginning(1, 9, begin=16)
+        (5, 16, 8)
+    """
+    return start if start > 1 else max(start, min(begin, length - 1))
+
+
 def prompts_of(batch: Batch) -> list[list[int]]:
     """The ids of each row before its first scored token: what somebody else can complete.
 

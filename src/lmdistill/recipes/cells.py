@@ -1,12 +1,15 @@
 """The runs of a recipe: one for each method and seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from lmdistill.core.errors import RunError
 from lmdistill.core.types import Method
 from lmdistill.engine.training import Training
+from lmdistill.recipes.construct import plain
+from lmdistill.recipes.folder import INPUTS, RECIPE, Workplace
 from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.schema import Recipe
 
@@ -51,3 +54,22 @@ def cells(recipe: AnyRecipe, out: Path) -> Iterator[Cell[AnyRecipe]]:
         for seed in recipe.seeds:
             folder = out if single else out / f"{name}-seed{seed}"
             yield Cell(recipe=replace(recipe, methods={name: method}, seeds=(seed,)), folder=folder)
+
+
+def require_room(whole: Sequence[Cell[AnyRecipe]], out: Path) -> None:
+    """Refuse a folder that holds something else, before anything is loaded; some of the runs may be there.
+
+    Raises:
+        RunError: With what is there, or with the first setting that differs.
+    """
+    if len(whole) > 1:
+        is_run = (out / INPUTS).exists()
+        if is_run or (
+            out.exists() and not (out / RECIPE).is_file() and (out.is_file() or any(out.iterdir()))
+        ):
+            raise RunError(
+                f"{out} exists and holds {'one run' if is_run else 'other files'}; this recipe asks for "
+                f"{len(whole)} runs. Choose another --out, or remove it."
+            )
+    for cell in whole:
+        Workplace(path=cell.folder).require(plain(cell.recipe))

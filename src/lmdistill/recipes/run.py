@@ -1,17 +1,16 @@
 """A whole recipe: data, teacher, and a run for each method and seed."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
-from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.core.errors import ConfigError
 from lmdistill.core.storage import write_text
 from lmdistill.data.tasks import Task
 from lmdistill.engine.processes import main_first, once
-from lmdistill.recipes.cells import Cell, cells
+from lmdistill.recipes.cells import Cell, cells, require_room
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.examples import load_examples
-from lmdistill.recipes.folder import INPUTS, RECIPE, Workplace
+from lmdistill.recipes.folder import RECIPE
 from lmdistill.recipes.material import require_fit
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
@@ -35,7 +34,7 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
         LmdistillError: For everything that the user can mend; nothing half-written stays.
     """
     whole = list(cells(recipe, out))
-    once(lambda: _require_room(whole, out))
+    once(lambda: require_room(whole, out))
     with main_first():
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     ready = ready_teacher(
@@ -71,25 +70,6 @@ def run_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
             f"the teacher {recipe.teacher.model} has a head for {recipe.task} already; use it as it is."
         )
     return ready.folder / "student"
-
-
-def _require_room(whole: Sequence[Cell[Recipe]], out: Path) -> None:
-    """Refuse a folder that holds something else, before anything is loaded; some of the runs may be there.
-
-    Raises:
-        RunError: With what is there, or with the first setting that differs.
-    """
-    if len(whole) > 1:
-        is_run = (out / INPUTS).exists()
-        if is_run or (
-            out.exists() and not (out / RECIPE).is_file() and (out.is_file() or any(out.iterdir()))
-        ):
-            raise RunError(
-                f"{out} exists and holds {'one run' if is_run else 'other files'}; this recipe asks for "
-                f"{len(whole)} runs. Choose another --out, or remove it."
-            )
-    for cell in whole:
-        Workplace(path=cell.folder).require(plain(cell.recipe))
 
 
 def _rehearse(recipe: Recipe, task: Task, ready: Ready) -> None:

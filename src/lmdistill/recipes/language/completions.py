@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lmdistill.data.conversations import Conversations
+from lmdistill.data.language_batches import beginning
 from lmdistill.engine.progress import bar
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.generate import complete
@@ -41,7 +42,10 @@ def by_teacher(
     with bar("teacher writes", len(rows)) as advance, path.open("a", encoding="utf-8") as file:
         for low in range(len(done), len(rows), CHUNK):
             part = rows[low : low + CHUNK]
-            starts = [max(start, begin) for start in part["start"]]
+            starts = [
+                beginning(start, len(ids), begin)
+                for start, ids in zip(part["start"], part["input_ids"], strict=True)
+            ]
             prompts = [list(ids[:start]) for ids, start in zip(part["input_ids"], starts, strict=True)]
             new = complete(teacher, prompts, max_new=max_new, seed=0, batch_size=CHUNK)
             for index, start, prompt, tokens in zip(part["index"], part["start"], prompts, new, strict=True):

@@ -9,12 +9,13 @@ from typing import Any
 
 from lmdistill.core.storage import write_text
 from lmdistill.data.conversations import Conversations
+from lmdistill.data.language_batches import beginning
 from lmdistill.evaluation.cost import disk_bytes
 from lmdistill.evaluation.generations import Generation, generation_scores
 from lmdistill.evaluation.language import LanguageScores, TokenScores, language_scores
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import describe, fingerprint
-from lmdistill.models.generate import complete
+from lmdistill.models.generate import complete, ends_of
 from lmdistill.recipes.language.passages import Pages
 from lmdistill.recipes.language.schema import Writing
 from lmdistill.report.facts import Calibration, NetworkFacts, Parameters, TaskFacts, TokenFacts, TokenGroup
@@ -107,12 +108,12 @@ def written(
     if not len(rows):
         return {"written": None}  # nothing was asked for
     starts = [
-        max(start, min(writing.begin, len(ids) - 1))
+        beginning(start, len(ids), writing.begin)
         for start, ids in zip(rows["start"], rows["input_ids"], strict=True)
     ]
     prompts = [list(ids[:start]) for ids, start in zip(rows["input_ids"], starts, strict=True)]
     new = complete(student.to(device), prompts, max_new=writing.max_new, seed=0, batch_size=16)
-    end = student.tokenizer.eos_token_id
+    ends = ends_of(student)
     read = student.tokenizer.decode
     found = [
         Generation(
@@ -120,7 +121,7 @@ def written(
             reference=read(ids[start:], skip_special_tokens=True),
             completion=read(tokens, skip_special_tokens=True),
             tokens=len(tokens),
-            ended=bool(tokens) and tokens[-1] == end,
+            ended=bool(tokens) and tokens[-1] in ends,
         )
         for prompt, ids, start, tokens in zip(prompts, rows["input_ids"], starts, new, strict=True)
     ]

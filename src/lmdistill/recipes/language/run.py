@@ -11,7 +11,7 @@ from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import main_first, once
 from lmdistill.models import describe
 from lmdistill.models.causal import LanguageNetwork
-from lmdistill.recipes.cells import Cell, cells
+from lmdistill.recipes.cells import Cell, cells, require_room
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import RECIPE, Workplace
 from lmdistill.recipes.language.completions import by_teacher
@@ -32,8 +32,7 @@ def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> l
         The folders of the runs.
     """
     whole = list(cells(recipe, out))
-    for cell in whole:
-        once(lambda cell=cell: Workplace(path=cell.folder).require(plain(cell.recipe)))  # type: ignore[misc]
+    once(lambda: require_room(whole, out))
     with main_first():
         texts = load_texts(recipe.texts)
     bench = Bench(recipe=recipe, texts=texts, cache=out.parent / "teachers", command=command)

@@ -6,7 +6,7 @@ from lmdistill.core.language import Completions
 from lmdistill.core.seeding import derive, generator
 from lmdistill.core.types import Batch
 from lmdistill.data.feed import Feed
-from lmdistill.data.language_batches import batch_of, prompts_of
+from lmdistill.data.language_batches import batch_of, beginning, prompts_of
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.generate import complete
 
@@ -54,9 +54,10 @@ class SampledFeed(Feed):
 
     def _prompts(self, batch: Batch) -> list[list[int]]:
         """What each row begins with: its prompt, and of a plain text its first tokens."""
-        rows = batch.inputs.ids.tolist()
+        rows, lengths = batch.inputs.ids.tolist(), (batch.inputs.mask.sum(1) + 1).tolist()
         return [
-            ids[: max(len(prompt), self.begin)] for ids, prompt in zip(rows, prompts_of(batch), strict=True)
+            ids[: beginning(len(prompt), length, self.begin)]
+            for ids, length, prompt in zip(rows, lengths, prompts_of(batch), strict=True)
         ]
 
 

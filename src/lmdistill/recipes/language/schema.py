@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from lmdistill.core.errors import ConfigError
+from lmdistill.core.language import completions_of
 from lmdistill.core.types import Method
 from lmdistill.engine.training import Optimizer, Training
 from lmdistill.methods import ATKD, CLASSIFIER_METHODS, LANGUAGE_METHODS
@@ -189,4 +190,10 @@ class LanguageRecipe:
 
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)
+        writers = [name for name, method in self.methods.items() if completions_of(method).teacher]
+        if writers and self.texts.packing:
+            raise ConfigError(
+                f"methods.{writers[0]} learns the teacher's completions and texts.packing joins the texts, "
+                "so that none has a beginning to go on from. Set texts.packing to false."
+            )
         require_kind(self.methods, CLASSIFIER_METHODS, "is for classifiers and scorers", LANGUAGE_METHODS)
