@@ -6,6 +6,7 @@ Axis letters, used in every annotation of this package:
     t  token positions            *p any leading position axes: (b,) for a class, (b, t) for next tokens
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
@@ -242,4 +243,18 @@ class Method(Protocol):
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Named, weighted sums over scored positions; the objective is their sum."""
+        ...
+
+
+@runtime_checkable
+class Multipass(Method, Protocol):
+    """A method that learns from one batch piece by piece, so that memory holds the graph of one piece."""
+
+    def passes(
+        self, student: Net, teacher: Net | None, batch: Batch
+    ) -> Sequence[Callable[[], dict[str, Float[Tensor, ""]]]]:
+        """Work to be done in this order, each followed by its backward pass; together they are `losses`.
+
+        The last one must reach every weight that a step can change.
+        """
         ...

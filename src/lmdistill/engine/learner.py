@@ -1,8 +1,10 @@
 """One optimizer step: micro-batches to gradients, gradients to weights."""
 
 import math
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 
 from lmdistill.core.errors import DivergedError
 from lmdistill.core.language import LanguageNet, Surveyor
-from lmdistill.core.types import Batch, Method, Net
+from lmdistill.core.types import Batch, Method, Multipass, Net
 from lmdistill.engine.training import Optimizer, Training
 
 ROWS_SHOWN = 8
@@ -80,19 +82,27 @@ class Learner:
         count = self._total(torch.tensor(float(sum(batch.count for batch in window))))
         sums: dict[str, Tensor] = {}
         for number, batch in enumerate(window, start=1):
-            alone = nullcontext() if number == len(window) else self.accelerator.no_sync(self.network)
-            with alone:
-                with self._precision():
-                    terms = self.method.losses(self.forward, self.teacher, batch)
-                # Processes average their gradients; times their number, that is the sum.
-                self.accelerator.backward(sum(terms.values()) * (self.accelerator.num_processes / count))
-            sums = {name: sums.get(name, 0.0) + value.detach() for name, value in terms.items()}
+            pieces = self._pieces(batch)
+            for place, piece in enumerate(pieces, start=1):
+                is_last = number == len(window) and place == len(pieces)
+                with nullcontext() if is_last else self.accelerator.no_sync(self.network):
+                    with self._precision():
+                        terms = piece()
+                    # Processes average their gradients; times their number, that is the sum.
+                    self.accelerator.backward(sum(terms.values()) * (self.accelerator.num_processes / count))
+                sums |= {name: sums.get(name, 0.0) + value.detach() for name, value in terms.items()}
         means = self._total(torch.stack([value.float() for value in sums.values()])) / count
         norm = self.accelerator.clip_grad_norm_(
             self.network.parameters(), self.training.optimizer.clip or math.inf
         )
         parts = dict(zip(sums, means.tolist(), strict=True))
         return Terms(parts=parts, count=int(count), norm=float(norm))
+
+    def _pieces(self, batch: Batch) -> Sequence[Callable[[], dict[str, Tensor]]]:
+        """What is done with a micro-batch, each with a backward pass of its own."""
+        if isinstance(self.method, Multipass):
+            return self.method.passes(self.forward, self.teacher, batch)
+        return (partial(self.method.losses, self.forward, self.teacher, batch),)
 
     def update(self, rate: float) -> None:
         """Move the weights along the gradient, at this learning rate."""

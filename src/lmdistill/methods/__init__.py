@@ -6,6 +6,7 @@ from lmdistill.core.errors import UnknownNameError
 from lmdistill.core.types import Method
 from lmdistill.methods.atkd import ATKD
 from lmdistill.methods.finetune import FineTune
+from lmdistill.methods.hidden_kd import HiddenKD
 from lmdistill.methods.kd import KD
 from lmdistill.methods.mixkd import MixKD
 from lmdistill.methods.pkd import PKD
@@ -13,7 +14,7 @@ from lmdistill.methods.sft import SFT
 from lmdistill.methods.token_kd import TokenKD
 
 CLASSIFIER_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
-    {"finetune": FineTune, "kd": KD, "mixkd": MixKD, "pkd": PKD}
+    {"finetune": FineTune, "hidden_kd": HiddenKD, "kd": KD, "mixkd": MixKD, "pkd": PKD}
 )
 """Methods for networks that give a text a class or a score."""
 
@@ -45,6 +46,7 @@ __all__ = [
     "PKD",
     "SFT",
     "FineTune",
+    "HiddenKD",
     "MixKD",
     "TokenKD",
     "method_named",

@@ -1,6 +1,6 @@
 """Losses on hidden states, and which layer learns from which."""
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -66,3 +66,52 @@ def last_map(student_layers: int, teacher_layers: int) -> tuple[tuple[int, int],
     """
     offset = teacher_layers - student_layers
     return tuple((layer, layer + offset) for layer in range(1, student_layers))
+
+
+def token_distance(
+    student: Float[Tensor, "b t d"], teacher: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"]
+) -> Float[Tensor, " b"]:
+    """Mean over an example's tokens and features of the squared difference of states.
+
+    Args:
+        student: States of every token.
+        teacher: The teacher's of the same tokens, of the same width.
+        mask: 1 for a token, 0 for padding; at least one token an example.
+
+    Returns:
+        One value >= 0 an example.
+
+    References:
+        Zhang et al., "MiniDisc", 2022, released code, which averages over all tokens of a batch at once; a
+        value an example lets the engine divide once, over all micro-batches.
+    """
+    each = (lifted(student) - lifted(teacher)).square().mean(-1)
+    return each.masked_fill(mask == 0, 0.0).sum(-1) / mask.sum(-1)
+
+
+def spread(states: int, student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
+    """Pair states of both networks that stand at the same relative depth, from the embeddings to the last.
+
+    Args:
+        states: How many, >= 2; at most as many as the shallower network has.
+        student_layers: Depth of the student, >= 1; state 0 is the embedding output.
+        teacher_layers: Depth of the teacher, >= 1.
+
+    Returns:
+        (student state, teacher state) pairs, rounded to the nearest layer, halves up.
+
+    Examples:
+        >>> spread(7, 12, 12)
+        ((0, 0), (2, 2), (4, 4), (6, 6), (8, 8), (10, 10), (12, 12))
+        >>> spread(7, 3, 6)
+        ((0, 0), (1, 2), (2, 4), (3, 6))
+
+    References:
+        Zhang et al., 2022, released code, for 7 states of 12 layers; other depths are our choice.
+    """
+    gaps = min(states - 1, student_layers, teacher_layers)
+
+    def nearest(number: int, depth: int) -> int:
+        return (2 * number * depth + gaps) // (2 * gaps)
+
+    return tuple((nearest(j, student_layers), nearest(j, teacher_layers)) for j in range(gaps + 1))
