@@ -1,0 +1,61 @@
+import pytest
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.schedules.plans import SCHEDULES, Direct, MaxiDisc, MiniDisc, Path, Schedule
+
+
+@pytest.mark.parametrize("cls", SCHEDULES.values(), ids=SCHEDULES)
+def test_every_schedule_reaches_a_tenth_with_its_defaults_and_no_fraction_outside_its_range(cls):
+    assert isinstance(cls(), Schedule)
+    cls().require(0.1)
+    for keep in (0.0, -1.0, 1.01):
+        with pytest.raises(ConfigError, match=r"must be in \(0, 1\], got"):
+            cls().require(keep)
+
+
+def test_the_published_candidates_for_a_tenth():
+    assert MiniDisc().candidates(0.1) == (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
+    assert MaxiDisc().assistants(0.1) == (0.5, 0.4, 0.3, 0.2, 0.15)
+
+
+def test_a_second_round_has_the_candidates_below_the_first_assistant():
+    assert MiniDisc().candidates(0.1, below=0.3) == (0.2, 0.15, 0.1, 0.05)
+
+
+def test_a_target_outside_the_grid_is_refused():
+    with pytest.raises(ConfigError, match=r"the target keeps 0\.12 and the grid up to 0\.5 has 0\.5, 0\.4"):
+        MiniDisc().require(0.12)
+    MaxiDisc().require(0.12)
+    Direct().require(0.12)
+
+
+@pytest.mark.parametrize("schedule", [MiniDisc(), MaxiDisc()])
+@pytest.mark.parametrize("keep", [0.5, 0.9, 1.0])
+def test_a_target_above_the_largest_assistant_is_refused(schedule, keep):
+    with pytest.raises(ConfigError, match=rf"the (student|target) keeps {keep:g} and the"):
+        schedule.require(keep)
+
+
+def test_a_student_cut_from_the_joint_network_may_be_its_largest_candidate():
+    MiniDisc(finish="slice").require(0.5)
+
+
+@pytest.mark.parametrize("kept", [(0.1,), (0.05,), (0.3, 0.4), (0.3, 0.3)])
+def test_a_path_must_fall(kept):
+    with pytest.raises(
+        ConfigError, match=r"schedule\.kept is .* and the student keeps 0\.1; each must be smaller"
+    ):
+        Path(kept=kept).require(0.1)
+
+
+def test_a_path_needs_an_assistant_and_fractions_in_their_range():
+    with pytest.raises(ConfigError, match=r"schedule\.kept is empty"):
+        Path(kept=()).require(0.1)
+    with pytest.raises(ConfigError, match=r"a fraction of schedule\.kept must be in \(0, 1\], got 1\.5"):
+        Path(kept=(1.5,)).require(0.1)
+
+
+@pytest.mark.parametrize(("field", "value"), [("lam", -0.1), ("assistants", 0), ("middle", -1)])
+def test_settings_outside_their_range_are_refused(field, value):
+    with pytest.raises(ConfigError, match=f"{field} must be >= "):
+        MiniDisc(**{field: value})
