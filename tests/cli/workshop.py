@@ -44,9 +44,9 @@ def read_csv(path):
         return list(csv.reader(file))
 
 
-def trained(order):
+def trained(order, layers=1):
     """A classifier that tells the texts apart, with its outputs in this order; names LABEL_0 and so on."""
-    network = tiny(layers=1, seed=1, labels=tuple(f"LABEL_{number}" for number in range(len(order))))
+    network = tiny(layers=layers, seed=1, labels=tuple(f"LABEL_{number}" for number in range(len(order))))
     rows = texts(96, seed=7)
     encoded = network.tokenizer([row[0] for row in rows], return_tensors="pt", padding=True)
     inputs = Inputs(ids=encoded["input_ids"], mask=encoded["attention_mask"])

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from lmdistill.core.errors import ConfigError, LmdistillError, UnknownNameError
 from lmdistill.core.types import Method
 from lmdistill.data.augment import AUGMENTERS, Augmenter
-from lmdistill.engine.training import Training
+from lmdistill.engine.training import Optimizer, Training
 from lmdistill.methods import METHODS, MixKD
 from lmdistill.recipes.construct import construct, plain
-from lmdistill.recipes.schema import Student
+from lmdistill.recipes.language.schema import LanguageRecipe
+from lmdistill.recipes.schema import Recipe, Student
+from lmdistill.schedules.plans import SCHEDULES, Schedule
 
 PLAIN = {
     bool: st.booleans(),
@@ -59,7 +61,9 @@ def comes_back(hint, table):
     assert construct(hint, yaml.safe_load(yaml.safe_dump(plain(first)))) == first
 
 
-@pytest.mark.parametrize(("interface", "table"), [(Method, METHODS), (Augmenter, AUGMENTERS)])
+@pytest.mark.parametrize(
+    ("interface", "table"), [(Method, METHODS), (Augmenter, AUGMENTERS), (Schedule, SCHEDULES)]
+)
 @given(data=st.data())
 def test_what_a_recipe_chooses_by_name_comes_back_equal(interface, table, data):
     name = data.draw(st.sampled_from(sorted(table)))
@@ -168,3 +172,18 @@ def test_a_file_without_a_method_is_refused(tmp_path, monkeypatch, name, match):
     (tmp_path / "bad.py").write_text("1 / 0")
     with pytest.raises(ConfigError, match=match):
         construct(Method, {"name": name}, "method")
+
+
+def test_a_table_that_names_some_fields_leaves_the_others_their_defaults():
+    """A teacher is trained for three epochs, best on dev, unless these two are named; not for a student's four."""
+    recipe = construct(
+        Recipe, {"teacher": {"training": {"batch_size": 8, "optimizer": {"learning_rate": 1e-3}}}}
+    )
+    wanted = dataclasses.replace(
+        Recipe().teacher.training, batch_size=8, optimizer=Optimizer(learning_rate=1e-3)
+    )
+    assert recipe.teacher.training == wanted
+    assert (wanted.epochs, wanted.keep) == (3, "best")
+    language = construct(LanguageRecipe, {"texts": {}, "training": {"optimizer": {"clip": 2.0}}})
+    assert language.training.optimizer == dataclasses.replace(LanguageRecipe().training.optimizer, clip=2.0)
+    assert language.training.epochs == LanguageRecipe().training.epochs

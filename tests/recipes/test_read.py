@@ -35,7 +35,8 @@ def at(tree, path):
 OTHER = {
     "task": "rte", "data.source": "texts.csv", "data.dev": "dev.csv", "data.text": ["a", "b"], "data.label": "y",
     "data.kind": "regression", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2},
-    "teacher.model": "models/other", "student.init": "random", "student.keep": "last", "student.model": "models/small",
+    "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",
+    "student.pruning.score": "magnitude", "student.pruning.data": "dev", "student.pruning.scope": "layer",
     "seeds": [3, 4], "methods.MixKD.distance": "forward_kl", "methods.MixKD.share": "batch",
     "methods.MixKD.partner": "train", "methods.MixKD.segments": "keep",
 }  # fmt: skip
@@ -110,10 +111,10 @@ def test_null_beside_methods_drops_the_method_of_a_recipe():
 
 def test_overrides_are_applied_in_order():
     recipe = read_recipe(
-        "mixkd-sst2", ["training.epochs=2", "training.epochs=7", "student={layers: 2}", "student.keep=last"]
+        "mixkd-sst2", ["training.epochs=2", "training.epochs=7", "student={layers: 2}", "student.which=last"]
     )
     assert recipe.training.epochs == 7
-    assert (recipe.student.layers, recipe.student.keep) == (2, "last")
+    assert (recipe.student.layers, recipe.student.which) == (2, "last")
 
 
 def test_a_value_may_hold_an_equals_sign():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.schedules.assistants import choose, joint_step, maxidisc_cost, minidisc_cost, trade_off
+from lmdistill.schedules.assistants import choose, maxidisc_cost, minidisc_cost, step_cost, trade_off
 
 MRPC = {0.7: 0.915, 0.6: 0.913, 0.5: 0.913, 0.4: 0.899, 0.3: 0.889, 0.2: 0.870, 0.1: 0.867}
 QQP = {0.7: 0.887, 0.6: 0.886, 0.5: 0.883, 0.4: 0.881, 0.3: 0.877, 0.2: 0.870, 0.1: 0.844}
@@ -64,8 +64,8 @@ def test_what_is_beyond_the_target_is_the_target():
     assert choose({0.5: 0.1, 0.1: 0.2, 0.05: 0.9}, target=0.1, skip=True) == 0.1
 
 
-def test_a_joint_step_costs_the_sum_of_its_candidates_and_a_pass_of_the_teacher():
-    assert joint_step((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) == pytest.approx(1.70 + 1 / 3)
+def test_a_step_cost_costs_the_sum_of_its_candidates_and_a_pass_of_the_teacher():
+    assert step_cost((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) == pytest.approx(1.70 + 1 / 3)
 
 
 def test_costs_of_the_schedules_by_hand():

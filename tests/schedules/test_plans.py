@@ -55,7 +55,22 @@ def test_a_path_needs_an_assistant_and_fractions_in_their_range():
         Path(kept=(1.5,)).require(0.1)
 
 
+def test_a_path_of_layers_must_fall_and_leaves_units_alone():
+    Path(layers=(6, 4)).require(1.0)
+    with pytest.raises(ConfigError, match=r"schedule\.layers is 4, 6; each must be smaller"):
+        Path(layers=(4, 6)).require(1.0)
+    with pytest.raises(ConfigError, match=r"schedule\.layers is \[6\] and student\.keep is 0\.1"):
+        Path(layers=(6,)).require(0.1)
+
+
 @pytest.mark.parametrize(("field", "value"), [("lam", -0.1), ("assistants", 0), ("middle", -1)])
 def test_settings_outside_their_range_are_refused(field, value):
     with pytest.raises(ConfigError, match=f"{field} must be >= "):
         MiniDisc(**{field: value})
+
+
+def test_a_sandwich_costs_what_it_draws_on_average():
+    kept = (1.0, 0.9, 0.8, 0.7, 0.3, 0.2, 0.1)
+    assert MiniDisc().sampled(kept) == pytest.approx(sum(kept))
+    assert MiniDisc(sampling="sandwich", middle=1).sampled(kept) == pytest.approx(0.6 + 1.0 + 0.8)
+    assert MiniDisc(sampling="sandwich", middle=3).sampled(kept) == pytest.approx(sum(kept))

@@ -15,7 +15,7 @@ INSIDE: Mapping[str, set[str]] = {
     "objectives": {"core"},
     "schedules": {"core"},
     "data": {"core"},
-    "models": {"core"},
+    "models": {"core", "objectives"},
     "methods": {"core", "objectives", "schedules", "data.mixup"},
     "engine": {"core", "schedules"},
     "evaluation": {"core", "data", "objectives"},

@@ -12,7 +12,10 @@ LIMITS: Mapping[str, int] = {"file lines": 300, "function lines": 40, "arguments
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 
 EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
-    # ("src/lmdistill/engine/fit.py:fit", "function lines"): (55, "the loop, read on one screen"),
+    ("src/lmdistill/models/modeling_narrow.py", "file lines"): (
+        490,
+        "lies beside saved weights as the one file that loads them, so it cannot be split",
+    ),
 }
 """What is larger, up to which size, and why."""
 

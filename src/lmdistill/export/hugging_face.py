@@ -10,6 +10,7 @@ from lmdistill.core.errors import ModelError
 from lmdistill.core.storage import atomic_folder
 from lmdistill.models.adapters import merged
 from lmdistill.models.causal import AnyNetwork, LanguageNetwork
+from lmdistill.models.narrow import materialised
 from lmdistill.models.network import Network
 from lmdistill.models.quiet import quiet
 
@@ -19,7 +20,9 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
 
     That is `AutoModelForSequenceClassification.from_pretrained(folder)`, or `AutoModelForCausalLM`, without
     this package. Weights are written as safetensors, in the dtype they have; adapters are merged into them,
-    and matrices that the model's class ties are written once.
+    slices of wider matrices become small ones, and matrices that the model's class ties are written once.
+    Where no stock class can hold a narrow network, its class is written beside the weights, and
+    `from_pretrained` needs `trust_remote_code=True` or an `import lmdistill` before it.
 
     Args:
         network: What to save.
@@ -29,7 +32,7 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
     Raises:
         ModelError: If the folder holds something else than a model, or cannot be written.
     """
-    folder, network = Path(folder), merged(network)
+    folder, network = Path(folder), materialised(merged(network))
     _require_no_strangers(folder)
     try:
         with atomic_folder(folder) as part, quiet():

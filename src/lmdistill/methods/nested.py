@@ -12,9 +12,7 @@ from torch import Tensor
 from lmdistill.core.language import Completions, LanguageNet, Reader, Surveyor, completions_of
 from lmdistill.core.types import Batch, Head, Inputs, Method, Mixing, Net, Outputs, Survey
 from lmdistill.methods.checks import require_range
-
-SMALLEST = 3
-"""Smallest candidates that sandwich sampling always takes, as in the released code."""
+from lmdistill.schedules.plans import SMALLEST
 
 
 @dataclass(frozen=True, kw_only=True)

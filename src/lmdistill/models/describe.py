@@ -13,7 +13,9 @@ from lmdistill.core.fingerprint import LENGTH
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.network import Network
 
-INCIDENTAL = frozenset({"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"})
+INCIDENTAL = frozenset(
+    {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "auto_map"}
+)
 """What a configuration says that changes no output."""
 
 TABLES = ("embeddings", "wpe.", "decoder.embed_positions.")

@@ -7,6 +7,7 @@ import torch
 
 from lmdistill.core.seeding import derive
 from lmdistill.models.causal import AnyNetwork
+from lmdistill.models.narrow import materialised
 
 
 def randomised(network: AnyNetwork, *, seed: int) -> AnyNetwork:
@@ -19,6 +20,7 @@ def randomised(network: AnyNetwork, *, seed: int) -> AnyNetwork:
     Returns:
         A network that shares nothing with `network` but its tokenizer, in evaluation mode.
     """
+    network = materialised(network)
     with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
         torch.default_generator.manual_seed(derive(seed, "weights"))
         model: Any = type(network.model)(copy.deepcopy(network.model.config))

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from lmdistill.core.errors import ModelError, UnknownNameError
 from lmdistill.models.causal import AnyNetwork
+from lmdistill.models.modeling_narrow import PREFIX
 
 LAYERS: Mapping[str, str] = MappingProxyType(
     {
@@ -48,6 +49,9 @@ WRITERS: Mapping[str, str] = MappingProxyType(
 SHARED = frozenset({"albert"})
 """Families whose layers are one set of weights."""
 
+PER_LAYER = ("layer_types", "kept_heads", "kept_neurons")
+"""Lists of a configuration with an entry for each layer."""
+
 FIRST_DIFFERS = frozenset({"modernbert"})
 """Families whose first layer is built unlike the others, so that no other layer can take its place."""
 
@@ -58,7 +62,7 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
     Raises:
         ModelError: If the family is not in the table.
     """
-    family = str(model.config.model_type)
+    family = str(model.config.model_type).removeprefix(PREFIX)
     if family in SHARED:
         raise ModelError(
             f"{family} shares one set of weights between its layers, so fewer of them are no smaller model. "
@@ -113,8 +117,9 @@ def truncate(
         _renumber(layer, number)
     model.requires_grad_(True)  # the teacher may be frozen
     model.config.num_hidden_layers = len(chosen)
-    if getattr(model.config, "layer_types", None):
-        model.config.layer_types = [network.model.config.layer_types[number] for number in chosen]
+    for name in PER_LAYER:
+        if getattr(model.config, name, None):
+            setattr(model.config, name, [getattr(network.model.config, name)[number] for number in chosen])
     return network.with_model(model, source=f"{network.source}, layers {', '.join(map(str, chosen))}")
 
 

@@ -15,9 +15,10 @@ from lmdistill.core.errors import ConfigError, LmdistillError, UnknownNameError
 from lmdistill.core.types import Method
 from lmdistill.data.augment import AUGMENTERS, Augmenter
 from lmdistill.methods import METHODS
+from lmdistill.schedules.plans import SCHEDULES, Schedule
 
 NAMED: Mapping[Any, tuple[str, Mapping[str, type]]] = types.MappingProxyType(
-    {Method: ("method", METHODS), Augmenter: ("augmenter", AUGMENTERS)}
+    {Method: ("method", METHODS), Augmenter: ("augmenter", AUGMENTERS), Schedule: ("schedule", SCHEDULES)}
 )
 """Interfaces whose implementations a recipe chooses by `name`: what they are called, and the table."""
 
@@ -25,13 +26,15 @@ OUTSIDE = "lmdistill-file:"
 """Begins the module name of a user's own file; its path, as it was written, is the rest."""
 
 
-def construct(hint: Any, value: Any, where: str = "") -> Any:
+def construct(hint: Any, value: Any, where: str = "", default: Any = None) -> Any:
     """The object that `value` describes.
 
     Args:
         hint: Its type: a dataclass, an interface of `NAMED`, a mapping to one, or a plain type.
         value: Mappings, lists and scalars, as YAML gives them.
         where: Path of the value in the recipe, for messages.
+        default: What stands where the recipe says nothing; a table that names some of its fields leaves it
+            the others.
 
     Returns:
         An instance of `hint`.
@@ -44,9 +47,9 @@ def construct(hint: Any, value: Any, where: str = "") -> Any:
     if hint in NAMED:
         return _chosen(hint, value, where)
     if dataclasses.is_dataclass(hint):
-        return _dataclass(typing.cast(type, hint), value, where)
+        return _dataclass(typing.cast(type, hint), value, where, default)
     if origin is types.UnionType or origin is Union:
-        return _optional(hint, value, where)
+        return _optional(hint, value, where, default)
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Mapping):
         element = get_args(hint)[1]
         return {
@@ -80,30 +83,39 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
     return value
 
 
-def _dataclass(cls: type, value: Any, where: str) -> Any:
+def _dataclass(cls: type, value: Any, where: str, default: Any = None) -> Any:
     """An instance of `cls`; every key must be a field."""
     if isinstance(value, cls):
         return value
-    hints = get_type_hints(cls)
-    known = [f.name for f in dataclasses.fields(cls)]
+    hints, base = get_type_hints(cls), default if isinstance(default, cls) else None
+    known = {f.name: f for f in dataclasses.fields(cls)}
     given = {}
     for key, item in _mapping(value, where).items():
         if key == "name" and key not in known and item == _name_of(cls):
             continue  # a method inside a method says its name, as `plain` writes it
         if key not in known:
             raise UnknownNameError(f"setting of {where or 'a recipe'}", str(key), known)
-        given[key] = construct(hints[key], item, _join(where, key))
-    missing = [
-        f.name
-        for f in dataclasses.fields(cls)
-        if f.name not in given and f.default is f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
+        before = _default(known[key]) if base is None else getattr(base, key)
+        given[key] = construct(hints[key], item, _join(where, key), before)
+    missing = [name for name, f in known.items() if name not in given and not _has_default(f)]
+    if missing and base is None:
         raise ConfigError(f"{_join(where, missing[0])} is missing; it has no default.")
     try:
-        return cls(**given)
+        return cls(**given) if base is None else dataclasses.replace(typing.cast(Any, base), **given)
     except LmdistillError as error:
         raise ConfigError(_join(where, str(error))) from None
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field may be left out."""
+    return not (field.default is field.default_factory is dataclasses.MISSING)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    """What a field holds when it is left out; None where it must not be."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
 
 
 def _chosen(interface: Any, value: Any, where: str) -> Any:
@@ -155,13 +167,13 @@ def _name_of(cls: type) -> str | None:
     return f"{cls.__module__.removeprefix(OUTSIDE)}:{cls.__name__}" if is_method else None
 
 
-def _optional(hint: Any, value: Any, where: str) -> Any:
+def _optional(hint: Any, value: Any, where: str, default: Any) -> Any:
     """A value of a union: none, a nested table, or whatever pydantic makes of it."""
     options = [option for option in get_args(hint) if option is not types.NoneType]
     if value is None and len(options) < len(get_args(hint)):
         return None
     if len(options) == 1:
-        return construct(options[0], value, where)
+        return construct(options[0], value, where, default)
     return _leaf(hint, value, where)
 
 

@@ -23,10 +23,13 @@ class Workplace:
     path: Path
     """Where."""
 
+    result: str = RECORD
+    """The file that is written last, and says that the run is over."""
+
     @property
     def is_finished(self) -> bool:
         """Whether the run is over and recorded."""
-        return (self.path / RECORD).is_file()
+        return (self.path / self.result).is_file()
 
     @property
     def student(self) -> Path:
@@ -37,6 +40,11 @@ class Workplace:
     def teacher(self) -> Path:
         """The network it learned from."""
         return self.path / "teacher"
+
+    @property
+    def stages(self) -> Path:
+        """The runs that come before this one."""
+        return self.path / "stages"
 
     @property
     def checkpoints(self) -> Path:
@@ -79,11 +87,11 @@ class Workplace:
             write_text(self.path / RECIPE, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
 
     def _is_free(self) -> bool:
-        """Whether nothing but a teacher is there, or what a kill has left of `claim`."""
+        """Whether nothing but a teacher and earlier stages is there, or what a kill has left of `claim`."""
         return not self.path.exists() or (
             self.path.is_dir()
             and all(
-                entry in (self.teacher, self.path / INPUTS) or entry.name.endswith(".part")
+                entry in (self.teacher, self.stages, self.path / INPUTS) or entry.name.endswith(".part")
                 for entry in self.path.iterdir()
             )
         )

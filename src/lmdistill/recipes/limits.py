@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.types import Method
+from lmdistill.schedules.plans import Path, Schedule
 
 
 def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
@@ -31,3 +32,15 @@ def require_kind(
                 raise ConfigError(
                     f"methods.{label} is {name}, which {why}; here it must be one of {', '.join(right)}."
                 )
+
+
+def require_pruned(schedule: Schedule, keep: float, layers: object) -> None:
+    """A schedule that can end in a student of this size."""
+    schedule.require(keep)
+    if isinstance(schedule, Path) and schedule.layers:
+        last = schedule.layers[-1]
+        if not isinstance(layers, int) or layers >= last:
+            raise ConfigError(
+                f"schedule.layers ends with {last} and student.layers is {layers}; the student must be "
+                "shallower than its last assistant. Lower student.layers."
+            )

@@ -10,14 +10,16 @@ from lmdistill.engine.processes import main_first, once
 from lmdistill.recipes.cells import Cell, cells, require_room
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.examples import load_examples
-from lmdistill.recipes.folder import RECIPE
+from lmdistill.recipes.folder import RECIPE, Workplace
 from lmdistill.recipes.material import require_fit
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
+from lmdistill.recipes.schedule.classifiers import on_schedule
 from lmdistill.recipes.schema import Recipe
 from lmdistill.recipes.stage import Stage, run_stage
 from lmdistill.recipes.student import make_student
 from lmdistill.recipes.teacher import Ready, keep_teacher, ready_teacher
+from lmdistill.schedules.plans import Direct
 
 log = logging.getLogger("lmdistill")
 
@@ -48,7 +50,7 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
     if len(whole) > 1:
         once(lambda: write_text(out / RECIPE, recipe_text(recipe)))
     for cell in whole:
-        _run_cell(cell, examples.whole, ready, out / "teacher", command)
+        _run_cell(cell, examples.whole, ready, out, command)
     if len(whole) > 1:
         once(lambda: write_pages(out, order=tuple(recipe.methods)))
     return [cell.folder for cell in whole]
@@ -80,9 +82,11 @@ def _rehearse(recipe: Recipe, task: Task, ready: Ready) -> None:
         method.check(student, ready.network)
 
 
-def _run_cell(cell: Cell[Recipe], task: Task, ready: Ready, teacher_folder: Path, command: str) -> None:
+def _run_cell(cell: Cell[Recipe], task: Task, ready: Ready, out: Path, command: str) -> None:
     """One method with one seed."""
     recipe = cell.recipe
+    if Workplace(path=cell.folder).is_finished:
+        return
     stage = Stage(
         kind="distill",
         name=cell.name,
@@ -93,8 +97,17 @@ def _run_cell(cell: Cell[Recipe], task: Task, ready: Ready, teacher_folder: Path
         training=cell.training,
         max_length=recipe.data.max_length,
         folder=cell.folder,
-        teacher_folder=once(lambda: keep_teacher(ready, teacher_folder)),
+        teacher_folder=once(lambda: keep_teacher(ready, out / "teacher")),
         recipe=plain(recipe),
         command=command,
     )
+    if recipe.student.keep < 1 or recipe.schedule != Direct():
+        once(lambda: Workplace(path=cell.folder).require(stage.recipe))
+        stage = on_schedule(
+            stage,
+            recipe.schedule,
+            keep=recipe.student.keep,
+            pruning=recipe.student.pruning,
+            cache=out.parent / "teachers",
+        )
     run_stage(stage)

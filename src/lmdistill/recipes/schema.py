@@ -13,7 +13,9 @@ from lmdistill.core.types import Method
 from lmdistill.data.augment import Augmenter
 from lmdistill.engine.training import Training
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
-from lmdistill.recipes.limits import require_kind, require_runs
+from lmdistill.recipes.limits import require_kind, require_pruned, require_runs
+from lmdistill.recipes.schedule.pruning import Pruning
+from lmdistill.schedules.plans import Direct, Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +97,20 @@ class Student:
     init: Literal["teacher", "pretrained", "random"] = "teacher"
     """Weights: the fine-tuned teacher's (the paper), those from before its fine-tuning, or none."""
 
-    layers: int | tuple[int, ...] = 3
+    layers: int | tuple[int, ...] | Literal["all"] = 3
     """How many of the teacher's layers, or which of them (counted from 0)."""
 
-    keep: Literal["first", "last", "alternate"] = "first"
+    which: Literal["first", "last", "alternate"] = "first"
     """Which layers, where `layers` is a number."""
 
     model: str | None = None
     """Another model instead, with its own tokenizer and width; `layers` is then not used."""
+
+    keep: float = 1.0
+    """Fraction of the heads and neurons of these layers, in (0, 1]; below 1 the rest are pruned."""
+
+    pruning: Pruning = field(default_factory=Pruning)
+    """Which of them, where some are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +132,9 @@ class Recipe:
     methods: Mapping[str, Method] = field(default_factory=lambda: MappingProxyType({"MixKD": MixKD()}))
     """How, by the names that tables show. A recipe with one method may say `method:` instead."""
 
+    schedule: Schedule = field(default_factory=Direct)
+    """Whom the student learns from on the way: the teacher alone, or assistants in between."""
+
     training: Training = field(default_factory=Training)
     """How long, how fast, in what batches. Its seed comes from `seeds`."""
 
@@ -132,4 +143,5 @@ class Recipe:
 
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)
+        require_pruned(self.schedule, self.student.keep, self.student.layers)
         require_kind(self.methods, LANGUAGE_METHODS, "is for models that write text", CLASSIFIER_METHODS)

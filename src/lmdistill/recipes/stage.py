@@ -24,6 +24,7 @@ from lmdistill.recipes.folder import Workplace
 from lmdistill.recipes.material import Material, prepare
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.proof import ask, cost, predictions, quality, risk, task_facts
+from lmdistill.recipes.schedule.route import Route, accounted
 from lmdistill.recipes.train import Course, train
 from lmdistill.report.card import model_card
 from lmdistill.report.environment import describe_environment
@@ -72,6 +73,14 @@ class Stage:
     command: str
     """What was typed, for the record."""
 
+    route: Route[Network] | None = None
+    """How the student came here, where other stages came before."""
+
+    @property
+    def compared(self) -> Network | None:
+        """Whom the student is compared with: the teacher, or the first one of a schedule."""
+        return self.teacher if self.route is None else self.route.reference
+
 
 def run_stage(stage: Stage) -> Record:
     """Train, save, evaluate and record; or continue an interrupted run; or read a finished one.
@@ -103,7 +112,8 @@ def run_stage(stage: Stage) -> Record:
         title=f"{stage.name} (seed {stage.training.seed})",
         evaluate=lambda net: _headline(material, net, device),
     )
-    fitted = train(course, place, accelerator)
+    trained = None if stage.route is None else stage.route.trained
+    fitted = trained or train(course, place, accelerator)
     once(lambda: _finish(stage, place, material, fitted, device))
     return read_record(place.path)
 
@@ -123,9 +133,9 @@ def _headline(material: Material, net: Net, device: str) -> dict[str, float]:
 def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, device: str) -> None:
     """Save the student, prove what it is worth, and write the record last: it says that the run is over."""
     save(stage.student, place.student)
-    answers = ask(material, stage.student, stage.teacher, device)
+    answers = ask(material, stage.student, stage.compared, device)
     folders = {"student": place.student, "teacher": stage.teacher_folder}
-    facts = cost(material, stage.student, stage.teacher, folders, device)
+    facts = cost(material, stage.student, stage.compared, folders, device)
     first = next(iter(material.dev))
     record = Record(
         lmdistill=version("lmdistill"),
@@ -140,6 +150,7 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
         selected="dev-best" if stage.training.keep == "best" else "last",
         risk=risk(material, stage.student, answers.student[first], device),
         training=_work(stage, material, fitted),
+        schedule=accounted(stage.route, fitted),
         **quality(material, answers),
         **facts,
     )

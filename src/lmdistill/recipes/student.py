@@ -33,5 +33,6 @@ def make_student(recipe: Recipe, ready: Ready, task: Task, *, seed: int) -> Netw
     source = ready.network
     if settings.init == "pretrained":
         source = fresh(recipe.teacher.model, task, seed=seed, trust=recipe.teacher.trust_remote_code)
-    cut = truncate(source, layers=settings.layers, keep=settings.keep)
+    layers = source.num_layers if settings.layers == "all" else settings.layers
+    cut = truncate(source, layers=layers, keep=settings.which)
     return randomised(cut, seed=seed) if settings.init == "random" else cut

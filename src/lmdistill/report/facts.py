@@ -196,3 +196,52 @@ class Training(Part):
     """Originals a second."""
     resumed: bool | int = False
     """Whether, or how often, the run was continued after a stop."""
+
+
+class Candidate(Part):
+    """A network that could stand between teacher and student."""
+
+    kept: float
+    """Fraction of the teacher's units, in (0, 1]."""
+    round: int = 1
+    """In which choice it stood, from 1."""
+    parameters: int
+    """Of the layers; embeddings and head are not pruned."""
+    latency_ms: Number = None
+    """Median for one example."""
+    metric: Number
+    """On dev, in [0, 1]: what the score is made of."""
+    score: Number = None
+    """The trade-off; None where nothing was scored."""
+    student_metric: Number = None
+    """The same metric of the student that learned from it, where one did."""
+    chosen: bool = False
+    """Whether the student learned from it."""
+
+
+class Work(Part):
+    """How much a schedule took."""
+
+    teacher_steps: float
+    """In forward and backward passes of the whole encoder on one batch, counted from kept fractions."""
+    seconds: Number = None
+    """Wall-clock time of its training loops."""
+
+
+class ScheduleFacts(Part):
+    """How the student came to learn from whom it learned."""
+
+    name: str
+    """Of the schedule."""
+    keep: float
+    """What the student keeps of the teacher's units, in (0, 1]."""
+    metric: str
+    """What candidates are judged by."""
+    lam: Number = None
+    """Weight of the sparsity in the score."""
+    candidates: tuple[Candidate, ...] = ()
+    """All of them, round by round, falling; empty for a direct distillation."""
+    work: Work
+    """What it took, last stage included."""
+    exhaustive: Work | None = None
+    """What trying every assistant in turn would have taken, at the same pace."""

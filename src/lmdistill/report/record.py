@@ -22,6 +22,7 @@ from lmdistill.report.facts import (
     Number,
     Part,
     Risk,
+    ScheduleFacts,
     Scores,
     TaskFacts,
     TokenFacts,
@@ -82,6 +83,8 @@ class Record(Part):
     came to an end."""
     risk: Risk | None = None
     """The generalisation gap."""
+    schedule: ScheduleFacts | None = None
+    """How the student came to its teacher, where pruning or assistants were asked for."""
     training: Training
     """How much work it was."""
     alarms: tuple[str, ...] = ()

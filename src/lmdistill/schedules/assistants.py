@@ -92,16 +92,20 @@ class Cost:
         return self.joint + self.finish
 
 
-def joint_step(kept: Sequence[float]) -> float:
-    """Work of one joint step, in teacher-steps: one pass of the teacher and a step of every candidate.
+def step_cost(kept: Sequence[float], *, teacher: float = 1.0) -> float:
+    """Work of one step, in teacher-steps: a pass of the teacher, and a step of every network that learns.
 
     Encoder only; embeddings and heads are left out, as in the published count.
 
+    Args:
+        kept: Fractions of what learns together.
+        teacher: Fraction of the one they learn from.
+
     Examples:
-        >>> round(joint_step((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) - FORWARD, 2)
+        >>> round(step_cost((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) - FORWARD, 2)
         1.7
     """
-    return FORWARD + sum(kept)
+    return FORWARD * teacher + sum(kept)
 
 
 def minidisc_cost(candidates: Sequence[float], *, assistant: float, target: float, steps: int) -> Cost:
@@ -109,14 +113,14 @@ def minidisc_cost(candidates: Sequence[float], *, assistant: float, target: floa
 
     Where the assistant is the target there is no second run.
     """
-    second = 0.0 if assistant == target else steps * (FORWARD * assistant + target)
-    return Cost(joint=steps * joint_step(candidates), finish=second)
+    second = 0.0 if assistant == target else steps * step_cost((target,), teacher=assistant)
+    return Cost(joint=steps * step_cost(candidates), finish=second)
 
 
 def maxidisc_cost(candidates: Sequence[float], *, target: float, steps: int) -> Cost:
     """Work of trying every larger candidate in turn: a run for it, and one from it to the target."""
     tried = [kept for kept in candidates if kept > target]
     return Cost(
-        joint=sum(steps * joint_step((kept,)) for kept in tried),
-        finish=sum(steps * (FORWARD * kept + target) for kept in tried),
+        joint=sum(steps * step_cost((kept,)) for kept in tried),
+        finish=sum(steps * step_cost((target,), teacher=kept) for kept in tried),
     )

@@ -10,6 +10,9 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.schedules.assistants import LAMBDA, require_weight
 from lmdistill.schedules.sparsity import PUBLISHED, TRUNCATION, grid, require_kept
 
+SMALLEST = 3
+"""Smallest candidates that sandwich sampling always takes, as in the released code."""
+
 
 @runtime_checkable
 class Schedule(Protocol):
@@ -40,20 +43,37 @@ class Path:
     kept: tuple[float, ...] = (0.4,)
     """What each assistant keeps of the teacher, falling, above what the student keeps."""
 
+    layers: tuple[int, ...] = ()
+    """Instead of that: how many layers each assistant has, falling, for a student that is not pruned."""
+
     def require(self, keep: float) -> None:
         """Every assistant must be smaller than the one before, and the student smaller than the last."""
         require_kept("student.keep", keep)
+        if self.layers:
+            if keep != 1.0:
+                raise ConfigError(
+                    f"schedule.layers is {list(self.layers)} and student.keep is {keep:g}; a path "
+                    "loses either layers or units. Set student.keep to 1, or use schedule.kept."
+                )
+            _require_falling("schedule.layers", self.layers, None)
+            return
         for kept in self.kept:
             require_kept("a fraction of schedule.kept", kept)
-        for before, after in pairwise((*self.kept, keep)):
-            if after >= before:
-                shown = ", ".join(f"{kept:g}" for kept in self.kept)
-                raise ConfigError(
-                    f"schedule.kept is {shown} and the student keeps {keep:g}; each must be smaller than the "
-                    "one before. Order schedule.kept, or lower student.keep."
-                )
         if not self.kept:
             raise ConfigError("schedule.kept is empty, so there is no assistant. Use schedule direct.")
+        _require_falling("schedule.kept", self.kept, keep)
+
+
+def _require_falling(name: str, way: tuple[float, ...], keep: float | None) -> None:
+    """Each number must be below the one before, and the student's below the last."""
+    for before, after in pairwise((*way, *(() if keep is None else (keep,)))):
+        if after >= before:
+            shown = ", ".join(f"{one:g}" for one in way)
+            student = "" if keep is None else f" and the student keeps {keep:g}"
+            raise ConfigError(
+                f"{name} is {shown}{student}; each must be smaller than the one before. Order {name}"
+                f"{'' if keep is None else ', or lower student.keep'}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +154,14 @@ class MiniDisc:
         """What is trained together in a round whose teacher keeps `below` of the first one, falling."""
         found = grid(self.largest, target=keep, fractions=self.grid)
         return found if below == 1.0 else tuple(kept for kept in found if kept < below)
+
+    def sampled(self, candidates: tuple[float, ...]) -> float:
+        """The sum of the fractions that learn in one step, on average."""
+        rising = sorted(candidates)
+        others = rising[SMALLEST:-1]
+        if self.sampling == "all" or len(others) <= self.middle:
+            return sum(rising)
+        return sum(rising[:SMALLEST]) + rising[-1] + self.middle * sum(others) / len(others)
 
 
 def larger(fractions: tuple[float, ...], largest: float, keep: float) -> tuple[float, ...]:

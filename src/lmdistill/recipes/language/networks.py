@@ -135,7 +135,8 @@ def cut_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> Languag
         return student
     if settings.shape is not None:
         return _shaped(settings.shape, teacher.tokenizer, bench.recipe, seed=seed)
-    student = truncate(teacher, layers=settings.layers, keep=settings.keep)
+    layers = teacher.num_layers if settings.layers == "all" else settings.layers
+    student = truncate(teacher, layers=layers, keep=settings.which)
     return randomised(student, seed=seed) if settings.init == "random" else student
 
 

@@ -15,12 +15,14 @@ from lmdistill.recipes.cells import Cell, cells, require_room
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import RECIPE, Workplace
 from lmdistill.recipes.language.completions import by_teacher
+from lmdistill.recipes.language.craft import on_language_schedule
 from lmdistill.recipes.language.networks import Bench, make_student, make_teacher
 from lmdistill.recipes.language.passages import Pages, cut_pages, load_texts
 from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
+from lmdistill.schedules.plans import Direct
 
 
 def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> list[Path]:
@@ -94,6 +96,15 @@ def _run_cell(
         recipe=plain(recipe),
         command=bench.command,
     )
+    if recipe.student.keep < 1 or recipe.schedule != Direct():
+        once(lambda: Workplace(path=cell.folder).require(stage.recipe))
+        stage = on_language_schedule(
+            stage,
+            recipe.schedule,
+            keep=recipe.student.keep,
+            pruning=recipe.student.pruning,
+            cache=bench.cache,
+        )
     run_language_stage(stage, None if teacher_folder is None else _model_in(teacher_folder))
 
 

@@ -9,6 +9,7 @@ from lmdistill.data.feed import Feed
 from lmdistill.data.language_batches import batch_of, beginning, prompts_of
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.generate import complete
+from lmdistill.models.nested import NestedNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,9 @@ class SampledFeed(Feed):
         """
         if generator(self.seed, "on-policy", step).random() >= self.completions.student:
             return window
-        assert isinstance(student, LanguageNetwork)
-        return [self._written(batch, student, step) for batch in window]
+        writer = student.whole if isinstance(student, NestedNetwork) else student
+        assert isinstance(writer, LanguageNetwork)
+        return [self._written(batch, writer, step) for batch in window]
 
     def _written(self, batch: Batch, student: LanguageNetwork, step: int) -> Batch:
         """One batch with fresh completions."""

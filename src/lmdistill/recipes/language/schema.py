@@ -10,7 +10,9 @@ from lmdistill.core.language import completions_of
 from lmdistill.core.types import Method
 from lmdistill.engine.training import Optimizer, Training
 from lmdistill.methods import ATKD, CLASSIFIER_METHODS, LANGUAGE_METHODS
-from lmdistill.recipes.limits import require_kind, require_runs
+from lmdistill.recipes.limits import require_kind, require_pruned, require_runs
+from lmdistill.recipes.schedule.pruning import Pruning
+from lmdistill.schedules.plans import Direct, Schedule
 
 
 def _training() -> Training:
@@ -124,10 +126,10 @@ class LanguageStudent:
     init: Literal["teacher", "random"] = "teacher"
     """Weights: the teacher's, or none."""
 
-    layers: int | tuple[int, ...] = 2
+    layers: int | tuple[int, ...] | Literal["all"] = 2
     """How many of the teacher's layers, or which of them (counted from 0)."""
 
-    keep: Literal["first", "last", "alternate"] = "first"
+    which: Literal["first", "last", "alternate"] = "first"
     """Which layers, where `layers` is a number."""
 
     model: str | None = None
@@ -138,6 +140,12 @@ class LanguageStudent:
 
     warm: Training | None = None
     """A first stage of supervised training, once for each seed, that all methods start from."""
+
+    keep: float = 1.0
+    """Fraction of the heads and neurons of these layers, in (0, 1]; below 1 the rest are pruned."""
+
+    pruning: Pruning = field(default_factory=lambda: Pruning(scope="layer"))
+    """Which of them, where some are; the same share of each layer, so that stock classes hold the student."""
 
     adapters: Adapters | None = None
     """Learn adapters alone, beside frozen weights; all weights learn unless asked for."""
@@ -179,6 +187,9 @@ class LanguageRecipe:
     methods: Mapping[str, Method] = field(default_factory=lambda: MappingProxyType({"ATKD": ATKD()}))
     """How, by the names that tables show."""
 
+    schedule: Schedule = field(default_factory=Direct)
+    """Whom the student learns from on the way: the teacher alone, or assistants in between."""
+
     writing: Writing = field(default_factory=Writing)
     """What they write at the end."""
 
@@ -190,6 +201,7 @@ class LanguageRecipe:
 
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)
+        require_pruned(self.schedule, self.student.keep, self.student.layers)
         writers = [name for name, method in self.methods.items() if completions_of(method).teacher]
         if writers and self.texts.packing:
             raise ConfigError(

@@ -28,9 +28,11 @@ from lmdistill.recipes.language.proof import language_cost, language_quality, la
 from lmdistill.recipes.language.sampling import sampled
 from lmdistill.recipes.language.schema import Writing
 from lmdistill.recipes.pages import write_pages
+from lmdistill.recipes.schedule.route import Route, accounted
 from lmdistill.recipes.train import Course, train
 from lmdistill.report.card import model_card
 from lmdistill.report.environment import describe_environment
+from lmdistill.report.facts import ScheduleFacts
 from lmdistill.report.facts import Training as TrainingFacts
 from lmdistill.report.predictions import PREDICTIONS, write_predictions
 from lmdistill.report.record import Record, read_record, write_record
@@ -75,6 +77,14 @@ class LanguageStage:
 
     command: str
     """What was typed, for the record."""
+
+    route: Route[LanguageNetwork] | None = None
+    """How the student came here, where other stages came before."""
+
+    @property
+    def compared(self) -> LanguageNetwork | None:
+        """Whom the student is compared with: the teacher, or the first one of a schedule."""
+        return self.teacher if self.route is None else self.route.reference
 
     @property
     def feed(self) -> Feed:
@@ -126,7 +136,8 @@ def run_language_stage(stage: LanguageStage, teacher_folder: Path | None = None)
         unit="tokens",
         evaluate=lambda net: _headline(stage, net, device),
     )
-    fitted = train(course, place, accelerator)
+    trained = None if stage.route is None else stage.route.trained
+    fitted = trained or train(course, place, accelerator)
     facts = TrainingFacts(
         steps=fitted.steps,
         epochs=fitted.steps / course.feed.steps_per_epoch,
@@ -134,7 +145,8 @@ def run_language_stage(stage: LanguageStage, teacher_folder: Path | None = None)
         examples_per_second=None,
         resumed=fitted.resumed,
     )
-    once(lambda: _finish(stage, place, facts, device, teacher_folder))
+    schedule = accounted(stage.route, fitted)
+    once(lambda: _finish(stage, place, (facts, schedule), device, teacher_folder))
     return read_record(place.path)
 
 
@@ -145,12 +157,16 @@ def _headline(stage: LanguageStage, net: Net, device: str) -> dict[str, float]:
 
 
 def _finish(
-    stage: LanguageStage, place: Workplace, facts: TrainingFacts, device: str, teacher_folder: Path | None
+    stage: LanguageStage,
+    place: Workplace,
+    facts: tuple[TrainingFacts, ScheduleFacts | None],
+    device: str,
+    teacher_folder: Path | None,
 ) -> None:
     """Save the student, prove what it is worth, and write the record last: it says that the run is over."""
     save(stage.student, place.student)
     student = merged(stage.student)
-    quality, predictions = language_quality(stage.pages, student, stage.teacher, device)
+    quality, predictions = language_quality(stage.pages, student, stage.compared, device)
     folders = {"student": place.student, "teacher": teacher_folder}
     record = Record(
         lmdistill=version("lmdistill"),
@@ -163,10 +179,11 @@ def _finish(
         command=stage.command,
         environment=describe_environment(device=device, threads=torch.get_num_threads()),
         selected="dev-best" if stage.training.keep == "best" else "last",
-        training=facts,
+        training=facts[0],
+        schedule=facts[1],
         **quality,
         **written(stage.pages, student, stage.writing, place.path, device),
-        **language_cost(stage.pages, student, stage.teacher, folders, device),
+        **language_cost(stage.pages, student, stage.compared, folders, device),
     )
     write_predictions(place.path / PREDICTIONS, predictions)
     write_text(place.student / "README.md", model_card(record))

@@ -1,0 +1,113 @@
+"""Schedules for classifiers and scorers."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import cast
+
+from lmdistill.core.errors import ModelError
+from lmdistill.core.types import Batch, Net
+from lmdistill.engine.device import make_accelerator
+from lmdistill.evaluation.classification import is_at_chance, score
+from lmdistill.evaluation.cost import latencies
+from lmdistill.models.load import load
+from lmdistill.models.network import Network
+from lmdistill.recipes.material import Material, prepare
+from lmdistill.recipes.proof import LATENCY_RUNS, typical
+from lmdistill.recipes.schedule.craft import Craft
+from lmdistill.recipes.schedule.pruning import Pruning, sliced
+from lmdistill.recipes.schedule.way import Way, follow
+from lmdistill.recipes.stage import Stage, run_stage
+from lmdistill.report.record import Record
+from lmdistill.schedules.plans import Schedule
+
+IMPORTANCE_BATCH = 32
+"""Rows of a batch whose slopes count together; the released code takes the evaluation batch size."""
+
+
+def classifier_craft(stage: Stage) -> Craft[Network]:
+    """What a schedule can do with classifiers on the task of `stage`.
+
+    Candidates are judged by the mean of the task's metrics on its first dev split: accuracy where that is the
+    only one, the mean of accuracy and F1 for MRPC and QQP, as in the released code.
+    """
+    material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
+    device = str(make_accelerator(stage.training).device)
+    first, metrics = next(iter(material.dev)), stage.task.spec.metrics
+    split = material.dev[first]
+
+    def judge(net: Net) -> float:
+        return fmean(score(metrics, split.labels, split.logits(net, device)).values())
+
+    def judged(record: Record) -> float:
+        return fmean(value or 0.0 for value in record.metrics[first].values())
+
+    def time(networks: Mapping[str, Network]) -> Mapping[str, float]:
+        placed = {name: network.to(device) for name, network in networks.items()}
+        found = latencies(placed, typical(split, 1, as_teacher=False), runs=LATENCY_RUNS, device=device)
+        return {name: one.p50_ms for name, one in found.items()}
+
+    return Craft(
+        run=run_stage,
+        feed=material.feed,
+        metric=metrics[0] if len(metrics) == 1 else f"mean of {' and '.join(metrics)}",
+        judge=judge,
+        judged=judged,
+        load=lambda folder: load(folder),
+        time=time,
+        batches=lambda pruning: _batches(material, pruning),
+        data=stage.task.fingerprint,
+    )
+
+
+def on_schedule(
+    stage: Stage, schedule: Schedule, *, keep: float, pruning: Pruning, cache: Path | None
+) -> Stage:
+    """Do every stage before the last one of a classifier's schedule.
+
+    Args:
+        stage: The last stage as if there were no schedule; its student is not pruned yet.
+        schedule: Who learns from whom.
+        keep: Fraction of its units that the student keeps.
+        pruning: Which of them.
+        cache: Folder of importances that were measured before.
+
+    Returns:
+        The last stage, ready to be run.
+
+    Raises:
+        ModelError: If the teacher knows nothing, the family cannot be pruned, or no head would be left.
+    """
+    require_tuned(stage)
+    craft = classifier_craft(stage)
+    slices = None
+    if keep < 1:
+        student = stage.student.to(make_accelerator(stage.training).device)
+        slices = sliced(student, pruning, batches=craft.batches, data=craft.data, cache=cache)
+        slices.widths(keep)  # what does not fit is said before the first stage
+    way = Way(schedule=schedule, keep=keep, stage=stage, craft=craft, slices=slices)
+    return cast(Stage, follow(way))
+
+
+def require_tuned(stage: Stage) -> None:
+    """Importance and candidates' scores mean nothing for a teacher that knows nothing.
+
+    Raises:
+        ModelError: If the teacher is no better than the majority class on dev.
+    """
+    assert stage.teacher is not None
+    material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
+    split = next(iter(material.dev.values()))
+    device = str(make_accelerator(stage.training).device)
+    answers = split.logits(stage.teacher.to(device), device, as_teacher=True)
+    if is_at_chance(stage.task.spec.metrics, split.labels, answers):
+        raise ModelError(
+            f"the teacher {stage.teacher.source} is at or below the majority class on the dev set of "
+            f"{stage.task.spec.name}, so nothing in it can be ranked. Fine-tune it first, or for longer."
+        )
+
+
+def _batches(material: Material, pruning: Pruning) -> Iterable[Batch]:
+    """The rows that importance is measured on."""
+    split = material.train if pruning.data == "train" else next(iter(material.dev.values()))
+    return split.head(pruning.rows).batches(IMPORTANCE_BATCH)

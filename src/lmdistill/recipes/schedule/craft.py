@@ -1,0 +1,45 @@
+"""What schedules ask of a kind of network: classifiers, or models that write text."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic
+
+from lmdistill.core.types import Batch, Method, Net
+from lmdistill.data.feed import Feed
+from lmdistill.engine.training import Training
+from lmdistill.models.causal import AnyNetwork
+from lmdistill.recipes.schedule.pruning import Pruning
+from lmdistill.report.record import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Craft(Generic[AnyNetwork]):
+    """What can be done with networks of one kind, on the data of one run."""
+
+    run: Callable[[Any], Record]
+    """Train, judge and record a stage of this kind."""
+
+    feed: Callable[[Method, Training], Feed]
+    """The batches of a run."""
+
+    metric: str
+    """What candidates are judged by."""
+
+    judge: Callable[[Net], float]
+    """That metric on dev, in [0, 1] where the network is of any use."""
+
+    judged: Callable[[Record], float]
+    """The same of a finished run."""
+
+    load: Callable[[Path], AnyNetwork]
+    """A saved network."""
+
+    time: Callable[[Mapping[str, AnyNetwork]], Mapping[str, float]]
+    """Median milliseconds of networks for one example, measured in turn; empty where it is not measured."""
+
+    batches: Callable[[Pruning], Iterable[Batch]]
+    """The rows on which importance is measured."""
+
+    data: str
+    """Fingerprint of the data."""

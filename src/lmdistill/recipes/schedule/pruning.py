@@ -1,0 +1,138 @@
+"""Which units of a network are kept, as a recipe says it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal
+
+import torch
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.storage import read_json, write_json
+from lmdistill.core.types import Batch
+from lmdistill.engine.processes import main_first
+from lmdistill.models import describe
+from lmdistill.models.causal import AnyNetwork
+from lmdistill.models.importance import Importance, activation, importance, magnitude
+from lmdistill.models.narrow import densify, sort_units
+from lmdistill.models.narrow_families import Widths, require_fit
+from lmdistill.schedules.sparsity import Ranking
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """How heads and neurons are chosen.
+
+    References:
+        Zhang et al., "MiniDisc", 2022: the gradient of the loss by a mask on every unit, on the dev set,
+        ranked over all layers. We measure on training rows by default: dev also chooses the assistant.
+    """
+
+    score: Literal["gradient", "activation", "magnitude"] = "gradient"
+    """What makes a unit important: the loss's slope by its mask, weights times inputs, or weights."""
+
+    data: Literal["train", "dev"] = "train"
+    """Rows that gradients and activations are measured on; the paper's are those of dev."""
+
+    rows: int = 2000
+    """How many of them, at most, >= 1."""
+
+    scope: Literal["global", "layer"] = "global"
+    """Rank the units of all layers together, or keep the same share of each layer."""
+
+    multiple: int = 8
+    """Numbers of neurons are rounded to multiples of this, >= 1; heads are not."""
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "multiple"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slices(Generic[AnyNetwork]):
+    """A network whose units are sorted, and how many of them belong to each kept fraction."""
+
+    whole: AnyNetwork
+    """Units in falling order of importance, layer by layer."""
+
+    importance: Importance
+    """Of its units, in the same order."""
+
+    pruning: Pruning
+    """How units are counted."""
+
+    def widths(self, kept: float) -> Widths:
+        """How many units each layer keeps.
+
+        Raises:
+            ModelError: If no head would be left anywhere.
+        """
+        chosen = self.pruning
+        heads = Ranking(scope=chosen.scope).counts([part.tolist() for part in self.importance.heads], kept)
+        neurons = Ranking(scope=chosen.scope, multiple=chosen.multiple).counts(
+            [part.tolist() for part in self.importance.neurons], kept
+        )
+        found = Widths(heads=heads, neurons=neurons)
+        require_fit(self.whole, found)
+        return found
+
+    def cut(self, kept: float, source: AnyNetwork | None = None) -> AnyNetwork:
+        """A dense network of this size: of the whole, or of a larger slice of it that has learned since."""
+        return densify(self.whole if source is None else source, self.widths(kept))
+
+
+def sliced(
+    network: AnyNetwork,
+    pruning: Pruning,
+    *,
+    batches: Callable[[Pruning], Iterable[Batch]],
+    data: str,
+    cache: Path | None,
+) -> Slices[AnyNetwork]:
+    """Sort the units of `network` by importance, measured once and kept in `cache`.
+
+    Args:
+        network: Not changed.
+        pruning: How.
+        batches: The rows that the settings ask for.
+        data: Fingerprint of where the rows come from.
+        cache: Folder of what was measured before; nothing is kept without one.
+
+    Raises:
+        ModelError: If the heads and neurons of this family are not known.
+    """
+    measured = {"score": pruning.score, "data": pruning.data, "rows": pruning.rows}
+    name = fingerprint(describe.fingerprint(network), data, measured)
+    file = None if cache is None else cache / f"importance-{name}.json"
+
+    def measure() -> Importance:
+        if pruning.score == "magnitude":
+            return magnitude(network)
+        if pruning.score == "activation":
+            return activation(network, batches(pruning))
+        return importance(network, batches(pruning))
+
+    with main_first():
+        found = _read(file) if file is not None and file.is_file() else measure().normalised()
+        if file is not None and not file.is_file():
+            write_json(file, {kind: [part.tolist() for part in getattr(found, kind)] for kind in KINDS})
+    ordered = Importance(
+        **{
+            kind: tuple(part.sort(descending=True, stable=True).values for part in getattr(found, kind))
+            for kind in KINDS
+        }
+    )
+    return Slices(whole=sort_units(network, found), importance=ordered, pruning=pruning)
+
+
+KINDS = ("heads", "neurons")
+
+
+def _read(file: Path) -> Importance:
+    """What was measured before."""
+    stored = read_json(file)
+    return Importance(
+        **{kind: tuple(torch.tensor(part, dtype=torch.float64) for part in stored[kind]) for kind in KINDS}
+    )
