@@ -101,6 +101,18 @@ def test_one_line_says_what_is_wrong(place, capsys, settings, message):
     assert not (place / "run").exists()
 
 
+@pytest.mark.parametrize("setting", ["rows=-1", "max_new=0", "begin=0"])
+def test_what_students_write_is_settled_before_the_training(place, capsys, setting):
+    assert setting.partition("=")[0] in said(capsys, f"writing.{setting}")
+    assert not (place / "run").exists()
+
+
+def test_a_setting_of_generate_leaves_nothing_behind(place, capsys):
+    command = ("generate", "teacher", "rows.jsonl", "--out", "out.jsonl", "--max-new", "0")
+    assert "max_new must be >= 1, got 0" in said(capsys, command=command)
+    assert not [*place.glob("out.jsonl*")]
+
+
 ROWS = {
     "broken JSON": (['{"prompt": "a", "completion": "b"}', '{"prompt"'], "line 2: not JSON"),
     "an unknown role": (

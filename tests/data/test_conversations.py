@@ -148,3 +148,11 @@ def test_sizes_out_of_range_are_refused(size):
 def test_as_many_dev_rows_as_there_are_rows_are_refused():
     with pytest.raises(DataError, match="12 rows are to be held out"):
         set_aside(Dataset.from_list(PAIRS), 12)
+
+
+def test_dev_rows_of_the_source_are_not_replaced_by_training_rows(tmp_path):
+    _lines(tmp_path / "f", PAIRS, "train.jsonl")
+    _lines(tmp_path / "f", [{"prompt": "d", "completion": "e"}], "dev.jsonl")
+    found = load_conversations(tmp_path / "f", dev=3)
+    assert found.dev["prompt"] == ["d"]
+    assert found.train.num_rows == 12

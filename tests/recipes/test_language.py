@@ -8,16 +8,21 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmdistill.cli.main import main
-from lmdistill.core.errors import ConfigError, LmdistillError, RunError
+from lmdistill.core.errors import ConfigError, LmdistillError, MismatchError, RunError
 from lmdistill.data.conversations import load_conversations
+from lmdistill.export.hugging_face import save
+from lmdistill.models.causal_load import load_causal
+from lmdistill.models.generate import complete
 from lmdistill.recipes.language.completions import by_teacher
 from lmdistill.recipes.language.evaluate import evaluate_language, is_writer
 from lmdistill.recipes.language.generate import generate
+from lmdistill.recipes.language.networks import Bench, make_student
 from lmdistill.recipes.language.passages import cut_pages, load_texts
 from lmdistill.recipes.language.run import run_language_recipe
 from lmdistill.recipes.language.schema import LanguageRecipe, Texts
 from lmdistill.recipes.read import read_recipe, recipe_text
 from lmdistill.report.record import read_record
+from tests.tiny import WORDS
 from tests.tiny_causal import tiny_language
 
 RECIPE = """
@@ -47,6 +52,13 @@ def write_corpus(folder: Path) -> None:
     ]
     (folder / "stories.txt").write_text("\n".join(lines) + "\n")
     (folder / "recipe.yaml").write_text(RECIPE)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Two completions between two writes."""
+    for module in ("kept", "completions", "generate"):
+        monkeypatch.setattr(f"lmdistill.recipes.language.{module}.CHUNK", 2)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +169,7 @@ def test_the_written_recipe_is_the_recipe(place, monkeypatch):
     assert read_recipe("again.yaml") == recipe
 
 
-def test_the_teachers_completions_are_written_once_and_go_on_after_a_stop(place, tmp_path):
+def test_the_teachers_completions_are_written_once_and_go_on_after_a_stop(place, tmp_path, small_chunks):
     (kept,) = (place / "runs" / "teachers").glob("completions-*.jsonl")
     texts = load_texts(Texts(source=str(place / "stories.txt"), dev_rows=6, max_length=24))
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
@@ -166,19 +178,34 @@ def test_the_teachers_completions_are_written_once_and_go_on_after_a_stop(place,
     pages = cut_pages(texts, teacher.tokenizer, Texts(source="", max_length=24))
     path = tmp_path / "half.jsonl"
     whole = by_teacher(texts, pages, teacher, tmp_path / "whole.jsonl", max_new=5, begin=2)
-    path.write_text(
-        "".join(
-            json.dumps({"index": index, "completion": "kept from before"}) + "\n"
-            for index in texts.train["index"][:3]
-        )
-    )
+    before = [
+        json.dumps({"index": index, "completion": "kept from before", "ended": True}) + "\n"
+        for index in texts.train["index"][:2]
+    ]
+    path.write_text("".join(before) + '{"index": 7, "comp')  # killed inside a line
     resumed = by_teacher(texts, pages, teacher, path, max_new=5, begin=2)
-    assert resumed.train["completion"][:3] == ["kept from before"] * 3
-    assert len(path.read_text().splitlines()) == texts.train.num_rows
+    assert resumed.train["completion"][:2] == ["kept from before"] * 2
+    assert resumed.train["completion"][2:] == whole.train["completion"][2:]
+    assert [json.loads(line)["index"] for line in path.read_text().splitlines()] == texts.train["index"]
     assert whole.dev["completion"] == texts.dev["completion"]
 
 
-def test_generate_keeps_fields_and_order_and_goes_on_after_a_stop(place, tmp_path):
+def test_a_completion_that_was_cut_is_learned_without_an_end_token(place, tmp_path):
+    texts = load_texts(Texts(source=str(place / "stories.txt"), dev_rows=6, max_length=24))
+    teacher = tiny_language()
+    settings = Texts(source="", max_length=24)
+    pages = cut_pages(texts, teacher.tokenizer, settings)
+    found = by_teacher(texts, pages, teacher, tmp_path / "all.jsonl", max_new=5, begin=2)
+    lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    ended = {line["index"]: line["ended"] for line in lines}
+    assert not all(ended.values())
+    assert found.notes[-1].startswith(f"{len(ended) - sum(ended.values())} of the teacher's 30 completions")
+    end = teacher.tokenizer.eos_token_id
+    rows = cut_pages(found, teacher.tokenizer, settings).train.rows
+    assert {row["index"]: row["input_ids"][-1] == end for row in rows} == ended
+
+
+def test_generate_keeps_fields_and_order_and_goes_on_after_a_stop(place, tmp_path, small_chunks, monkeypatch):
     source, out = tmp_path / "prompts.jsonl", tmp_path / "done.jsonl"
     rows = [{"prompt": f"{who} has", "id": number} for number, who in enumerate(("Anna", "Ben", "Cleo"))]
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -186,19 +213,100 @@ def test_generate_keeps_fields_and_order_and_goes_on_after_a_stop(place, tmp_pat
     assert generate(run, source, out, max_new=4) == 3
     written = [json.loads(line) for line in out.read_text().splitlines()]
     assert [{key: row[key] for key in ("prompt", "id")} for row in written] == rows
-    part = tmp_path / "again.jsonl.part"
-    part.write_text(json.dumps({**rows[0], "completion": "from before"}) + "\n")
+    monkeypatch.setattr("lmdistill.recipes.language.generate.complete", _failing_at(2))
+    with pytest.raises(RuntimeError):
+        generate(run, source, tmp_path / "again.jsonl", max_new=4)
+    (part,) = tmp_path.glob("again.jsonl.*.part")
+    assert part.read_text().splitlines() == out.read_text().splitlines()[:2]
+    part.write_text(part.read_text() + '{"prompt": "Cl')  # killed inside a line
+    generate(run, source, tmp_path / "other.jsonl", max_new=2)
+    assert part.exists()  # other settings do not go on from it
     generate(run, source, tmp_path / "again.jsonl", max_new=4)
-    again = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text().splitlines()]
-    assert again == [{**rows[0], "completion": "from before"}, *written[1:]]
+    assert (tmp_path / "again.jsonl").read_text() == out.read_text()
     assert not part.exists()
     with pytest.raises(LmdistillError, match=r"done\.jsonl exists\. Choose another --out"):
         generate(run, source, out)
 
 
+def _failing_at(call):
+    """`complete`, which fails when it is called for this time."""
+    calls = []
+
+    def found(*args, **settings):
+        calls.append(args)
+        if len(calls) == call:
+            raise RuntimeError
+        return complete(*args, **settings)
+
+    return found
+
+
+def test_what_is_generated_from_texts_and_chats_can_be_learned_from(place, tmp_path):
+    network = tiny_language()
+    network.tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.content }} {% endfor %}{% if add_generation_prompt %}{% endif %}"
+    )
+    save(network, tmp_path / "model")
+    (tmp_path / "a.txt").write_text("good film\nbad plot\ndull film\n")
+    chats = [
+        [{"role": "user", "content": f"good {word}"}, {"role": "assistant", "content": "no answer"}]
+        for word in WORDS[:8]
+    ]
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
+    for source, layout in (("a.txt", "prompt"), ("b.jsonl", "messages")):
+        generate(tmp_path / "model", tmp_path / source, tmp_path / f"{source}.out.jsonl", max_new=3)
+        lines = [json.loads(line) for line in (tmp_path / f"{source}.out.jsonl").read_text().splitlines()]
+        found = load_conversations(tmp_path / f"{source}.out.jsonl", 1)
+        assert found.layout == layout
+        assert {*found.train["completion"]} <= {line["completion"] for line in lines}
+
+
+def test_students_go_on_from_the_prompts_of_a_file(place, monkeypatch):
+    monkeypatch.chdir(place)
+    rows = [{"prompt": "Anna has", "output": "a red ball ."}, {"prompt": "Ben has " * 30, "output": "x"}]
+    Path("asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = ["methods=null", "method={name: sft}", "writing.prompts=asked.jsonl", "student.warm=null"]
+    (folder,) = run_language_recipe(read_recipe("recipe.yaml", settings), Path("runs/asked"), command="test")
+    (line,) = (folder / "generations.jsonl").read_text().splitlines()
+    assert json.loads(line)["prompt"] == "Anna has"
+    assert json.loads(line)["reference"] == "a red ball ."
+    with pytest.raises(LmdistillError, match=r"nowhere\.jsonl does not exist"):
+        run_language_recipe(
+            read_recipe("recipe.yaml", ["writing.prompts=nowhere.jsonl"]), Path("runs/no"), command="test"
+        )
+
+
+def test_networks_answer_for_tokens_only_whatever_the_student_is(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, rows in (("teacher", 40), ("student", 32)):
+        save(tiny_language(rows=rows, layers=2), tmp_path / name)
+    (tmp_path / "stories.txt").write_text("\n".join(f"{a} {b}" for a in WORDS[5:9] for b in WORDS[5:12]))
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    base = ["teacher={model: teacher}", "methods=null", "method={name: atkd}"]
+    cases = {
+        "cut": ["student.warm=null"],
+        "shape": ["student.warm=null", "student.shape={width: 8, layers: 1, heads: 2}"],
+        "warm": ["student.model=student"],
+    }
+    for name, more in cases.items():
+        recipe = read_recipe("recipe.yaml", [*base, *more])
+        teacher = load_causal("teacher")
+        bench = Bench(recipe=recipe, texts=load_texts(recipe.texts), cache=tmp_path / name, command="test")
+        student = make_student(bench, teacher, seed=0)
+        assert student.vocabulary == teacher.vocabulary == 24
+    recipe = read_recipe("recipe.yaml", [*base, "texts.max_length=65"])
+    bench = Bench(recipe=recipe, texts=bench.texts, cache=tmp_path, command="test")
+    with pytest.raises(MismatchError, match=r"texts\.max_length is 65 and .* reads at most 64 tokens"):
+        make_student(bench, load_causal("teacher"), seed=0)
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
+        (
+            f'{{"prompt": "a"}}\n{{"prompt": "{"a " * 300}"}}\n',
+            r"line 2: the prompt has \d+ tokens, and .* reads",
+        ),
         ('{"prompt": ""}\n', r"line 1: the prompt is empty"),
         ('{"words": "a"}\n', "not clear which column holds the prompts; the columns are: words"),
         ('{"prompt": "a"}\n{"prompt"\n', "line 2: not JSON"),

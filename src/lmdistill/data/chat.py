@@ -99,16 +99,7 @@ def written_out(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase)
             on the answer.
     """
     require_template(tokenizer)
-    try:
-        prompt = tokenizer.apply_chat_template(
-            list(messages[:-1]), tokenize=False, add_generation_prompt=True
-        )
-        whole = tokenizer.apply_chat_template(list(messages), tokenize=False)
-    except Exception as error:  # a gate: a template may raise anything
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"the chat template refuses a chat ({said}). Mend the row's messages.") from error
-    assert isinstance(prompt, str)
-    assert isinstance(whole, str)
+    prompt, whole = asked_aloud(messages[:-1], tokenizer), _worded(messages, tokenizer, begin_answer=False)
     if not whole.startswith(prompt):
         raise DataError(
             f"the chat template writes {prompt[-30:]!r} before an answer that is still to come and something "
@@ -117,3 +108,35 @@ def written_out(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase)
     completion, end = whole[len(prompt) :], str(tokenizer.eos_token)
     bare = completion.rstrip()
     return prompt, bare.removesuffix(end) if bare.endswith(end) else completion
+
+
+def asked_aloud(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, place: str = "") -> str:
+    """A chat as the tokenizer's template writes it, up to where the model begins to answer.
+
+    Args:
+        messages: Without the answer.
+        tokenizer: With a template.
+        place: Where the row stands, for messages.
+
+    Raises:
+        DataError: The template refuses the messages.
+    """
+    return _worded(messages, tokenizer, begin_answer=True, place=place)
+
+
+def _worded(
+    messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, *, begin_answer: bool, place: str = ""
+) -> str:
+    """What the template writes."""
+    try:
+        text = tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=begin_answer
+        )
+    except Exception as error:  # a gate: a template may raise anything
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        where = f"{place}: " if place else ""
+        raise DataError(
+            f"{where}the chat template refuses a chat ({said}). Mend the row's messages."
+        ) from error
+    assert isinstance(text, str)
+    return text

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -80,14 +80,17 @@ class Conversations:
         """Copy with other training rows, and with `notes` added."""
         return replace(self, splits={**self.splits, "train": train}, notes=(*self.notes, *notes))
 
-    def completed(self, texts: Mapping[int, str], *notes: str) -> "Conversations":
+    def completed(
+        self, texts: Mapping[int, str], *notes: str, unended: Iterable[int] = ()
+    ) -> "Conversations":
         """Copy whose training rows end otherwise: completions by row number; rows without one are dropped.
 
-        In a chat the last answer is replaced.
+        In a chat the last answer is replaced. A further column `unended` tells whether a completion stops
+        before its end, as those whose row number is in `unended` do.
         """
         kept = [number for number, index in enumerate(self.train["index"]) if texts.get(index, "").strip()]
         with quiet_unless_terminal():
-            rows = self.train.select(kept).map(partial(_completed, texts))
+            rows = self.train.select(kept).map(partial(_completed, texts, frozenset(unended)))
         return self.with_train(rows, *notes)
 
     def announce(self) -> "Conversations":
@@ -97,14 +100,14 @@ class Conversations:
         return self
 
 
-def _completed(texts: Mapping[int, str], row: Mapping[str, Any]) -> dict[str, str]:
+def _completed(texts: Mapping[int, str], unended: frozenset[int], row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a row that say how it ends."""
-    completion = texts[row["index"]]
+    columns = {"completion": texts[row["index"]], "unended": row["index"] in unended}
     if not row["messages"]:
-        return {"completion": completion}
+        return columns
     *before, last = json.loads(row["messages"])
-    messages = [*before, {**last, "content": completion}]
-    return {"completion": completion, "messages": json.dumps(messages, ensure_ascii=False)}
+    messages = [*before, {**last, "content": columns["completion"]}]
+    return {**columns, "messages": json.dumps(messages, ensure_ascii=False)}
 
 
 def load_conversations(
@@ -125,8 +128,8 @@ def load_conversations(
         name_or_path: A file (JSON lines, JSON list, CSV, TSV, Parquet or plain text, also `.gz`); a folder
             with files whose names hold train and dev (or valid, val, ...), or one that `datasets` reads;
             "owner/name" or "owner/name:config" on the hub.
-        dev: A file to evaluate on; a number of training rows to hold out, or their fraction in (0, 1).
-            None takes the dev rows of the source, or else a tenth of its training rows.
+        dev: A file to evaluate on; or, where the source has no dev rows of its own, a number of training
+            rows to hold out, or their fraction in (0, 1); None is a tenth.
         layout: "messages", "instruction", "prompt" or "text"; None infers it from the columns.
         template: Wording of the prompt with {column} fields, for "instruction" and "prompt".
         completion: Column of what is learned; None infers it.
@@ -149,7 +152,8 @@ def load_conversations(
     for split, rows in tables.items():
         splits[split], said = build(rows, form if split == "train" else _same(form, named(rows)[0], rows))
         notes += (*rows.notes, *said)
-    if not isinstance(dev, str | Path) and (dev is not None or "dev" not in splits):
+    if "dev" not in splits:
+        assert not isinstance(dev, str | Path)  # its rows are there
         splits["train"], splits["dev"] = set_aside(splits["train"], dev, seed=seed)
         notes += (f"{splits['dev'].num_rows} training rows are held out as dev rows (seed {seed})",)
     return Conversations(splits=splits, layout=form.layout, source=str(name_or_path), notes=notes).announce()

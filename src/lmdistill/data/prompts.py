@@ -1,6 +1,5 @@
 """Prompts: rows of a file that a model shall answer, as token ids."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data import prose
-from lmdistill.data.chat import messages_of, require_template
+from lmdistill.data.chat import Message, asked_aloud, messages_of, require_template
 from lmdistill.data.formats import suffix_of
 from lmdistill.data.instructions import ALPACA, PROMPTS, TEXTS, filled, pieces_of
 from lmdistill.data.records import open_records
@@ -40,7 +39,9 @@ def prompt_ids(
     if "messages" in columns and template is None:
         require_template(tokenizer)
         for row in rows.read():
-            yield row, _chat_ids(row, rows.place(row.number), tokenizer)
+            place = rows.place(row.number)
+            text = asked_aloud(asked_in(row, place), tokenizer, place)
+            yield row, list(tokenizer(text, add_special_tokens=False)["input_ids"])
         return
     if "messages" in columns:
         raise ConfigError(
@@ -55,6 +56,23 @@ def prompt_ids(
         yield row, [*begin, *tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
+def asked_in(row: Row, place: str) -> list[Message]:
+    """The messages of a chat up to where the assistant answers; a last answer that is there is left out.
+
+    Args:
+        row: With a column `messages`.
+        place: Where it stands, for messages.
+
+    Raises:
+        DataError: They cannot be used, or nothing is asked.
+    """
+    messages = messages_of((row.values or row.fields).get("messages"), place, answered=False)
+    asked = messages[:-1] if messages[-1]["role"] == "assistant" else messages
+    if not asked:
+        raise DataError(f"{place}: nothing is asked. Add a question, or remove the row.")
+    return asked
+
+
 def _template(name: str, columns: Sequence[str]) -> str:
     """The wording that fits the columns."""
     if "instruction" in columns:
@@ -66,17 +84,3 @@ def _template(name: str, columns: Sequence[str]) -> str:
             "Call it prompt, or give a template like '{column}'."
         )
     return f"{{{found}}}"
-
-
-def _chat_ids(row: Row, place: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """A chat up to where the assistant begins; a last answer that is there is left out."""
-    messages = messages_of((row.values or row.fields).get("messages"), place, answered=False)
-    if messages[-1]["role"] == "assistant":
-        messages = messages[:-1]
-    if not messages:
-        raise DataError(f"{place}: nothing is asked. Add a question, or remove the row.")
-    text = tokenizer.apply_chat_template(
-        json.loads(json.dumps(messages)), tokenize=False, add_generation_prompt=True
-    )
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids

@@ -149,12 +149,15 @@ def _columns(
     """One batch for `Dataset.map`."""
     bare = partial(tokenizer.__call__, add_special_tokens=False, return_attention_mask=False, verbose=False)
     prompts, completions = (bare(texts)["input_ids"] for texts in _texts_of(batch, tokenizer))
-    end = end_of(tokenizer)
+    end, unended = end_of(tokenizer), batch.get("unended", [False] * len(prompts))
     columns: dict[str, list[Any]] = {"input_ids": [], "start": [], "length": [], "fate": []}
-    for prompt, completion, chat in zip(prompts, completions, batch["messages"], strict=True):
+    for prompt, completion, chat, open_end in zip(
+        prompts, completions, batch["messages"], unended, strict=True
+    ):
         before = prompt if chat else [*begin, *prompt]
         ids = passage_of(before, completion, end=end, max_length=max_length)
         whole = len(before) + len(completion) < max_length
+        ids = ids[:-1] if whole and open_end else ids
         fate = WHOLE if whole else CUT
         fate = LONG if len(before) >= max_length else UNSCORED if len(ids) < 2 else fate
         row = {"input_ids": ids, "start": len(before), "length": len(ids), "fate": fate}
@@ -175,7 +178,8 @@ def encode_passages(
     token comes last and is learned, unless the completion was cut.
 
     Args:
-        rows: Columns of `Conversations`.
+        rows: Columns of `Conversations`; a completion that is `unended`, where that column is there, gets no
+            end token.
         tokenizer: Of the model that will read the ids.
         max_length: Most tokens of a passage, prompt, begin and end token included.
         packing: Join plain texts, each with its begin and end token (once where they are the same), and cut

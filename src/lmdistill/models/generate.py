@@ -47,8 +47,8 @@ def complete(
         ConfigError: A setting is out of its range.
         DataError: A prompt is empty, or fills all positions of the model.
     """
-    _require_settings(max_new, temperature, top_p, batch_size)
-    limit = _positions(network)
+    require_settings(max_new=max_new, temperature=temperature, top_p=top_p, batch_size=batch_size)
+    limit = positions_of(network)
     _require_room(prompts, limit, network.source)
     order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
     written: dict[int, list[int]] = {}
@@ -67,6 +67,26 @@ def ends_of(network: LanguageNetwork) -> tuple[int, ...]:
     more = network.model.generation_config.eos_token_id if network.model.can_generate() else None
     named = [] if more is None else [more] if isinstance(more, int) else list(more)
     return tuple(dict.fromkeys([network.tokenizer.eos_token_id, *named]))
+
+
+def positions_of(network: LanguageNetwork) -> int:
+    """How long a text the model can read."""
+    return int(
+        getattr(network.model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
+    )
+
+
+def require_settings(
+    *, max_new: int, temperature: float = 0.0, top_p: float = 1.0, batch_size: int = 1
+) -> None:
+    """Refuse a setting of `complete` that is out of its range."""
+    for name, value in (("max_new", max_new), ("batch_size", batch_size)):
+        if value < 1:
+            raise ConfigError(f"{name} must be >= 1, got {value}.")
+    if temperature < 0:
+        raise ConfigError(f"temperature must be >= 0, got {temperature}.")
+    if not 0 < top_p <= 1:
+        raise ConfigError(f"top_p must be in (0, 1], got {top_p}.")
 
 
 @contextmanager
@@ -122,13 +142,6 @@ def _until(row: list[int], ends: set[int]) -> list[int]:
     return row[: stop + 1]
 
 
-def _positions(network: LanguageNetwork) -> int:
-    """How long a text the model can read."""
-    return int(
-        getattr(network.model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
-    )
-
-
 def _require_room(prompts: Sequence[list[int]], limit: int, name: str) -> None:
     """A prompt has tokens, and leaves a position free."""
     for number, prompt in enumerate(prompts):
@@ -139,14 +152,3 @@ def _require_room(prompts: Sequence[list[int]], limit: int, name: str) -> None:
                 f"prompt {number} has {len(prompt)} tokens, and {name} reads at most {limit}. Shorten it, or "
                 "leave it out."
             )
-
-
-def _require_settings(max_new: int, temperature: float, top_p: float, batch_size: int) -> None:
-    """Every setting in its range."""
-    for name, value in (("max_new", max_new), ("batch_size", batch_size)):
-        if value < 1:
-            raise ConfigError(f"{name} must be >= 1, got {value}.")
-    if temperature < 0:
-        raise ConfigError(f"temperature must be >= 0, got {temperature}.")
-    if not 0 < top_p <= 1:
-        raise ConfigError(f"top_p must be in (0, 1], got {top_p}.")

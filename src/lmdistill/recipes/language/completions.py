@@ -1,18 +1,14 @@
 """The teacher's own completions of the training prompts, written once and kept."""
 
-import json
 from pathlib import Path
 
 from lmdistill.data.conversations import Conversations
 from lmdistill.data.language_batches import beginning
 from lmdistill.engine.progress import bar
 from lmdistill.models.causal import LanguageNetwork
-from lmdistill.models.generate import complete
+from lmdistill.models.generate import complete, ends_of
+from lmdistill.recipes.language.kept import CHUNK, encoded, kept_lines
 from lmdistill.recipes.language.passages import Pages
-from lmdistill.report.history import read_lines
-
-CHUNK = 64
-"""Completions between two writes: what a kill can cost."""
 
 
 def by_teacher(
@@ -30,15 +26,16 @@ def by_teacher(
         texts: Training and dev rows; dev stays as it is.
         pages: The same in tokens, not packed.
         teacher: Who writes, on its device.
-        path: JSON lines, one a row, kept from an earlier call as far as it came.
+        path: JSON lines, one a row, kept from an earlier call with the same arguments as far as it came.
         max_new: Longest completion in tokens.
         begin: Tokens of a passage without a prompt that the teacher goes on from.
 
     Returns:
-        Texts like these; a text without a prompt is the teacher's from where it began to write.
+        Texts like these; a text without a prompt is the teacher's from where it began to write. One that was
+        cut at `max_new` has no end.
     """
     rows = pages.train.rows
-    done = read_lines(path) if path.exists() else []
+    done, ends = kept_lines(path, len(rows)), ends_of(teacher)
     with bar("teacher writes", len(rows)) as advance, path.open("a", encoding="utf-8") as file:
         for low in range(len(done), len(rows), CHUNK):
             part = rows[low : low + CHUNK]
@@ -50,12 +47,16 @@ def by_teacher(
             new = complete(teacher, prompts, max_new=max_new, seed=0, batch_size=CHUNK)
             for index, start, prompt, tokens in zip(part["index"], part["start"], prompts, new, strict=True):
                 text = teacher.tokenizer.decode([*prompt[start:], *tokens], skip_special_tokens=True)
-                done.append({"index": index, "completion": text})
-                file.write(json.dumps(done[-1], ensure_ascii=False) + "\n")
+                done.append({"index": index, "completion": text, "ended": bool(set(tokens[-1:]) & {*ends})})
+            file.write("".join(map(encoded, done[low:])))
             file.flush()
             advance(len(done), "")
     written = {line["index"]: line["completion"] for line in done}
-    note = (
-        f"{sum(bool(text.strip()) for text in written.values())} training rows have the teacher's completion"
+    unended = [line["index"] for line in done if not line["ended"]]
+    count = sum(bool(text.strip()) for text in written.values())
+    return texts.completed(
+        written,
+        f"{count} training rows have the teacher's completion",
+        f"{len(unended)} of the teacher's {len(done)} completions are cut at {max_new} tokens: no end token",
+        unended=unended,
     )
-    return texts.completed(written, note)

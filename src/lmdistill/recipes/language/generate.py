@@ -1,23 +1,25 @@
 """A file of prompts in, the same rows with a model's completions out."""
 
-import json
 import logging
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.prompts import open_prompts, prompt_ids
+from lmdistill.core.fingerprint import file_fingerprint, fingerprint
+from lmdistill.data.instructions import PROMPTS, TEXTS
+from lmdistill.data.prompts import asked_in, open_prompts, prompt_ids
+from lmdistill.data.rows import Row, Rows
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.progress import bar
 from lmdistill.engine.training import Training
+from lmdistill.models import describe
+from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.causal_load import load_causal
-from lmdistill.models.generate import complete
-from lmdistill.report.history import read_lines
+from lmdistill.models.generate import complete, ends_of, positions_of, require_settings
+from lmdistill.recipes.language.kept import CHUNK, encoded, kept_lines
 
 log = logging.getLogger("lmdistill")
-
-CHUNK = 64
-"""Completions between two writes: what a kill can cost."""
 
 
 def generate(
@@ -32,12 +34,15 @@ def generate(
 ) -> int:
     """Write the rows of `source` to `out`, in their order, each with the model's completion.
 
-    An interrupted call goes on from the last 64 completions, which lie in `out` with `.part` behind its name.
+    An interrupted call goes on from what it wrote, in a file beside `out` whose name ends in `.part` and is
+    made of everything that counts, so that calls with other settings do not go on from each other.
 
     Args:
         target: A run of a language model, a model folder, a hub id.
         source: JSON lines, JSON list, CSV, TSV, Parquet, or plain text with a prompt a line.
-        out: JSON lines: the row's own fields, and `completion`.
+        out: JSON lines: the row's own fields, `completion`, and `ended`, whether the model wrote an end. A
+            chat gets the completion as its last message too, and a text becomes a `prompt`, so that the file
+            can be learned from.
         max_new: Longest completion in tokens, >= 1.
         temperature: >= 0; 0 always takes the most likely token.
         template: Wording of the prompt with {column} fields.
@@ -47,17 +52,20 @@ def generate(
         How many rows there are.
 
     Raises:
-        DataError: For a file, a column or a row that cannot be used, with its place.
+        DataError: For a file, a column or a row that cannot be used, with its place; before any work.
+        ConfigError: For a setting that is out of its range.
         ModelError: If the model cannot be loaded.
     """
     if out.exists():
         raise DataError(f"{out} exists. Choose another --out, or remove it.")
+    require_settings(max_new=max_new, temperature=temperature)
     network = load_causal(model_in(target))
     rows = open_prompts(source)
-    total = sum(1 for _ in prompt_ids(rows, network.tokenizer, template=template))  # refuses before the work
+    total = _counted(rows, network, template)
+    key = (describe.fingerprint(network), file_fingerprint(source), max_new, temperature, template, seed)
     network.to(make_accelerator(Training()).device)
-    part = out.with_name(f"{out.name}.part")
-    done = len(read_lines(part)) if part.exists() else 0
+    part = out.with_name(f"{out.name}.{fingerprint(*key)}.part")
+    done = len(kept_lines(part, total))
     stream = islice(prompt_ids(rows, network.tokenizer, template=template), done, None)
     out.parent.mkdir(parents=True, exist_ok=True)
     with bar("generate", total) as advance, part.open("a", encoding="utf-8") as file:
@@ -67,10 +75,11 @@ def generate(
             new = complete(
                 network, prompts, max_new=max_new, temperature=temperature, seed=seed + done, batch_size=16
             )
-            for (row, _), tokens in zip(chunk, new, strict=True):
-                text = network.tokenizer.decode(tokens, skip_special_tokens=True)
-                values = dict(row.values or row.fields)
-                file.write(json.dumps({**values, "completion": text}, ensure_ascii=False) + "\n")
+            lines = [
+                _line(row, tokens, network, worded=template is not None)
+                for (row, _), tokens in zip(chunk, new, strict=True)
+            ]
+            file.write("".join(map(encoded, lines)))
             file.flush()
             done += len(chunk)
             advance(done)
@@ -82,3 +91,27 @@ def model_in(target: str | Path) -> str | Path:
     """The student of a run, or the model itself."""
     student = Path(target) / "student"
     return student if student.is_dir() else target
+
+
+def _counted(rows: Rows, network: LanguageNetwork, template: str | None) -> int:
+    """How many prompts there are; each of them must leave the model room to write."""
+    limit, count = positions_of(network), 0
+    for row, ids in prompt_ids(rows, network.tokenizer, template=template):
+        if not 0 < len(ids) < limit:
+            raise DataError(
+                f"{rows.place(row.number)}: the prompt has {len(ids)} tokens, and {network.source} reads "
+                f"between 1 and {limit - 1} before it writes. Change the row, or remove it."
+            )
+        count += 1
+    return count
+
+
+def _line(row: Row, tokens: list[int], network: LanguageNetwork, *, worded: bool) -> dict[str, Any]:
+    """A row with what the model wrote, in the columns by which it can be learned from."""
+    text = network.tokenizer.decode(tokens, skip_special_tokens=True)
+    found = dict(row.values or row.fields)
+    if "messages" in found:
+        found["messages"] = [*asked_in(row, ""), {"role": "assistant", "content": text}]
+    elif not worded and not {"instruction", *PROMPTS} & found.keys():
+        found["prompt"] = found.pop(next(name for name in TEXTS if name in found))
+    return {**found, "completion": text, "ended": bool(set(tokens[-1:]) & set(ends_of(network)))}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from lmdistill.core.errors import MismatchError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.types import Net
 from lmdistill.data.conversations import Conversations
@@ -15,12 +16,14 @@ from lmdistill.models import describe
 from lmdistill.models.adapters import with_adapters
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.causal_load import load_causal, load_tokenizer
+from lmdistill.models.generate import positions_of
 from lmdistill.models.initial import randomised
 from lmdistill.models.shaped import shaped
 from lmdistill.models.truncate import truncate
 from lmdistill.models.vocabulary import align
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.language.asked import assignment_of
 from lmdistill.recipes.language.passages import Pages, cut_pages
 from lmdistill.recipes.language.schema import LanguageRecipe, Shape
 from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
@@ -71,7 +74,7 @@ class Bench:
                 teacher=None,
                 method=SFT(),
                 training=training,
-                writing=replace(recipe.writing, rows=0),
+                writing=assignment_of(recipe.writing),
                 folder=folder,
                 recipe={"texts": plain(recipe.texts), "training": plain(training), "model": network.source},
                 command=self.command,
@@ -113,6 +116,7 @@ def make_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> Langua
     student = cut_student(bench, teacher, seed=seed)
     if settings.warm is not None:
         student = bench.tuned(student, replace(settings.warm, seed=seed), "warm-student")[0]
+        align(student, teacher)
     if settings.checkpointing:
         student.checkpoint_gradients()
     if settings.adapters is None:
@@ -124,20 +128,35 @@ def make_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> Langua
 def cut_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
     """A new student: cut from the teacher, in a shape of its own, or another model.
 
+    Both then answer for the tokens of their tokenizer and for nothing else; see `align`.
+
     Raises:
         ModelError: If the layers do not exist, the family cannot be cut, or a model cannot be loaded.
-        MismatchError: If another model has another tokenizer.
+        MismatchError: If another model has another tokenizer, or a network cannot read texts so long.
     """
     settings = bench.recipe.student
     if settings.model is not None:
         student = load_causal(settings.model)
-        align(student, teacher)
-        return student
-    if settings.shape is not None:
-        return _shaped(settings.shape, teacher.tokenizer, bench.recipe, seed=seed)
-    layers = teacher.num_layers if settings.layers == "all" else settings.layers
-    student = truncate(teacher, layers=layers, keep=settings.which)
-    return randomised(student, seed=seed) if settings.init == "random" else student
+    elif settings.shape is not None:
+        student = _shaped(settings.shape, teacher.tokenizer, bench.recipe, seed=seed)
+    else:
+        layers = teacher.num_layers if settings.layers == "all" else settings.layers
+        student = truncate(teacher, layers=layers, keep=settings.which)
+        student = randomised(student, seed=seed) if settings.init == "random" else student
+    align(student, teacher)
+    for network in (student, teacher):
+        _require_positions(network, bench.recipe.texts.max_length)
+    return student
+
+
+def _require_positions(network: LanguageNetwork, length: int) -> None:
+    """The network must be able to read the longest passage."""
+    limit = positions_of(network)
+    if length > limit:
+        raise MismatchError(
+            f"texts.max_length is {length} and {network.source} reads at most {limit} tokens. "
+            "Lower texts.max_length."
+        )
 
 
 def _shaped(shape: Shape, tokenizer: Any, recipe: LanguageRecipe, *, seed: int) -> LanguageNetwork:

@@ -9,15 +9,14 @@ from typing import Any
 
 from lmdistill.core.storage import write_text
 from lmdistill.data.conversations import Conversations
-from lmdistill.data.language_batches import beginning
 from lmdistill.evaluation.cost import disk_bytes
 from lmdistill.evaluation.generations import Generation, generation_scores
 from lmdistill.evaluation.language import LanguageScores, TokenScores, language_scores
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import describe, fingerprint
 from lmdistill.models.generate import complete, ends_of
+from lmdistill.recipes.language.asked import Assignment
 from lmdistill.recipes.language.passages import Pages
-from lmdistill.recipes.language.schema import Writing
 from lmdistill.report.facts import Calibration, NetworkFacts, Parameters, TaskFacts, TokenFacts, TokenGroup
 from lmdistill.report.predictions import Prediction
 
@@ -96,38 +95,33 @@ def _group(found: TokenScores) -> TokenGroup:
     )
 
 
-def written(
-    pages: Pages, student: LanguageNetwork, writing: Writing, folder: Path, device: str
-) -> dict[str, Any]:
-    """Let the student complete the beginnings of dev passages; keep the texts, and score them.
+def written(writing: Assignment, student: LanguageNetwork, folder: Path, device: str) -> dict[str, Any]:
+    """Let the student go on from what it is asked; keep the texts, and score them.
 
-    A passage with a prompt is completed after it, one without after its first `writing.begin` tokens. The
-    completion is greedy. ROUGE-L is left out where the extra `eval` is not installed.
+    The completion is greedy. ROUGE-L is left out where the extra `eval` is not installed, or
+    nobody else wrote anything.
     """
-    rows = pages.dev.rows.select(range(min(writing.rows, len(pages.dev.rows))))
-    if not len(rows):
+    asked = writing.asked
+    if not asked:
         return {"written": None}  # nothing was asked for
-    starts = [
-        beginning(start, len(ids), writing.begin)
-        for start, ids in zip(rows["start"], rows["input_ids"], strict=True)
-    ]
-    prompts = [list(ids[:start]) for ids, start in zip(rows["input_ids"], starts, strict=True)]
+    prompts = [list(one.ids) for one in asked]
     new = complete(student.to(device), prompts, max_new=writing.max_new, seed=0, batch_size=16)
     ends = ends_of(student)
     read = student.tokenizer.decode
     found = [
         Generation(
-            prompt=read(prompt, skip_special_tokens=True),
-            reference=read(ids[start:], skip_special_tokens=True),
+            prompt=read(list(one.ids), skip_special_tokens=True),
+            reference=one.reference,
             completion=read(tokens, skip_special_tokens=True),
             tokens=len(tokens),
             ended=bool(tokens) and tokens[-1] in ends,
         )
-        for prompt, ids, start, tokens in zip(prompts, rows["input_ids"], starts, new, strict=True)
+        for one, tokens in zip(asked, new, strict=True)
     ]
     lines = (json.dumps(asdict(one), ensure_ascii=False) for one in found)
     write_text(folder / WRITINGS, "".join(f"{line}\n" for line in lines))
-    return {"written": dict(generation_scores(found, rouge=find_spec("rouge_score") is not None).metrics())}
+    rouge = find_spec("rouge_score") is not None and any(one.reference for one in asked)
+    return {"written": dict(generation_scores(found, rouge=rouge).metrics())}
 
 
 def language_cost(

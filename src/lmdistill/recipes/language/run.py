@@ -7,6 +7,7 @@ from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.language import Completions, completions_of
 from lmdistill.core.storage import write_text
 from lmdistill.data.conversations import Conversations
+from lmdistill.data.prompts import open_prompts
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import main_first, once
 from lmdistill.models import describe
@@ -14,6 +15,7 @@ from lmdistill.models.causal import LanguageNetwork
 from lmdistill.recipes.cells import Cell, cells, require_room
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import RECIPE, Workplace
+from lmdistill.recipes.language.asked import Asked, asked_of, assignment_of
 from lmdistill.recipes.language.completions import by_teacher
 from lmdistill.recipes.language.craft import on_language_schedule
 from lmdistill.recipes.language.networks import Bench, make_student, make_teacher
@@ -38,12 +40,15 @@ def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> l
     with main_first():
         texts = load_texts(recipe.texts)
     bench = Bench(recipe=recipe, texts=texts, cache=out.parent / "teachers", command=command)
+    if recipe.writing.prompts is not None:
+        open_prompts(Path(recipe.writing.prompts))  # refuses before the work
     teacher, teacher_folder = make_teacher(bench)
     pages = cut_pages(texts, teacher.tokenizer, recipe.texts)
+    asked = asked_of(recipe.writing, recipe.texts, pages, teacher.tokenizer)
     if len(whole) > 1:
         once(lambda: write_text(out / RECIPE, recipe_text(recipe)))
     for cell in whole:
-        _run_cell(cell, bench, teacher, teacher_folder, pages)
+        _run_cell(cell, bench, (teacher, teacher_folder), pages, asked)
     if len(whole) > 1:
         once(lambda: write_pages(out, order=tuple(recipe.methods)))
     return [cell.folder for cell in whole]
@@ -70,12 +75,12 @@ def run_language_teacher(recipe: LanguageRecipe, cache: Path, *, command: str) -
 def _run_cell(
     cell: Cell[LanguageRecipe],
     bench: Bench,
-    teacher: LanguageNetwork,
-    teacher_folder: Path | None,
+    made: tuple[LanguageNetwork, Path | None],
     pages: Pages,
+    asked: tuple[Asked, ...],
 ) -> None:
     """One method with one seed."""
-    recipe, method = cell.recipe, cell.method
+    recipe, method, (teacher, teacher_folder) = cell.recipe, cell.method, made
     if Workplace(path=cell.folder).is_finished:
         return
     completions, texts = completions_of(method), bench.texts
@@ -91,7 +96,7 @@ def _run_cell(
         teacher=teacher,
         method=method,
         training=cell.training,
-        writing=recipe.writing,
+        writing=assignment_of(recipe.writing, *asked),
         folder=cell.folder,
         recipe=plain(recipe),
         command=bench.command,
@@ -112,15 +117,14 @@ def _by_teacher(
     bench: Bench, teacher: LanguageNetwork, pages: Pages, completions: Completions
 ) -> Conversations:
     """The texts with the teacher's own completions, kept beside the networks."""
-    name = fingerprint(describe.fingerprint(teacher), bench.texts.fingerprint, plain(completions))
+    begin, max_new = bench.recipe.writing.begin, completions.max_new
+    asked = (bench.texts.fingerprint, bench.recipe.texts.max_length, begin)
+    name = fingerprint("ended", describe.fingerprint(teacher), *asked, max_new)
     path = bench.cache / f"completions-{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     device = make_accelerator(bench.recipe.training).device
-    begin = bench.recipe.writing.begin
     with main_first():
-        return by_teacher(
-            bench.texts, pages, teacher.to(device), path, max_new=completions.max_new, begin=begin
-        )
+        return by_teacher(bench.texts, pages, teacher.to(device), path, max_new=max_new, begin=begin)
 
 
 def _model_in(folder: Path) -> Path:

@@ -28,10 +28,10 @@ class Texts:
     """`stories` (made by this program), a file, a folder, or a data set on the hub."""
 
     dev: str | None = None
-    """A file of dev passages; without one, some of the training rows are set aside."""
+    """A file of dev passages; without one, and where the source has none, training rows are set aside."""
 
     dev_rows: int = 250
-    """How many of them are set aside, >= 1, or kept of the dev file."""
+    """How many of them are set aside, >= 1, or kept of those that the source or the dev file has."""
 
     rows: int | None = None
     """Number of training rows to use; all unless given."""
@@ -43,7 +43,7 @@ class Texts:
     """How a row becomes a prompt, with {column} fields; the released script's template unless given."""
 
     separator: str | None = None
-    """What stands between two texts of a text file; a text a line unless given."""
+    """What ends a text in a text file; `<|endoftext|>` where that stands in it, else a line, unless given."""
 
     packing: bool = False
     """Join plain texts and cut them into blocks of `max_length`."""
@@ -159,7 +159,7 @@ class Writing:
     """What students write for the report."""
 
     prompts: str | None = None
-    """JSONL of prompts and references; the beginnings of dev passages unless given."""
+    """File of prompts and references; the beginnings of dev passages unless given."""
 
     rows: int = 40
     """How many, >= 0; 0 writes nothing."""
@@ -169,6 +169,11 @@ class Writing:
 
     begin: int = 16
     """Tokens of a dev passage that are its prompt, where it has none of its own, >= 1."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("rows", 0), ("max_new", 1), ("begin", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be >= {least}, got {getattr(self, name)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

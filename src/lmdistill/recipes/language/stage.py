@@ -23,10 +23,10 @@ from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import fingerprint
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.language.asked import Assignment
 from lmdistill.recipes.language.passages import Pages
 from lmdistill.recipes.language.proof import language_cost, language_quality, language_task, written
 from lmdistill.recipes.language.sampling import sampled
-from lmdistill.recipes.language.schema import Writing
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.schedule.route import Route, accounted
 from lmdistill.recipes.train import Course, train
@@ -66,8 +66,8 @@ class LanguageStage:
     training: Training
     """How long, seed included."""
 
-    writing: Writing
-    """What the student writes at the end."""
+    writing: Assignment
+    """What the student writes."""
 
     folder: Path
     """Where everything is written."""
@@ -182,7 +182,7 @@ def _finish(
         training=facts[0],
         schedule=facts[1],
         **quality,
-        **written(stage.pages, student, stage.writing, place.path, device),
+        **written(stage.writing, student, place.path, device),
         **language_cost(stage.pages, student, stage.compared, folders, device),
     )
     write_predictions(place.path / PREDICTIONS, predictions)
