@@ -47,7 +47,8 @@ def test_a_narrow_network_comes_back_without_remote_code(name, shape, tmp_path):
     assert fingerprint(again) == fingerprint(small)
     assert describe(again) == describe(small)
     assert flops(again, 8) == flops(small, 8)
-    assert latency(again, batch.inputs, runs=1, warmup=0).p50_ms > 0 if name in CLASSIFIERS else True
+    if name in CLASSIFIERS:
+        assert latency(again, batch.inputs, runs=1, warmup=0).p50_ms > 0
     assert config_of(tmp_path / "small")["model_type"] == PREFIX + name
     assert not list((tmp_path / "small").glob("*.bin"))
     fewer = truncate(again, layers=(1, 2))
@@ -64,7 +65,7 @@ for folder, auto, given in json.load(open(sys.argv[1])):
     transformers.AutoTokenizer.from_pretrained(folder)
     batch = {name: torch.tensor(values) for name, values in given.items()}
     found.append(model(**batch).logits.tolist())
-print(json.dumps(found))
+json.dump(found, open(sys.argv[1] + ".found", "w"))
 assert not any(name.startswith("lmdistill") for name in sys.modules)
 """
 
@@ -88,7 +89,8 @@ def test_a_process_that_knows_only_transformers_gives_the_same_logits(tmp_path):
     env = alone | {"HF_MODULES_CACHE": str(tmp_path / "modules")}
     done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
-    for theirs, ours in zip(json.loads(done.stdout), expected, strict=True):
+    found = json.loads((tmp_path / "jobs.json.found").read_text())
+    for theirs, ours in zip(found, expected, strict=True):
         torch.testing.assert_close(torch.tensor(theirs), ours, rtol=1e-5, atol=1e-5)
 
 
@@ -106,9 +108,6 @@ def test_equally_wide_layers_are_a_stock_model_where_its_class_allows(name, tmp_
     torch.testing.assert_close(outputs(again, batch), outputs(small, batch), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(outputs(small, batch), outputs(view(network, widths), batch))
     assert widths_of(again) == widths
-    assert (
-        config_of(tmp_path / "small")["num_hidden_layers" if name != "distilbert" else "n_layers"] == LAYERS
-    )
     part = densify(again, Widths(heads=(0, 1, 1), neurons=(12, 5, 0)))
     save(part, tmp_path / "part")
     torch.testing.assert_close(outputs(reloaded(name, tmp_path / "part"), batch), outputs(part, batch))

@@ -76,13 +76,12 @@ def importance(network: AnyNetwork, batches: Iterable[Batch], loss: Loss = mean_
         ModelError: If the family of the network is not known.
 
     References:
-        Michel et al., "Are Sixteen Heads Really Better than One?", 2019, equation 2; Zhang et al.,
+        Michel et al., "Are Sixteen Heads Really Better than One?", 2019, section 4.1; Zhang et al.,
         "MiniDisc", 2024, for neurons and the sum over batches. Deviation: heads of queries that share keys
         and values share a mask.
     """
-    family, widths = family_of(network), widths_of(network)
-    device = network.model.device
-    counts = (*widths.heads, *widths.neurons)
+    family, device = family_of(network), network.model.device
+    counts = _counts(network)
     sums = [torch.zeros(count, dtype=torch.float64) for count in counts]
     masks = [
         torch.ones(count, dtype=network.model.dtype, device=device, requires_grad=True) for count in counts
@@ -110,8 +109,8 @@ def magnitude(network: AnyNetwork) -> Importance:
     Raises:
         ModelError: If the family of the network is not known.
     """
-    family, widths = family_of(network), widths_of(network)
-    squares = [torch.zeros(count, dtype=torch.float64) for count in (*widths.heads, *widths.neurons)]
+    family = family_of(network)
+    squares = [torch.zeros(count, dtype=torch.float64) for count in _counts(network)]
     for total, (layer, shares) in zip(squares, _parts(network, family), strict=True):
         for share in shares:
             total += _square(layer.get_submodule(share.name), share, len(total))
@@ -139,11 +138,13 @@ def activation(network: AnyNetwork, batches: Iterable[Batch]) -> Importance:
         Sun et al., "A Simple and Effective Pruning Approach for Large Language Models" (Wanda), 2024,
         equation 1. Deviation: summed over all that belongs to a unit.
     """
-    family, widths = family_of(network), widths_of(network)
+    family = family_of(network)
     parts = list(_parts(network, family))
     blocks = [shares[-1].block if shares else 0 for _, shares in parts]
-    counts = zip((*widths.heads, *widths.neurons), blocks, strict=True)
-    squares = [torch.zeros(count * block, dtype=torch.float64) for count, block in counts]
+    squares = [
+        torch.zeros(count * block, dtype=torch.float64)
+        for count, block in zip(_counts(network), blocks, strict=True)
+    ]
     with _evaluating(network), torch.no_grad():
         for batch in batches:
             inputs = batch.inputs.to(network.model.device)
@@ -176,11 +177,11 @@ def _squaring(squares: list[Tensor], number: int, real: Tensor) -> Watcher:
 @contextmanager
 def _watching(network: AnyNetwork, family: Family, watchers: Sequence[Watcher]) -> Iterator[None]:
     """Let watchers see what output projections read, those of attention in all layers first."""
-    layers = layers_of(network.model)
+    layers = list(layers_of(network.model))
     names = [family.output] * len(layers) + [family.falling] * len(layers)
     hooks = [
         layer.get_submodule(name).register_forward_pre_hook(_hook(watcher))
-        for layer, name, watcher in zip([*layers, *layers], names, watchers, strict=True)
+        for layer, name, watcher in zip(layers + layers, names, watchers, strict=True)
     ]
     try:
         yield
@@ -203,6 +204,12 @@ def _evaluating(network: AnyNetwork) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _counts(network: AnyNetwork) -> tuple[int, ...]:
+    """How many units attention has in each layer, then how many neurons there are."""
+    widths = widths_of(network)
+    return widths.heads + widths.neurons
 
 
 def _parts(network: AnyNetwork, family: Family) -> Iterator[tuple[nn.Module, tuple[Share, ...]]]:

@@ -7,7 +7,7 @@ every model of these classes, so that `from_pretrained(folder, trust_remote_code
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, no_type_check
 
 import torch
 from torch import Tensor, nn
@@ -200,16 +200,17 @@ Cut = Callable[[nn.Module, Share, int], nn.Module]
 
 def dense(module: nn.Module, share: Share, units: int) -> nn.Module:
     """A projection of the same kind with small weights of its own."""
-    weight, bias = (None if part is None else part.detach() for part in prefix(module, share, units))
-    assert weight is not None
+    weight, bias = prefix(module, share, units)
     outputs, inputs = weight.shape
     with torch.device("meta"):
-        kind = Conv1D(outputs, inputs) if flipped(module) else nn.Linear(inputs, outputs, bias is not None)
-    small: Any = kind
+        small: Any = (
+            Conv1D(outputs, inputs) if flipped(module) else nn.Linear(inputs, outputs, bias=bias is not None)
+        )
     matrix = weight.t() if flipped(module) else weight
-    small.weight = nn.Parameter(matrix.clone(memory_format=torch.contiguous_format))
-    small.bias = None if bias is None else nn.Parameter(bias.clone())
-    return small
+    small.weight = nn.Parameter(matrix.detach().clone(memory_format=torch.contiguous_format))
+    small.bias = None if bias is None else nn.Parameter(bias.detach().clone())
+    made: nn.Module = small
+    return made
 
 
 class Nothing(nn.Module):
@@ -319,6 +320,7 @@ def _units(layer: nn.Module, share: Share) -> int:
     return int(projection.nx if isinstance(projection, Conv1D) else projection.in_features) // share.block
 
 
+@no_type_check  # configurations take any keyword, and a checked dataclass would not
 @dataclass(kw_only=True)
 class Kept:
     """What a configuration says beside the stock one."""
@@ -330,7 +332,7 @@ class Kept:
     """Neurons in each layer."""
 
 
-class Narrowed:
+class Narrowed(nn.Module):
     """A stock model that is narrowed as soon as it is built; its weights are read afterwards."""
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:

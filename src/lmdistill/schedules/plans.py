@@ -64,7 +64,7 @@ class Path:
         _require_falling("schedule.kept", self.kept, keep)
 
 
-def _require_falling(name: str, way: tuple[float, ...], keep: float | None) -> None:
+def _require_falling(name: str, way: tuple[float | int, ...], keep: float | None) -> None:
     """Each number must be below the one before, and the student's below the last."""
     for before, after in pairwise((*way, *(() if keep is None else (keep,)))):
         if after >= before:

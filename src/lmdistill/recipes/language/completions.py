@@ -7,8 +7,8 @@ from lmdistill.data.language_batches import beginning
 from lmdistill.engine.progress import bar
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.generate import complete, ends_of
-from lmdistill.recipes.language.kept import CHUNK, encoded, kept_lines
 from lmdistill.recipes.language.passages import Pages
+from lmdistill.recipes.language.resumable import CHUNK, encoded, kept_lines
 
 
 def by_teacher(

@@ -17,7 +17,7 @@ from lmdistill.models import describe
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.causal_load import load_causal
 from lmdistill.models.generate import complete, ends_of, positions_of, require_settings
-from lmdistill.recipes.language.kept import CHUNK, encoded, kept_lines
+from lmdistill.recipes.language.resumable import CHUNK, encoded, kept_lines
 
 log = logging.getLogger("lmdistill")
 

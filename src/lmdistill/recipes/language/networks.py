@@ -23,7 +23,7 @@ from lmdistill.models.truncate import truncate
 from lmdistill.models.vocabulary import align
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import Workplace
-from lmdistill.recipes.language.asked import assignment_of
+from lmdistill.recipes.language.assignment import assignment_of
 from lmdistill.recipes.language.passages import Pages, cut_pages
 from lmdistill.recipes.language.schema import LanguageRecipe, Shape
 from lmdistill.recipes.language.stage import LanguageStage, run_language_stage

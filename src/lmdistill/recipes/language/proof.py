@@ -15,7 +15,7 @@ from lmdistill.evaluation.language import LanguageScores, TokenScores, language_
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import describe, fingerprint
 from lmdistill.models.generate import complete, ends_of
-from lmdistill.recipes.language.asked import Assignment
+from lmdistill.recipes.language.assignment import Assignment
 from lmdistill.recipes.language.passages import Pages
 from lmdistill.report.facts import Calibration, NetworkFacts, Parameters, TaskFacts, TokenFacts, TokenGroup
 from lmdistill.report.predictions import Prediction

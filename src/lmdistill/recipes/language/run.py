@@ -15,7 +15,7 @@ from lmdistill.models.causal import LanguageNetwork
 from lmdistill.recipes.cells import Cell, cells, require_room
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import RECIPE, Workplace
-from lmdistill.recipes.language.asked import Asked, asked_of, assignment_of
+from lmdistill.recipes.language.assignment import Asked, asked_of, assignment_of
 from lmdistill.recipes.language.completions import by_teacher
 from lmdistill.recipes.language.craft import on_language_schedule
 from lmdistill.recipes.language.networks import Bench, make_student, make_teacher

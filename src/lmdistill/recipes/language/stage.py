@@ -23,7 +23,7 @@ from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import fingerprint
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import Workplace
-from lmdistill.recipes.language.asked import Assignment
+from lmdistill.recipes.language.assignment import Assignment
 from lmdistill.recipes.language.passages import Pages
 from lmdistill.recipes.language.proof import language_cost, language_quality, language_task, written
 from lmdistill.recipes.language.sampling import sampled

@@ -24,23 +24,27 @@ from lmdistill.schedules.plans import Schedule
 IMPORTANCE_BATCH = 32
 """Rows of a batch whose slopes count together; the released code takes the evaluation batch size."""
 
+AVERAGED = frozenset({frozenset({"accuracy", "f1"}), frozenset({"pearson", "spearman"})})
+"""Metrics whose mean chooses (MRPC and QQP, STS-B)."""
+
 
 def classifier_craft(stage: Stage) -> Craft[Network]:
     """What a schedule can do with classifiers on the task of `stage`.
 
-    Candidates are judged by the mean of the task's metrics on its first dev split: accuracy where that is the
-    only one, the mean of accuracy and F1 for MRPC and QQP, as in the released code.
+    Candidates are judged on the first dev split: by the mean of accuracy and F1, or of both correlations,
+    where a task has them, as in the released code, else by the task's first metric.
     """
     material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
     device = str(make_accelerator(stage.training).device)
     first, metrics = next(iter(material.dev)), stage.task.spec.metrics
+    judges = metrics if frozenset(metrics) in AVERAGED else metrics[:1]
     split = material.dev[first]
 
     def judge(net: Net) -> float:
-        return fmean(score(metrics, split.labels, split.logits(net, device)).values())
+        return fmean(score(judges, split.labels, split.logits(net, device)).values())
 
     def judged(record: Record) -> float:
-        return fmean(value or 0.0 for value in record.metrics[first].values())
+        return fmean(record.metrics[first][name] or 0.0 for name in judges)
 
     def time(networks: Mapping[str, Network]) -> Mapping[str, float]:
         placed = {name: network.to(device) for name, network in networks.items()}
@@ -50,7 +54,7 @@ def classifier_craft(stage: Stage) -> Craft[Network]:
     return Craft(
         run=run_stage,
         feed=material.feed,
-        metric=metrics[0] if len(metrics) == 1 else f"mean of {' and '.join(metrics)}",
+        metric=judges[0] if len(judges) == 1 else f"mean of {' and '.join(judges)}",
         judge=judge,
         judged=judged,
         load=lambda folder: load(folder),
