@@ -6,34 +6,50 @@ from lmdistill.data.tasks import Task as Task
 from lmdistill.engine.training import Optimizer as Optimizer
 from lmdistill.engine.training import Training as Training
 from lmdistill.export.hugging_face import save as save
+from lmdistill.methods import ATKD as ATKD
 from lmdistill.methods import KD as KD
 from lmdistill.methods import METHODS as METHODS
 from lmdistill.methods import PKD as PKD
+from lmdistill.methods import SFT as SFT
 from lmdistill.methods import FineTune as FineTune
 from lmdistill.methods import MixKD as MixKD
+from lmdistill.methods import TokenKD as TokenKD
+from lmdistill.models.causal import LanguageNetwork as LanguageNetwork
+from lmdistill.models.causal_load import load_causal as load_causal
 from lmdistill.models.load import load as load
 from lmdistill.models.network import Network as Network
 from lmdistill.models.truncate import truncate as truncate
 from lmdistill.recipes.distill import Run as Run
 from lmdistill.recipes.distill import distill as distill
 from lmdistill.recipes.distill import finetune as finetune
+from lmdistill.recipes.language.corpus import Corpus as Corpus
+from lmdistill.recipes.language.corpus import load_texts as load_texts
+from lmdistill.recipes.language.generate import complete_texts as complete_texts
 
 __all__ = [
+    "ATKD",
     "KD",
     "METHODS",
     "PKD",
+    "SFT",
     "TASKS",
+    "Corpus",
     "FineTune",
+    "LanguageNetwork",
     "MixKD",
     "Network",
     "Optimizer",
     "Run",
     "Task",
+    "TokenKD",
     "Training",
+    "complete_texts",
     "distill",
     "finetune",
     "load",
+    "load_causal",
     "load_task",
+    "load_texts",
     "save",
     "truncate",
 ]

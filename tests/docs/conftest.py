@@ -1,5 +1,6 @@
 """A folder in which every documented command works within seconds: tiny models, few examples."""
 
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ import torch
 from transformers import BertForMaskedLM
 
 from lmdistill.data.synthetic import reviews_task
+from lmdistill.export.hugging_face import save
 from lmdistill.models import source
 from lmdistill.recipes import examples, measure, proof, stage
 from tests.docs.pages import REPO
 from tests.tiny import WORDS, tiny
+from tests.tiny_causal import tiny_language
 
 LONGEST = 128
 GOOD, BAD = ("good", "fine", "bright"), ("bad", "dull", "slow")
@@ -46,6 +49,16 @@ def _glue(folder: Path) -> None:
     (folder / "test.tsv").write_text("index\tsentence\n" + tests)
 
 
+def _stories(folder: Path) -> None:
+    """More short texts than are set aside, and a tiny language model under the name of a large one."""
+    texts = [f"{a} {b} {c}" for a in WORDS[:10] for b in WORDS[10:16] for c in WORDS[3:8]]
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    (folder / "stories.jsonl").write_text(lines, encoding="utf-8")
+    teacher = tiny_language(layers=3, max_position_embeddings=1024)
+    teacher.tokenizer.model_max_length = 1024
+    save(teacher, folder / "teacher-7b")
+
+
 @pytest.fixture(scope="module")
 def folder_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder; made once for the commands of a file."""
@@ -56,6 +69,7 @@ def folder_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for copied in ("packages/tiny_package/model", "models/bert"):
         shutil.copytree(folder / "bert-base-uncased", folder / copied)
     _glue(folder / "glue_data" / "SST-2")
+    _stories(folder)
     shutil.copytree(REPO / "examples", folder / "examples")
     return folder
 

@@ -107,6 +107,20 @@ def test_a_classifier_is_refused(method, teacher):
         method.check(tiny(), teacher)
 
 
+def test_a_teacher_in_half_precision_gives_nearly_the_same_loss_and_a_student_float32_gradients(
+    method, student, teacher, batch
+):
+    whole = {name: value.detach() for name, value in method.losses(student, teacher, batch).items()}
+    teacher.to(dtype=torch.bfloat16)
+    half = method.losses(student, teacher, batch)
+    assert {value.dtype for value in half.values()} == {torch.float32}
+    for name, value in half.items():
+        torch.testing.assert_close(value.detach(), whole[name], rtol=0.03, atol=0.0)
+    assert method.uses_teacher != (sum(half.values()).item() == sum(whole.values()).item())
+    sum(half.values()).backward()
+    assert {p.grad.dtype for p in student.parameters()} == {torch.float32}
+
+
 def test_vocabularies_must_agree_where_they_are_compared(method, teacher):
     small = tiny_language(layers=1)
     small.cut(small.vocabulary - 2)

@@ -47,9 +47,38 @@ def test_tied_matrices_are_written_once(tmp_path):
 def test_weights_are_loaded_in_the_precision_that_was_asked_for(folder):
     assert {p.dtype for p in load_causal(folder, dtype=torch.bfloat16).parameters()} == {torch.bfloat16}
     with pytest.raises(
-        ConfigError, match=r"dtype must be torch\.float32 or torch\.bfloat16, got torch\.float16"
+        ConfigError, match=r"dtype must be torch\.float32, torch\.bfloat16 or 'auto', got torch\.float16"
     ):
         load_causal(folder, dtype=torch.float16)
+
+
+def bytes_of(network):
+    return sum(p.numel() * p.element_size() for p in network.parameters())
+
+
+def test_half_precision_takes_half_the_memory_and_answers_nearly_the_same(folder):
+    whole, half = load_causal(folder), load_causal(folder, dtype=torch.bfloat16)
+    assert bytes_of(half) * 2 == bytes_of(whole)
+    inputs = language_batch().inputs
+    ours, theirs = half.head.logits(half.states(inputs)), whole.head.logits(whole.states(inputs))
+    assert ours.dtype == torch.bfloat16
+    assert torch.corrcoef(torch.stack([ours.float().flatten(), theirs.flatten()]))[0, 1] > 0.999
+    assert not torch.equal(ours.float(), theirs)
+
+
+@pytest.mark.parametrize(
+    ("stored", "held"),
+    [
+        ("bfloat16", torch.bfloat16),
+        ("float32", torch.float32),
+        ("float16", torch.float32),
+        (None, torch.float32),
+    ],
+)
+def test_auto_is_what_the_configuration_says(folder, stored, held):
+    edit_config(folder, dtype=stored)
+    assert {p.dtype for p in load_causal(folder, dtype="auto").parameters()} == {held}
+    assert {p.dtype for p in load_causal(folder).parameters()} == {torch.float32}
 
 
 def test_a_saved_model_is_known_for_what_it_is(folder, tmp_path):

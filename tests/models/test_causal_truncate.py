@@ -25,6 +25,18 @@ def each_layer(network):
     ).hidden_states
 
 
+def test_a_student_of_a_teacher_in_half_precision_is_whole_and_is_saved_so(tmp_path):
+    teacher = tiny_language()
+    teacher.to(dtype=torch.bfloat16)
+    student = truncate(teacher, layers=2)
+    assert {p.dtype for p in teacher.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in student.parameters()} == {torch.float32}
+    rounded = teacher.model.get_input_embeddings().weight.float()
+    assert torch.equal(student.model.get_input_embeddings().weight, rounded)
+    save(student, tmp_path / "student")
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "student").dtype == torch.float32
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_first_layers_compute_what_they_did_in_the_teacher(name):
     teacher = tiny_language(name)

@@ -383,6 +383,19 @@ def test_a_student_with_adapters_is_saved_as_a_stock_model(place, monkeypatch):
     assert model.num_parameters() == record.student.parameters.total
 
 
+def test_a_teacher_in_half_precision_teaches_a_whole_student(place, monkeypatch):
+    monkeypatch.chdir(place)
+    settings = ["methods=null", "method={name: token_kd}", "student.warm=null"]
+    half = [*settings, "teacher.dtype=bfloat16"]
+    (plain,) = run_language_recipe(read_recipe("recipe.yaml", settings), Path("runs/whole"), command="test")
+    (folder,) = run_language_recipe(read_recipe("recipe.yaml", half), Path("runs/half"), command="test")
+    record, whole = read_record(folder), read_record(plain)
+    assert record.teacher.fingerprint != whole.teacher.fingerprint
+    assert record.student.fingerprint != whole.student.fingerprint
+    assert record.metrics["dev"]["nats"] == pytest.approx(whole.metrics["dev"]["nats"], rel=0.02)
+    assert {p.dtype for p in load_causal(folder / "student", dtype="auto").parameters()} == {torch.float32}
+
+
 def test_rows_of_an_evaluation_file_are_dropped_and_counted(tmp_path):
     lines = [{"instruction": f"Say {word}", "output": word} for word in ("one", "two", "three", "four")]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

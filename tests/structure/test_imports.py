@@ -53,6 +53,7 @@ OUTSIDE: Mapping[str, set[str]] = {
 
 EXTRAS: Mapping[str, set[str]] = {
     "data.augment": {"nltk"},
+    "evaluation.benchmarks": {"lm_eval"},
     "evaluation.generations": {"rouge_score"},
     "models.adapters": {"peft"},
 }  # optional packages, and the only ones who may ask for them

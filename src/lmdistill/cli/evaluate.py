@@ -1,15 +1,27 @@
-"""lmdistill evaluate: a finished network on its dev splits."""
+"""lmdistill evaluate: a finished network on its dev splits, or on benchmarks."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from lmdistill.cli.distill import Overrides
 from lmdistill.cli.tables import results
+from lmdistill.core.errors import ConfigError
 from lmdistill.recipes.evaluate import evaluate as run_evaluation
+from lmdistill.recipes.language.benchmarks import run_benchmarks
 from lmdistill.recipes.language.evaluate import evaluate_language, is_writer
-from lmdistill.report.metrics import manner
+from lmdistill.report.benchmarks import BenchmarkFacts
+from lmdistill.report.metrics import NONE, manner
+
+Benchmark = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Task of lm-evaluation-harness, task file or folder of them, instead of the dev splits."
+    ),
+]
 
 
 def evaluate(
@@ -17,8 +29,18 @@ def evaluate(
         str, typer.Argument(help="A run, or a model folder or hub id (then set task and data.source).")
     ],
     set_: Overrides = None,
+    benchmark: Benchmark = None,
+    limit: Annotated[int | None, typer.Option(help="Examples of each benchmark; all unless given.")] = None,
+    few_shot: Annotated[int | None, typer.Option(help="Solved examples before each question.")] = None,
+    teacher: Annotated[bool, typer.Option(help="Ask the run's teacher the benchmarks too.")] = True,
 ) -> None:
-    """Print the task's metrics of a run's student, or of any classifier."""
+    """Print the task's metrics of a run's student, or of any model; with --benchmark, those of benchmarks."""
+    _require_used({"--limit": limit, "--few-shot": few_shot}, set_ or [], asked=bool(benchmark))
+    if benchmark:
+        _show_benchmarks(
+            run_benchmarks(target, benchmark, limit=limit, few_shot=few_shot, with_teacher=teacher)
+        )
+        return
     if is_writer(target, set_ or []):
         _show_language(target, set_ or [])
         return
@@ -37,6 +59,36 @@ def evaluate(
             )
         for name, value in found.calibration.items():
             table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{value:.4f}", "–")
+    results().print(table)
+
+
+def _require_used(about: Mapping[str, int | None], overrides: Sequence[str], *, asked: bool) -> None:
+    """Refuse options that would have no effect."""
+    if asked and overrides:
+        raise ConfigError(f"--set {overrides[0]} has no effect on benchmarks. Leave it out.")
+    for name, value in about.items():
+        if value is not None and not asked:
+            raise ConfigError(f"{name} {value} is about benchmarks. Add --benchmark, or leave it out.")
+
+
+def _show_benchmarks(found: Mapping[str, Sequence[BenchmarkFacts]]) -> None:
+    """Print a line for each task, metric and network, those of one task together."""
+    table = Table(show_edge=False)
+    for title in ("task", "metric", "shots", "network", "value", "standard error", "examples"):
+        numeric = title in {"shots", "value", "standard error", "examples"}
+        table.add_column(title, justify="right" if numeric else "left")
+    lines = [(fact, name) for name, facts in found.items() for fact in facts]
+    order = list(dict.fromkeys(fact.question for fact, _ in lines))
+    for fact, name in sorted(lines, key=lambda line: order.index(line[0].question)):
+        table.add_row(
+            Text(fact.task),
+            Text(fact.metric),
+            NONE if fact.few_shot is None else str(fact.few_shot),
+            Text(name),
+            f"{fact.value:.4f}",
+            NONE if fact.error is None else f"{fact.error:.4f}",
+            NONE if fact.examples is None else str(fact.examples),
+        )
     results().print(table)
 
 

@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
-from lmdistill.core.types import Inputs, Net
+from lmdistill.core.language import LanguageNet
+from lmdistill.core.types import Head, Inputs, Net
 from lmdistill.evaluation.inference import evaluating
 
 BYTES_PER_MB = 1_000_000
@@ -67,7 +71,7 @@ def latency(
 
 
 def latencies(
-    nets: Mapping[str, Net],
+    nets: Mapping[str, Net | LanguageNet],
     inputs: Inputs | Mapping[str, Inputs],
     *,
     runs: int = 50,
@@ -79,7 +83,8 @@ def latencies(
     A machine that is busy for a while then slows all of them, and the ratios stay fair.
 
     Args:
-        nets: Networks by name, already on `device`.
+        nets: Networks by name, already on `device`. One that writes text reads its inputs and answers with
+            the logits of the token after them.
         inputs: One batch for all, or one a name where tokenizers differ.
         runs: Timed passes of each network, >= 1.
         warmup: Passes of each before them that are not timed, >= 0.
@@ -96,13 +101,14 @@ def latencies(
         raise ConfigError(f"latency needs runs >= 1 and warmup >= 0, got {runs} and {warmup}.")
     place = torch.device(device)
     views = {name: _inputs_of(name, inputs).to(place) for name in nets}
+    passes = {name: _pass(net, views[name]) for name, net in nets.items()}
     times_ms: dict[str, list[float]] = {name: [] for name in nets}
     with ExitStack() as stack:
         for net in nets.values():
             stack.enter_context(evaluating(net))
         for run in range(warmup + runs):
-            for name, net in nets.items():
-                took_ms = _time_ms(net, views[name], place)
+            for name, once in passes.items():
+                took_ms = _time_ms(once, place)
                 if run >= warmup:
                     times_ms[name].append(took_ms)
     return {name: _summary(times_ms[name], views[name], place) for name in nets}
@@ -216,11 +222,25 @@ def _inputs_of(name: str, inputs: Inputs | Mapping[str, Inputs]) -> Inputs:
     return inputs[name]
 
 
-def _time_ms(net: Net, inputs: Inputs, place: torch.device) -> float:
+def _pass(net: Net | LanguageNet, inputs: Inputs) -> Callable[[], object]:
+    """One pass over the inputs; of a network that writes text, up to the logits of the next token."""
+    if not isinstance(net, LanguageNet):
+        return partial(net, inputs, hidden=False)
+    last = torch.zeros_like(inputs.mask, dtype=torch.bool)
+    last[:, -1] = True
+    return partial(net, inputs, at=last, reader=_next_token)
+
+
+def _next_token(states: Float[Tensor, "n d"], head: Head) -> dict[str, Tensor]:
+    """All logits of the positions that are read."""
+    return {"logits": head.logits(states)}
+
+
+def _time_ms(once: Callable[[], object], place: torch.device) -> float:
     """Milliseconds of one pass, with the accelerator waited for."""
     _wait(place)
     start = time.perf_counter()
-    net(inputs, hidden=False)
+    once()
     _wait(place)
     return (time.perf_counter() - start) * 1000
 

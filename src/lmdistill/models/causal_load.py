@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import AutoModelForCausalLM
@@ -34,7 +34,7 @@ def is_causal(source: str | Path, *, trust_remote_code: bool = False) -> bool:
 def load_causal(
     source: str | Path,
     *,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | Literal["auto"] = torch.float32,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> LanguageNetwork:
@@ -45,7 +45,8 @@ def load_causal(
 
     Args:
         source: Folder, hub id, or a key of `PACKAGED`.
-        dtype: Of the weights: torch.float32 or torch.bfloat16.
+        dtype: Of the weights: torch.float32, torch.bfloat16, or "auto" for bfloat16 where the model's
+            configuration says so and float32 elsewhere. What is trained should be float32.
         trust_remote_code: Run code that comes with the model.
         allow_pickle: Load weights that were saved as pickles, which can run code.
 
@@ -58,8 +59,8 @@ def load_causal(
         ConfigError: For another dtype.
         MissingExtraError: For a packaged model whose package is not installed.
     """
-    if dtype not in (torch.float32, torch.bfloat16):
-        raise ConfigError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}.")
+    if dtype not in (torch.float32, torch.bfloat16, "auto"):
+        raise ConfigError(f"dtype must be torch.float32, torch.bfloat16 or 'auto', got {dtype}.")
     place = resolve(source)
     config = read_writer_config(place, trust_remote_code=trust_remote_code)
     require_weights(place, allow_pickle=allow_pickle)
@@ -67,7 +68,7 @@ def load_causal(
         AutoModelForCausalLM,
         place,
         config,
-        dtype=dtype,
+        dtype=_stored(config) if dtype == "auto" else dtype,
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
     )
@@ -93,6 +94,12 @@ def load_tokenizer(source: str | Path, *, trust_remote_code: bool = False) -> An
     tokenizer = read_tokenizer(place, trust_remote_code=trust_remote_code)
     _require_ends(place, tokenizer)
     return tokenizer
+
+
+def _stored(config: Any) -> torch.dtype:
+    """The precision that a configuration names, if it is one of the two that are used here."""
+    found = config.get_text_config().dtype or config.dtype
+    return torch.bfloat16 if found == torch.bfloat16 else torch.float32
 
 
 def _require_ends(place: str, tokenizer: Any) -> None:

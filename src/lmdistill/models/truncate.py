@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -93,7 +94,8 @@ def truncate(
             first to the last, layers j (n - 1) / (k - 1) for j = 0 ... k - 1, rounded.
 
     Returns:
-        A network that shares no weights with `network` and can be trained; what is dropped is never copied.
+        A network that shares no weights with `network` and can be trained: where those are in half precision,
+        its own are float32. What is dropped is never copied.
 
     Raises:
         ModelError: If the layers do not exist, or the family cannot be cut in this way.
@@ -116,6 +118,7 @@ def truncate(
     for number, layer in enumerate(kept):
         _renumber(layer, number)
     model.requires_grad_(True)  # the teacher may be frozen
+    nn.Module.to(model, dtype=torch.promote_types(model.dtype, torch.float32))
     model.config.num_hidden_layers = len(chosen)
     for name in PER_LAYER:
         if getattr(model.config, name, None):

@@ -5,25 +5,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, cast, overload
 
+from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.types import Method
 from lmdistill.data.tasks import Task
 from lmdistill.engine.processes import shared, together
 from lmdistill.engine.training import Training
-from lmdistill.methods import MixKD
+from lmdistill.methods import ATKD, MixKD
+from lmdistill.models.causal import AnyNetwork, LanguageNetwork
+from lmdistill.models.causal_load import load_causal
 from lmdistill.models.load import load
 from lmdistill.models.network import Network
 from lmdistill.recipes.construct import plain
+from lmdistill.recipes.language.corpus import Corpus
+from lmdistill.recipes.language.distill import distill_texts, finetune_texts
 from lmdistill.recipes.schema import Teacher
 from lmdistill.recipes.stage import Stage, run_stage
 from lmdistill.recipes.teacher import ready_teacher
 from lmdistill.report.record import Record, read_record
 
+MAX_LENGTH = 128
+"""Longest input of a classifier in tokens, unless another one is given."""
+
 
 @dataclass(frozen=True)
-class Run:
-    """A finished run."""
+class Run(Generic[AnyNetwork]):
+    """A finished run, of a classifier or of a language model."""
 
     folder: Path
     """Where it lies."""
@@ -34,18 +42,22 @@ class Run:
         return read_record(self.folder)
 
     @cached_property
-    def student(self) -> Network:
+    def student(self) -> AnyNetwork:
         """The trained student."""
-        return load(self.folder / "student")
+        load_it = load_causal if self.record.task.kind == "language" else load
+        return cast(AnyNetwork, load_it(self.folder / "student"))
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """The task's metrics on the headline dev split, as fractions."""
+        """The task's metrics on the headline dev split: fractions, and nats and perplexity of texts."""
         return next(iter(self.record.metrics.values()))
 
     @property
     def speedup(self) -> float | None:
-        """How many times faster than its teacher the student answers one example; None without a teacher."""
+        """How many times faster than its teacher the student answers one example; None without a teacher.
+
+        A language model answers a dev passage of median length with the next token.
+        """
         record = self.record
         if record.teacher is None:
             return None
@@ -53,35 +65,60 @@ class Run:
 
 
 def distill(
-    teacher: Network | None,
-    task: Task,
+    teacher: AnyNetwork | None,
+    data: Task | Corpus,
     *,
-    student: Network,
+    student: AnyNetwork,
     out: str | Path,
     method: Method | None = None,
     training: Training | None = None,
-    max_length: int = 128,
-) -> Run:
-    """Train `student`, in place, to do `task` like `teacher`; or continue, or read, the run in `out`.
+    max_length: int | None = None,
+) -> Run[AnyNetwork]:
+    """Train `student`, in place, to do what `teacher` does; or continue, or read, the run in `out`.
 
     Args:
-        teacher: A classifier with the task's classes in the task's order; None for methods that need none.
-        task: From `load_task`.
+        teacher: A classifier with the task's classes in the task's order, or a language model with the
+            student's tokenizer; None for methods that need none.
+        data: From `load_task`; for language models from `load_texts`.
         student: For example `truncate(teacher, layers=3)`.
         out: The run's folder; made here, or an interrupted run of the same inputs.
-        method: `MixKD()` unless given.
-        training: `Training()` unless given; holds the seed.
-        max_length: Longest input in tokens, >= 3.
+        method: Unless given, `MixKD()`, or `ATKD()` for language models.
+        training: Holds the seed. Unless given, `Training()`, or that of a recipe for language models.
+        max_length: Longest input of a classifier in tokens, >= 3; 128 unless given. Texts hold their own.
 
     Returns:
         The run: `run.metrics`, `run.speedup`, `run.student`, `run.record`.
 
     Raises:
         RunError: If `out` holds another run.
-        MismatchError: If networks, method and task do not fit.
+        MismatchError: If networks, method and data do not fit.
+        ConfigError: For a `max_length` beside texts, or a method of the other kind of networks.
         DivergedError: If the loss stops being a number.
     """
-    method, training = method or MixKD(), training or Training()
+    folder = Path(out)
+    if isinstance(data, Corpus):
+        _require_no_length(max_length)
+        ours, theirs = _kept(student, LanguageNetwork, "student"), _kept(teacher, LanguageNetwork, "teacher")
+        assert ours is not None
+        distill_texts(theirs, data, student=ours, out=folder, method=method or ATKD(), training=training)
+    else:
+        one, other = _kept(student, Network, "student"), _kept(teacher, Network, "teacher")
+        assert one is not None
+        training, length = training or Training(), _length(max_length)
+        _distill_task(other, data, one, folder, method or MixKD(), training, length)
+    return Run(folder)
+
+
+def _distill_task(
+    teacher: Network | None,
+    task: Task,
+    student: Network,
+    out: Path,
+    method: Method,
+    training: Training,
+    max_length: int,
+) -> None:
+    """The same for a classifier, with nothing left open."""
     stage = Stage(
         kind="distill",
         name=type(method).__name__,
@@ -91,47 +128,105 @@ def distill(
         method=method,
         training=training,
         max_length=max_length,
-        folder=Path(out),
+        folder=out,
         recipe=_described(task, teacher, student, method, training, max_length),
         command="lmdistill.distill(...)",
     )
     run_stage(stage)
-    return Run(Path(out))
+
+
+@overload
+def finetune(
+    model: str | Path,
+    data: Task,
+    *,
+    training: Training | None = None,
+    max_length: int | None = None,
+    cache: str | Path | None = None,
+) -> Network: ...
+
+
+@overload
+def finetune(
+    model: str | Path,
+    data: Corpus,
+    *,
+    training: Training | None = None,
+    cache: str | Path | None = None,
+) -> LanguageNetwork: ...
 
 
 def finetune(
     model: str | Path,
-    task: Task,
+    data: Task | Corpus,
     *,
     training: Training | None = None,
-    max_length: int = 128,
+    max_length: int | None = None,
     cache: str | Path | None = None,
-) -> Network:
-    """A classifier for `task`: `model` as it is if it has a head for it, fine-tuned on the labels if not.
+) -> Network | LanguageNetwork:
+    """A teacher: a classifier for a task, or a language model trained on texts.
+
+    A model that has a head for the task already is used as it is; texts are always trained on.
 
     Args:
-        model: Hub id or folder of an encoder.
-        task: From `load_task`.
-        training: Unless given, three epochs, best on dev.
-        max_length: Longest input in tokens, >= 3.
+        model: Hub id or folder of an encoder; with texts, of a causal language model.
+        data: From `load_task`; for language models from `load_texts`.
+        training: Unless given, three epochs: best on dev for a classifier, last for a language model.
+        max_length: Longest input of a classifier in tokens, >= 3; 128 unless given. Texts hold their own.
         cache: Folder that keeps fine-tuned teachers; the same inputs give the same folder, and are not
             trained twice. Without one, nothing is kept.
 
     Returns:
-        The classifier, its classes in the task's order.
+        The classifier, its classes in the task's order; or the language model.
 
     Raises:
         ModelError: If the model cannot be loaded.
         MismatchError: If it has a head for other classes.
+        ConfigError: For a `max_length` beside texts.
     """
-    settings = Teacher(model=str(model)) if training is None else Teacher(model=str(model), training=training)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(shared(scratch) if cache is None else cache)
-        found = ready_teacher(
-            settings, task, max_length=max_length, cache=folder, command="lmdistill.finetune(...)"
-        )
+        if isinstance(data, Corpus):
+            _require_no_length(max_length)
+            network: Network | LanguageNetwork = finetune_texts(model, data, training=training, cache=folder)
+        else:
+            network = _finetune_task(str(model), data, training, _length(max_length), folder)
         together().wait_for_everyone()  # until all have read it
-    return found.network
+    return network
+
+
+def _finetune_task(
+    model: str, task: Task, training: Training | None, max_length: int, cache: Path
+) -> Network:
+    """The same for a classifier, with nothing left open but its training."""
+    settings = Teacher(model=model) if training is None else Teacher(model=model, training=training)
+    command = "lmdistill.finetune(...)"
+    return ready_teacher(settings, task, max_length=max_length, cache=cache, command=command).network
+
+
+def _kept(network: Network | LanguageNetwork | None, kind: type[AnyNetwork], role: str) -> AnyNetwork | None:
+    """`network`, which the data asks to be of this kind, if there is one."""
+    if network is None or isinstance(network, kind):
+        return network
+    wanted, there = ("texts", "classifier") if kind is LanguageNetwork else ("a task", "language model")
+    other = "load_task" if kind is LanguageNetwork else "load_texts"
+    raise MismatchError(
+        f"the data are {wanted} and the {role} {network.source} is a {there}. Load the data with {other}, or "
+        "use another model."
+    )
+
+
+def _length(given: int | None) -> int:
+    """Longest input of a classifier."""
+    return MAX_LENGTH if given is None else given
+
+
+def _require_no_length(max_length: int | None) -> None:
+    """Texts are cut as they were loaded."""
+    if max_length is not None:
+        raise ConfigError(
+            f"max_length is {max_length}, and texts are cut as they were loaded. Give it to load_texts."
+        )
 
 
 def _described(

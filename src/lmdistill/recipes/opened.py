@@ -52,7 +52,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         ConfigError: If an override is for something else than `task` and `data`.
     """
     folder = Path(target)
-    _require_finished(folder)
+    require_finished(folder)
     is_run = (folder / RECORD).is_file() and (folder / "student").is_dir()
     record = read_record(folder) if is_run else None
     if record is not None and record.task.kind == "language":
@@ -72,11 +72,11 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         place=place,
         task=construct(str | None, table.get("task"), "task"),
         data=construct(Data, table.get("data", {}), "data"),
-        teacher=None if record is None else _teacher(folder, record),
+        teacher=None if record is None else teacher_of(folder, record),
     )
 
 
-def _require_finished(folder: Path) -> None:
+def require_finished(folder: Path) -> None:
     """Refuse a folder of several runs, or of one that is not over."""
     if (folder / RECORD).is_file() or not (folder / RECIPE).is_file():
         return
@@ -104,7 +104,7 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-def _teacher(folder: Path, record: Record) -> str | None:
+def teacher_of(folder: Path, record: Record) -> str | None:
     """Where the teacher of a run is, if it is still there."""
     if record.teacher is None:
         return None

@@ -11,6 +11,7 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 
 from lmdistill.core.storage import write_text
+from lmdistill.report.benchmarks import benchmark_grid
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
 from lmdistill.report.facts import Environment
@@ -34,6 +35,9 @@ class Section:
 
     tables: tuple[Grid, ...]
     """Quality and cost; everything else."""
+
+    benchmarks: Grid | None
+    """Standard tasks, where they were asked."""
 
     plots: tuple[tuple[str, Plot], ...]
     """Pictures with the row that they are about, empty for all."""
@@ -108,6 +112,7 @@ def _section(table: Comparison, names: Iterator[str]) -> Section:
     return Section(
         summary="" if best is None else summary(best, table),
         tables=(grid(table), details(table)),
+        benchmarks=benchmark_grid(table),
         plots=tuple((who, plot) for who, plot in _plots(table, names) if plot is not None),
         notes=_notes(table),
     )

@@ -2,13 +2,48 @@
 
 from pathlib import Path
 
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.language import completions_of
+from lmdistill.core.types import Method
 from lmdistill.data.conversations import Conversations
 from lmdistill.data.language_batches import beginning
+from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.processes import main_first
 from lmdistill.engine.progress import bar
+from lmdistill.models import describe
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.generate import complete, ends_of
-from lmdistill.recipes.language.passages import Pages
+from lmdistill.recipes.language.networks import Bench
+from lmdistill.recipes.language.passages import Pages, cut_pages
 from lmdistill.recipes.language.resumable import CHUNK, encoded, kept_lines
+
+
+def learned_by(
+    method: Method, bench: Bench, pages: Pages, teacher: LanguageNetwork | None
+) -> tuple[Conversations, Pages]:
+    """What `method` learns from: the texts as they are, or with the teacher's completions, kept in the cache.
+
+    Args:
+        method: Who learns.
+        bench: Texts, their settings, and where completions are kept.
+        pages: The texts in tokens.
+        teacher: Who writes, if the method asks for it.
+
+    Returns:
+        Texts, and the same in tokens.
+    """
+    completions, begin = completions_of(method), bench.recipe.writing.begin
+    if not completions.teacher:
+        return bench.texts, pages
+    assert teacher is not None  # check() has run
+    asked = (bench.texts.fingerprint, bench.recipe.texts.max_length, begin, completions.max_new)
+    name = fingerprint("ended", describe.fingerprint(teacher), *asked)
+    path = bench.cache / f"completions-{name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = teacher.to(make_accelerator(bench.recipe.training).device)
+    with main_first():
+        texts = by_teacher(bench.texts, pages, writer, path, max_new=completions.max_new, begin=begin)
+    return texts, cut_pages(texts, teacher.tokenizer, bench.recipe.texts)
 
 
 def by_teacher(

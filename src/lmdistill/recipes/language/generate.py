@@ -1,6 +1,7 @@
 """A file of prompts in, the same rows with a model's completions out."""
 
 import logging
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from lmdistill.core.fingerprint import file_fingerprint, fingerprint
 from lmdistill.data.instructions import PROMPTS, TEXTS
 from lmdistill.data.prompts import asked_in, open_prompts, prompt_ids
 from lmdistill.data.rows import Row, Rows
+from lmdistill.data.tokens import begin_of
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.progress import bar
 from lmdistill.engine.training import Training
@@ -85,6 +87,39 @@ def generate(
             advance(done)
     part.rename(out)
     return total
+
+
+def complete_texts(
+    network: LanguageNetwork,
+    prompts: Sequence[str],
+    *,
+    max_new: int = 256,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> list[str]:
+    """What a network writes after each prompt.
+
+    Args:
+        network: A language model, on its device.
+        prompts: Texts as they are; the tokenizer's begin token is put before them.
+        max_new: Longest completion in tokens, >= 1.
+        temperature: >= 0; 0 always takes the most likely token.
+        top_p: In (0, 1]; sample only from the most likely tokens that together have this probability.
+        seed: Of what is sampled.
+
+    Returns:
+        The completions alone, without special tokens, in the order of the prompts.
+
+    Raises:
+        ConfigError: A setting is out of its range.
+        DataError: A prompt is empty, or fills all positions of the model.
+    """
+    tokenizer = network.tokenizer
+    begin = begin_of(tokenizer)
+    ids = [[*begin, *tokenizer(text, add_special_tokens=False)["input_ids"]] for text in prompts]
+    new = complete(network, ids, max_new=max_new, temperature=temperature, top_p=top_p, seed=seed)
+    return [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in new]
 
 
 def model_in(target: str | Path) -> str | Path:

@@ -1,9 +1,13 @@
 """Teacher and student of a recipe for language models."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+import torch
 
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.fingerprint import fingerprint
@@ -30,6 +34,11 @@ from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
 
 log = logging.getLogger("lmdistill")
 
+DTYPES: Mapping[str, torch.dtype | Literal["auto"]] = MappingProxyType(
+    {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16}
+)
+"""What recipes call the precision of weights."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
@@ -51,7 +60,9 @@ class Bench:
         """The passages in tokens."""
         return cut_pages(self.texts, tokenizer, self.recipe.texts)
 
-    def tuned(self, network: LanguageNetwork, training: Training, name: str) -> tuple[LanguageNetwork, Path]:
+    def tuned(
+        self, network: LanguageNetwork, training: Training, name: str, dtype: str = "float32"
+    ) -> tuple[LanguageNetwork, Path]:
         """`network` after supervised training on the passages; from the cache where it was trained before."""
         recipe = self.recipe
         inputs = {
@@ -80,7 +91,7 @@ class Bench:
                 command=self.command,
             )
             run_language_stage(stage)
-        return load_causal(folder / "student"), folder
+        return load_causal(folder / "student", dtype=DTYPES[dtype]), folder
 
 
 def make_teacher(bench: Bench) -> tuple[LanguageNetwork, Path | None]:
@@ -96,12 +107,16 @@ def make_teacher(bench: Bench) -> tuple[LanguageNetwork, Path | None]:
     if settings.model is None:
         network = _shaped(settings.shape, _tokenizer(bench), bench.recipe, seed=settings.training.seed)
     else:
-        network = load_causal(settings.model, trust_remote_code=settings.trust_remote_code)
+        network = load_causal(
+            settings.model,
+            dtype=torch.float32 if settings.tune else DTYPES[settings.dtype],
+            trust_remote_code=settings.trust_remote_code,
+        )
     student = cut_student(bench, network, seed=bench.recipe.seeds[0])
     for method in bench.recipe.methods.values():
         method.check(cast(Net, student), cast(Net, network))
     if settings.model is None or settings.tune:
-        return bench.tuned(network, settings.training, "teacher")
+        return bench.tuned(network, settings.training, "teacher", settings.dtype)
     place = Path(settings.model)
     return network, place if place.is_dir() else None
 

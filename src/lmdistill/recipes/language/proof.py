@@ -7,9 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+import torch
+
 from lmdistill.core.storage import write_text
+from lmdistill.core.types import Inputs
 from lmdistill.data.conversations import Conversations
-from lmdistill.evaluation.cost import disk_bytes
+from lmdistill.evaluation.cost import disk_bytes, latencies
 from lmdistill.evaluation.generations import Generation, generation_scores
 from lmdistill.evaluation.language import LanguageScores, TokenScores, language_scores
 from lmdistill.models.causal import LanguageNetwork
@@ -17,7 +21,16 @@ from lmdistill.models.describe import describe, fingerprint
 from lmdistill.models.generate import complete, ends_of
 from lmdistill.recipes.language.assignment import Assignment
 from lmdistill.recipes.language.passages import Pages
-from lmdistill.report.facts import Calibration, NetworkFacts, Parameters, TaskFacts, TokenFacts, TokenGroup
+from lmdistill.recipes.proof import LATENCY_RUNS
+from lmdistill.report.facts import (
+    Calibration,
+    Latency,
+    NetworkFacts,
+    Parameters,
+    TaskFacts,
+    TokenFacts,
+    TokenGroup,
+)
 from lmdistill.report.predictions import Prediction
 
 WRITINGS = "generations.jsonl"
@@ -131,8 +144,10 @@ def language_cost(
     folders: Mapping[str, Path | None],
     device: str,
 ) -> dict[str, Any]:
-    """What both networks weigh."""
+    """What both networks weigh, and how long they read a dev passage of median length to write one token."""
     nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
+    here = {name: net.to(device) for name, net in nets.items()}
+    times = latencies(here, _typical(pages), runs=LATENCY_RUNS, device=device)
     return {
         "teacher": None,
         **{
@@ -142,10 +157,19 @@ def language_cost(
                 parameters=Parameters(**_counts(net)),
                 disk_bytes=disk_bytes(place) if (place := folders.get(name)) else None,
                 fingerprint=fingerprint(net),
+                latency={"1": Latency(**asdict(times[name]))},
             )
             for name, net in nets.items()
         },
     }
+
+
+def _typical(pages: Pages) -> Inputs:
+    """A dev passage of median length."""
+    lengths = pages.dev.lengths
+    middle = int(np.argsort(lengths, kind="stable")[len(lengths) // 2])
+    ids = torch.tensor([pages.dev.rows[middle]["input_ids"]])
+    return Inputs(ids=ids, mask=torch.ones_like(ids))
 
 
 def _counts(net: LanguageNetwork) -> dict[str, int]:

@@ -3,20 +3,15 @@
 from pathlib import Path
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.fingerprint import fingerprint
-from lmdistill.core.language import Completions, completions_of
 from lmdistill.core.storage import write_text
-from lmdistill.data.conversations import Conversations
 from lmdistill.data.prompts import open_prompts
-from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import main_first, once
-from lmdistill.models import describe
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.recipes.cells import Cell, cells, require_room
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import RECIPE, Workplace
 from lmdistill.recipes.language.assignment import Asked, asked_of, assignment_of
-from lmdistill.recipes.language.completions import by_teacher
+from lmdistill.recipes.language.completions import learned_by
 from lmdistill.recipes.language.craft import on_language_schedule
 from lmdistill.recipes.language.networks import Bench, make_student, make_teacher
 from lmdistill.recipes.language.passages import Pages, cut_pages, load_texts
@@ -83,10 +78,7 @@ def _run_cell(
     recipe, method, (teacher, teacher_folder) = cell.recipe, cell.method, made
     if Workplace(path=cell.folder).is_finished:
         return
-    completions, texts = completions_of(method), bench.texts
-    if completions.teacher:
-        texts = _by_teacher(bench, teacher, pages, completions)
-        pages = cut_pages(texts, teacher.tokenizer, recipe.texts)
+    texts, pages = learned_by(method, bench, pages, teacher)
     stage = LanguageStage(
         kind="distill",
         name=cell.name,
@@ -111,20 +103,6 @@ def _run_cell(
             cache=bench.cache,
         )
     run_language_stage(stage, None if teacher_folder is None else _model_in(teacher_folder))
-
-
-def _by_teacher(
-    bench: Bench, teacher: LanguageNetwork, pages: Pages, completions: Completions
-) -> Conversations:
-    """The texts with the teacher's own completions, kept beside the networks."""
-    begin, max_new = bench.recipe.writing.begin, completions.max_new
-    asked = (bench.texts.fingerprint, bench.recipe.texts.max_length, begin)
-    name = fingerprint("ended", describe.fingerprint(teacher), *asked, max_new)
-    path = bench.cache / f"completions-{name}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    device = make_accelerator(bench.recipe.training).device
-    with main_first():
-        return by_teacher(bench.texts, pages, teacher.to(device), path, max_new=max_new, begin=begin)
 
 
 def _model_in(folder: Path) -> Path:

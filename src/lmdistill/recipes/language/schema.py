@@ -98,6 +98,9 @@ class LanguageTeacher:
     tune: bool = False
     """Train the model on the texts first, once; always done without a model."""
 
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32"
+    """Of its weights while it teaches; bfloat16 takes half the memory; auto takes what the model has."""
+
     trust_remote_code: bool = False
     """Run code that comes with the model."""
 

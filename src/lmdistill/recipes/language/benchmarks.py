@@ -1,0 +1,90 @@
+"""Benchmarks of a finished language model, its teacher beside it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.processes import once
+from lmdistill.engine.training import Training
+from lmdistill.evaluation.benchmarks import benchmark_scores, load_benchmarks
+from lmdistill.models.causal_load import load_causal
+from lmdistill.recipes.language.generate import model_in
+from lmdistill.recipes.language.networks import DTYPES
+from lmdistill.recipes.opened import require_finished, teacher_of
+from lmdistill.recipes.pages import write_pages
+from lmdistill.report.benchmarks import BenchmarkFacts, add_benchmarks
+from lmdistill.report.record import RECORD, read_record
+
+log = logging.getLogger("lmdistill")
+
+
+def run_benchmarks(
+    target: str | Path,
+    names: Sequence[str],
+    *,
+    limit: int | None = None,
+    few_shot: int | None = None,
+    with_teacher: bool = True,
+) -> Mapping[str, Sequence[BenchmarkFacts]]:
+    """Ask a run's student and its teacher, or any causal language model, the tasks of lm-evaluation-harness.
+
+    What is found of a run is added to its `benchmarks.json` and to its report.
+
+    Args:
+        target: A run of a language model, a model folder, a hub id.
+        names: Tasks of the harness, task files, folders of task files.
+        limit: Ask only the first examples of each task, >= 1.
+        few_shot: Solved examples before each question, >= 0; those of the task unless given.
+        with_teacher: Ask the teacher of a run too, where its folder is still there.
+
+    Returns:
+        Numbers by network: `student` and `teacher` of a run, or the name of the model.
+
+    Raises:
+        MissingExtraError: lm-evaluation-harness is not installed.
+        DataError: There is no such task, or its data cannot be loaded.
+        ModelError: If the model cannot be loaded, or writes no text.
+        RunError: If the run is not finished, or the folder holds several.
+        ConfigError: A setting is out of its range.
+    """
+    for name, value, least in (("limit", limit, 1), ("few_shot", few_shot, 0)):
+        if value is not None and value < least:
+            raise ConfigError(f"{name} must be >= {least}, got {value}.")
+    require_finished(Path(target))
+    benchmarks = load_benchmarks(names)
+    device = make_accelerator(Training()).device
+    found: dict[str, Sequence[BenchmarkFacts]] = {}
+    for role, (place, dtype) in _networks(Path(target), with_teacher).items():
+        network = load_causal(place, dtype=DTYPES[dtype]).to(device)
+        scores = benchmark_scores(
+            network.model, network.tokenizer, benchmarks, limit=limit, few_shot=few_shot
+        )
+        found[role] = tuple(BenchmarkFacts(**asdict(score), limit=limit) for score in scores)
+    if (Path(target) / RECORD).is_file():
+        once(lambda: _keep(Path(target), found))
+    return found
+
+
+def _networks(target: Path, with_teacher: bool) -> dict[str, tuple[str, str]]:
+    """Who is asked: place and precision by role."""
+    if not (target / RECORD).is_file():
+        return {str(target): (str(target), "float32")}
+    record = read_record(target)
+    asked = {"student": (str(model_in(target)), "float32")}
+    if record.teacher is None or not with_teacher:
+        return asked
+    teacher = teacher_of(target, record)
+    if teacher is None:
+        log.info("the teacher %s is not in a folder here; its student is asked alone", record.teacher.source)
+        return asked
+    settings = record.recipe.get("teacher") or {}
+    return {**asked, "teacher": (teacher, settings.get("dtype", "float32"))}
+
+
+def _keep(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) -> None:
+    """Write the numbers down, and the page that shows them."""
+    add_benchmarks(folder, found)
+    write_pages(folder)
