@@ -26,12 +26,12 @@ from lmdistill.core.storage import write_text
 from lmdistill.core.types import Method
 from lmdistill.data.augment import Augmenter
 from lmdistill.recipes.construct import plain
-from lmdistill.recipes.read import read_recipe
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
 from lmdistill.report.record import RECORD, Record, RunFolder, find_records
 from lmdistill.report.rows import Comparison
 from lmdistill.report.tables import grid, markdown
+from lmdistill.schedules.plans import Schedule
 
 REPO = Path(__file__).parents[1]
 RECORDS = REPO / "records"
@@ -39,7 +39,7 @@ MEASURED = REPO / "benchmarks" / "results.csv"
 PART = re.compile(r"(<!-- (fields|results|benchmark)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL)
 WORDS: Mapping[Any, str] = types.MappingProxyType(
     {bool: "true, false", int: "whole number", float: "number", str: "text"}
-    | {Method: "a method", Augmenter: "an augmenter"}
+    | {Method: "a method", Augmenter: "an augmenter", Schedule: "a schedule"}
 )
 NOTHING = "No run is recorded yet; `records/` is empty.\n"
 
@@ -131,11 +131,11 @@ def results(name: str | None) -> str:
 
 
 def tables(folder: Path) -> tuple[Comparison, ...]:
-    """The comparison of the runs below a folder, in the order of the recipe of the same name."""
+    """The comparison of the runs below a folder, in the order of the recipe that lies there."""
     if not any(folder.rglob(RECORD)):
         return ()
-    recipe = REPO / "examples" / f"{folder.name}.yaml"
-    order = tuple(read_recipe(recipe).methods) if recipe.is_file() else ()
+    recipe = folder / "recipe.yaml"
+    order = tuple(yaml.safe_load(recipe.read_text())["methods"]) if recipe.is_file() else ()
     return compare(find_records([folder]), order=order)
 
 

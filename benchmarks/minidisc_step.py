@@ -1,0 +1,213 @@
+"""What does a step of MiniDisc's joint run cost, and how fast are its students?
+
+    python -m benchmarks.minidisc_step --rounds 3 --width 384 768
+
+* Step: all candidates of the truncated grid learn from one teacher, against plain distillation of a student
+  as large as the teacher; the same batches, the same loss, in turn. The kept fractions add up to 1.70.
+* Memory: the most that a process holds while it does a few steps of either, less that of an idle process.
+* Students: latency of dense slices at a half, a fifth, a tenth and a twentieth against the teacher, and the
+  share of the ideal speed-up, which is the ratio of their operations.
+
+The joint losses must be the mean of each candidate's own before anything is timed.
+"""
+
+import argparse
+import copy
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks.ledger import RESULTS, Result, append, table
+from benchmarks.material import MINILM, Setting, make_batches, make_networks
+from benchmarks.ways import Drawn
+from lmdistill.core.types import Method, Net
+from lmdistill.data.collate import Collator, View
+from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.fit import fit
+from lmdistill.engine.training import Training
+from lmdistill.engine.watch import Step, Watch
+from lmdistill.evaluation.cost import latencies, peak_memory_of
+from lmdistill.methods import HiddenKD
+from lmdistill.methods.nested import Nested
+from lmdistill.models.describe import flops
+from lmdistill.models.importance import magnitude
+from lmdistill.models.narrow import densify, sort_units
+from lmdistill.models.narrow_families import Widths
+from lmdistill.models.nested import NestedNetwork
+from lmdistill.models.network import Network
+from lmdistill.schedules.sparsity import Ranking, grid
+
+KEPT = grid(target=0.1)
+STUDENTS = (0.5, 0.2, 0.1, 0.05)
+NEVER = 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A teacher, its sorted copy and the batches of a round."""
+
+    teacher: Network
+    """Who is imitated."""
+
+    whole: Network
+    """The same with sorted units."""
+
+    widths: dict[float, Widths]
+    """Of every candidate."""
+
+    feed: Drawn
+    """The batches."""
+
+    def ways(self) -> dict[str, tuple[Method, Callable[[], torch.nn.Module]]]:
+        """What is compared: a method, and a fresh student for it."""
+        return {
+            "plain": (HiddenKD(), lambda: copy.deepcopy(self.teacher)),
+            "joint": (
+                Nested(method=HiddenKD(), kept=KEPT),
+                lambda: NestedNetwork(copy.deepcopy(self.whole), self.widths),
+            ),
+        }
+
+
+def make_bench(setting: Setting) -> Bench:
+    """Load everything; importance is that of the weights, which needs no data."""
+    teacher, _ = make_networks(setting)
+    found = magnitude(teacher).normalised()
+    heads, neurons = ([part.tolist() for part in kind] for kind in (found.heads, found.neurons))
+    widths = {
+        kept: Widths(heads=Ranking().counts(heads, kept), neurons=Ranking(multiple=8).counts(neurons, kept))
+        for kept in KEPT
+    }
+    batches = make_batches(setting, teacher)
+    collator = Collator(student=View(rows=batches.rows, padding=int(teacher.tokenizer.pad_token_id)))
+    draws = (batches.grouped[0], *batches.grouped)
+    return Bench(
+        teacher=teacher,
+        whole=sort_units(teacher, found),
+        widths=widths,
+        feed=Drawn(collator=collator, draws=draws),
+    )
+
+
+def require_equal(bench: Bench) -> None:
+    """The joint loss is the mean of the losses of dense networks of the same widths."""
+    batch = next(iter(bench.feed.loader(start=0, processes=1, process=0)))[0]
+    method, make = bench.ways()["joint"]
+    with torch.no_grad():
+        joint = sum(method.losses(make().eval(), bench.teacher, batch).values())
+        alone = [
+            sum(HiddenKD().losses(densify(bench.whole, chosen).eval(), bench.teacher, batch).values())
+            for chosen in bench.widths.values()
+        ]
+    torch.testing.assert_close(joint, torch.stack(alone).mean(), rtol=1e-4, atol=1e-6)
+
+
+def train(bench: Bench, way: str) -> float:
+    """Seconds of all steps but the first, of a fresh student."""
+    method, make = bench.ways()[way]
+    times: list[float] = []
+
+    def note(step: Step) -> None:
+        times.append(time.perf_counter())
+
+    training = Training(epochs=1, checkpoint_every=NEVER)
+    with tempfile.TemporaryDirectory() as folder:
+        fit(
+            method,
+            make(),
+            bench.teacher,
+            bench.feed,
+            training=training,
+            accelerator=make_accelerator(training),
+            folder=Path(folder),
+            watch=Watch(on_step=note),
+        )
+    return times[-1] - times[0]
+
+
+def students(bench: Bench, setting: Setting, *, tokens: int = 64) -> list[Result]:
+    """Latency and operations of dense students against the teacher."""
+    nets: dict[str, Net] = {"teacher": bench.teacher.eval()}
+    nets |= {f"{kept:g}": densify(bench.whole, bench.widths[kept]).eval() for kept in STUDENTS}
+    batch = next(iter(bench.feed.loader(start=0, processes=1, process=0)))[0].inputs
+    found = []
+    times = latencies(nets, batch, runs=20)
+    for kept in STUDENTS:
+        name = f"{kept:g}"
+        ideal = flops(bench.teacher, tokens) / flops(nets[name], tokens)  # type: ignore[arg-type]
+        speedup = times["teacher"].p50_ms / times[name].p50_ms
+        for measure, value in (
+            ("speed-up", speedup),
+            ("ideal speed-up", ideal),
+            ("share of ideal", speedup / ideal),
+        ):
+            found.append(Result(setting=setting.name, way=f"student {name}", measure=measure, value=value))
+    return found
+
+
+def remember(setting: Setting, way: str | None) -> None:
+    """Do a few steps, or only load; run in a process of its own."""
+    bench = make_bench(setting)
+    if way is not None:
+        train(bench, way)
+
+
+def memory(setting: Setting) -> dict[str, float]:
+    """Megabytes that each way adds to a process that has loaded everything."""
+    idle = peak_memory_of(partial(remember, setting, None))
+    return {way: peak_memory_of(partial(remember, setting, way)) - idle for way in ("plain", "joint")}
+
+
+def measure(setting: Setting, rounds: int) -> list[Result]:
+    """Everything about one width."""
+    bench = make_bench(setting)
+    require_equal(bench)
+    seconds: dict[str, list[float]] = {"plain": [], "joint": []}
+    for _ in range(rounds):
+        for way, times in seconds.items():
+            times.append(train(bench, way))
+    ratios = [joint / plain for plain, joint in zip(seconds["plain"], seconds["joint"], strict=True)]
+    total = flops(bench.teacher, 64)
+    learned = sum(flops(densify(bench.whole, one), 64) for one in bench.widths.values()) / total
+    held = memory(setting)
+    numbers = {
+        "joint step / plain step": statistics.median(ratios),
+        "operations of the candidates / of the teacher": learned,
+        "predicted: (1/3 + operations) / (1/3 + 1)": (1 / 3 + learned) / (4 / 3),
+        "peak memory, joint / plain": held["joint"] / held["plain"],
+    }
+    return [
+        *(
+            Result(setting=setting.name, way="joint", measure=name, value=value)
+            for name, value in numbers.items()
+        ),
+        *students(bench, setting),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and append."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batches", type=int, default=6)
+    parser.add_argument("--width", type=int, nargs="+", default=[MINILM, 768])
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    chosen = parser.parse_args(arguments)
+    for width in chosen.width:
+        found = measure(Setting(width=width, batches=chosen.batches), chosen.rounds)
+        print(
+            table(("way", "measure", "value"), [(one.way, one.measure, f"{one.value:.3g}") for one in found])
+        )
+        append(found, benchmark="minidisc_step", threads=torch.get_num_threads(), path=chosen.out)
+
+
+if __name__ == "__main__":
+    main()

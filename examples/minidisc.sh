@@ -1,0 +1,1 @@
+lmdistill distill minidisc-mrpc --set student.keep=0.1 --out runs/minidisc
