@@ -18,6 +18,13 @@ SMALLER_LANGUAGE = (
 """The same for language models."""
 
 
+SMALLER_MINIDISC = (
+    "task=sst2", "data.source=glue_data", "data.max_length=16", "training.epochs=1", "training.batch_size=40",
+    "teacher.training.epochs=20", "teacher.training.batch_size=40", "teacher.training.optimizer.learning_rate=3e-3",
+)  # fmt: skip
+"""The same where the teacher must know something, since its heads are ranked."""
+
+
 def commands(path: Path) -> list[list[str]]:
     """The words of each command of a shell file."""
     lines = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
@@ -31,6 +38,8 @@ def smaller(words: list[str]) -> list[str]:
     if words[0] not in {"demo", "distill", "finetune"}:
         return words
     extra = list(SMALLER_LANGUAGE if "--language" in words else SMALLER)
+    if len(words) > 1 and "minidisc" in words[1]:
+        extra = list(SMALLER_MINIDISC)
     if len(words) > 1 and ("sst2" in words[1] or "augmentation" in words[1]):
         extra.append("data.source=glue_data")
     return [*words, *(part for setting in extra for part in ("--set", setting))]

@@ -38,13 +38,13 @@ def config_of(folder):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_narrow_network_comes_back_without_remote_code(name, shape, tmp_path):
     small = densify(wide(name), SHAPES[shape][name])
-    batch = batch_for(small)
+    batch, before = batch_for(small), fingerprint(small)
     save(small, tmp_path / "small")
     again = reloaded(name, tmp_path / "small")
     torch.testing.assert_close(outputs(again, batch), outputs(small, batch), rtol=1e-6, atol=1e-6)
     assert type(again.model) is type(small.model)
     assert widths_of(again) == SHAPES[shape][name]
-    assert fingerprint(again) == fingerprint(small)
+    assert fingerprint(again) == fingerprint(small) == before
     assert describe(again) == describe(small)
     assert flops(again, 8) == flops(small, 8)
     if name in CLASSIFIERS:
@@ -111,6 +111,16 @@ def test_equally_wide_layers_are_a_stock_model_where_its_class_allows(name, tmp_
     part = densify(again, Widths(heads=(0, 1, 1), neurons=(12, 5, 0)))
     save(part, tmp_path / "part")
     torch.testing.assert_close(outputs(reloaded(name, tmp_path / "part"), batch), outputs(part, batch))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FREE])
+def test_fewer_heads_are_carried_where_the_stock_class_ties_them_to_the_states(name, tmp_path):
+    widths = Widths(heads=(2,) * LAYERS, neurons=(12,) * LAYERS)
+    small, batch = densify(wide(name), widths), batch_for(wide(name))
+    save(small, tmp_path / "small")
+    assert config_of(tmp_path / "small")["model_type"] == PREFIX + name
+    again = reloaded(name, tmp_path / "small")
+    torch.testing.assert_close(outputs(again, batch), outputs(small, batch))
 
 
 def test_heads_that_a_stock_configuration_refuses_are_carried(tmp_path):

@@ -22,13 +22,14 @@ class Dimmed(nn.Module):
 
     def __init__(self, network):
         super().__init__()
-        self.network, self.seen = network, []
+        self.network, self.seen, self.turns = network, [], []
         for name in ("num_layers", "num_classes", "width", "labels", "vocabulary"):
             if hasattr(network, name):
                 setattr(self, name, getattr(network, name))
 
-    def forward(self, inputs, *, kept=1.0, **asked):
+    def forward(self, inputs, *, kept=1.0, turn=None, **asked):
         self.seen.append(kept)
+        self.turns.append(turn)
         if "reader" in asked:
             reader = asked.pop("reader")
             return self.network(
@@ -86,6 +87,17 @@ def test_candidates_run_from_the_smallest_to_the_largest(student, teacher, batch
     whole = Dimmed(student)
     Nested(method=KD(), kept=KEPT).losses(whole, teacher, batch)
     assert whole.seen == [0.25, 0.5, 1.0]
+
+
+def test_passes_are_counted_and_so_are_the_questions_of_each(student, teacher, batch):
+    whole = Dimmed(student)
+    for work in Nested(method=KD(), kept=KEPT).passes(whole, teacher, batch):
+        work()
+    assert [(turn.question, turn.place, turn.is_last) for turn in whole.turns] == [
+        (0, 0, False),
+        (0, 1, False),
+        (0, 2, True),
+    ]
 
 
 def test_the_engine_gives_each_candidate_a_backward_pass_and_the_gradient_of_the_mean(student, teacher):

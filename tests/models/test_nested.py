@@ -1,7 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 
 from lmdistill.core.errors import ModelError
+from lmdistill.methods import KD, MixKD
+from lmdistill.methods.nested import Nested
 from lmdistill.models.importance import magnitude
 from lmdistill.models.narrow import densify, sort_units
 from lmdistill.models.narrow_families import Widths
@@ -75,3 +79,44 @@ def test_where_processes_wait_for_it_every_weight_has_a_gradient(monkeypatch):
 def test_an_unknown_candidate_is_refused():
     with pytest.raises(ModelError, match=r"no candidate keeps 0\.3; there are 1, 0\.5, 0\.1"):
         nested()(make_batch().inputs, kept=0.3)
+
+
+@pytest.mark.parametrize("method", [KD(), MixKD()])
+def test_embeddings_that_learn_once_learn_what_they_would_have_learned_each_time(method):
+    """The gradients of the engine's passes are those of one graph of all candidates."""
+    teacher, batch = tiny(layers=2, seed=3), make_batch()
+    joint = Nested(method=method, kept=(1.0, 0.5, 0.1))
+    plain, shared = nested(), nested()
+    sum(joint.losses(plain, teacher, batch).values()).backward()
+    for work in joint.passes(shared, teacher, batch):
+        sum(work().values()).backward()
+    for (name, one), other in zip(plain.named_parameters(), shared.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, rtol=1e-4, atol=1e-6, msg=name)
+    assert shared._words[0].gathered == {}
+
+
+def test_the_table_of_words_gets_its_gradient_in_the_last_pass_alone():
+    teacher, batch, whole = tiny(layers=2, seed=3), make_batch(), nested()
+    found = []
+    for work in Nested(method=KD(), kept=(1.0, 0.5, 0.1)).passes(whole, teacher, batch):
+        sum(work().values()).backward()
+        found.append(whole.whole.model.get_input_embeddings().weight.grad)
+    assert found[:2] == [None, None]
+    assert found[2].abs().sum() > 0
+
+
+def test_the_row_of_padding_learns_no_more_than_in_a_plain_look_up():
+    teacher, batch = tiny(layers=2, seed=3), make_batch()
+    grads = []
+    for turns in (False, True):
+        whole = nested()
+        table = whole.whole.model.get_input_embeddings()
+        table.padding_idx = int(batch.inputs.ids[0, 0])
+        joint = Nested(method=KD(), kept=(1.0, 0.5))
+        whole_graph = (partial(joint.losses, whole, teacher, batch),)
+        work = joint.passes(whole, teacher, batch) if turns else whole_graph
+        for piece in work:
+            sum(piece().values()).backward()
+        assert table.weight.grad[table.padding_idx].abs().sum() == 0
+        grads.append(table.weight.grad)
+    torch.testing.assert_close(grads[0], grads[1])

@@ -57,7 +57,7 @@ def write_corpus(folder: Path) -> None:
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Two completions between two writes."""
-    for module in ("kept", "completions", "generate"):
+    for module in ("resumable", "completions", "generate"):
         monkeypatch.setattr(f"lmdistill.recipes.language.{module}.CHUNK", 2)
 
 

@@ -111,6 +111,12 @@ def test_a_candidate_is_judged_by_the_network_that_is_saved_of_it(tmp_path, give
     assert record.schedule.exhaustive is None
 
 
+def test_candidates_below_the_target_that_would_have_no_head_are_left_out(tmp_path, given, no_pages):
+    schedule = {"name": "minidisc", "grid": [*GRID, 0.05], "largest": 0.75}
+    record = run(recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out")
+    assert [one.kept for one in record.schedule.candidates] == GRID
+
+
 def test_two_assistants_in_a_row_are_chosen_below_one_another(tmp_path, given, no_pages):
     schedule = {"name": "minidisc", "grid": GRID, "largest": 0.75, "assistants": 2, "lam": 0.0}
     record = run(recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out")

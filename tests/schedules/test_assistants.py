@@ -64,7 +64,7 @@ def test_what_is_beyond_the_target_is_the_target():
     assert choose({0.5: 0.1, 0.1: 0.2, 0.05: 0.9}, target=0.1, skip=True) == 0.1
 
 
-def test_a_step_cost_costs_the_sum_of_its_candidates_and_a_pass_of_the_teacher():
+def test_a_joint_step_costs_the_sum_of_its_candidates_and_a_pass_of_the_teacher():
     assert step_cost((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) == pytest.approx(1.70 + 1 / 3)
 
 

@@ -188,6 +188,25 @@ class Survey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Turn:
+    """Which of several passes over one batch a network is in; all of them ask it the same questions."""
+
+    question: int
+    """How often it has been called in this pass, from 0."""
+
+    place: int
+    """The pass, from 0."""
+
+    passes: int
+    """How many there are, >= 1; each is followed by its backward pass."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no pass comes after this one."""
+        return self.place == self.passes - 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mixing:
     """What the sampler must draw for a method that learns from interpolated examples."""
 

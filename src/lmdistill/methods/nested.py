@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lmdistill.core.language import Completions, LanguageNet, Reader, Surveyor, completions_of
-from lmdistill.core.types import Batch, Head, Inputs, Method, Mixing, Net, Outputs, Survey
+from lmdistill.core.types import Batch, Head, Inputs, Method, Mixing, Net, Outputs, Survey, Turn
 from lmdistill.methods.checks import require_range
 from lmdistill.schedules.plans import SMALLEST
 
@@ -72,10 +72,13 @@ class Nested:
         self.method.check(student, teacher)
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """All passes in one."""
+        """All candidates in one graph."""
+        chosen = self.drawn()
+        memory = None if teacher is None else Memory(teacher)
         found: dict[str, Float[Tensor, ""]] = {}
-        for work in self.passes(student, teacher, batch):
-            found = {name: value + found.get(name, 0.0) for name, value in work().items()}
+        for kept in chosen:
+            terms = self._one(Part(student, kept), memory, batch, 1 / len(chosen))
+            found = {name: value + found.get(name, 0.0) for name, value in terms.items()}
         return found
 
     def passes(
@@ -84,7 +87,8 @@ class Nested:
         """A piece of work for each candidate of this step, the largest last."""
         chosen = self.drawn()
         memory = None if teacher is None else Memory(teacher)
-        return tuple(partial(self._one, student, memory, batch, kept, 1 / len(chosen)) for kept in chosen)
+        parts = [Part(student, kept, (place, len(chosen))) for place, kept in enumerate(chosen)]
+        return tuple(partial(self._one, part, memory, batch, 1 / len(chosen)) for part in parts)
 
     def drawn(self) -> tuple[float, ...]:
         """The candidates of a step, rising; torch's generator draws them."""
@@ -96,26 +100,30 @@ class Nested:
         return (*rising[:SMALLEST], *(others[number] for number in picked), rising[-1])
 
     def _one(
-        self, student: Net, memory: "Memory | None", batch: Batch, kept: float, share: float
+        self, part: "Part", memory: "Memory | None", batch: Batch, share: float
     ) -> dict[str, Float[Tensor, ""]]:
         """The losses of one candidate, weighed by its share of the step."""
         if memory is not None:
             memory.rewind()
-        terms = self.method.losses(cast(Net, Part(student, kept)), cast("Net | None", memory), batch)
+        terms = self.method.losses(cast(Net, part), cast("Net | None", memory), batch)
         return {name: share * value for name, value in terms.items()}
 
 
 class Part:
     """One candidate of a nested student, as methods see it."""
 
-    def __init__(self, whole: Net, kept: float) -> None:
-        self._whole, self._kept = whole, kept
+    def __init__(self, whole: Net, kept: float, turn: tuple[int, int] | None = None) -> None:
+        self._whole, self._kept, self._turn, self._asked = whole, kept, turn, 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
-        """Run the candidate, through whatever is wrapped around the whole."""
+        """Run the candidate, through whatever is wrapped around the whole; it is told whose turn it is."""
+        if self._turn is not None:
+            place, passes = self._turn
+            settings["turn"] = Turn(question=self._asked, place=place, passes=passes)
+            self._asked += 1
         return cast(Any, self._whole)(*args, kept=self._kept, **settings)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lmdistill.core.errors import ModelError
-from lmdistill.core.types import Outputs
+from lmdistill.core.types import Outputs, Turn
 from lmdistill.models.causal import AnyNetwork, LanguageNetwork
 from lmdistill.models.narrow import view
 from lmdistill.models.narrow_families import Widths
@@ -27,6 +27,10 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
         self.whole = whole
         # In a plain mapping, so that shared weights are not listed again for each candidate.
         self._views = {kept: view(whole, chosen) for kept, chosen in widths.items()}
+        words = SharedWords(whole.model.get_input_embeddings())
+        for candidate in self._views.values():
+            candidate.model.set_input_embeddings(words)
+        self._words = (words,)  # not registered here either
         for name in ("num_layers", "num_classes", "width", "labels", "vocabulary"):
             if hasattr(whole, name):
                 setattr(self, name, getattr(whole, name))
@@ -43,11 +47,21 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
             raise ModelError(f"no candidate keeps {kept:g}; there are {known}. Choose one of them.")
         return self._views[kept]
 
-    def forward(self, *inputs: Any, kept: float | None = None, **asked: Any) -> Any:
-        """Run a candidate, or the whole where none is named; arguments are theirs."""
+    def forward(self, *inputs: Any, kept: float | None = None, turn: Turn | None = None, **asked: Any) -> Any:
+        """Run a candidate, or the whole where none is named; other arguments are theirs.
+
+        Args:
+            *inputs: What is read.
+            kept: Which candidate.
+            turn: Where several candidates read the same batch, each with a backward pass of its own: which of
+                them this is. The gradient of the word embeddings, as large as their table, is then made once,
+                in the last of these backward passes.
+            **asked: What a network is asked.
+        """
         if kept is None:
             return self.whole(*inputs, **asked)
         chosen = self.part(kept)
+        self._words[0].turn = turn
         return _with_all(chosen(*inputs, **asked), self._unused(chosen))
 
     def train(self, mode: bool = True) -> "NestedNetwork[AnyNetwork]":
@@ -70,6 +84,55 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
             return []
         used = {id(parameter) for parameter in chosen.parameters()}
         return [p for p in self.whole.parameters() if p.requires_grad and id(p) not in used]
+
+
+class SharedWords(nn.Module):
+    """The word embeddings of all candidates; what a batch teaches them is gathered, and learned at once."""
+
+    def __init__(self, table: Any) -> None:
+        super().__init__()
+        self.table = table
+        self.turn: Turn | None = None
+        self.gathered: dict[int, Tensor] = {}
+
+    @property
+    def weight(self) -> Tensor:
+        """The table."""
+        found: Tensor = self.table.weight
+        return found
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """A row of the table for each id."""
+        if self.turn is None or torch.compiler.is_compiling() or type(self.table) is not nn.Embedding:
+            plain: Tensor = self.table(ids)
+            return plain
+        rows: Tensor = Gathered.apply(self.table.weight, ids, self, self.turn)  # type: ignore[no-untyped-call]
+        return rows
+
+
+class Gathered(torch.autograd.Function):
+    """A look-up whose backward pass only adds up what came back, until the last pass over the same ids."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, ids: Tensor, words: SharedWords, turn: Turn) -> Tensor:
+        """Rows of the table."""
+        ctx.save_for_backward(ids)
+        ctx.words, ctx.turn = words, turn
+        return nn.functional.embedding(ids, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None, None]:
+        """The gradient of the table in the last pass, nothing before."""
+        (ids,), (own,) = ctx.saved_tensors, gradients
+        words, turn = ctx.words, ctx.turn
+        so_far = own if turn.place == 0 else own + words.gathered.pop(turn.question)
+        if not turn.is_last:
+            words.gathered[turn.question] = so_far
+            return None, None, None, None
+        table = words.table
+        padding = -1 if table.padding_idx is None else table.padding_idx
+        whole = torch.ops.aten.embedding_dense_backward(so_far, ids, table.num_embeddings, padding, False)
+        return whole, None, None, None
 
 
 def _with_all(found: Outputs | Mapping[str, Tensor], unused: list[Tensor]) -> Outputs | Mapping[str, Tensor]:

@@ -7,7 +7,7 @@ from typing import Generic, Literal
 
 import torch
 
-from lmdistill.core.errors import ConfigError
+from lmdistill.core.errors import ConfigError, ModelError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.storage import read_json, write_json
 from lmdistill.core.types import Batch
@@ -77,6 +77,14 @@ class Slices(Generic[AnyNetwork]):
         found = Widths(heads=heads, neurons=neurons)
         require_fit(self.whole, found)
         return found
+
+    def exists(self, kept: float) -> bool:
+        """Whether so small a network would still have a head."""
+        try:
+            self.widths(kept)
+        except ModelError:
+            return False
+        return True
 
     def cut(self, kept: float, source: AnyNetwork | None = None) -> AnyNetwork:
         """A dense network of this size: of the whole, or of a larger slice of it that has learned since."""

@@ -194,7 +194,9 @@ def _minidisc(way: Way[AnyNetwork], plan: MiniDisc) -> Any:
     assert way.slices is not None
     whole = way.slices.whole
     for number in range(1, plan.assistants + 1):
-        kept = plan.candidates(way.keep, below=below)
+        kept = tuple(
+            one for one in plan.candidates(way.keep, below=below) if one >= way.keep or way.slices.exists(one)
+        )
         if number > 1 and not any(one > way.keep for one in kept):
             break  # nothing is left between the last assistant and the student
         joint = _joint(way, plan, number, whole=whole, teacher=teacher, kept=kept)
