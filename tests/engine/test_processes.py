@@ -12,7 +12,7 @@ from lmdistill.core.errors import LmdistillError
 from lmdistill.engine.processes import is_main, main_first, once, shared
 from lmdistill.methods import FineTune
 from tests.engine.corpus import course, feed
-from tests.engine.together import CASES, LANGUAGE_CASES, main
+from tests.engine.together import CASES, LANGUAGE_CASES, NESTED_CASES, main
 from tests.recipes.small import ROOT, environment, history, write_recipe
 
 LAUNCH = (
@@ -68,7 +68,10 @@ def found(tmp_path_factory):
     return folder, {name: json.loads((folder / f"{file}.json").read_text()) for name, file in names.items()}
 
 
-@pytest.mark.parametrize(("name", "accumulate"), CASES + LANGUAGE_CASES)
+@pytest.mark.parametrize(
+    ("name", "accumulate"),
+    CASES + LANGUAGE_CASES + [(f"nested-{name}", pieces) for name, pieces in NESTED_CASES],
+)
 def test_two_processes_give_the_curve_of_one(name, accumulate, found):
     one, two = (found[1][who]["curves"][f"{name}-{accumulate}"] for who in ("one", "main"))
     assert len(one["curve"]) == 8

@@ -12,14 +12,21 @@ import torch
 from lmdistill.core.errors import LmdistillError
 from lmdistill.engine.processes import is_main, main_first, once, shared, together
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS
+from lmdistill.methods.nested import Nested
+from lmdistill.models.narrow_families import Widths
+from lmdistill.models.nested import NestedNetwork
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.run import run_recipe
 from tests.engine.broken import Broken
 from tests.engine.corpus import Run, course
 from tests.engine.prose import language_run
+from tests.tiny import tiny
 
 CASES = [("kd", 1), ("kd", 2), ("pkd", 1), ("mixkd", 1), ("mixkd", 2)]
 """Methods, and the micro-batches in which each process works off its share."""
+
+NESTED_CASES = [("hidden_kd", 1), ("mixkd", 2)]
+"""The same for candidates that are parts of one another."""
 
 LANGUAGE_CASES = [("sft", 1), ("token_kd", 2), ("atkd", 1), ("atkd", 2)]
 """The same for language models."""
@@ -38,7 +45,29 @@ def curves(folder):
             "best": run.fitted.best_step,
             "weights": {name: float(value.double().norm()) for name, value in run.weights.items()},
         }
-    return found | language_curves(folder)
+    return found | language_curves(folder) | nested_curves(folder)
+
+
+def nested_curves(folder):
+    """The same for candidates in one another; no candidate has all weights, and the largest has lost a layer."""
+    teacher, found = tiny(layers=2, seed=1), {}
+    widths = {
+        0.5: Widths(heads=(0, 2), neurons=(16, 0)),
+        0.25: Widths(heads=(0, 1), neurons=(8, 0)),
+    }
+    for name, accumulate in NESTED_CASES:
+        training = course(accumulate=accumulate, checkpoint_every=3)
+        student = NestedNetwork(tiny(layers=2, seed=1), widths)
+        method = Nested(method=CLASSIFIER_METHODS[name](), kept=tuple(widths))
+        run = Run(method, folder / f"nested-{name}-{accumulate}", training, student=student, teacher=teacher)
+        found[f"nested-{name}-{accumulate}"] = {
+            "curve": run.curve,
+            "counts": [step.count for step in run.steps],
+            "scores": [],
+            "best": run.fitted.best_step,
+            "weights": {name: float(value.double().norm()) for name, value in run.weights.items()},
+        }
+    return found
 
 
 def language_curves(folder):

@@ -76,6 +76,23 @@ def test_where_processes_wait_for_it_every_weight_has_a_gradient(monkeypatch):
     assert lost.grad.abs().sum() == 0
 
 
+def test_weights_that_no_candidate_has_are_frozen():
+    network = tiny(layers=2, seed=1)
+    whole = NestedNetwork(sort_units(network, magnitude(network)), {0.1: EMPTY})
+    still = {name for name, weight in whole.whole.model.named_parameters() if not weight.requires_grad}
+    assert still == {
+        *(
+            f"bert.encoder.layer.0.attention.self.{part}.{kind}"
+            for part in ("query", "key", "value")
+            for kind in ("weight", "bias")
+        ),
+        "bert.encoder.layer.0.attention.output.dense.weight",
+        *(f"bert.encoder.layer.0.intermediate.dense.{kind}" for kind in ("weight", "bias")),
+        "bert.encoder.layer.0.output.dense.weight",
+    }
+    assert all(weight.requires_grad for weight in nested().parameters())
+
+
 def test_an_unknown_candidate_is_refused():
     with pytest.raises(ModelError, match=r"no candidate keeps 0\.3; there are 1, 0\.5, 0\.1"):
         nested()(make_batch().inputs, kept=0.3)

@@ -18,8 +18,8 @@ from lmdistill.models.network import Network
 class NestedNetwork(nn.Module, Generic[AnyNetwork]):
     """A network with sorted units, and candidates that are its first units, by the fraction they keep.
 
-    Its weights are those of the whole. A candidate is chosen in the call, so that whatever is wrapped around
-    this module sees every use of a weight.
+    Its weights are those of the whole; those that no candidate has are frozen. A candidate is chosen in the
+    call, so that whatever is wrapped around this module sees every use of a weight.
     """
 
     def __init__(self, whole: AnyNetwork, widths: Mapping[float, Widths]) -> None:
@@ -27,6 +27,9 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
         self.whole = whole
         # In a plain mapping, so that shared weights are not listed again for each candidate.
         self._views = {kept: view(whole, chosen) for kept, chosen in widths.items()}
+        used = {id(weight) for candidate in self._views.values() for weight in candidate.parameters()}
+        for weight in whole.parameters():
+            weight.requires_grad_(id(weight) in used)  # what no candidate has would only decay
         words = SharedWords(whole.model.get_input_embeddings())
         for candidate in self._views.values():
             candidate.model.set_input_embeddings(words)
