@@ -12,12 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import SafetensorError
+from transformers import MPNetConfig, MPNetForSequenceClassification
 
 import lmdistill as ld
 from lmdistill.core import storage
 from lmdistill.core.errors import MismatchError
 from lmdistill.data.sources import load_task
-from tests.cli.workshop import RECIPE, files_in, texts, write_csv, write_recipe
+from lmdistill.export.hugging_face import save
+from lmdistill.models.network import Network
+from lmdistill.models.quiet import quiet
+from tests.cli.workshop import LABELS, RECIPE, files_in, texts, trained, write_csv, write_recipe
+from tests.tiny import tiny
 
 GOOD = "text,label\nfine film,mid\nbad plot,neg\ngood cast,pos\n"
 DISTILL = ("distill", "recipe.yaml", "--out", "runs/x")
@@ -136,6 +141,23 @@ RECIPES = [
     Case("a method file without the class", r"mine\.py has no dataclass 'Mine'", ("method.name=mine.py:Mine",), {"mine.py": "x = 1"}),
 ]  # fmt: skip
 
+MINIDISC = "schedule={name: minidisc}"
+PRUNED = [
+    Case("keep above one", r"^student\.keep must be in \(0, 1\], got 1\.5\. 0\.1 keeps a tenth", ("student.keep=1.5",)),
+    Case("keep of nothing", r"^student\.keep must be in \(0, 1\], got 0\.", ("student.keep=0",)),
+    Case("keep that is no number", r"^student\.keep must be a valid number.*got 'last'", ("student.keep=last",)),
+    Case("a target above the largest assistant", r"^the target keeps 0\.6 and the grid up to 0\.5 has 0\.5, 0\.4", ("student.keep=0.6", MINIDISC)),
+    Case("a target above the assistant of a path", r"^schedule\.kept is 0\.4 and the student keeps 0\.5; each must be smaller", ("student.keep=0.5", "schedule={name: path, kept: [0.4]}")),
+    Case("a grid without the target", r"^the target keeps 0\.12 and the grid .* Add 0\.12 to schedule\.grid", ("student.keep=0.12", MINIDISC)),
+    Case("a fraction of the grid out of range", r"^a fraction of the grid must be in \(0, 1\], got 5", ("student.keep=0.1", "schedule={name: minidisc, grid: [5, 0.1]}")),
+    Case("lambda below zero", r"^schedule\.lam must be >= 0, got -0\.1", ("student.keep=0.1", "schedule={name: minidisc, lam: -0.1}")),
+    Case("a schedule for a student that is not pruned", r"^the (target|student) keeps 1 and", (MINIDISC,)),
+    Case("unknown schedule", r"^no schedule is called 'minidisk'\. Did you mean 'minidisc'\?", ("schedule={name: minidisk}",)),
+    Case("assistants deeper than the teacher", r"^schedule\.layers begins with 9 and the teacher has 3 layers", ("student.layers=1", "schedule={name: path, layers: [9]}")),
+    Case("a student as deep as its assistant", r"^schedule\.layers ends with 2 and student\.layers is 2", ("student.layers=2", "schedule={name: path, layers: [2]}")),
+    Case("a slice without a head", r"^no layer of .* would keep a head, so no token would see another\. Keep at least 1 of", ("student.layers=all", "student.keep=0.02")),
+]  # fmt: skip
+
 COMMANDS = [
     Case("no such command", r"^No such command 'distil'.* See lmdistill --help\.$", command=("distil", "recipe.yaml")),
     Case("no recipe", r"^Missing argument 'recipe'\. See lmdistill distill --help\.$", command=("distill",)),
@@ -174,7 +196,7 @@ def refused(said, match):
     return message
 
 
-@pytest.mark.parametrize("case", [*DATA, *MODELS, *RECIPES, *COMMANDS], ids=lambda case: case.what)
+@pytest.mark.parametrize("case", [*DATA, *MODELS, *RECIPES, *PRUNED, *COMMANDS], ids=lambda case: case.what)
 def test_a_mistake_is_one_line_and_leaves_nothing_behind(case, place, lmdistill):
     for name, text in case.files.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -183,6 +205,45 @@ def test_a_mistake_is_one_line_and_leaves_nothing_behind(case, place, lmdistill)
     said = lmdistill(*case.command, *(word for change in case.sets for word in ("--set", change)))
     refused(said, case.match)
     assert files_in(place) == before
+
+
+def test_a_family_whose_heads_are_not_known_is_refused(place, lmdistill):
+    config = MPNetConfig(
+        vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=70, id2label=dict(enumerate(LABELS)),
+        label2id={name: number for number, name in enumerate(LABELS)},
+    )  # fmt: skip
+    knowing = trained(
+        LABELS, network=Network(MPNetForSequenceClassification(config), tiny().tokenizer, source="x")
+    )
+    with quiet():
+        save(knowing, place / "other")
+    said = lmdistill(
+        *DISTILL, "--set", "teacher.model=other", "--set", "student.layers=all", "--set", "student.keep=0.5"
+    )
+    refused(
+        said,
+        r"^the heads and neurons of mpnet models are not known; known families: bert, .* Add an entry to FAMILIES",
+    )
+    assert not Path("runs").exists()
+
+
+def test_a_teacher_at_the_majority_class_is_refused(place, lmdistill):
+    save(tiny(layers=2, seed=5, labels=LABELS), place / "ignorant")
+    said = lmdistill(
+        *DISTILL,
+        "--set",
+        "teacher.model=ignorant",
+        "--set",
+        "student.layers=all",
+        "--set",
+        "student.keep=0.5",
+    )
+    refused(
+        said,
+        r"^the teacher ignorant is at or below the majority class on the dev set of own, .* Fine-tune it first",
+    )
+    assert not Path("runs").exists()
 
 
 def without(folder, name, copy):

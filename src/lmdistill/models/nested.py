@@ -24,9 +24,9 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
 
     def __init__(self, whole: AnyNetwork, widths: Mapping[float, Widths]) -> None:
         super().__init__()
-        self.whole = whole
+        self.whole: AnyNetwork = whole
         # In a plain mapping, so that shared weights are not listed again for each candidate.
-        self._views = {kept: view(whole, chosen) for kept, chosen in widths.items()}
+        self._views: dict[float, AnyNetwork] = {kept: view(whole, chosen) for kept, chosen in widths.items()}
         used = {id(weight) for candidate in self._views.values() for weight in candidate.parameters()}
         for weight in whole.parameters():
             weight.requires_grad_(id(weight) in used)  # what no candidate has would only decay
@@ -76,9 +76,9 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "NestedNetwork[AnyNetwork]":
         """Move the whole and, with it, what the candidates hold beside weights."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for candidate in self._views.values():
-            candidate._apply(fn, recurse)
+            candidate._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def _unused(self, chosen: Network | LanguageNetwork) -> list[Tensor]:

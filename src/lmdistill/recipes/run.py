@@ -15,6 +15,7 @@ from lmdistill.recipes.material import require_fit
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
 from lmdistill.recipes.schedule.classifiers import on_schedule
+from lmdistill.recipes.schedule.stages import require_way
 from lmdistill.recipes.schema import Recipe
 from lmdistill.recipes.stage import Stage, run_stage
 from lmdistill.recipes.student import make_student
@@ -78,6 +79,13 @@ def _rehearse(recipe: Recipe, task: Task, ready: Ready) -> None:
     """Refuse what cannot be distilled with a teacher of this shape, before it is fine-tuned for hours."""
     student = make_student(recipe, ready, task, seed=recipe.seeds[0])
     require_fit(task, student, ready.network, max_length=recipe.data.max_length)
+    require_way(
+        recipe.schedule,
+        student,
+        ready.network.num_layers,
+        keep=recipe.student.keep,
+        pruning=recipe.student.pruning,
+    )
     for method in recipe.methods.values():
         method.check(student, ready.network)
 

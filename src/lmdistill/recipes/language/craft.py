@@ -16,7 +16,8 @@ from lmdistill.models.causal_load import load_causal
 from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
 from lmdistill.recipes.schedule.craft import Craft
 from lmdistill.recipes.schedule.pruning import Pruning, sliced
-from lmdistill.recipes.schedule.way import Way, follow
+from lmdistill.recipes.schedule.stages import follow
+from lmdistill.recipes.schedule.way import Way
 from lmdistill.report.record import Record
 from lmdistill.schedules.plans import Schedule
 

@@ -31,6 +31,7 @@ from lmdistill.recipes.language.assignment import assignment_of
 from lmdistill.recipes.language.passages import Pages, cut_pages
 from lmdistill.recipes.language.schema import LanguageRecipe, Shape
 from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
+from lmdistill.recipes.schedule.stages import require_way
 
 log = logging.getLogger("lmdistill")
 
@@ -113,6 +114,8 @@ def make_teacher(bench: Bench) -> tuple[LanguageNetwork, Path | None]:
             trust_remote_code=settings.trust_remote_code,
         )
     student = cut_student(bench, network, seed=bench.recipe.seeds[0])
+    chosen = bench.recipe.student
+    require_way(bench.recipe.schedule, student, network.num_layers, keep=chosen.keep, pruning=chosen.pruning)
     for method in bench.recipe.methods.values():
         method.check(cast(Net, student), cast(Net, network))
     if settings.model is None or settings.tune:

@@ -16,7 +16,8 @@ from lmdistill.recipes.material import Material, prepare
 from lmdistill.recipes.proof import LATENCY_RUNS, typical
 from lmdistill.recipes.schedule.craft import Craft
 from lmdistill.recipes.schedule.pruning import Pruning, sliced
-from lmdistill.recipes.schedule.way import Way, follow
+from lmdistill.recipes.schedule.stages import follow
+from lmdistill.recipes.schedule.way import Way
 from lmdistill.recipes.stage import Stage, run_stage
 from lmdistill.report.record import Record
 from lmdistill.schedules.plans import Schedule

@@ -16,7 +16,7 @@ from lmdistill.models import describe
 from lmdistill.models.causal import AnyNetwork
 from lmdistill.models.importance import Importance, activation, importance, magnitude
 from lmdistill.models.narrow import densify, sort_units
-from lmdistill.models.narrow_families import Widths, require_fit
+from lmdistill.models.narrow_families import Widths, require_fit, widths_of
 from lmdistill.schedules.sparsity import Ranking
 
 
@@ -89,6 +89,17 @@ class Slices(Generic[AnyNetwork]):
     def cut(self, kept: float, source: AnyNetwork | None = None) -> AnyNetwork:
         """A dense network of this size: of the whole, or of a larger slice of it that has learned since."""
         return densify(self.whole if source is None else source, self.widths(kept))
+
+
+def require_prunable(network: AnyNetwork, pruning: Pruning, keep: float) -> None:
+    """What can be known of a student's widths before importance is measured, and before a teacher is trained.
+
+    Raises:
+        ModelError: If the heads and neurons of this family are not known, or no head would be left.
+    """
+    has = widths_of(network)
+    heads = Ranking(scope=pruning.scope).counts([[0.0] * count for count in has.heads], keep)
+    require_fit(network, Widths(heads=heads, neurons=has.neurons))
 
 
 def sliced(
