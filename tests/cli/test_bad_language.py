@@ -91,6 +91,11 @@ CASES = {
         ["texts.template='{promt}'"],
         "no column is called 'promt'. Did you mean 'prompt'?",
     ),
+    "a layout that does not exist": (["texts.layout=prose"], "no choice for texts.layout is called 'prose'"),
+    "a completion that is no column": (
+        ["texts.completion=complet"],
+        "no column of rows.jsonl is called 'complet'. Did you mean 'completion'?",
+    ),
     "a file that is not there": (["texts.source=nowhere.jsonl"], "nowhere.jsonl"),
 }
 
@@ -113,6 +118,35 @@ def test_a_setting_of_generate_leaves_nothing_behind(place, capsys):
     assert not [*place.glob("out.jsonl*")]
 
 
+@pytest.mark.parametrize(
+    ("command", "settings", "setting"),
+    [
+        (("generate", "teacher", "odd.jsonl", "--out", "out.jsonl"), (), "set --template to one like '{column}'"),
+        (("distill", "recipe.yaml", "--out", "run"), ["writing.prompts=odd.jsonl", "writing.rows=1"],
+         "set texts.template to one like '{column}'"),
+    ],
+)  # fmt: skip
+def test_a_wording_that_is_missing_is_called_what_it_is_called_there(
+    place, capsys, command, settings, setting
+):
+    write([{"words": "good film"}], "odd.jsonl")
+    assert setting in said(capsys, *settings, command=command)
+    assert not [*place.glob("out.jsonl*")]
+    assert not (place / "run").exists()
+
+
+def test_a_template_for_chats_is_refused_by_the_name_it_was_given(place, capsys):
+    write([{"messages": [{"role": "user", "content": "good"}]}], "chats.jsonl")
+    command = ("generate", "teacher", "chats.jsonl", "--out", "out.jsonl", "--template", "{messages}")
+    assert "Leave --template out." in said(capsys, command=command)
+
+
+def test_a_bare_model_is_told_which_texts_are_missing(place, capsys):
+    line = said(capsys, command=("evaluate", "teacher"))
+    assert "Add --set texts.source=" in line
+    assert "encoder" not in line
+
+
 ROWS = {
     "broken JSON": (['{"prompt": "a", "completion": "b"}', '{"prompt"'], "line 2: not JSON"),
     "an unknown role": (
@@ -127,6 +161,10 @@ ROWS = {
     "all prompts longer than the limit": (
         [{"prompt": " ".join([WORDS[5 + i]] * 30), "completion": "a"} for i in range(9)],
         "whose prompt alone has 24 tokens or more",
+    ),
+    "a picture in a chat": (
+        [{"messages": [{"role": "user", "content": [{"type": "image", "image": "a"}]}]}],
+        "rows.jsonl, line 1, message 1: the content is 'image' where text is needed",
     ),
     "columns of no layout": ([{"left": "a", "right": "b"}], "do not make"),
     "no rows": ([], "rows.jsonl"),

@@ -31,6 +31,13 @@ def test_messages_end_with_the_last_answer_whether_list_or_json():
     assert messages_of([USER], "a", answered=False) == [USER]
 
 
+def test_a_list_of_texts_is_read_as_the_texts_joined():
+    parts = [{"type": "text", "text": "hel"}, {"type": "text", "text": "lo you", "image_url": None}]
+    chat = [{**USER, "content": [{"type": "text", "text": "hi"}]}, {**ANSWER, "content": parts}]
+    assert messages_of(chat, "a") == messages_of(json.dumps(chat), "a") == [USER, ANSWER]
+    assert chat[1]["content"] == parts
+
+
 def test_the_question_is_what_the_user_asked_last():
     assert question_of([USER, ANSWER, {**USER, "content": "why"}, ANSWER]) == "why"
     assert question_of([ANSWER]) == ""
@@ -48,6 +55,18 @@ def test_the_question_is_what_the_user_asked_last():
         (["hi"], "message 1: a message has a role and a content"),
         ([USER, {"role": "assistant"}], "message 2: a message has a role and a content"),
         ([USER, {"role": "assistant", "content": None}], "message 2: the content is NoneType"),
+        ([USER, {"role": "assistant", "content": []}], "message 2: the content is list where text"),
+        ([{**USER, "content": {"type": "text", "text": "a"}}], "message 1: the content is dict where text"),
+        ([{**USER, "content": [{"type": "text"}]}], "message 1: the content is dict where text"),
+        ([{**USER, "content": ["a"]}], "message 1: the content is str where text"),
+        (
+            [{**USER, "content": [{"type": "audio", "text": "a"}]}],
+            "message 1: the content is 'audio' where text",
+        ),
+        (
+            [{**USER, "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": "b"}]}],
+            "message 1: the content is 'image_url' where text is needed",
+        ),
     ],
 )
 def test_what_is_no_chat_is_refused_with_its_place(value, said):

@@ -8,7 +8,13 @@ import pytest
 from datasets import Dataset
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.contamination import normalized, questions_in, without_overlap
+from lmdistill.data.contamination import (
+    normalized,
+    questions_in,
+    questions_of,
+    without_copies,
+    without_overlap,
+)
 from lmdistill.data.conversations import load_conversations
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "instruct"
@@ -71,6 +77,23 @@ def test_rows_that_overlap_are_dropped_and_counted():
     assert without_overlap(rows, {})[1].dropped == 0
     with pytest.raises(DataError, match="all 1 training rows"):
         without_overlap(rows.select([1]), {"one": {"c"}})
+
+
+def test_questions_of_rows_are_those_of_their_file():
+    rows = Dataset.from_dict({"question": ["Why?", " why", "WHO", "", "?"]})
+    assert questions_of(rows) == {"why", "who"}
+
+
+def test_copies_are_told_word_for_word():
+    rows = Dataset.from_dict({"completion": ["a b", "A b", "a b ", "?", "c"]})
+    kept, notes = without_copies(rows, Dataset.from_dict({"completion": ["a b", "?", "d"]}))
+    assert kept["completion"][:] == ["A b", "a b ", "c"]
+    assert notes == ("dropped 2 of 5 training rows that also stand in the dev rows",)
+    same, none = without_copies(rows, Dataset.from_dict({"completion": ["d"]}))
+    assert same is rows
+    assert none == ()
+    with pytest.raises(DataError, match="all 5 training rows also stand in the 5 dev rows"):
+        without_copies(rows, rows)
 
 
 def _instructions(name: str) -> list[str]:

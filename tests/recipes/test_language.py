@@ -323,9 +323,9 @@ def test_evaluate_gives_the_records_numbers(place, monkeypatch):
     monkeypatch.chdir(place)
     folder = Path("runs/all/GKD-seed0")
     assert is_writer(folder)
-    passages, metrics = evaluate_language(folder)
-    assert passages == 6
-    assert metrics["nats"] == pytest.approx(read_record(folder).metrics["dev"]["nats"], rel=1e-6)
+    found = evaluate_language(folder)
+    assert found.passages == 6
+    assert found.metrics["nats"] == pytest.approx(read_record(folder).metrics["dev"]["nats"], rel=1e-6)
     with pytest.raises(ConfigError, match="training has no effect on a finished language model"):
         evaluate_language(folder, ["training.epochs=3"])
 

@@ -24,6 +24,7 @@ def messages_of(value: Any, place: str, *, answered: bool = True) -> list[Messag
 
     Raises:
         DataError: No such list, an unknown role, content that is no text, or no message of the assistant.
+            A list of texts as content is read as the texts joined.
     """
     if isinstance(value, str):
         try:
@@ -63,10 +64,27 @@ def _message(value: Any, place: str) -> Message:
         raise DataError(
             f"{place}: the role {value['role']!r} is unknown; known: {', '.join(ROLES)}. Rename it."
         )
-    if not isinstance(value["content"], str):
-        kind = type(value["content"]).__name__
-        raise DataError(f"{place}: the content is {kind} where text is needed. Mend or remove the row.")
-    return {key: part for key, part in value.items() if part is not None}
+    whole = {**value, "content": _text(value["content"], place)}
+    return {key: part for key, part in whole.items() if part is not None}
+
+
+def _text(content: Any, place: str) -> str:
+    """The content of a message; a list of texts is joined."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and content and all(map(_is_text, content)):
+        return "".join(part["text"] for part in content)
+    odd = content
+    if isinstance(content, list) and content:
+        odd = next(part for part in content if not _is_text(part))
+    other = odd.get("type", "text") if isinstance(odd, dict) else "text"
+    kind = type(odd).__name__ if other == "text" else repr(other)
+    raise DataError(f"{place}: the content is {kind} where text is needed. Mend or remove the row.")
+
+
+def _is_text(part: Any) -> bool:
+    """Whether a part of a content is text, as `{"type": "text", "text": "..."}` is."""
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
 def question_of(messages: Sequence[Message]) -> str:

@@ -1,4 +1,4 @@
-"""Contamination: training rows whose question also stands in an evaluation file."""
+"""Contamination: training rows whose question, or whose text, also stands in rows for evaluation."""
 
 import re
 import unicodedata
@@ -92,6 +92,14 @@ def _questions(path: Path) -> Iterator[str]:
             yield row.fields.get(column, "")
 
 
+def questions_of(rows: Dataset) -> set[str]:
+    """The different questions of rows with a column `question`, normalized."""
+    found: set[str] = set()
+    for batch in rows.select_columns("question").with_format(None).iter(batch_size=10_000):
+        found.update(map(normalized, batch["question"]))
+    return found - {""}
+
+
 def without_overlap(rows: Dataset, evaluation: Mapping[str, set[str]]) -> tuple[Dataset, Overlap]:
     """The rows whose question stands in no evaluation file.
 
@@ -123,3 +131,27 @@ def without_overlap(rows: Dataset, evaluation: Mapping[str, set[str]]) -> tuple[
             f"all {number} training rows also stand in {' or '.join(evaluation)}. Train on other data."
         )
     return (rows.select(keep) if overlap.dropped else rows), overlap
+
+
+def without_copies(rows: Dataset, dev: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+    """The plain texts that do not stand among the dev rows word for word, and a note on the others.
+
+    Args:
+        rows: Training rows with a column `completion`.
+        dev: Dev rows likewise.
+
+    Raises:
+        DataError: No row is left.
+    """
+    texts = set(dev["completion"][:])
+    keep = [number for number, text in enumerate(rows["completion"]) if text not in texts]
+    if not keep:
+        raise DataError(
+            f"all {rows.num_rows} training rows also stand in the {dev.num_rows} dev rows. Train on other "
+            "data, or set texts.dev to another file."
+        )
+    dropped = rows.num_rows - len(keep)
+    if not dropped:
+        return rows, ()
+    note = f"dropped {dropped} of {rows.num_rows} training rows that also stand in the dev rows"
+    return rows.select(keep), (note,)

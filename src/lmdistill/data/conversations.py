@@ -41,7 +41,8 @@ class Conversations:
 
     Every split has the columns prompt (str, "" for plain text), completion (str), question (str, what an
     evaluation file would hold), messages (str, JSON of a chat up to its last answer, "" elsewhere) and index
-    (int64, row number in the source from 0).
+    (int64, row number in the source from 0). Where the source tells which completions were cut, as files of
+    `lmdistill generate` do, there is `unended` too (bool).
     """
 
     splits: Mapping[str, Dataset] = field(repr=False)
@@ -143,7 +144,7 @@ def load_conversations(
     """
     tables, notes = _tables(name_or_path, separator)
     if isinstance(dev, str | Path):
-        tables["dev"] = _file_rows(Path(dev), separator)
+        tables["dev"] = _file_rows(Path(dev), separator if prose.holds_prose(Path(dev)) else None)
         notes += (f"dev rows from {dev}",)
     named = partial(form_of, layout=layout, template=template, completion=completion)
     form, said = named(tables["train"])
@@ -173,15 +174,16 @@ def build(rows: Rows, form: Form) -> tuple[Dataset, tuple[str, ...]]:
 
     Returns:
         The examples as `Conversations` describes them, and notes on those without a completion, which are
-        dropped.
+        dropped, and on those that were cut.
 
     Raises:
         DataError: A row that cannot be used (with its place), or none that can.
     """
+    features = Features({**FEATURES, "unended": Value("bool")}) if form.ended else FEATURES
     with quiet_unless_terminal():
         try:
             table = Dataset.from_generator(
-                partial(_examples, rows, form), features=FEATURES, fingerprint=fingerprint(rows.key, form.key)
+                partial(_examples, rows, form), features=features, fingerprint=fingerprint(rows.key, form.key)
             )
         except DatasetGenerationError as error:
             raise unwrapped(error) from error
@@ -191,11 +193,16 @@ def build(rows: Rows, form: Form) -> tuple[Dataset, tuple[str, ...]]:
     if flaws.all():
         raise DataError(
             f"{rows.name}: the completion ({form.completion!r}) is empty in all {len(flaws)} rows. Fill it "
-            "in, or name another column with completion=."
+            "in, or set texts.completion to another column."
         )
     kept = table.select(np.flatnonzero(~flaws)) if flaws.any() else table
-    note = f"{rows.name}: dropped {int(flaws.sum())} of {len(flaws)} rows with an empty completion"
-    return kept.remove_columns("flaw"), (note,) if flaws.any() else ()
+    cut = sum(kept["unended"][:]) if form.ended else 0
+    said = (
+        (flaws.any(), f"dropped {int(flaws.sum())} of {len(flaws)} rows with an empty completion"),
+        (cut, f"{cut} of {kept.num_rows} completions were cut ('ended' is false): no end token"),
+    )
+    notes = tuple(f"{rows.name}: {note}" for true, note in said if true)
+    return kept.remove_columns("flaw"), notes
 
 
 def _examples(rows: Rows, form: Form) -> Iterator[dict[str, Any]]:
@@ -224,7 +231,7 @@ def set_aside(rows: Dataset, size: int | float | None = None, *, seed: int = 0) 
     if count >= rows.num_rows:
         raise DataError(
             f"{count} rows are to be held out for dev and there are {rows.num_rows}, so none is left to "
-            "train on. Hold out fewer, or give a dev file."
+            "train on. Lower texts.dev_rows, or set texts.dev to a file."
         )
     order = generator(seed, "dev").permutation(rows.num_rows)
     return rows.select(np.sort(order[count:])), rows.select(np.sort(order[:count]))
@@ -238,7 +245,8 @@ def _tables(name_or_path: str | Path, separator: str | None) -> tuple[dict[str, 
     if path.is_file() or not (path.is_dir() or _is_hub_name(name)):
         return {"train": _file_rows(path, separator)}, ()
     repository, _, config = (name, "", "") if path.is_dir() else name.partition(":")
-    found = {str(split): table for split, table in fetch(repository, config or None).items()}
+    instead = "set texts.source to a folder with its files"
+    found = {str(s): table for s, table in fetch(repository, config or None, instead=instead).items()}
     if "train" not in found:
         raise DataError(f"{name} has no split 'train'; it has: {', '.join(found)}. Save its rows to a file.")
     dev = next((split for split in DEV_NAMES if split in found), None)
@@ -261,7 +269,7 @@ def _file_rows(path: Path, separator: str | None) -> Rows:
     if separator is not None:
         raise ConfigError(
             f"{path}: a separator stands between the texts of a text file ({', '.join(prose.SUFFIXES)}), "
-            "and this is none. Leave it out."
+            "and this is none. Leave texts.separator out."
         )
     return open_records(path)
 

@@ -20,8 +20,13 @@ GLUE = "nyu-mll/glue"
 DEV_NAMES = ("dev", "validation", "valid", "val", "eval")
 
 
-def fetch(name: str, config: str | None) -> DatasetDict:
+def fetch(name: str, config: str | None, *, instead: str = "give data=FOLDER with its files") -> DatasetDict:
     """All splits of a data set of the hub, or of a folder that `datasets` reads.
+
+    Args:
+        name: Repository or folder.
+        config: Its configuration; None for the only one.
+        instead: What helps without network, for messages.
 
     Raises:
         DataError: It cannot be had, with what to do.
@@ -35,8 +40,8 @@ def fetch(name: str, config: str | None) -> DatasetDict:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         where = f"{name}:{config}" if config else name
         raise DataError(
-            f"the data set {where} cannot be loaded ({said}). Without network, give data=FOLDER with its "
-            "files, or set HF_HOME to a cache that holds it; else check the name."
+            f"the data set {where} cannot be loaded ({said}). Without network, {instead}, "
+            "or set HF_HOME to a cache that holds it; else check the name."
         ) from error
 
 

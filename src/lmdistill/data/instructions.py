@@ -3,8 +3,8 @@
 import json
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.core.fingerprint import fingerprint
@@ -21,6 +21,8 @@ FORMAT = 1  # count up when examples are made differently, so that no old cache 
 COMPLETIONS = ("completion", "response", "output", "answer")
 PROMPTS = ("prompt", "question")
 TEXTS = ("text", "story", "sentence", "content", "document")
+ENDED = "ended"
+"""Column that tells of `completion`, or of a last answer, whether its writer came to an end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +44,21 @@ class Form:
     optional: tuple[str, ...] = ()
     """Columns that a row may lack; they are read as empty."""
 
+    ended: bool = False
+    """Whether the column `ENDED` tells which completions were cut before their end."""
+
     @property
     def key(self) -> str:
         """Fingerprint of everything that changes the examples."""
+        more = [ENDED] if self.ended else []
         return fingerprint(
-            FORMAT, self.layout, self.pieces, self.completion, self.question, list(self.optional)
+            FORMAT, self.layout, self.pieces, self.completion, self.question, list(self.optional), *more
         )
 
-    def example(self, row: Row, place: str) -> dict[str, str]:
+    def example(self, row: Row, place: str) -> dict[str, Any]:
         """Prompt, completion, question and messages (JSON; "" outside chats) of one row.
+
+        With `ended` also `unended`: whether `ENDED` is false.
 
         Raises:
             DataError: A column is missing, or a chat cannot be used.
@@ -60,6 +68,7 @@ class Form:
         if missing:
             have = ", ".join(row.fields) or "none"
             raise DataError(f"{place}: the row has no {missing[0]!r}; it has: {have}. Mend or remove it.")
+        cut = {"unended": row.fields.get(ENDED, "").lower() == "false"} if self.ended else {}
         if self.layout == "messages":
             value = (row.values or row.fields)[self.completion]
             messages = messages_of(value, place)
@@ -68,12 +77,14 @@ class Form:
                 "completion": messages[-1]["content"],
                 "question": question_of(messages),
                 "messages": json.dumps(messages, ensure_ascii=False),
+                **cut,
             }
         return {
             "prompt": filled(self.pieces, row.fields),
             "completion": row.fields[self.completion],
             "question": row.fields[self.question],
             "messages": "",
+            **cut,
         }
 
 
@@ -142,13 +153,14 @@ def form_of(
     if layout is not None and layout not in get_args(Layout):
         raise UnknownNameError("layout", layout, get_args(Layout))
     if completion is not None and completion not in columns:
-        raise UnknownNameError("column", completion, columns)
+        raise UnknownNameError(f"column of {rows.name}", completion, columns)
     answer = completion or _first(columns, COMPLETIONS)
     chosen = layout or _layout(columns, answer, template)
     if template is not None and chosen in ("messages", "text"):
         raise ConfigError(
             f"{rows.name}: a template words the prompt of a row, and its rows are {chosen} (columns: "
-            f"{', '.join(columns)}). Leave the template out, or name the layout and the completion."
+            f"{', '.join(columns)}). Leave texts.template out, or set "
+            "texts.layout and texts.completion."
         )
     if chosen == "text" and completion is not None:
         form: Form | None = Form(layout="text", completion=completion, question=completion)
@@ -160,8 +172,10 @@ def form_of(
         )
         raise DataError(
             f"{rows.name}: the columns ({', '.join(columns)}) do not make {wanted}"
-            f"{'' if layout else ', or text'}. Name template= and completion=, or rename the columns."
+            f"{'' if layout else ', or text'}. Set texts.template and texts.completion, or rename columns."
         )
+    own = form.layout == "messages" or form.completion == COMPLETIONS[0]
+    form = replace(form, ended=own and ENDED in columns)
     return form, _notes(form, said=layout is not None and completion is not None)
 
 

@@ -42,7 +42,7 @@ def batch_of(passages: Sequence[tuple[list[int], int]], padding: int) -> Batch:
     if not scored.any():
         raise DataError(
             f"none of the {len(passages)} rows of a batch has a token to predict: their prompts fill them. "
-            "Raise max_length or drop such rows."
+            "Raise texts.max_length or drop such rows."
         )
     read = label < lengths
     return Batch(

@@ -21,7 +21,11 @@ def open_prompts(path: Path) -> Rows:
 
 
 def prompt_ids(
-    rows: Rows, tokenizer: PreTrainedTokenizerBase, *, template: str | None = None
+    rows: Rows,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    template: str | None = None,
+    setting: str = "--template",
 ) -> Iterator[tuple[Row, list[int]]]:
     """Each row with the token ids that a model goes on from.
 
@@ -30,6 +34,7 @@ def prompt_ids(
             the columns `PROMPTS` or `TEXTS`, taken as it is. Answers need not be there and are not read.
         tokenizer: Of the model.
         template: Wording of the prompt with {column} fields instead.
+        setting: Where the user says the template, for messages.
 
     Raises:
         DataError: None of these columns is there, or a row is empty.
@@ -45,9 +50,9 @@ def prompt_ids(
         return
     if "messages" in columns:
         raise ConfigError(
-            f"{rows.name} holds chats, which the model's own template words. Leave template out."
+            f"{rows.name} holds chats, which the model's own template words. Leave {setting} out."
         )
-    pieces = pieces_of(template or _template(rows.name, columns), (*columns, "input"))
+    pieces = pieces_of(template or _template(rows.name, columns, setting), (*columns, "input"))
     begin = begin_of(tokenizer)
     for row in rows.read():
         text = filled(pieces, row.fields)
@@ -73,7 +78,7 @@ def asked_in(row: Row, place: str) -> list[Message]:
     return asked
 
 
-def _template(name: str, columns: Sequence[str]) -> str:
+def _template(name: str, columns: Sequence[str], setting: str) -> str:
     """The wording that fits the columns."""
     if "instruction" in columns:
         return ALPACA
@@ -81,6 +86,6 @@ def _template(name: str, columns: Sequence[str]) -> str:
     if found is None:
         raise DataError(
             f"{name}: it is not clear which column holds the prompts; the columns are: {', '.join(columns)}. "
-            "Call it prompt, or give a template like '{column}'."
+            f"Call it prompt, or set {setting} to one like '{{column}}'."
         )
     return f"{{{found}}}"

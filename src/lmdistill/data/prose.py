@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.fingerprint import file_fingerprint, fingerprint
+from lmdistill.data.formats import suffix_of
 from lmdistill.data.rows import Row, Rows
 from lmdistill.data.text_file import open_text, require_file
 
@@ -32,14 +33,13 @@ def prose_rows(path: Path, separator: str | None = None) -> Rows:
     """
     require_file(path)
     if separator == "":
-        raise ConfigError(r'the separator of texts is empty. Give one such as "<|endoftext|>", or "\n".')
+        raise ConfigError(r'texts.separator is empty. Set it to one such as "<|endoftext|>", or "\n".')
     said = "" if separator else " (inferred)"
     chosen = separator or _inferred(path)
     count, cut = _counted(path, chosen)
     if not count and chosen != "\n":
-        raise DataError(
-            f"{path}: {chosen!r} ends no text in it. Name what separates the texts with separator=."
-        )
+        mend = "Set texts.separator to what does" if separator else "Put texts before it"
+        raise DataError(f"{path}: {chosen!r} ends no text in it. {mend}, or name another file.")
     how = "one text a line" if chosen == "\n" else f"texts end with {chosen!r}"
     notes = [f"{count} texts, {how}{said}"]
     notes += [f"the last text is not ended by {chosen!r}: taken for cut and dropped"] if cut else []
@@ -49,6 +49,11 @@ def prose_rows(path: Path, separator: str | None = None) -> Rows:
 
     key = fingerprint("prose", file_fingerprint(path), chosen)
     return Rows(name=str(path), unit="row", fieldnames=("text",), key=key, read=read, notes=tuple(notes))
+
+
+def holds_prose(path: Path) -> bool:
+    """Whether a path is that of a text file, or a folder that holds one."""
+    return any(suffix_of(one) in SUFFIXES for one in (path.iterdir() if path.is_dir() else (path,)))
 
 
 def _inferred(path: Path) -> str:

@@ -200,7 +200,7 @@ def encode_passages(
     if packing and (chats or _any_text(rows, "prompt")):
         raise ConfigError(
             "packing joins plain texts, and these rows have prompts, which must not be scored. "
-            "Set packing to false."
+            "Set texts.packing to false."
         )
     template = tokenizer.chat_template if chats else None
     key = fingerprint(FORMAT, rows._fingerprint, tokenizer_fingerprint(tokenizer), begin, end, template)
@@ -232,7 +232,7 @@ def _kept(table: Dataset, max_length: int) -> Passages:
     facts = Facts(total=len(fates), cut=counts[CUT], long_prompts=counts[LONG], unscored=counts[UNSCORED])
     if facts.dropped == facts.total:
         why = "; ".join(facts.notes(max_length)) or "there are none"
-        raise DataError(f"no row is left to learn from: {why}. Raise max_length, or check the data.")
+        raise DataError(f"no row is left to learn from: {why}. Raise texts.max_length, or check the data.")
     kept = table.select(np.flatnonzero(fates <= CUT)) if facts.dropped else table
     return Passages(rows=kept.remove_columns("fate"), facts=facts)
 

@@ -21,6 +21,27 @@ def tokenizer_size(tokenizer: Any) -> int:
     return int(max(tokenizer.get_vocab().values())) + 1
 
 
+def trim(network: LanguageNetwork, role: str = "model") -> None:
+    """Make a network answer for the tokens of its tokenizer only, in place; see `align`.
+
+    Args:
+        network: Its `vocabulary` becomes the size of the tokenizer; no weight changes.
+        role: What messages call it.
+
+    Raises:
+        MismatchError: If it has fewer outputs than that.
+    """
+    size, rows = tokenizer_size(network.tokenizer), network.rows
+    if rows < size:
+        raise MismatchError(
+            f"the tokenizer has {size} tokens and the {role} ({network.source}) writes {rows}. Use a "
+            "model with its own tokenizer."
+        )
+    if network.vocabulary > size:
+        log.info("%s has %d outputs for %d tokens; the others are left out", network.source, rows, size)
+    network.cut(size)
+
+
 def align(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
     """Make both networks answer for the same tokens, in place.
 
@@ -36,17 +57,8 @@ def align(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
     """
     if student.tokenizer is not teacher.tokenizer:
         _require_same(student, teacher)
-    size = tokenizer_size(student.tokenizer)
-    for network, role in ((student, "student"), (teacher, "teacher")):
-        rows = network.rows
-        if rows < size:
-            raise MismatchError(
-                f"the tokenizer has {size} tokens and the {role} ({network.source}) writes {rows}. Use a "
-                "model with its own tokenizer."
-            )
-        if network.vocabulary > size:
-            log.info("%s has %d outputs for %d tokens; the others are left out", network.source, rows, size)
-        network.cut(size)
+    trim(student, "student")
+    trim(teacher, "teacher")
 
 
 def _require_same(student: LanguageNetwork, teacher: LanguageNetwork) -> None:

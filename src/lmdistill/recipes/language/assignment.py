@@ -1,12 +1,13 @@
 """What students are asked to write for the report, and what others wrote there."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.instructions import COMPLETIONS
+from lmdistill.data.instructions import COMPLETIONS, PROMPTS, TEXTS
 from lmdistill.data.language_batches import beginning
 from lmdistill.data.prompts import open_prompts, prompt_ids
 from lmdistill.recipes.language.passages import Pages
@@ -53,7 +54,7 @@ def asked_of(writing: Writing, texts: Texts, pages: Pages, tokenizer: Any) -> tu
             passages are left out, counted and said.
     """
     if writing.prompts is not None:
-        return _from_file(Path(writing.prompts), writing.rows, texts, tokenizer)
+        return asked_by(Path(writing.prompts), texts, tokenizer, most=writing.rows)
     rows = pages.dev.rows.select(range(min(writing.rows, len(pages.dev.rows))))
     found = []
     for start, ids in zip(rows["start"], rows["input_ids"], strict=True):
@@ -63,15 +64,26 @@ def asked_of(writing: Writing, texts: Texts, pages: Pages, tokenizer: Any) -> tu
     return tuple(found)
 
 
-def _from_file(path: Path, most: int, texts: Texts, tokenizer: Any) -> tuple[Asked, ...]:
-    """The first prompts of a file that are short enough, with the column that answers them."""
+def asked_by(path: Path, texts: Texts, tokenizer: Any, *, most: int | None = None) -> tuple[Asked, ...]:
+    """The first prompts of a file that are short enough, with the column that answers them.
+
+    Args:
+        path: Rows with prompts.
+        texts: How prompts are worded, how long a passage is, and which column answers.
+        tokenizer: Of the writer.
+        most: How many; all unless given.
+
+    Raises:
+        DataError: The file cannot be used, or all of its prompts are too long.
+    """
     rows = open_prompts(path)
-    column = next((name for name in COMPLETIONS if name in rows.fieldnames), "")
-    template = texts.template if "messages" not in rows.fieldnames else None
+    answers = (*({texts.completion} - {None, *TEXTS}), *COMPLETIONS)
+    column = next((name for name in answers if name in rows.fieldnames), "")
     found: list[Asked] = []
     long = 0
-    for row, ids in prompt_ids(rows, tokenizer, template=template):
-        if len(found) >= most:
+    template = _template(texts, rows.fieldnames)
+    for row, ids in prompt_ids(rows, tokenizer, template=template, setting="texts.template"):
+        if len(found) == most:
             break
         if len(ids) >= texts.max_length:
             long += 1
@@ -79,9 +91,17 @@ def _from_file(path: Path, most: int, texts: Texts, tokenizer: Any) -> tuple[Ask
             found.append(Asked(ids=tuple(ids), reference=row.fields.get(column, "")))
     if long:
         log.info("%s: %d prompts of %d tokens or more are left out", path, long, texts.max_length)
-    if not found and most:
+    if not found and most != 0:
         raise DataError(
             f"{path} holds no prompt of less than {texts.max_length} tokens. Raise texts.max_length, or name "
             "another file."
         )
     return tuple(found)
+
+
+def _template(texts: Texts, columns: Sequence[str]) -> str | None:
+    """The wording of prompts that is that of the texts; None where the columns say it."""
+    if "messages" in columns:
+        return None
+    plain = next((f"{{{name}}}" for name in PROMPTS if name in columns), None)
+    return texts.template or (plain if texts.layout == "prompt" else None)

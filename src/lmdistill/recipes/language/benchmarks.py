@@ -1,6 +1,5 @@
 """Benchmarks of a finished language model, its teacher beside it."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,14 +10,12 @@ from lmdistill.engine.processes import once
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.benchmarks import benchmark_scores, load_benchmarks
 from lmdistill.models.causal_load import load_causal
-from lmdistill.recipes.language.generate import model_in
+from lmdistill.recipes.language.finished import places_of
 from lmdistill.recipes.language.networks import DTYPES
-from lmdistill.recipes.opened import require_finished, teacher_of
+from lmdistill.recipes.opened import require_finished
 from lmdistill.recipes.pages import write_pages
 from lmdistill.report.benchmarks import BenchmarkFacts, add_benchmarks
-from lmdistill.report.record import RECORD, read_record
-
-log = logging.getLogger("lmdistill")
+from lmdistill.report.record import RECORD
 
 
 def run_benchmarks(
@@ -57,7 +54,7 @@ def run_benchmarks(
     benchmarks = load_benchmarks(names)
     device = make_accelerator(Training()).device
     found: dict[str, Sequence[BenchmarkFacts]] = {}
-    for role, (place, dtype) in _networks(Path(target), with_teacher).items():
+    for role, (place, dtype) in places_of(Path(target), with_teacher=with_teacher).items():
         network = load_causal(place, dtype=DTYPES[dtype]).to(device)
         scores = benchmark_scores(
             network.model, network.tokenizer, benchmarks, limit=limit, few_shot=few_shot
@@ -66,22 +63,6 @@ def run_benchmarks(
     if (Path(target) / RECORD).is_file():
         once(lambda: _keep(Path(target), found))
     return found
-
-
-def _networks(target: Path, with_teacher: bool) -> dict[str, tuple[str, str]]:
-    """Who is asked: place and precision by role."""
-    if not (target / RECORD).is_file():
-        return {str(target): (str(target), "float32")}
-    record = read_record(target)
-    asked = {"student": (str(model_in(target)), "float32")}
-    if record.teacher is None or not with_teacher:
-        return asked
-    teacher = teacher_of(target, record)
-    if teacher is None:
-        log.info("the teacher %s is not in a folder here; its student is asked alone", record.teacher.source)
-        return asked
-    settings = record.recipe.get("teacher") or {}
-    return {**asked, "teacher": (teacher, settings.get("dtype", "float32"))}
 
 
 def _keep(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) -> None:

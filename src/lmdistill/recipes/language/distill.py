@@ -8,7 +8,7 @@ from lmdistill.core.types import Method, Net
 from lmdistill.engine.training import Training
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.causal_load import load_causal
-from lmdistill.models.vocabulary import align
+from lmdistill.models.vocabulary import align, trim
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.language.assignment import asked_of, assignment_of
 from lmdistill.recipes.language.completions import learned_by
@@ -52,7 +52,9 @@ def distill_texts(
         training=replace(training, seed=0),
         seeds=(training.seed,),
     )
-    if teacher is not None:
+    if teacher is None:
+        trim(student)
+    else:
         align(student, teacher)
     method.check(cast(Net, student), cast(Net, teacher))
     bench = Bench(
@@ -96,7 +98,9 @@ def finetune_texts(
     """
     recipe = LanguageRecipe(texts=corpus.settings)
     bench = Bench(recipe=recipe, texts=corpus.rows, cache=cache, command="lmdistill.finetune(...)")
-    return bench.tuned(load_causal(model), training or recipe.training, "teacher")[0]
+    network = load_causal(model)
+    trim(network)
+    return bench.tuned(network, training or recipe.training, "teacher")[0]
 
 
 def _described(

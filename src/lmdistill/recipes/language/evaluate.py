@@ -1,59 +1,162 @@
-"""A finished language model on dev passages."""
+"""A finished language model on dev passages, beside its teacher, and what it writes after prompts."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.data.prompts import open_prompts
+from lmdistill.data.prose import holds_prose
+from lmdistill.data.tokens import Passages, padding_of
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.language import language_scores
-from lmdistill.models.causal_load import is_causal, load_causal
+from lmdistill.models.causal import LanguageNetwork
+from lmdistill.models.causal_load import is_causal
+from lmdistill.models.generate import positions_of
+from lmdistill.models.vocabulary import align, trim
 from lmdistill.recipes.construct import construct
-from lmdistill.recipes.language.generate import model_in
-from lmdistill.recipes.language.passages import cut_pages, load_texts
-from lmdistill.recipes.language.schema import Texts
+from lmdistill.recipes.language.assignment import asked_by, assignment_of
+from lmdistill.recipes.language.finished import pair_of
+from lmdistill.recipes.language.networks import require_positions
+from lmdistill.recipes.language.passages import cut_dev, in_batches, load_dev
+from lmdistill.recipes.language.proof import completed, writing_scores
+from lmdistill.recipes.language.schema import Texts, Writing
+from lmdistill.recipes.opened import require_finished
 from lmdistill.recipes.read import override
 from lmdistill.report.record import RECORD, read_record
 
+log = logging.getLogger("lmdistill")
+
+OF_THE_SOURCE = ("dev", "separator")
+"""Settings of a run that say something about its own source and nothing about another one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedTexts:
+    """A language model on dev passages and on prompts."""
+
+    passages: int
+    """Dev passages."""
+
+    metrics: Mapping[str, float]
+    """Likelihood and calibration; beside a teacher also agreement, and easy and hard tokens apart."""
+
+    prompts: int = 0
+    """Prompts that it went on from."""
+
+    written: Mapping[str, float]
+    """Overlap with references, variety, length and share of ended completions; empty without prompts."""
+
 
 def is_writer(target: str | Path, overrides: Sequence[str] = ()) -> bool:
-    """Whether `target` is a run of a language model, or a causal model with texts among the overrides."""
+    """Whether `target` is a run of a language model, or a causal model that is given no task for classifiers.
+
+    Raises:
+        RunError: If `target` is a folder of several runs, or of an unfinished one.
+        ModelError: If there is no such model.
+    """
     folder = Path(target)
+    require_finished(folder)
     if (folder / RECORD).is_file():
         return read_record(folder).task.kind == "language"
-    return any(text.startswith("texts.") for text in overrides) and is_causal(target)
+    return not any(text.startswith(("task=", "data.")) for text in overrides) and is_causal(target)
 
 
-def evaluate_language(target: str | Path, overrides: Sequence[str] = ()) -> tuple[int, dict[str, float]]:
-    """Likelihood and calibration of a run's student, or of any causal model, on dev passages.
+def evaluate_language(
+    target: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    with_teacher: bool = True,
+    prompts: Path | None = None,
+) -> EvaluatedTexts:
+    """A run's student beside its teacher, or any causal model, on dev passages; only these are encoded.
+
+    Both answer for the tokens of their tokenizer and for nothing else, as in training.
 
     Args:
         target: A run folder; or a model folder or hub id, with `texts.source=` among the overrides.
-        overrides: `texts.name=value`, to evaluate on other passages than the run's.
-
-    Returns:
-        Passages, and metrics by name.
+        overrides: `texts.name=value`, to evaluate on other passages than the run's; with prompts also
+            `writing.max_new=`.
+        with_teacher: Compare with the teacher of a run, where its folder is still there.
+        prompts: A file of prompts to go on from, greedily; answers in it are references.
 
     Raises:
-        ConfigError: For an override of something else.
-        RunError: If the run was started on texts that are no longer there.
+        ConfigError: For an override of something else, or a model without a source of texts.
+        DataError: If texts or prompts cannot be used.
+        MismatchError: If a network cannot read texts so long, or writes fewer tokens than its tokenizer has.
+        RunError: If the run does not say which texts it was made for.
     """
-    folder = Path(target)
+    texts, writing = _settings(Path(target), overrides, asked=prompts is not None)
+    if prompts is not None:
+        open_prompts(prompts)  # refuses before the work
+    found = load_dev(texts)
+    device = str(make_accelerator(Training()).device)
+    student, teacher = pair_of(Path(target), with_teacher=with_teacher, device=device)
+    if teacher is None:
+        trim(student)
+    else:
+        align(student, teacher)
+    dev = cut_dev(found, student.tokenizer, texts)
+    _require_room(student, teacher, dev, texts.max_length)
+    for note in dev.facts.notes(texts.max_length):
+        log.info("dev: %s", note)
+    asked = () if prompts is None else asked_by(prompts, texts, student.tokenizer)
+    batches = in_batches(dev, padding_of(student.tokenizer))
+    scores = language_scores(student, batches, teacher=teacher, device=device)
+    wrote = completed(assignment_of(writing, *asked), student, device) if asked else []
+    return EvaluatedTexts(
+        passages=len(dev.rows),
+        metrics=scores.metrics(),
+        prompts=len(wrote),
+        written=writing_scores(wrote) if wrote else {},
+    )
+
+
+def _require_room(
+    student: LanguageNetwork, teacher: LanguageNetwork | None, dev: Passages, max_length: int
+) -> None:
+    """Both must be able to read the longest passage that there is."""
+    longest = int(dev.lengths.max())
+    for network in (student, teacher):
+        if network is not None and longest > positions_of(network):
+            require_positions(network, max_length)
+
+
+def _settings(folder: Path, overrides: Sequence[str], *, asked: bool) -> tuple[Texts, Writing]:
+    """Which texts to read and how long to write: those of the run, with what is set instead."""
     table: dict[str, Any] = {}
     if (folder / RECORD).is_file():
-        found = read_record(folder).recipe.get("texts")
-        if found is None:
+        recipe = read_record(folder).recipe
+        if recipe.get("texts") is None:
             raise RunError(f"{folder} does not say which texts it was made for. Add --set texts.source=...")
-        table = {"texts": dict(found)}
+        length = (recipe.get("writing") or {}).get("max_new")
+        table = {"texts": dict(recipe["texts"]), "writing": {} if length is None else {"max_new": length}}
+    source = table.get("texts", {}).get("source")
     for text in overrides:
+        name = text.partition("=")[0]
+        if name.partition(".")[0] != "texts" and not (asked and name == "writing.max_new"):
+            raise ConfigError(
+                f"{name.partition('.')[0]} has no effect on a finished language model; texts can be set, and "
+                "with --prompts also writing.max_new."
+            )
         override(table, text)
-    strange = sorted(set(table) - {"texts"})
-    if strange:
-        raise ConfigError(f"{strange[0]} has no effect on a finished language model; texts can be set.")
-    texts: Texts = construct(Texts, table.get("texts", {}), "texts")
-    device = str(make_accelerator(Training()).device)
-    network = load_causal(model_in(target)).to(device)
-    pages = cut_pages(load_texts(texts), network.tokenizer, texts)
-    scores = language_scores(network, pages.dev_batches(), device=device)
-    return len(pages.dev.rows), scores.metrics()
+    if "source" not in (table.get("texts") or {}):
+        raise ConfigError(
+            f"{folder} is a language model and no run, so it is not known which texts to read. "
+            "Add --set texts.source=... with a file, a folder or a data set."
+        )
+    if source not in (None, table["texts"]["source"]):
+        _forget(table["texts"], source, {text.partition("=")[0] for text in overrides})
+    return construct(Texts, table["texts"], "texts"), construct(Writing, table.get("writing", {}), "writing")
+
+
+def _forget(texts: dict[str, Any], before: str, named: set[str]) -> None:
+    """Leave out, in place and aloud, what was set for the source of the run alone."""
+    fits = {"separator": holds_prose(Path(str(texts["source"])))}
+    for name in OF_THE_SOURCE:
+        if texts.get(name) is not None and f"texts.{name}" not in named and not fits.get(name, False):
+            log.info("texts.%s was %r for %s; it is left out", name, texts[name], before)
+            texts[name] = None

@@ -163,12 +163,16 @@ def cut_student(bench: Bench, teacher: LanguageNetwork, *, seed: int) -> Languag
         student = randomised(student, seed=seed) if settings.init == "random" else student
     align(student, teacher)
     for network in (student, teacher):
-        _require_positions(network, bench.recipe.texts.max_length)
+        require_positions(network, bench.recipe.texts.max_length)
     return student
 
 
-def _require_positions(network: LanguageNetwork, length: int) -> None:
-    """The network must be able to read the longest passage."""
+def require_positions(network: LanguageNetwork, length: int) -> None:
+    """Refuse a network that cannot read the longest passage.
+
+    Raises:
+        MismatchError: If `length`, in tokens, is more than it reads.
+    """
     limit = positions_of(network)
     if length > limit:
         raise MismatchError(

@@ -1,7 +1,7 @@
 """Trained language models to the facts of a record: likelihood, agreement, calibration, writing, cost."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path, PurePath
@@ -111,17 +111,23 @@ def _group(found: TokenScores) -> TokenGroup:
 def written(writing: Assignment, student: LanguageNetwork, folder: Path, device: str) -> dict[str, Any]:
     """Let the student go on from what it is asked; keep the texts, and score them.
 
-    The completion is greedy. ROUGE-L is left out where the extra `eval` is not installed, or
-    nobody else wrote anything.
+    The completion is greedy.
     """
-    asked = writing.asked
-    if not asked:
+    if not writing.asked:
         return {"written": None}  # nothing was asked for
-    prompts = [list(one.ids) for one in asked]
+    found = completed(writing, student, device)
+    lines = (json.dumps(asdict(one), ensure_ascii=False) for one in found)
+    write_text(folder / WRITINGS, "".join(f"{line}\n" for line in lines))
+    return {"written": writing_scores(found)}
+
+
+def completed(writing: Assignment, student: LanguageNetwork, device: str) -> list[Generation]:
+    """What a student writes, greedily, after each prompt, beside the reference."""
+    prompts = [list(one.ids) for one in writing.asked]
     new = complete(student.to(device), prompts, max_new=writing.max_new, seed=0, batch_size=16)
     ends = ends_of(student)
     read = student.tokenizer.decode
-    found = [
+    return [
         Generation(
             prompt=read(list(one.ids), skip_special_tokens=True),
             reference=one.reference,
@@ -129,12 +135,17 @@ def written(writing: Assignment, student: LanguageNetwork, folder: Path, device:
             tokens=len(tokens),
             ended=bool(tokens) and tokens[-1] in ends,
         )
-        for one, tokens in zip(asked, new, strict=True)
+        for one, tokens in zip(writing.asked, new, strict=True)
     ]
-    lines = (json.dumps(asdict(one), ensure_ascii=False) for one in found)
-    write_text(folder / WRITINGS, "".join(f"{line}\n" for line in lines))
-    rouge = find_spec("rouge_score") is not None and any(one.reference for one in asked)
-    return {"written": dict(generation_scores(found, rouge=rouge).metrics())}
+
+
+def writing_scores(found: Sequence[Generation]) -> dict[str, float]:
+    """Overlap with references, variety, length and share of ended completions, by name.
+
+    ROUGE-L is left out where the extra `eval` is not installed, or nobody else wrote anything.
+    """
+    rouge = find_spec("rouge_score") is not None and any(one.reference for one in found)
+    return generation_scores(found, rouge=rouge).metrics()
 
 
 def language_cost(

@@ -42,6 +42,12 @@ class Texts:
     template: str | None = None
     """How a row becomes a prompt, with {column} fields; the released script's template unless given."""
 
+    layout: Literal["messages", "instruction", "prompt", "text"] | None = None
+    """What the rows are: chats, instructions, prompts or plain texts; told by their columns unless given."""
+
+    completion: str | None = None
+    """Column of what is learned; told by its name unless given."""
+
     separator: str | None = None
     """What ends a text in a text file; `<|endoftext|>` where that stands in it, else a line, unless given."""
 
