@@ -1,7 +1,7 @@
 import yaml
 
 from lmdistill.report.card import model_card, run_readme
-from tests.report.factory import make_record, network, plain_record
+from tests.report.factory import make_record, network, plain_record, schedule
 
 NASTY = 'a: "b" | <script> `c` 🎉\n# not a heading'
 
@@ -53,3 +53,34 @@ def test_the_run_readme_says_how_to_use_and_repeat_it() -> None:
     assert "lmdistill predict 'runs/a b' texts.csv" in text
     assert make_record().command in text
     assert "`student/`" in text
+
+
+def test_how_a_student_was_pruned_and_through_whom_it_learned_is_said() -> None:
+    pruning = {"score": "gradient", "data": "train", "rows": 2000, "scope": "global", "multiple": 8}
+    record = make_record(schedule=schedule(), recipe={"student": {"keep": 0.1, "pruning": pruning}})
+    for text in (model_card(record), run_readme(record, "runs/a")):
+        assert (
+            "keeps 10 % of the teacher's heads and neurons and learned through the assistant with 30 %"
+            in text
+        )
+        assert "- Pruning: by gradient on train rows, all layers together." in text
+    whole = model_card(make_record(schedule=schedule("path", keep=1.0), recipe=record.recipe))
+    assert "Schedule: path." in whole
+    assert "Pruning:" not in whole
+    assert "- Schedule:" not in model_card(make_record(recipe=record.recipe))
+    assert "Schedule: minidisc" in model_card(make_record(schedule=schedule()))  # a recipe without pruning
+
+
+def test_a_class_in_the_folder_has_two_ways_to_be_loaded() -> None:
+    card = model_card(make_record(), carried=True)
+    assert "AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)" in card
+    assert (
+        "import lmdistill\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer" in card
+    )
+    assert "AutoModelForSequenceClassification.from_pretrained(folder)\n" in card
+    assert "trust_remote_code" not in model_card(make_record())
+    assert "import lmdistill" not in model_card(make_record())
+    assert "`student/`: the model; its README says how to load it" in run_readme(
+        make_record(), "a", carried=True
+    )
+    assert "any program that reads Hugging Face folders" in run_readme(make_record(), "a")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lmdistill.report.html import report_html, write_report
 from lmdistill.report.record import RunFolder, find_records
-from tests.report.factory import make_record, plain_record, write_run
+from tests.report.factory import exhaustive_schedule, make_record, plain_record, schedule, write_run
 
 NASTY = """<script>alert("1")</script> & 'x' 🎉 $a_b$"""
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -108,3 +108,45 @@ def test_synthetic_data_is_called_synthetic_at_the_top(tmp_path: Path) -> None:
 def test_alarms_stand_above_the_table(tmp_path: Path) -> None:
     text = report_html([write_run(tmp_path, make_record(alarms=["ding dong"]))])
     assert text.index("ding dong") < text.index("<table")
+
+
+def test_a_schedule_has_its_candidates_its_cost_and_its_picture(tmp_path: Path) -> None:
+    page = parsed(report_html([write_run(tmp_path, make_record("MiniDisc", schedule=schedule()))]))
+    texts = " ".join(page.texts)
+    assert "Pruning and assistants" in texts
+    assert "30 %, chosen" in page.texts
+    assert "trying every assistant in turn (MaxiDisc) would have taken 500 teacher-steps" in texts
+    pictures = [attrs["aria-label"] for _, attrs in page.tags if attrs.get("role") == "img"]
+    assert sum("the trade-off is highest at" in str(words) for words in pictures) == 1
+    assert not [text for text in page.texts if text.startswith("How students came")]
+
+
+def test_several_runs_have_a_line_each_and_the_first_seed_of_a_row_at_length(tmp_path: Path) -> None:
+    facts = {"MiniDisc": schedule(), "MaxiDisc": exhaustive_schedule()}
+    runs = [
+        write_run(tmp_path, make_record(name, seed, schedule=facts.get(name)))
+        for name in ("FT", "MiniDisc", "MaxiDisc")
+        for seed in (0, 1)
+    ]
+    page = parsed(report_html(runs))
+    lines = [text for text in page.texts if re.fullmatch(r"\w+, seed \d", text)]
+    for name in facts:
+        assert [line for line in lines if line.startswith(name)] == [
+            f"{name}, seed 0",
+            f"{name}, seed 1",
+            f"{name}, seed 0",
+        ]
+    assert not [line for line in lines if line.startswith("FT")]
+    assert sum(text.startswith("Schedule ") for text in page.texts) == 2
+    assert "How students came to their teachers, a line a run" in page.texts
+
+
+def test_runs_without_a_schedule_say_nothing_of_assistants(tmp_path: Path) -> None:
+    assert "Pruning and assistants" not in report_html([write_run(tmp_path, make_record())])
+
+
+def test_names_in_a_schedule_are_shown_and_never_obeyed(tmp_path: Path) -> None:
+    record = make_record(schedule=schedule(NASTY, metric=NASTY))
+    page = parsed(report_html([write_run(tmp_path, record)]))
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert any(NASTY in text for text in page.texts)

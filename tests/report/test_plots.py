@@ -5,10 +5,11 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from lmdistill.report.canvas import COLOURS, INK, Plot
 from lmdistill.report.facts import Calibration
 from lmdistill.report.history import Evaluation, History, Step
 from lmdistill.report.html import TEMPLATES
-from lmdistill.report.plots import COLOURS, INK, Plot, loss_plot, reliability_plot, score_plot, smoothed
+from lmdistill.report.plots import loss_plot, reliability_plot, score_plot, smoothed
 from tests.report.factory import calibration
 
 

@@ -17,6 +17,7 @@ from lmdistill.cli.listing import listing
 from lmdistill.cli.measure import measure
 from lmdistill.cli.messages import complain, speak
 from lmdistill.cli.predict import predict
+from lmdistill.cli.prune import prune
 from lmdistill.cli.report import report
 from lmdistill.cli.submit import submit
 from lmdistill.core.errors import LmdistillError
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a large language model into a small one that keeps its quality.",
 )
-for command in (demo, distill, finetune, evaluate, predict, measure, generate, submit, report):
+for command in (demo, distill, finetune, evaluate, predict, measure, prune, generate, submit, report):
     app.command()(command)
 app.command("list")(listing)
 

@@ -1,4 +1,4 @@
-"""Comparison tables in the terminal."""
+"""Comparison tables in the terminal, and how students came to their teachers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from lmdistill.cli.messages import SILENT, say
+from lmdistill.report.assistants import account, accounts
 from lmdistill.report.comparison import compare
 from lmdistill.report.html import REPORT
-from lmdistill.report.record import find_records
+from lmdistill.report.record import RunFolder, find_records
 from lmdistill.report.tables import Grid, grid, markdown
 
 NO_TERMINAL_WIDTH = 200
@@ -25,16 +26,40 @@ def results() -> Console:
 
 
 def show(paths: Sequence[Path], *, order: tuple[str, ...] = (), as_markdown: bool = False) -> None:
-    """Print the comparison of all runs at or below `paths` to stdout."""
-    console = results()
-    for table in compare(find_records(paths), order=order):
-        if as_markdown:
-            console.print(markdown(grid(table)), markup=False, soft_wrap=True)
-        else:
-            _print(console, grid(table))
+    """Print the comparison of all runs at or below `paths` to stdout, then how they were scheduled."""
+    console, runs = results(), find_records(paths)
+    for table in compare(runs, order=order):
+        _show(console, grid(table), as_markdown=as_markdown)
+    _show_schedules(console, runs, as_markdown=as_markdown)
     for path in paths:
         if (path / REPORT).is_file():
             say(f"report: {path / REPORT}")
+
+
+def _show_schedules(console: Console, runs: Sequence[RunFolder], *, as_markdown: bool) -> None:
+    """The candidates and the cost of a single run; of several, a line each."""
+    if len(runs) > 1:
+        several = accounts(runs)
+        if several is not None:
+            console.print()
+            _show(console, several, as_markdown=as_markdown)
+        return
+    found = account(runs[0].record)
+    if found is None:
+        return
+    console.print()
+    if found.table is not None:
+        _show(console, found.table, as_markdown=as_markdown)
+    for sentence in found.sentences:
+        console.print(Text(sentence), soft_wrap=as_markdown)
+
+
+def _show(console: Console, table: Grid, *, as_markdown: bool) -> None:
+    """One table, as a terminal or as Markdown has it."""
+    if as_markdown:
+        console.print(markdown(table), markup=False, soft_wrap=True)
+    else:
+        _print(console, table)
 
 
 def _print(console: Console, table: Grid) -> None:

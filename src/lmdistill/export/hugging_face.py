@@ -7,12 +7,16 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from lmdistill.core.errors import ModelError
-from lmdistill.core.storage import atomic_folder
+from lmdistill.core.storage import atomic_folder, read_json
+from lmdistill.models import modeling_narrow
 from lmdistill.models.adapters import merged
 from lmdistill.models.causal import AnyNetwork, LanguageNetwork
 from lmdistill.models.narrow import materialised
 from lmdistill.models.network import Network
 from lmdistill.models.quiet import quiet
+
+CARRIED = Path(modeling_narrow.__file__).stem
+"""Name of the file of classes that is written beside weights which no stock class can hold."""
 
 
 def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) -> None:
@@ -45,6 +49,13 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
         raise ModelError(
             f"the model could not be written to {folder} ({reason}). Make room, or choose another folder."
         ) from error
+
+
+def is_carried(folder: str | Path) -> bool:
+    """Whether the model in `folder` is of a class of ours that lies beside its weights."""
+    config = Path(folder) / "config.json"
+    classes = read_json(config).get("auto_map", {}) if config.is_file() else {}
+    return any(str(name).startswith(f"{CARRIED}.") for name in classes.values())
 
 
 def _weights(network: Network | LanguageNetwork) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from lmdistill.core.types import Inputs
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.cost import Latency, disk_bytes, latencies, peak_memory_of
+from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import Description, describe, flops
 from lmdistill.models.load import load
 from lmdistill.models.network import Network
@@ -83,11 +84,11 @@ def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) 
 
 def _views(networks: Mapping[str, Network], size: int, tokens: int) -> dict[str, Inputs]:
     """Random texts of each network's own vocabulary."""
-    return {name: _random(network, size, tokens) for name, network in networks.items()}
+    return {name: random_texts(network, size, tokens) for name, network in networks.items()}
 
 
-def _random(network: Network, size: int, tokens: int) -> Inputs:
-    """`size` random texts of `tokens` tokens."""
+def random_texts(network: Network | LanguageNetwork, size: int, tokens: int) -> Inputs:
+    """`size` random texts of `tokens` tokens of the network's vocabulary."""
     draw = torch.Generator().manual_seed(0)
     ids = torch.randint(int(network.model.config.vocab_size), (size, tokens), generator=draw)
     return Inputs(ids=ids, mask=torch.ones_like(ids))
@@ -101,4 +102,4 @@ def _answer_once(place: str, tokens: int) -> None:
     """Load a network and answer one batch."""
     network = load(place)
     with torch.no_grad():
-        network(_random(network, max(BATCHES), tokens))
+        network(random_texts(network, max(BATCHES), tokens))

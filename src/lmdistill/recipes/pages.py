@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lmdistill.core.storage import write_text
+from lmdistill.export.hugging_face import is_carried
 from lmdistill.report.card import run_readme
 from lmdistill.report.comparison import compare
 from lmdistill.report.html import write_report
@@ -20,7 +21,8 @@ def write_pages(folder: Path, order: tuple[str, ...] = ()) -> None:
     runs = find_records([folder])
     write_report(folder, runs, order=order)
     if (folder / RECORD).is_file():
-        text = run_readme(read_record(folder), folder.name)
+        carried = is_carried(folder / "student")
+        text = run_readme(read_record(folder), folder.name, carried=carried)
     else:
         tables = "\n\n".join(markdown(grid(table)) for table in compare(runs, order=order))
         text = f"# {folder.name}\n\n{tables}\n\nA folder for each run; `report.html` has the curves.\n"

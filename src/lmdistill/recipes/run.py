@@ -14,8 +14,8 @@ from lmdistill.recipes.folder import RECIPE, Workplace
 from lmdistill.recipes.material import require_fit
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
-from lmdistill.recipes.schedule.classifiers import on_schedule
-from lmdistill.recipes.schedule.stages import require_way
+from lmdistill.recipes.schedule.classifiers import classifier_craft, require_tuned
+from lmdistill.recipes.schedule.stages import on_schedule, require_way
 from lmdistill.recipes.schema import Recipe
 from lmdistill.recipes.stage import Stage, run_stage
 from lmdistill.recipes.student import make_student
@@ -111,8 +111,10 @@ def _run_cell(cell: Cell[Recipe], task: Task, ready: Ready, out: Path, command: 
     )
     if recipe.student.keep < 1 or recipe.schedule != Direct():
         once(lambda: Workplace(path=cell.folder).require(stage.recipe))
+        require_tuned(stage)
         stage = on_schedule(
             stage,
+            classifier_craft(stage),
             recipe.schedule,
             keep=recipe.student.keep,
             pruning=recipe.student.pruning,

@@ -16,7 +16,7 @@ from lmdistill.engine.processes import once
 from lmdistill.engine.training import Training
 from lmdistill.engine.watch import Fitted
 from lmdistill.evaluation.classification import score
-from lmdistill.export.hugging_face import save
+from lmdistill.export.hugging_face import is_carried, save
 from lmdistill.models.describe import fingerprint
 from lmdistill.models.network import Network
 from lmdistill.recipes.construct import plain
@@ -155,7 +155,8 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
         **facts,
     )
     write_predictions(place.path / PREDICTIONS, predictions(material, answers))
-    write_text(place.student / "README.md", model_card(record))
+    card = model_card(record, carried=is_carried(place.student))
+    write_text(place.student / "README.md", card)
     write_record(place.path, record)
     write_pages(place.path)
     place.clean()

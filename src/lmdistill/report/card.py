@@ -6,6 +6,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
+from lmdistill.report.assistants import route_text
 from lmdistill.report.metrics import manner
 from lmdistill.report.record import Record
 from lmdistill.report.tables import Grid, markdown, millions
@@ -86,9 +87,24 @@ def _facts(record: Record) -> str:
             f"Teacher: {_line(_place(teacher.source))}, {teacher.layers} layers, "
             f"{millions(teacher.parameters.total)} parameters."
         )
+    lines += _schedule(record)
     if task.labels:
         lines.append(f"Labels: {', '.join(_line(label) for label in task.labels)}.")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _schedule(record: Record) -> list[str]:
+    """How the student was pruned and through whom it learned, where there was more than a teacher."""
+    facts = record.schedule
+    if facts is None:
+        return []
+    found = [f"Schedule: {_line(facts.name)}. {_line(route_text(facts))}"]
+    pruning = record.recipe.get("student", {}).get("pruning") if facts.keep < 1 else None
+    if isinstance(pruning, dict) and {"score", "data", "scope"} <= pruning.keys():
+        rows = "" if pruning["score"] == "magnitude" else f" on {pruning['data']} rows"
+        ranked = "all layers together" if pruning["scope"] == "global" else "each layer alone"
+        found.append(_line(f"Pruning: by {pruning['score']}{rows}, {ranked}."))
+    return found
 
 
 def _title(record: Record) -> str:
@@ -96,10 +112,43 @@ def _title(record: Record) -> str:
     return f"# {_line(record.name)} on {_line(record.task.name)}"
 
 
-def model_card(record: Record) -> str:
+def _load(auto: str, *, carried: bool) -> str:
+    """What to type to load the model; two ways where its class is in the folder."""
+    plain = _python(f"from transformers import {auto}, AutoTokenizer", auto)
+    if not carried:
+        return plain
+    trusted = _python(f"from transformers import {auto}, AutoTokenizer", auto, ", trust_remote_code=True")
+    known = _python(f"import lmdistill\nfrom transformers import {auto}, AutoTokenizer", auto)
+    return "\n\n".join(
+        [
+            "No class of transformers has this shape, so the folder carries one, in `modeling_narrow.py`. "
+            "With transformers alone, read that file, then trust it:",
+            trusted,
+            "With lmdistill installed no code of this folder runs:",
+            known,
+        ]
+    )
+
+
+def _python(imports: str, auto: str, trust: str = "") -> str:
+    """A code block that loads model and tokenizer."""
+    return (
+        f"```python\n{imports}\n\n"
+        'folder = "path/to/this/folder"\n'
+        f"model = {auto}.from_pretrained(folder{trust})\n"
+        "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+        "```"
+    )
+
+
+def model_card(record: Record, *, carried: bool = False) -> str:
     """The README.md of `student/`, in the form that model hubs read.
 
     Folders of this machine are not named: of an absolute path only the last part is shown.
+
+    Args:
+        record: Of the run.
+        carried: Whether the class of the model lies beside its weights, which takes trust or an import.
     """
     metrics = record.task.metrics
     writes = record.task.kind == "language"
@@ -112,28 +161,23 @@ def model_card(record: Record) -> str:
         }
     )
     auto = f"AutoModelFor{'CausalLM' if writes else 'SequenceClassification'}"
-    load = (
-        "```python\n"
-        f"from transformers import {auto}, AutoTokenizer\n\n"
-        'folder = "path/to/this/folder"\n'
-        f"model = {auto}.from_pretrained(folder)\n"
-        "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
-        "```"
-    )
+    load = _load(auto, carried=carried)
     parts = [front, _title(record), _facts(record), "## Scores", _scores(record), "## How to load it", load]
     limits = "It was judged on the data above and on nothing else; other texts may be answered worse."
     return "\n\n".join(part.strip() for part in [*parts, "## Limits", limits]) + "\n"
 
 
-def run_readme(record: Record, folder: str) -> str:
+def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
     """The README.md of a run folder: scores, what lies where, how to use and to repeat it.
 
     Args:
         record: Of the run.
         folder: The folder as the user named it.
+        carried: Whether the class of the model lies beside its weights.
     """
+    stock, own = "any program that reads Hugging Face folders loads it", "its README says how to load it"
     files = {
-        "student/": "the model; any program that reads Hugging Face folders loads it",
+        "student/": f"the model; {own if carried else stock}",
         "report.html": "scores, costs and curves, one page",
         "record.json": "every number of the report, with versions, seeds and fingerprints",
         "recipe.yaml": "the resolved recipe",

@@ -11,16 +11,19 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 
 from lmdistill.core.storage import write_text
+from lmdistill.report.assistants import Account, account, accounts
 from lmdistill.report.benchmarks import benchmark_grid
+from lmdistill.report.canvas import Plot
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
 from lmdistill.report.facts import Environment
 from lmdistill.report.history import HISTORY, read_history
 from lmdistill.report.metrics import manner
-from lmdistill.report.plots import Plot, loss_plot, reliability_plot, score_plot, uncertainty_plot
+from lmdistill.report.plots import loss_plot, reliability_plot, score_plot, uncertainty_plot
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.tables import Grid, grid, percent, summary
+from lmdistill.report.trade_off import trade_off_plot
 
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,6 +42,12 @@ class Section:
     benchmarks: Grid | None
     """Standard tasks, where they were asked."""
 
+    routes: Grid | None
+    """How students came to their teachers, a line a run; None for a single run, which has `accounts`."""
+
+    accounts: tuple[tuple[str, Account, Plot | None], ...]
+    """The same at length, of the first run of each row, with the row and a picture."""
+
     plots: tuple[tuple[str, Plot], ...]
     """Pictures with the row that they are about, empty for all."""
 
@@ -56,10 +65,30 @@ def _template() -> Template:
     return templates.get_template("report.html.j2")
 
 
+def _shown(table: Comparison) -> dict[str, Row]:
+    """Students by what the first run of their row is called."""
+    return {
+        row.label if len(row.runs) == 1 else f"{row.label}, seed {row.runs[0].record.seed}": row
+        for row in table.rows
+        if row.runs and row.role != "teacher"
+    }
+
+
+def _accounts(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Account, Plot | None]]:
+    """How the first student of each row came to its teacher; a single run needs no name."""
+    for who, row in _shown(table).items():
+        record = row.runs[0].record
+        found = account(record)
+        if found is not None and record.schedule is not None:
+            plot = trade_off_plot(record.schedule, name=next(names))
+            yield "" if len(table.runs) == 1 else who, found, plot
+
+
 def _plots(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot | None]]:
     """The dev score of all rows, then the losses and the reliability of the first run of each."""
     split, metric = table.scores[0]
     students = [row for row in table.rows if row.runs and row.role != "teacher"]
+    shown = _shown(table)
     teacher = next((row.quality.get(table.scores[0]) for row in table.rows if row.role == "teacher"), None)
     histories = {row.label: [read_history(run.path / HISTORY) for run in row.runs] for row in students}
     yield (
@@ -72,10 +101,6 @@ def _plots(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot 
             majority=table.majority.get(split, {}).get(metric),
         ),
     )
-    shown = {
-        row.label if len(row.runs) == 1 else f"{row.label}, seed {row.runs[0].record.seed}": row
-        for row in students
-    }
     for who, row in shown.items():
         yield who, loss_plot(histories[row.label][0], name=next(names))
     for who, row in shown.items():
@@ -113,6 +138,8 @@ def _section(table: Comparison, names: Iterator[str]) -> Section:
         summary="" if best is None else summary(best, table),
         tables=(grid(table), details(table)),
         benchmarks=benchmark_grid(table),
+        routes=accounts(table.runs) if len(table.runs) > 1 else None,
+        accounts=tuple(_accounts(table, names)),
         plots=tuple((who, plot) for who, plot in _plots(table, names) if plot is not None),
         notes=_notes(table),
     )

@@ -41,6 +41,7 @@ MANNERS: Mapping[str, Manner] = MappingProxyType(
         "matthews": Manner(title="matthews × 100"),
         "pearson": Manner(title="pearson × 100"),
         "spearman": Manner(title="spearman × 100"),
+        "mean of pearson and spearman": Manner(title="mean of pearson and spearman × 100"),
         "nats": Manner(title="nats a token", scale=1, digits=3, lower_is_better=True),
         "perplexity": Manner(title="perplexity", scale=1, lower_is_better=True),
         "accuracy_of_tokens": Manner(title="right tokens, %"),

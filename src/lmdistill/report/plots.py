@@ -1,127 +1,24 @@
-"""Curves as inline SVG: no files, no scripts, legible on light and on dark pages.
+"""Curves of runs: losses, scores, reliability."""
 
-Pictures hold no user text: names are in the legend and the caption, which the page writes and escapes.
-"""
-
-import io
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from lmdistill.report.canvas import INK, Mark, Plot, as_svg, canvas, draw, inked, mark_of
 from lmdistill.report.facts import Calibration, TokenFacts
 from lmdistill.report.history import History
 from lmdistill.report.metrics import manner
 
-INK = "#010203"
-"""Stands for the colour of the page's text; replaced by `currentColor` in the SVG."""
-
-COLOURS = ("#3a86d4", "#d4691e", "#1f9a7a", "#b663b0", "#9a8414", "#d64f5f", "#6f7bd0", "#5d8f3a")
-"""At least 3:1 against white and against the dark page; a test holds them to it."""
-
-DASHES = ("solid", "dashed", "dashdot", "dotted")
 POINTS = 200
 """A longer curve is drawn as the means of so many stretches."""
-
-WIDTH, HEIGHT = 4.6, 2.9
-"""Inches; 72 SVG units each, so that text is still legible when the page is 360 pixels wide."""
 
 LOG_ABOVE = 30.0
 """A loss whose largest value is so many times its smallest gets a logarithmic axis."""
 
-
 NEAR = 5.0
 """Points below the curves at which a constant answer is still drawn."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """A line of the legend."""
-
-    label: str
-    """What the line shows."""
-
-    colour: str
-    """CSS colour."""
-
-    dash: str
-    """Style of the line, one of `DASHES`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plot:
-    """A picture and what belongs around it."""
-
-    svg: str
-    """One `<svg>` element, safe to put into a page."""
-
-    title: str
-    """Heading."""
-
-    alt: str
-    """The picture in words."""
-
-    legend: tuple[Mark, ...]
-    """One entry a line."""
-
-
-def _figure(across: str, up: str) -> tuple[Figure, Axes]:
-    """An empty picture in the page's ink."""
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
-    axes.set_xlabel(across, color=INK)
-    axes.set_ylabel(up, color=INK)
-    axes.tick_params(which="both", colors=INK)
-    axes.grid(color=INK, alpha=0.15, linewidth=0.6)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name in ("left", "bottom"))
-        spine.set_color(INK)
-    return figure, axes
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """The picture as one element that refers to nothing outside and shares no id with other pictures."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(
-        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text, count=1
-    )
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # names of groups, to which nothing refers
-    text = re.sub(r"font-family: [^;]*; ", "", text)  # the page has its own
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = text.replace("xlink:href=", "href=").replace('href="#', f'href="#{name}-')
-    return text.replace("url(#", f"url(#{name}-").replace(INK, "currentColor")
-
-
-def _mark(index: int, label: str) -> Mark:
-    """Colour and dash of the n-th line; the dash alone tells the first few apart."""
-    return Mark(label=label, colour=COLOURS[index % len(COLOURS)], dash=DASHES[index % len(DASHES)])
-
-
-def _ink(label: str, dash: str) -> Mark:
-    """A line in the colour of the text."""
-    return Mark(label=label, colour="currentColor", dash=dash)
-
-
-def _draw(
-    axes: Axes, mark: Mark, across: Sequence[float | int], up: Sequence[float], width: float = 1.6
-) -> None:
-    """One line."""
-    colour = INK if mark.colour == "currentColor" else mark.colour
-    marker = "o" if len(up) <= 12 else None
-    axes.plot(across, up, color=colour, linestyle=mark.dash, linewidth=width, marker=marker, markersize=3)
 
 
 def smoothed(values: np.ndarray, points: int = POINTS) -> np.ndarray:
@@ -146,15 +43,15 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
         return None
     terms = dict.fromkeys(term for step in history.steps for term in step.parts)
     curves = {term: [step.parts.get(term, math.nan) for step in history.steps] for term in terms}
-    figure, axes = _figure("step", "loss")
+    figure, axes = canvas("step", "loss")
     steps = smoothed(np.array([step.step for step in history.steps], dtype=float))
     total = smoothed(np.array([step.loss for step in history.steps]))
     drawn = {term: smoothed(np.array(curve)) for term, curve in curves.items()}
-    marks = [_mark(index, term) for index, term in enumerate(drawn)]
+    marks = [mark_of(index, term) for index, term in enumerate(drawn)]
     if len(drawn) != 1:
-        marks, drawn = [_ink("sum", "solid"), *marks], {"": total, **drawn}
+        marks, drawn = [inked("sum", "solid"), *marks], {"": total, **drawn}
     for mark, curve in zip(marks, drawn.values(), strict=True):
-        _draw(axes, mark, steps.tolist(), curve.tolist(), 2.0 if mark.label == "sum" else 1.4)
+        draw(axes, mark, steps.tolist(), curve.tolist(), 2.0 if mark.label == "sum" else 1.4)
     heights = np.concatenate(list(drawn.values()))
     heights = heights[np.isfinite(heights)]
     if len(heights) and heights.min() > 0 and heights.max() > LOG_ABOVE * heights.min():
@@ -164,7 +61,7 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
     words = f"The loss goes from {total[0]:.3g} to {total[-1]:.3g} in {history.steps[-1].step:,} steps."
     if len(history.steps) >= 2 * POINTS:
         words += f" Each point is the mean of about {len(history.steps) / POINTS:.0f} steps."
-    return Plot(svg=_svg(figure, name), title="Loss by term", alt=words, legend=tuple(marks))
+    return Plot(svg=as_svg(figure, name), title="Loss by term", alt=words, legend=tuple(marks))
 
 
 def score_plot(
@@ -185,18 +82,18 @@ def score_plot(
         majority: The score of a constant answer, drawn as a level line if a curve comes near.
     """
     shown = manner(metric)
-    figure, axes = _figure("step", f"dev {shown.title.replace(', %', ' × 100')}")
+    figure, axes = canvas("step", f"dev {shown.title.replace(', %', ' × 100')}")
     marks: list[Mark] = []
     ends: list[str] = []
     for label, runs in histories.items():
-        mark = _mark(len(marks), label)
+        mark = mark_of(len(marks), label)
         curves = [
             [(e.step, shown.scale * e.scores[metric]) for e in run.evaluations if metric in e.scores]
             for run in runs
         ]
         curves = [curve for curve in curves if curve]
         for curve in curves:
-            _draw(axes, mark, [step for step, _ in curve], [value for _, value in curve])
+            draw(axes, mark, [step for step, _ in curve], [value for _, value in curve])
         if curves:
             marks.append(mark)
             ends.append(f"{label} ends at {np.mean([curve[-1][1] for curve in curves]):.{shown.digits}f}")
@@ -209,24 +106,24 @@ def score_plot(
     for label, (level, dash) in levels.items():
         if level is not None:
             axes.axhline(shown.scale * level, color=INK, linestyle=dash, linewidth=1.2)
-            marks.append(_ink(label, dash))
+            marks.append(inked(label, dash))
             ends.append(f"the {label} scores {shown.text(level)}")
     alt = "; ".join(ends) + "."
-    return Plot(svg=_svg(figure, name), title=f"Dev {metric} during training", alt=alt, legend=tuple(marks))
+    return Plot(svg=as_svg(figure, name), title=f"Dev {metric} during training", alt=alt, legend=tuple(marks))
 
 
 def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
     """How many scored tokens the teacher is how uncertain of."""
-    figure, axes = _figure("teacher's uncertainty of the token", "tokens, %")
+    figure, axes = canvas("teacher's uncertainty of the token", "tokens, %")
     total, parts = max(1, sum(facts.histogram)), len(facts.histogram)
     shares = [100 * count / total for count in facts.histogram]
-    mark = _mark(0, "all scored tokens")
+    mark = mark_of(0, "all scored tokens")
     axes.bar([(i + 0.5) / parts for i in range(parts)], shares, width=0.9 / parts, color=mark.colour)
     words = (
         f"{shares[0]:.0f} % of the tokens have an uncertainty below {1 / parts:g}, "
         f"{shares[-1]:.0f} % one above {1 - 1 / parts:g}."
     )
-    return Plot(svg=_svg(figure, name), title="Uncertainty", alt=words, legend=(mark,))
+    return Plot(svg=as_svg(figure, name), title="Uncertainty", alt=words, legend=(mark,))
 
 
 def reliability_plot(student: Calibration, teacher: Calibration | None, *, name: str) -> Plot | None:
@@ -235,7 +132,7 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
     A point below the diagonal is overconfident. Its area grows with the number of predictions.
     """
     sides = {"student": student, "teacher": teacher}
-    figure, axes = _figure("confidence × 100", "right × 100")
+    figure, axes = canvas("confidence × 100", "right × 100")
     axes.plot([0, 100], [0, 100], color=INK, alpha=0.5, linewidth=1, linestyle="dotted")
     marks: list[Mark] = []
     words: list[str] = []
@@ -243,7 +140,7 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
         bins = [one for one in side.bins if one.count] if side is not None else []
         if side is None or not bins:
             continue
-        mark = _mark(len(marks), label)
+        mark = mark_of(len(marks), label)
         across, up = [100 * one.confidence for one in bins], [100 * one.accuracy for one in bins]
         share = [150 * one.count / sum(other.count for other in bins) + 6 for one in bins]
         axes.plot(across, up, color=mark.colour, linewidth=1.2, linestyle=mark.dash)
@@ -260,5 +157,5 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
     axes.set_xlim(bottom - 3, 103)
     axes.set_ylim(bottom - 3, 103)
     alt = f"Points on the dotted diagonal are as often right as they say; {'; '.join(words)}."
-    marks.append(_ink("as right as it says", "dotted"))
-    return Plot(svg=_svg(figure, name), title="Reliability", alt=alt, legend=tuple(marks))
+    marks.append(inked("as right as it says", "dotted"))
+    return Plot(svg=as_svg(figure, name), title="Reliability", alt=alt, legend=tuple(marks))

@@ -115,6 +115,21 @@ def evaluate_language(
     )
 
 
+def texts_of(target: str | Path, overrides: Sequence[str] = ()) -> Texts | None:
+    """The texts that a run was made for, or that overrides name; None where neither says anything.
+
+    Args:
+        target: A run folder, a model folder, a hub id.
+        overrides: `texts.name=value`.
+
+    Raises:
+        ConfigError: For an override of something else.
+    """
+    folder = Path(target)
+    knows = (folder / RECORD).is_file() and read_record(folder).recipe.get("texts") is not None
+    return _settings(folder, overrides, asked=False)[0] if knows or overrides else None
+
+
 def _require_room(
     student: LanguageNetwork, teacher: LanguageNetwork | None, dev: Passages, max_length: int
 ) -> None:
@@ -130,10 +145,13 @@ def _settings(folder: Path, overrides: Sequence[str], *, asked: bool) -> tuple[T
     table: dict[str, Any] = {}
     if (folder / RECORD).is_file():
         recipe = read_record(folder).recipe
-        if recipe.get("texts") is None:
+        if recipe.get("texts") is None and not any(text.startswith("texts.source=") for text in overrides):
             raise RunError(f"{folder} does not say which texts it was made for. Add --set texts.source=...")
         length = (recipe.get("writing") or {}).get("max_new")
-        table = {"texts": dict(recipe["texts"]), "writing": {} if length is None else {"max_new": length}}
+        table = {
+            "texts": dict(recipe.get("texts") or {}),
+            "writing": {} if length is None else {"max_new": length},
+        }
     source = table.get("texts", {}).get("source")
     for text in overrides:
         name = text.partition("=")[0]

@@ -12,13 +12,14 @@ from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import RECIPE, Workplace
 from lmdistill.recipes.language.assignment import Asked, asked_of, assignment_of
 from lmdistill.recipes.language.completions import learned_by
-from lmdistill.recipes.language.craft import on_language_schedule
+from lmdistill.recipes.language.craft import language_craft
 from lmdistill.recipes.language.networks import Bench, make_student, make_teacher
 from lmdistill.recipes.language.passages import Pages, cut_pages, load_texts
 from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
+from lmdistill.recipes.schedule.stages import on_schedule
 from lmdistill.schedules.plans import Direct
 
 
@@ -95,8 +96,9 @@ def _run_cell(
     )
     if recipe.student.keep < 1 or recipe.schedule != Direct():
         once(lambda: Workplace(path=cell.folder).require(stage.recipe))
-        stage = on_language_schedule(
+        stage = on_schedule(
             stage,
+            language_craft(stage),
             recipe.schedule,
             keep=recipe.student.keep,
             pruning=recipe.student.pruning,

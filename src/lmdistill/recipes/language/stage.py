@@ -17,7 +17,7 @@ from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import once
 from lmdistill.engine.training import Training
 from lmdistill.evaluation.language import language_scores
-from lmdistill.export.hugging_face import save
+from lmdistill.export.hugging_face import is_carried, save
 from lmdistill.models.adapters import merged
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import fingerprint
@@ -186,7 +186,8 @@ def _finish(
         **language_cost(stage.pages, student, stage.compared, folders, device),
     )
     write_predictions(place.path / PREDICTIONS, predictions)
-    write_text(place.student / "README.md", model_card(record))
+    card = model_card(record, carried=is_carried(place.student))
+    write_text(place.student / "README.md", card)
     write_record(place.path, record)
     write_pages(place.path)
     place.clean()

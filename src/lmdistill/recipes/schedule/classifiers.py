@@ -1,9 +1,7 @@
 """Schedules for classifiers and scorers."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from statistics import fmean
-from typing import cast
 
 from lmdistill.core.errors import ModelError
 from lmdistill.core.types import Batch, Net
@@ -12,15 +10,12 @@ from lmdistill.evaluation.classification import is_at_chance, score
 from lmdistill.evaluation.cost import latencies
 from lmdistill.models.load import load
 from lmdistill.models.network import Network
-from lmdistill.recipes.material import Material, prepare
+from lmdistill.recipes.material import Split, prepare
 from lmdistill.recipes.proof import LATENCY_RUNS, typical
 from lmdistill.recipes.schedule.craft import Craft
-from lmdistill.recipes.schedule.pruning import Pruning, sliced
-from lmdistill.recipes.schedule.stages import follow
-from lmdistill.recipes.schedule.way import Way
+from lmdistill.recipes.schedule.pruning import Pruning
 from lmdistill.recipes.stage import Stage, run_stage
 from lmdistill.report.record import Record
-from lmdistill.schedules.plans import Schedule
 
 IMPORTANCE_BATCH = 32
 """Rows of a batch whose slopes count together; the released code takes the evaluation batch size."""
@@ -60,38 +55,11 @@ def classifier_craft(stage: Stage) -> Craft[Network]:
         judged=judged,
         load=lambda folder: load(folder),
         time=time,
-        batches=lambda pruning: _batches(material, pruning),
+        batches=lambda pruning: importance_batches(
+            material.train if pruning.data == "train" else split, pruning
+        ),
         data=stage.task.fingerprint,
     )
-
-
-def on_schedule(
-    stage: Stage, schedule: Schedule, *, keep: float, pruning: Pruning, cache: Path | None
-) -> Stage:
-    """Do every stage before the last one of a classifier's schedule.
-
-    Args:
-        stage: The last stage as if there were no schedule; its student is not pruned yet.
-        schedule: Who learns from whom.
-        keep: Fraction of its units that the student keeps.
-        pruning: Which of them.
-        cache: Folder of importances that were measured before.
-
-    Returns:
-        The last stage, ready to be run.
-
-    Raises:
-        ModelError: If the teacher knows nothing, the family cannot be pruned, or no head would be left.
-    """
-    require_tuned(stage)
-    craft = classifier_craft(stage)
-    slices = None
-    if keep < 1:
-        student = stage.student.to(make_accelerator(stage.training).device)
-        slices = sliced(student, pruning, batches=craft.batches, data=craft.data, cache=cache)
-        slices.widths(keep)  # what does not fit is said before the first stage
-    way = Way(schedule=schedule, keep=keep, stage=stage, craft=craft, slices=slices)
-    return cast(Stage, follow(way))
 
 
 def require_tuned(stage: Stage) -> None:
@@ -112,7 +80,6 @@ def require_tuned(stage: Stage) -> None:
         )
 
 
-def _batches(material: Material, pruning: Pruning) -> Iterable[Batch]:
-    """The rows that importance is measured on."""
-    split = material.train if pruning.data == "train" else next(iter(material.dev.values()))
+def importance_batches(split: Split, pruning: Pruning) -> Iterable[Batch]:
+    """The rows of a split that importance is measured on."""
     return split.head(pruning.rows).batches(IMPORTANCE_BATCH)

@@ -1,12 +1,15 @@
 """Every stage before the last: assistants one after another, or candidates all at once."""
 
+from pathlib import Path as FilePath
 from typing import Any
 
 from lmdistill.core.errors import ModelError
+from lmdistill.engine.device import make_accelerator
 from lmdistill.models.causal import AnyNetwork
 from lmdistill.models.truncate import truncate
+from lmdistill.recipes.schedule.craft import Craft
 from lmdistill.recipes.schedule.joint import Joint, Outcome, run_joint
-from lmdistill.recipes.schedule.pruning import Pruning, require_prunable
+from lmdistill.recipes.schedule.pruning import Pruning, require_prunable, sliced
 from lmdistill.recipes.schedule.way import Way
 from lmdistill.report.facts import Candidate
 from lmdistill.report.record import Record
@@ -36,6 +39,39 @@ def require_way(
         )
     if keep < 1:
         require_prunable(student, pruning, keep)
+
+
+def on_schedule(
+    stage: Any,
+    craft: Craft[AnyNetwork],
+    schedule: Schedule,
+    *,
+    keep: float,
+    pruning: Pruning,
+    cache: FilePath | None,
+) -> Any:
+    """Do every stage before the last one.
+
+    Args:
+        stage: The last stage as if there were no schedule; its student is not pruned yet.
+        craft: What its networks are.
+        schedule: Who learns from whom.
+        keep: Fraction of its units that the student keeps.
+        pruning: Which of them.
+        cache: Folder of importances that were measured before.
+
+    Returns:
+        The last stage, ready to be run.
+
+    Raises:
+        ModelError: If the family cannot be pruned, or no head would be left.
+    """
+    slices = None
+    if keep < 1:
+        student = stage.student.to(make_accelerator(stage.training).device)
+        slices = sliced(student, pruning, batches=craft.batches, data=craft.data, cache=cache)
+        slices.widths(keep)  # what does not fit is said before the first stage
+    return follow(Way(schedule=schedule, keep=keep, stage=stage, craft=craft, slices=slices))
 
 
 def follow(way: Way[AnyNetwork]) -> Any:

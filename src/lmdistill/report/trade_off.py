@@ -1,0 +1,134 @@
+"""How good and how small candidates are, against what their students came to: numbers and a picture."""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+from matplotlib.axes import Axes
+from scipy import stats
+
+from lmdistill.report.canvas import INK, Mark, Plot, as_svg, canvas, draw, inked, mark_of
+from lmdistill.report.facts import Candidate, ScheduleFacts
+from lmdistill.report.metrics import Value, manner
+
+LAMBDA = 0.2
+"""The published weight of the sparsity, for records that have none; a test holds it to the schedules'."""
+
+FEWEST = 3
+"""Pairs below which a rank correlation says nothing."""
+
+Curve = tuple[str, Callable[[Candidate], Value]]
+"""What a line shows, and where its heights come from."""
+
+
+def share(kept: float) -> str:
+    """A kept fraction in percent.
+
+    Examples:
+        >>> share(0.15), share(1 / 3)
+        ('15 %', '33.3 %')
+    """
+    return f"{100 * kept:.3g} %"
+
+
+def trade_off(one: Candidate) -> Value:
+    r"""The score of a candidate: what its record says, else with the published weight.
+
+    .. math:: t = m + \lambda (1 - s)
+
+    References:
+        Zhang et al., "MiniDisc: Minimal Distillation Schedule for Language Model Compression", 2022.
+    """
+    if one.score is not None or one.metric is None:
+        return one.score
+    return one.metric + LAMBDA * (1 - one.kept)
+
+
+def rank_correlation(candidates: Sequence[Candidate]) -> tuple[float, int] | None:
+    """Spearman's correlation of the trade-off with the students' metric, and of how many candidates.
+
+    Returns:
+        None where fewer than three have both, or where one of the two is the same for all.
+    """
+    pairs = [
+        (score, one.student_metric)
+        for one in candidates
+        if (score := trade_off(one)) is not None and one.student_metric is not None
+    ]
+    if len(pairs) < FEWEST:
+        return None
+    scores, students = zip(*pairs, strict=True)
+    if len(set(scores)) == 1 or len(set(students)) == 1:
+        return None
+    return float(stats.spearmanr(scores, students).statistic), len(pairs)
+
+
+def trade_off_plot(facts: ScheduleFacts, *, name: str) -> Plot | None:
+    """Metric, score and students' metric over the kept fraction, one line each; None below two candidates.
+
+    What was chosen has a dotted line, a ring around each of its points, and the word beside it.
+
+    Args:
+        facts: Of one run.
+        name: Letters, digits and hyphens, another one for each picture on a page.
+    """
+    if len({one.kept for one in facts.candidates if one.metric is not None}) < 2:
+        return None
+    figure, axes = canvas("kept × 100", manner(facts.metric).title.replace(", %", " × 100"))
+    marks: list[Mark] = []
+    rounds = sorted({one.round for one in facts.candidates})
+    for number, (label, height) in product(rounds, _curves(facts)):
+        held = [one for one in facts.candidates if one.round == number]
+        points = [(one, value) for one in held if (value := height(one)) is not None]
+        mark = mark_of(len(marks), label if len(rounds) == 1 else f"{label}, round {number}")
+        draw(axes, mark, [100 * one.kept for one, _ in points], [100 * value for _, value in points])
+        for one, value in points:
+            if one.chosen:
+                axes.plot(100 * one.kept, 100 * value, "o", color=INK, markersize=9, fillstyle="none")
+        marks.append(mark)
+    chosen = dict.fromkeys(one.kept for one in facts.candidates if one.chosen)
+    for kept in chosen:
+        _point_out(axes, 100 * kept)
+    legend = (*marks, *([inked("chosen", "dotted")] if chosen else []))
+    return Plot(svg=as_svg(figure, name), title="Trade-off", alt=_words(facts), legend=legend)
+
+
+def _point_out(axes: Axes, across: float) -> None:
+    """A dotted line upwards, with the word for it at its foot."""
+    axes.axvline(across, color=INK, linestyle="dotted", linewidth=1, alpha=0.7)
+    axes.annotate(
+        "chosen",
+        (across, 0.02),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        color=INK,
+        fontsize="small",
+    )
+
+
+def _curves(facts: ScheduleFacts) -> tuple[Curve, ...]:
+    """The lines that a record has numbers for, metric first."""
+    curves: tuple[Curve, ...] = (
+        (facts.metric, lambda one: one.metric),
+        ("trade-off", lambda one: one.score),
+        (f"student's {facts.metric}", lambda one: one.student_metric),
+    )
+    return tuple(
+        (label, get) for label, get in curves if any(get(one) is not None for one in facts.candidates)
+    )
+
+
+def _words(facts: ScheduleFacts) -> str:
+    """The picture in words."""
+    (first, metric), *others = _curves(facts)
+    text = manner(facts.metric).text
+    known = [one for one in facts.candidates if one.metric is not None]
+    said = [
+        f"The {first} goes from {text(metric(known[0]))} at {share(known[0].kept)} kept "
+        f"to {text(metric(known[-1]))} at {share(known[-1].kept)}"
+    ]
+    for label, get in others:
+        best = max((one for one in known if get(one) is not None), key=lambda one: get(one) or 0.0)
+        said.append(f"the {label} is highest at {share(best.kept)} ({text(get(best))})")
+    chosen = ", then ".join(share(one.kept) for one in facts.candidates if one.chosen)
+    return "; ".join([*said, f"chosen: {chosen or 'none'}"]) + "."
