@@ -5,6 +5,7 @@ A page marks such a part by two comments, and what stands between them is replac
     <!-- fields lmdistill.methods.kd.KD --> ... <!-- /fields -->    a dataclass, field by field
     <!-- results sst2-10pct --> ... <!-- /results -->               the table of records/sst2-10pct
     <!-- results --> ... <!-- /results -->                          every table, and where it comes from
+    <!-- tokens stories --> ... <!-- /tokens -->                    easy and hard tokens of records/stories
     <!-- benchmark mixkd_step --> ... <!-- /benchmark -->           the newest run of a script in benchmarks/
 """
 
@@ -16,7 +17,7 @@ import inspect
 import re
 import textwrap
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -30,13 +31,14 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
 from lmdistill.report.record import RECORD, Record, RunFolder, find_records
 from lmdistill.report.rows import Comparison
+from lmdistill.report.statistics import Spread, spread
 from lmdistill.report.tables import grid, markdown
 from lmdistill.schedules.plans import Schedule
 
 REPO = Path(__file__).parents[1]
 RECORDS = REPO / "records"
 MEASURED = REPO / "benchmarks" / "results.csv"
-PART = re.compile(r"(<!-- (fields|results|benchmark)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL)
+PART = re.compile(r"(<!-- (fields|results|tokens|benchmark)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL)
 WORDS: Mapping[Any, str] = types.MappingProxyType(
     {bool: "true, false", int: "whole number", float: "number", str: "text"}
     | {Method: "a method", Augmenter: "an augmenter", Schedule: "a schedule"}
@@ -54,7 +56,7 @@ def made(text: str) -> str:
 
     def part(found: re.Match[str]) -> str:
         opening, kind, name, _, closing = found.groups()
-        write = {"fields": fields, "results": results, "benchmark": benchmark}[kind]
+        write = {"fields": fields, "results": results, "tokens": tokens, "benchmark": benchmark}[kind]
         return f"{opening}{write(name)}{closing}"
 
     return PART.sub(part, text)
@@ -128,6 +130,44 @@ def results(name: str | None) -> str:
         return "\n".join(markdown(grid(table)) for table in tables(RECORDS / name)) or NOTHING
     folders = sorted({path.relative_to(RECORDS).parts[0] for path in RECORDS.rglob(RECORD)})
     return "\n".join(section(RECORDS / folder) for folder in folders) or NOTHING
+
+
+TOKENS: Mapping[str, Callable[[Record], float | None]] = types.MappingProxyType(
+    {
+        "easy, nats": lambda record: record.tokens and record.tokens.easy.nats,
+        "hard, nats": lambda record: record.tokens and record.tokens.hard.nats,
+        "easy, agrees %": lambda record: record.tokens and percent(record.tokens.easy.agreement),
+        "hard, agrees %": lambda record: record.tokens and percent(record.tokens.hard.agreement),
+        "calibration error %": lambda record: record.calibration and percent(record.calibration.ece),
+        "ROUGE-L %": lambda record: percent((record.written or {}).get("rouge_l")),
+        "distinct-2 %": lambda record: percent((record.written or {}).get("distinct_2")),
+    }
+)  # fmt: skip
+"""Columns of the table of tokens."""
+
+
+def percent(value: float | None) -> float | None:
+    """A fraction as it is shown."""
+    return None if value is None else 100 * value
+
+
+def tokens(name: str) -> str:
+    """How easy and hard tokens fare under each method, and what its students write; means over seeds."""
+    lines = [f"|  | {' | '.join(TOKENS)} |", f"| --- |{' ---: |' * len(TOKENS)}"]
+    for table in tables(RECORDS / name):
+        for row in table.rows:
+            records = [run.record for run in row.runs if run.record.tokens is not None]
+            if row.role != "teacher" and records:
+                cells = [spread([read(record) for record in records]) for read in TOKENS.values()]
+                lines.append(f"| {row.label} | {' | '.join(map(shown, cells))} |")
+    return "\n".join(lines) + "\n" if len(lines) > 2 else NOTHING
+
+
+def shown(value: Spread | None) -> str:
+    """Mean and sample standard deviation."""
+    if value is None:
+        return "–"
+    return f"{value.mean:.3g}" if value.sd is None else f"{value.mean:.3f} ± {value.sd:.3f}"
 
 
 def tables(folder: Path) -> tuple[Comparison, ...]:

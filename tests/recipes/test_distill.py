@@ -65,7 +65,7 @@ def test_a_run_from_python_is_that_of_the_recipe(place, texts, teacher):
     assert run.metrics == theirs.metrics["dev"]
     assert run.record.task.fingerprint == theirs.task.fingerprint
     assert run.record.teacher.disk_bytes == theirs.teacher.disk_bytes > 0
-    assert evaluate_language("runs/one")[1]["nats"] == pytest.approx(run.metrics["nats"], rel=1e-6)
+    assert evaluate_language("runs/one").metrics["nats"] == pytest.approx(run.metrics["nats"], rel=1e-6)
 
 
 def test_a_run_has_a_student_that_writes_and_a_speed(place, texts, teacher):

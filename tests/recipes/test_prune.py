@@ -158,7 +158,7 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(place, changes, error, m
 
 def test_a_task_for_a_language_model_is_refused(place, writer):
     with pytest.raises(
-        ConfigError, match=r"^data has no effect on a finished language model; texts can be set"
+        ConfigError, match=r"^task has no effect on a finished language model; texts can be set"
     ):
         prune("writer", place / "out", keep=0.5, overrides=ROWS)
 

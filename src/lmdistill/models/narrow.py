@@ -163,12 +163,16 @@ def _permute(module: Any, share: Share, order: Tensor) -> None:
 
 
 def _describe_shape(model: Any, family: Family, widths: Widths) -> None:
-    """Make configuration and class those of the narrowed model."""
-    if not model.config.model_type.startswith(PREFIX):
-        if _becomes_stock(model, family, widths):
-            return
-        # The carried classes only add fields and a constructor, so a model that stands may become one.
-        model.config.__class__, model.__class__ = {**CLASSIFIERS, **WRITERS}[model.config.model_type]
+    """Make configuration and class those of the narrowed model: the stock ones where they can hold it."""
+    name = model.config.model_type.removeprefix(PREFIX)
+    narrow_config, narrow_model = {**CLASSIFIERS, **WRITERS}[name]
+    # The carried classes only add fields and a constructor, so a model that stands may change its class.
+    model.config.__class__, model.__class__ = narrow_config.__bases__[-1], narrow_model.__bases__[-1]
+    if _becomes_stock(model, family, widths):
+        for field in ("kept_heads", "kept_neurons", "auto_map"):
+            vars(model.config).pop(field, None)
+        return
+    model.config.__class__, model.__class__ = narrow_config, narrow_model
     model.config.kept_heads, model.config.kept_neurons = list(widths.heads), list(widths.neurons)
 
 

@@ -1,6 +1,6 @@
 """Schedules for models that write text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -9,11 +9,14 @@ from lmdistill.core.types import Batch, Net
 from lmdistill.data.language_batches import LanguageCollator
 from lmdistill.data.sampling import in_order
 from lmdistill.engine.device import make_accelerator
+from lmdistill.evaluation.cost import latencies
 from lmdistill.evaluation.language import language_scores
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.causal_load import load_causal
 from lmdistill.recipes.language.passages import Pages
+from lmdistill.recipes.language.proof import typical_passage
 from lmdistill.recipes.language.stage import LanguageStage, run_language_stage
+from lmdistill.recipes.proof import LATENCY_RUNS
 from lmdistill.recipes.schedule.craft import Craft
 from lmdistill.recipes.schedule.pruning import Pruning
 from lmdistill.report.record import Record
@@ -35,6 +38,11 @@ def language_craft(stage: LanguageStage) -> Craft[LanguageNetwork]:
     def judged(record: Record) -> float:
         return record.metrics["dev"][METRIC] or 0.0
 
+    def time(networks: Mapping[str, LanguageNetwork]) -> Mapping[str, float]:
+        placed = {name: network.to(device) for name, network in networks.items()}
+        found = latencies(placed, typical_passage(stage.pages), runs=LATENCY_RUNS, device=device)
+        return {name: one.p50_ms for name, one in found.items()}
+
     return Craft(
         run=run_language_stage,
         feed=lambda method, training: replace(stage, method=method, training=training).feed,
@@ -42,7 +50,7 @@ def language_craft(stage: LanguageStage) -> Craft[LanguageNetwork]:
         judge=judge,
         judged=judged,
         load=lambda folder: load_causal(folder),
-        time=lambda networks: {},
+        time=time,
         batches=lambda pruning: importance_batches(stage.pages, pruning),
         data=stage.texts.fingerprint,
     )

@@ -158,7 +158,7 @@ def language_cost(
     """What both networks weigh, and how long they read a dev passage of median length to write one token."""
     nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
     here = {name: net.to(device) for name, net in nets.items()}
-    times = latencies(here, _typical(pages), runs=LATENCY_RUNS, device=device)
+    times = latencies(here, typical_passage(pages), runs=LATENCY_RUNS, device=device)
     return {
         "teacher": None,
         **{
@@ -175,7 +175,7 @@ def language_cost(
     }
 
 
-def _typical(pages: Pages) -> Inputs:
+def typical_passage(pages: Pages) -> Inputs:
     """A dev passage of median length."""
     lengths = pages.dev.lengths
     middle = int(np.argsort(lengths, kind="stable")[len(lengths) // 2])
