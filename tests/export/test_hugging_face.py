@@ -27,7 +27,7 @@ def test_plain_transformers_gives_the_same_logits(name, tmp_path):
     given = {"token_type_ids": inputs.segments} if network.takes_segments else {}
     with torch.no_grad():
         logits = stock(input_ids=inputs.ids, attention_mask=inputs.mask, **given).logits
-    assert torch.equal(logits, network(inputs).logits)
+        assert torch.equal(logits, network(inputs).logits)
     assert type(stock) is type(network.model)
 
 

@@ -16,18 +16,20 @@ from lmdistill.models.causal_load import is_causal, load_causal
 from lmdistill.models.describe import describe, fingerprint, flops
 from lmdistill.models.generate import complete
 from lmdistill.models.load import has_head, load
-from lmdistill.models.modeling_narrow import CLASSIFIERS, PREFIX
+from lmdistill.models.modeling_narrow import PREFIX
 from lmdistill.models.narrow import densify, view
 from lmdistill.models.narrow_families import Widths, widths_of
+from lmdistill.models.network import Network
 from lmdistill.models.truncate import truncate
-from tests.models.narrow import HEADS, LAYERS, NAMES, SHAPES, VANISHED, batch_for, outputs, wide
+from tests.models.narrow import ENCODERS, HEADS, LAYERS, NAMES, SHAPES, VANISHED, batch_for, outputs, wide
 from tests.tiny import make_batch
 
 FREE = ("llama", "mistral", "qwen2", "qwen3")
+OWN = ("enc-t5",)  # carried, whatever its widths
 
 
 def reloaded(name, folder):
-    return load(folder) if name in CLASSIFIERS else load_causal(folder)
+    return load(folder) if name in ENCODERS else load_causal(folder)
 
 
 def config_of(folder):
@@ -47,9 +49,9 @@ def test_a_narrow_network_comes_back_without_remote_code(name, shape, tmp_path):
     assert fingerprint(again) == fingerprint(small) == before
     assert describe(again) == describe(small)
     assert flops(again, 8) == flops(small, 8)
-    if name in CLASSIFIERS:
+    if name in ENCODERS:
         assert latency(again, batch.inputs, runs=1, warmup=0).p50_ms > 0
-    assert config_of(tmp_path / "small")["model_type"] == PREFIX + name
+    assert config_of(tmp_path / "small")["model_type"] == ("" if name in OWN else PREFIX) + name
     assert not list((tmp_path / "small").glob("*.bin"))
     fewer = truncate(again, layers=(1, 2))
     save(fewer, tmp_path / "fewer")
@@ -72,13 +74,14 @@ assert not any(name.startswith("lmdistill") for name in sys.modules)
 
 def test_a_process_that_knows_only_transformers_gives_the_same_logits(tmp_path):
     jobs, expected = [], []
-    for name in NAMES:
-        small = densify(wide(name), VANISHED[name])
+    networks = {name: densify(wide(name), VANISHED[name]) for name in NAMES}
+    networks |= {f"whole {name}": wide(name) for name in OWN}
+    for name, small in networks.items():
         inputs = batch_for(small).inputs
         given = {"input_ids": inputs.ids, "attention_mask": inputs.mask}
         if getattr(small, "takes_segments", False):
             given["token_type_ids"] = inputs.segments
-        kind = "SequenceClassification" if name in CLASSIFIERS else "CausalLM"
+        kind = "SequenceClassification" if isinstance(small, Network) else "CausalLM"
         save(small, tmp_path / name)
         lists = {key: value.tolist() for key, value in given.items()}
         jobs.append((str(tmp_path / name), f"AutoModelFor{kind}", lists))
@@ -94,7 +97,7 @@ def test_a_process_that_knows_only_transformers_gives_the_same_logits(tmp_path):
         torch.testing.assert_close(torch.tensor(theirs), ours, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OWN])
 def test_equally_wide_layers_are_a_stock_model_where_its_class_allows(name, tmp_path):
     network = wide(name)
     heads = 1 if name in FREE else HEADS[name]
@@ -113,7 +116,7 @@ def test_equally_wide_layers_are_a_stock_model_where_its_class_allows(name, tmp_
     torch.testing.assert_close(outputs(reloaded(name, tmp_path / "part"), batch), outputs(part, batch))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in FREE])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*FREE, *OWN)])
 def test_fewer_heads_are_carried_where_the_stock_class_ties_them_to_the_states(name, tmp_path):
     widths = Widths(heads=(2,) * LAYERS, neurons=(12,) * LAYERS)
     small, batch = densify(wide(name), widths), batch_for(wide(name))
@@ -180,7 +183,7 @@ def test_a_narrow_classifier_gets_new_labels_and_saves_them(tmp_path):
     assert torch.equal(stock.classifier.weight, other.model.classifier.weight)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in CLASSIFIERS])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ENCODERS])
 def test_texts_are_continued_as_without_a_cache(name):
     for network in (densify(wide(name), VANISHED[name]), view(wide(name), VANISHED[name])):
         prompts = [[5, 6, 7, 8, 9], [10, 11]]

@@ -29,6 +29,18 @@ DISTILBERT = {
     "seq_classif_dropout": 0.0,
     "pad_token_id": 0,
 }
+ENC_T5 = {
+    "vocab_size": VOCABULARY,
+    "d_model": 16,
+    "d_kv": 5,
+    "num_heads": 2,
+    "d_ff": 32,
+    "feed_forward_proj": "gated-gelu",
+    "relative_attention_num_buckets": 8,
+    "relative_attention_max_distance": 5,
+    "initializer_factor": 2.0,
+    "dropout_rate": 0.0,
+}
 MODERNBERT = SHAPE | {
     "global_attn_every_n_layers": 2,
     "local_attention": 4,
@@ -45,6 +57,7 @@ FAMILIES = {
     "deberta-v2": DEBERTA | {"position_buckets": 8},
     "distilbert": DISTILBERT,
     "electra": BERT | {"embedding_size": 12},
+    "enc-t5": ENC_T5,
     "modernbert": MODERNBERT,
     "mpnet": BERT | {"max_position_embeddings": 66},
     "roberta": ROBERTA,

@@ -4,7 +4,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from lmdistill.models.importance import Importance
-from lmdistill.models.modeling_narrow import CLASSIFIERS, FAMILIES
+from lmdistill.models.modeling_narrow import FAMILIES
 from lmdistill.models.narrow_families import Widths
 from lmdistill.models.network import Network
 from tests.models import families
@@ -17,17 +17,32 @@ HEADS = {name: 2 if name in ("llama", "mistral", "qwen2", "qwen3") else 4 for na
 """Units of attention in each layer."""
 NEURONS = 32
 GROUPED = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4}
-MORE = {"distilbert": {"n_heads": 4}, "gpt2": {"n_head": 4}}
+MORE = {"distilbert": {"n_heads": 4}, "enc-t5": {"num_heads": 4}, "gpt2": {"n_head": 4}}
+ENCODERS = tuple(name for name in NAMES if name in families.FAMILIES)
 
-RAGGED = {name: Widths(heads=(1, HEADS[name] - 1, HEADS[name]), neurons=(5, NEURONS, 8)) for name in NAMES}
-VANISHED = {name: Widths(heads=(0, 1, HEADS[name]), neurons=(8, 0, 5)) for name in NAMES}
+
+def widths(name, heads, neurons, decoder=((), ())):
+    """Of the layers and, in families that have one, of a decoder: its self-attention and its cross-attention."""
+    more = decoder if name == "enc-t5" else ((), ())
+    return Widths(heads=(*heads, *more[0]), neurons=(*neurons, *more[1]))
+
+
+FULL = {
+    name: widths(name, (HEADS[name],) * LAYERS, (NEURONS,) * LAYERS, ((4, 4), (0, NEURONS))) for name in NAMES
+}
+RAGGED = {
+    name: widths(name, (1, HEADS[name] - 1, HEADS[name]), (5, NEURONS, 8), ((3, 2), (0, 7))) for name in NAMES
+}
+VANISHED = {name: widths(name, (0, 1, HEADS[name]), (8, 0, 5), ((0, 1), (0, 0))) for name in NAMES}
+BELOW = {name: widths(name, (0, 1, HEADS[name] - 1), (5, 9, 0), ((0, 2), (0, 6))) for name in NAMES}
+"""At most RAGGED."""
 SHAPES = {"ragged": RAGGED, "vanished": VANISHED}
 
 
 def wide(name, seed=0, **more):
     """A network of the family called `name`, whose biases and norms are loud too."""
     torch.manual_seed(seed)
-    if name in CLASSIFIERS:
+    if name in ENCODERS:
         changes = families.FAMILIES[name] | MORE.get(name, {"num_attention_heads": 4}) | more
         names = {"id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
         config = AutoConfig.for_model(name, num_hidden_layers=LAYERS, **names, **changes)
@@ -60,7 +75,7 @@ def outputs(network, batch):
 def random_importance(name, seed=5):
     """Numbers in no order."""
     g = torch.Generator().manual_seed(seed)
-    counts = ((HEADS[name],) * LAYERS, (NEURONS,) * LAYERS)
+    counts = (FULL[name].heads, FULL[name].neurons)
     heads, neurons = (
         tuple(torch.rand(count, generator=g, dtype=torch.float64) for count in layers) for layers in counts
     )

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 from lmdistill.core.types import Batch
 from lmdistill.models.importance import (
@@ -11,12 +12,15 @@ from lmdistill.models.importance import (
     mean_label_loss,
 )
 from lmdistill.models.narrow import densify, sort_units, view
-from lmdistill.models.narrow_families import Widths
-from lmdistill.models.truncate import layers_of
-from tests.models.narrow import HEADS, LAYERS, NAMES, NEURONS, VANISHED, batch_for, wide
+from lmdistill.models.narrow_families import Widths, unit_layers
+from tests.models.narrow import FULL, LAYERS, NAMES, VANISHED, batch_for, wide
 from tests.tiny import make_batch, tiny
 
-READERS = {"bert": ("attention.output.dense", "output.dense"), "llama": ("self_attn.o_proj", "mlp.down_proj")}
+READERS = {
+    "bert": ("attention.output.dense", "output.dense"),
+    "enc-t5": ("attention.o", "feed_forward.wo"),
+    "llama": ("self_attn.o_proj", "mlp.down_proj"),
+}
 STEP = 1e-4
 
 
@@ -28,7 +32,7 @@ def loss_with(network, batch, layer, path, unit, units, size):
         mask[unit] = size
         return given[0] * mask.repeat_interleave(given[0].shape[-1] // units)
 
-    hook = layers_of(network.model)[layer].get_submodule(path).register_forward_pre_hook(scale)
+    hook = unit_layers(network.model)[layer].get_submodule(path).register_forward_pre_hook(scale)
     with torch.no_grad():
         lost = mean_label_loss(network, batch)
     hook.remove()
@@ -36,9 +40,9 @@ def loss_with(network, batch, layer, path, unit, units, size):
 
 
 def precise(network):
-    """In float64, with torch's norms where Llama's compute in 32 bits."""
+    """In float64, with torch's norms where those of Llama and T5 compute in 32 bits."""
     for path, module in list(network.model.named_modules()):
-        if isinstance(module, LlamaRMSNorm):
+        if isinstance(module, LlamaRMSNorm | T5LayerNorm):
             norm = torch.nn.RMSNorm(16, eps=module.variance_epsilon)
             norm.weight = module.weight
             network.model.set_submodule(path, norm)
@@ -55,10 +59,10 @@ def test_importance_is_the_slope_of_the_loss(name):
     network = precise(wide(name))
     batches = [batch_for(network, size=4, seed=seed) for seed in (1, 2)]
     found = importance(network, batches)
-    assert len(found.heads) == len(found.neurons) == LAYERS
-    for layer in range(LAYERS):
+    assert len(found.heads) == len(found.neurons) == len(FULL[name].heads)
+    for layer, counts in enumerate(zip(FULL[name].heads, FULL[name].neurons, strict=True)):
         for path, scores, units in zip(
-            READERS[name], (found.heads[layer], found.neurons[layer]), (HEADS[name], NEURONS), strict=True
+            READERS[name], (found.heads[layer], found.neurons[layer]), counts, strict=True
         ):
             assert scores.shape == (units,)
             assert scores.dtype == torch.float64
@@ -86,7 +90,7 @@ def test_batches_add_up(name):
             neurons=tuple(a + b for a, b in zip(one.neurons, two.neurons, strict=True)),
         ),
     )
-    assert min(float(scores.max()) for scores in (*both.heads, *both.neurons)) > 0
+    assert min(float(scores.max()) for scores in (*both.heads, *both.neurons) if len(scores)) > 0
 
 
 def test_a_regression_is_measured_by_its_squared_error():
@@ -200,34 +204,39 @@ def test_magnitudes_of_one_matrix_of_queries_keys_and_values():
         torch.testing.assert_close(ours, expected)
 
 
+def readings(name, network, batches):
+    """(layer, kind of unit, projection, all that it reads in float64), where there are units."""
+    paths = {"gpt2": ("attn.c_proj", "mlp.c_proj"), "distilbert": ("attention.out_lin", "ffn.lin2")}
+    usual = READERS["llama"] if hasattr(network.model, "model") else READERS["bert"]
+    parts = [
+        (number, kind, layer.get_submodule(path))
+        for number, layer in enumerate(unit_layers(network.model))
+        for kind, path in zip(("heads", "neurons"), paths.get(name, READERS.get(name, usual)), strict=True)
+        if getattr(FULL[name], kind)[number]
+    ]
+    read = {}
+    for _, _, module in parts:
+        module.register_forward_pre_hook(
+            lambda module, given: read.setdefault(module, []).append(given[0].flatten(0, 1).double())
+        )
+    with torch.no_grad():
+        for batch in batches:
+            (network.states if hasattr(network, "states") else network)(batch.inputs)
+    return [(number, kind, module, torch.cat(read[module])) for number, kind, module in parts]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_activations_are_weights_times_what_they_read(name):
     network = wide(name)
     batches = [batch_for(network, seed=seed) for seed in (1, 2)]
     found = activation(network, batches)
-    read = {}
-
-    def note(key):
-        def hook(module, given):
-            read.setdefault(key, []).append(given[0].detach())
-
-        return hook
-
-    paths = {"gpt2": ("attn.c_proj", "mlp.c_proj"), "distilbert": ("attention.out_lin", "ffn.lin2")}
-    paths = paths.get(name, READERS["llama"] if hasattr(network.model, "model") else READERS["bert"])
-    for number, layer in enumerate(layers_of(network.model)):
-        for path in paths:
-            layer.get_submodule(path).register_forward_pre_hook(note((number, path)))
     real = torch.cat([batch.inputs.mask.flatten() for batch in batches]) == 1
-    for batch in batches:
-        (network.states if hasattr(network, "states") else network)(batch.inputs)
-    for number, layer in enumerate(layers_of(network.model)):
-        for path, scores in zip(paths, (found.heads[number], found.neurons[number]), strict=True):
-            inputs = torch.cat([part.flatten(0, 1) for part in read[number, path]])[real].double()
-            weight = layer.get_submodule(path).weight.double()
-            weight = weight if name == "gpt2" else weight.t()
-            products = weight.abs().sum(1) * inputs.norm(dim=0)
-            torch.testing.assert_close(scores, products.view(len(scores), -1).sum(1))
+    for number, kind, module, inputs in readings(name, network, batches):
+        scores = getattr(found, kind)[number]
+        inputs = inputs[real] if number < LAYERS else inputs  # a decoder has its prompt and nothing else
+        weight = module.weight.double() if name == "gpt2" else module.weight.double().t()
+        products = weight.abs().sum(1) * inputs.norm(dim=0)
+        torch.testing.assert_close(scores, products.view(len(scores), -1).sum(1))
 
 
 @pytest.mark.parametrize("name", NAMES)

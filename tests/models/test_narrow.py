@@ -10,10 +10,12 @@ from lmdistill.models.importance import Importance, mean_label_loss
 from lmdistill.models.initial import randomised
 from lmdistill.models.modeling_narrow import CLASSIFIERS, WRITERS
 from lmdistill.models.narrow import densify, is_view, materialised, sort_units, view
-from lmdistill.models.narrow_families import Widths, widths_of
+from lmdistill.models.narrow_families import Widths, unit_layers, widths_of
 from lmdistill.models.truncate import layers_of, truncate
 from tests.models.families import family
 from tests.models.narrow import (
+    BELOW,
+    FULL,
     HEADS,
     LAYERS,
     NAMES,
@@ -34,6 +36,7 @@ PROJECTIONS = {
     "bert": ("attention.output.dense", "output.dense"),
     "distilbert": ("attention.out_lin", "ffn.lin2"),
     "electra": ("attention.output.dense", "output.dense"),
+    "enc-t5": ("attention.o", "feed_forward.wo"),
     "gpt2": ("attn.c_proj", "mlp.c_proj"),
     "llama": ("self_attn.o_proj", "mlp.down_proj"),
     "mistral": ("self_attn.o_proj", "mlp.down_proj"),
@@ -58,18 +61,15 @@ def masked(name, network, widths):
         return mask
 
     heads, neurons = PROJECTIONS[name]
-    for number, layer in enumerate(layers_of(other.model)):
+    for number, layer in enumerate(unit_layers(other.model)):
         layer.get_submodule(heads).register_forward_pre_hook(hook(widths.heads[number], HEADS[name]))
-        layer.get_submodule(neurons).register_forward_pre_hook(hook(widths.neurons[number], NEURONS))
+        if FULL[name].neurons[number]:
+            layer.get_submodule(neurons).register_forward_pre_hook(hook(widths.neurons[number], NEURONS))
     return other
 
 
-def full(name):
-    return Widths(heads=(HEADS[name],) * LAYERS, neurons=(NEURONS,) * LAYERS)
-
-
 def test_every_family_can_be_carried_and_is_tested():
-    assert {*CLASSIFIERS, *WRITERS} == set(NAMES) == set(PROJECTIONS)
+    assert {*CLASSIFIERS, *WRITERS, "enc-t5"} == set(NAMES) == set(PROJECTIONS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,13 +91,15 @@ def test_the_most_important_units_come_first(name):
     batch = batch_for(network)
     ours = view(sort_units(network, scores), RAGGED[name])
     other = copy.deepcopy(network)
-    for number, layer in enumerate(layers_of(other.model)):
+    for number, layer in enumerate(unit_layers(other.model)):
         for path, values, kept in zip(
             PROJECTIONS[name],
             (scores.heads[number], scores.neurons[number]),
             (RAGGED[name].heads[number], RAGGED[name].neurons[number]),
             strict=True,
         ):
+            if not len(values):
+                continue  # self-attention in a decoder has no neurons behind it
             dropped = values < values.sort(descending=True).values[kept - 1]
             layer.get_submodule(path).register_forward_pre_hook(
                 lambda module, given, dropped=dropped: (
@@ -123,9 +125,9 @@ def test_equally_important_units_keep_their_order():
 def test_the_view_of_all_units_is_the_network(name):
     network = wide(name)
     batch = batch_for(network)
-    whole = view(network, full(name))
+    whole = view(network, FULL[name])
     assert torch.equal(outputs(whole, batch), outputs(network, batch))
-    assert widths_of(network) == widths_of(whole) == full(name)
+    assert widths_of(network) == widths_of(whole) == FULL[name]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -178,15 +180,10 @@ def test_a_view_of_a_view_is_a_view_of_the_whole(name):
     network = wide(name)
     batch = batch_for(network)
     once = view(network, VANISHED[name])
-    twice = view(view(network, RAGGED[name]), below(name))
-    assert torch.equal(outputs(twice, batch), outputs(view(network, below(name)), batch))
+    twice = view(view(network, RAGGED[name]), BELOW[name])
+    assert torch.equal(outputs(twice, batch), outputs(view(network, BELOW[name]), batch))
     for again in (view(once, VANISHED[name]), materialised(once), densify(once, VANISHED[name])):
         torch.testing.assert_close(outputs(again, batch), outputs(once, batch), rtol=1e-6, atol=1e-6)
-
-
-def below(name):
-    """Widths at most those of RAGGED."""
-    return Widths(heads=(0, 1, HEADS[name] - 1), neurons=(5, 9, 0))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -194,10 +191,10 @@ def test_a_narrow_network_can_be_narrowed_again(name):
     network = wide(name)
     batch = batch_for(network)
     once = densify(network, RAGGED[name])
-    expected = outputs(view(network, below(name)), batch)
-    for twice in (densify(once, below(name)), view(once, below(name))):
+    expected = outputs(view(network, BELOW[name]), batch)
+    for twice in (densify(once, BELOW[name]), view(once, BELOW[name])):
         torch.testing.assert_close(outputs(twice, batch), expected, **near)
-        assert widths_of(twice) == below(name)
+        assert widths_of(twice) == BELOW[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -304,7 +301,7 @@ def test_adapters_are_refused():
     network = with_adapters(wide("llama"))
     with pytest.raises(ModelError, match=r"tiny llama has adapters, .* Merge them first\."):
         view(network, RAGGED["llama"])
-    assert widths_of(merged(network)) == full("llama")
+    assert widths_of(merged(network)) == FULL["llama"]
 
 
 def test_importance_of_another_shape_is_refused():

@@ -2,10 +2,19 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from transformers import BertConfig, GPT2Config, LlamaConfig, T5Config, ViTConfig
+from transformers import BartConfig, BertConfig, GPT2Config, LlamaConfig, T5Config, ViTConfig
 
 from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError
-from lmdistill.models.source import PACKAGED, explained, head_of, read_config, require_weights, resolve
+from lmdistill.models.source import (
+    PACKAGED,
+    explained,
+    head_of,
+    is_t5,
+    read_config,
+    require_weights,
+    resolve,
+    writes_text,
+)
 
 
 def test_a_folder_and_a_hub_id_are_themselves():
@@ -77,7 +86,7 @@ def test_a_broken_configuration_is_named(text, tmp_path):
     [
         GPT2Config(architectures=["GPT2LMHeadModel"]),
         LlamaConfig(architectures=["LlamaForSequenceClassification"]),
-        T5Config(architectures=["T5ForConditionalGeneration"]),
+        BartConfig(architectures=["BartForConditionalGeneration"]),
         BertConfig(is_decoder=True, architectures=["BertLMHeadModel"]),
     ],
     ids=lambda config: config.architectures[0],
@@ -88,6 +97,14 @@ def test_models_that_write_text_are_refused(config, tmp_path):
         ModelError, match=rf"is a {config.model_type} model that writes text .* needs an encoder"
     ):
         read_config(str(tmp_path))
+
+
+def test_a_t5_is_an_encoder_without_a_head(tmp_path):
+    T5Config(architectures=["T5ForConditionalGeneration"]).save_pretrained(tmp_path)
+    config = read_config(str(tmp_path))
+    assert is_t5(config)
+    assert head_of(config) is None
+    assert not writes_text(config)
 
 
 def test_models_of_something_else_than_text_are_refused(tmp_path):

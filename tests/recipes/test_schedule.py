@@ -14,10 +14,13 @@ from lmdistill.models.load import load
 from lmdistill.models.narrow_families import widths_of
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.run import run_recipe
+from lmdistill.recipes.schedule.pruning import Pruning, require_prunable
 from lmdistill.report.record import find_records, read_record
 from lmdistill.schedules.assistants import choose, step_cost, trade_off
 from tests.cli.workshop import LABELS, texts, trained, write_csv
-from tests.tiny import tiny
+from tests.models.narrow import wide
+from tests.models.test_enc_t5 import t5
+from tests.tiny import tiny, tiny_tokenizer
 
 GRID = [0.75, 0.5, 0.25]
 
@@ -80,6 +83,35 @@ def test_minidisc_chooses_by_its_score_and_ends_in_a_small_student(tmp_path, giv
     student = load(tmp_path / "out" / "student")
     assert widths_of(student).heads in {(1, 0), (0, 1)}
     assert record.student.parameters.encoder < record.teacher.parameters.encoder / 2
+
+
+def test_a_t5_is_fine_tuned_into_a_classifier_that_is_cut_and_pruned(tmp_path, given, no_pages):
+    """Its folder has no head, so the teacher is trained first."""
+    t5().save_pretrained(tmp_path / "t5")
+    tiny_tokenizer().save_pretrained(tmp_path / "t5")
+    schedule = {"name": "minidisc", "grid": [0.75, 0.5], "largest": 0.75}
+    recipe = recipe_at(
+        tmp_path, given, teacher=str(tmp_path / "t5"), schedule=schedule,
+        student={"layers": [1, 2], "keep": 0.5, "pruning": {"multiple": 4, "rows": 30, "scope": "layer"}},
+        training={"epochs": 1, "batch_size": 16},
+    )  # fmt: skip
+    record = run(recipe, tmp_path / "out")
+    student = load(tmp_path / "out" / "student")
+    assert widths_of(student).heads == (2, 2, 2, 2)
+    assert widths_of(student).neurons == (16, 16, 0, 16)
+    assert student.labels == tuple(sorted(LABELS))
+    assert record.student.parameters.encoder < record.teacher.parameters.encoder / 2
+    stock = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out" / "student")
+    assert type(stock) is type(student.model)
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_a_decoder_is_refused_in_advance_only_if_nothing_can_be_left(scope):
+    network = wide("enc-t5")
+    require_prunable(network, Pruning(scope=scope), 0.05)
+    if scope == "global":  # where every layer keeps its share, each keeps a head
+        with pytest.raises(ModelError, match=r"no layer of enc-t5 would keep a head"):
+            require_prunable(network, Pruning(scope=scope), 0.02)
 
 
 def test_what_is_saved_on_the_way_are_dense_candidates_down_to_the_target(tmp_path, given, no_pages):

@@ -25,7 +25,7 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
     That is `AutoModelForSequenceClassification.from_pretrained(folder)`, or `AutoModelForCausalLM`, without
     this package. Weights are written as safetensors, in the dtype they have; adapters are merged into them,
     slices of wider matrices become small ones, and matrices that the model's class ties are written once.
-    Where no stock class can hold a narrow network, its class is written beside the weights, and
+    Where no stock class can hold a network (narrow ones, EncT5), its class is written beside the weights, and
     `from_pretrained` needs `trust_remote_code=True` or an `import lmdistill` before it.
 
     Args:

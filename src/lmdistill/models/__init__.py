@@ -1,13 +1,19 @@
 """The only place that knows Hugging Face classes.
 
-Importing it tells transformers of the narrow ones, so that their folders load without remote code.
+Importing it tells transformers of our own, so that their folders load without remote code.
 """
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from lmdistill.models.modeling_enc_t5 import EncT5Config, EncT5ForSequenceClassification
 from lmdistill.models.modeling_narrow import CLASSIFIERS, WRITERS
 
-for _auto, _classes in ((AutoModelForSequenceClassification, CLASSIFIERS), (AutoModelForCausalLM, WRITERS)):
-    for _config, _model in _classes.values():
+_ENC_T5 = (EncT5Config, EncT5ForSequenceClassification)
+
+for _auto, _classes in (
+    (AutoModelForSequenceClassification, (*CLASSIFIERS.values(), _ENC_T5)),
+    (AutoModelForCausalLM, WRITERS.values()),
+):
+    for _config, _model in _classes:
         AutoConfig.register(_config.model_type, _config)
         _auto.register(_config, _model)

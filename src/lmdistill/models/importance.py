@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from lmdistill.core.types import Batch, Head
 from lmdistill.models.causal import AnyNetwork, LanguageNetwork
-from lmdistill.models.modeling_narrow import Family, Share, head_shares, neuron_shares, prefix
-from lmdistill.models.narrow_families import family_of, widths_of
+from lmdistill.models.modeling_narrow import Family, Share, head_shares, neuron_shares, part_of, prefix
+from lmdistill.models.narrow_families import family_of, unit_layers, widths_of
 from lmdistill.models.network import Network
-from lmdistill.models.truncate import layers_of
 from lmdistill.objectives.supervised import label_loss
 
 TINY = 1e-17
@@ -166,10 +165,11 @@ def _masking(mask: Tensor) -> Watcher:
 
 
 def _squaring(squares: list[Tensor], number: int, real: Tensor) -> Watcher:
-    """Add the squares of what each input is at real tokens to `squares[number]`."""
+    """Add the squares of what each input is at real tokens, or for a prompt, to `squares[number]`."""
 
     def add(found: Tensor) -> None:
-        squares[number] = squares[number] + found[real].double().square().sum(0).cpu()
+        read = found[real] if found.shape[:2] == real.shape else found.flatten(0, 1)
+        squares[number] = squares[number] + read.double().square().sum(0).cpu()
 
     return add
 
@@ -177,11 +177,12 @@ def _squaring(squares: list[Tensor], number: int, real: Tensor) -> Watcher:
 @contextmanager
 def _watching(network: AnyNetwork, family: Family, watchers: Sequence[Watcher]) -> Iterator[None]:
     """Let watchers see what output projections read, those of attention in all layers first."""
-    layers = list(layers_of(network.model))
+    layers = unit_layers(network.model)
     names = [family.output] * len(layers) + [family.falling] * len(layers)
     hooks = [
-        layer.get_submodule(name).register_forward_pre_hook(_hook(watcher))
+        part.register_forward_pre_hook(_hook(watcher))
         for layer, name, watcher in zip(layers + layers, names, watchers, strict=True)
+        if (part := part_of(layer, name)) is not None
     ]
     try:
         yield
@@ -214,7 +215,7 @@ def _counts(network: AnyNetwork) -> tuple[int, ...]:
 
 def _parts(network: AnyNetwork, family: Family) -> Iterator[tuple[nn.Module, tuple[Share, ...]]]:
     """Layers with what belongs to their units: attention of all layers, then feed-forward."""
-    layers = layers_of(network.model)
+    layers = unit_layers(network.model)
     yield from ((layer, head_shares(layer, family)) for layer in layers)
     yield from ((layer, neuron_shares(layer, family)) for layer in layers)
 

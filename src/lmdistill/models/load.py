@@ -9,10 +9,11 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from lmdistill.core.errors import ModelError
+from lmdistill.models.enc_t5 import read_enc_t5
 from lmdistill.models.heads import output_layer, reorder_outputs
 from lmdistill.models.network import Network
 from lmdistill.models.pretrained import read_pretrained, require_complete
-from lmdistill.models.source import head_of, read_config, require_weights, resolve
+from lmdistill.models.source import head_of, is_t5, read_config, require_weights, resolve
 
 log = logging.getLogger("lmdistill")
 
@@ -35,6 +36,9 @@ def load(
     allow_pickle: bool = False,
 ) -> Network:
     """The classifier in `source`, in float32, in evaluation mode.
+
+    A T5 that was not saved as a classifier becomes one, `EncT5ForSequenceClassification`: its encoder, its
+    first decoder layer, a new prompt and a new head.
 
     Args:
         source: Folder, hub id, or a key of `PACKAGED`.
@@ -79,19 +83,19 @@ def _read(
     place: str, config: Any, trust_remote_code: bool, allow_pickle: bool, keeps_head: bool
 ) -> tuple[Any, Any]:
     """Model and tokenizer, complete but for a new head and for a pooler that was never there."""
-    model, tokenizer, lacking = read_pretrained(
-        AutoModelForSequenceClassification,
-        place,
-        config,
-        trust_remote_code=trust_remote_code,
-        allow_pickle=allow_pickle,
-    )
-    if not keeps_head:
-        backbone = "" if model.base_model is model else f"{model.base_model_prefix}."
-        lacking = [
-            name for name in lacking if backbone and name.startswith(backbone) and "pooler" not in name
-        ]
-    require_complete(place, lacking)
+    allowed: dict[str, Any] = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+    if is_t5(config):
+        model, tokenizer = read_enc_t5(place, config, **allowed)
+    else:
+        model, tokenizer, lacking = read_pretrained(
+            AutoModelForSequenceClassification, place, config, **allowed
+        )
+        if not keeps_head:
+            backbone = "" if model.base_model is model else f"{model.base_model_prefix}."
+            lacking = [
+                name for name in lacking if backbone and name.startswith(backbone) and "pooler" not in name
+            ]
+        require_complete(place, lacking)
     if tokenizer.pad_token_id is None:
         raise ModelError(
             f"the tokenizer of {place} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."

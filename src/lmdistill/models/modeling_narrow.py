@@ -59,8 +59,11 @@ class Family:
     width: str = ""
     """Its name for the width of all heads together, if it keeps one."""
 
+    positions: str = ""
+    """The projection to what heads add for a distance, in families that have one; a layer may lack it."""
+
     rising: tuple[str, ...]
-    """Projections to the neurons: one, or two where a gate multiplies them."""
+    """Projections to the neurons: one, or two where a gate multiplies them; a layer may lack some."""
 
     falling: str
     """The projection of the neurons back to states."""
@@ -108,6 +111,17 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             neurons="hidden_dim",
         ),
         "electra": _BERT,
+        "enc-t5": Family(
+            attention="attention",
+            inputs=("attention.q", "attention.k", "attention.v"),
+            output="attention.o",
+            follows=("o",),
+            head_size="head_size",
+            positions="attention.positions",
+            rising=("feed_forward.wi", "feed_forward.wi_0", "feed_forward.wi_1"),
+            falling="feed_forward.wo",
+            neurons="d_ff",
+        ),
         "gpt2": Family(
             attention="attn",
             inputs=("attn.c_attn",),
@@ -152,8 +166,8 @@ def head_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
 
     A unit is a head, or one head of keys and values with all its heads of queries.
     """
-    attention = layer.get_submodule(family.attention)
-    if isinstance(attention, Vanished):
+    attention = part_of(layer, family.attention)
+    if attention is None or isinstance(attention, Vanished):
         return ()
     size = int(getattr(attention, family.head_size))
     group = size * int(getattr(attention, "num_key_value_groups", 1))
@@ -161,20 +175,33 @@ def head_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
     if len(family.inputs) == 1:
         return (Share(name=family.inputs[0], axis=0, block=size, parts=3), last)
     queries, keys, values = family.inputs
-    return (
+    found: tuple[Share, ...] = (
         Share(name=queries, axis=0, block=group),
         Share(name=keys, axis=0, block=size),
         Share(name=values, axis=0, block=size),
-        last,
     )
+    if family.positions and part_of(layer, family.positions) is not None:
+        found = (*found, Share(name=family.positions, axis=0, block=group // size))
+    return (*found, last)
 
 
 def neuron_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
     """What belongs to a neuron; nothing if there is none left. The output projection comes last."""
-    if isinstance(layer.get_submodule(family.falling), Remainder):
+    falling = part_of(layer, family.falling)
+    if falling is None or isinstance(falling, Remainder):
         return ()
-    rising = (Share(name=name, axis=0, block=1) for name in family.rising)
+    rising = (Share(name=name, axis=0, block=1) for name in _rising(layer, family))
     return (*rising, Share(name=family.falling, axis=1, block=1))
+
+
+def _rising(layer: nn.Module, family: Family) -> list[str]:
+    """The projections to the neurons that a layer has."""
+    return [name for name in family.rising if part_of(layer, name) is not None]
+
+
+def part_of(layer: nn.Module, name: str) -> nn.Module | None:
+    """The module at a path from the layer on, if there is one."""
+    return dict(layer.named_modules()).get(name)
 
 
 def flipped(module: nn.Module) -> bool:
@@ -303,7 +330,7 @@ def _narrow_feed_forward(layer: nn.Module, family: Family, units: int, cut: Cut)
         for share in shares:
             layer.set_submodule(share.name, cut(layer.get_submodule(share.name), share, units))
         return
-    for name in family.rising:
+    for name in _rising(layer, family):
         layer.set_submodule(name, Nothing())
     layer.set_submodule(family.falling, Remainder(layer.get_submodule(family.falling)))
 

@@ -13,7 +13,6 @@ from lmdistill.models.causal import AnyNetwork
 from lmdistill.models.importance import Importance
 from lmdistill.models.modeling_narrow import (
     CLASSIFIERS,
-    PREFIX,
     WRITERS,
     Family,
     Share,
@@ -24,8 +23,7 @@ from lmdistill.models.modeling_narrow import (
     neuron_shares,
     prefix,
 )
-from lmdistill.models.narrow_families import Widths, family_of, require_fit, widths_of
-from lmdistill.models.truncate import layers_of
+from lmdistill.models.narrow_families import Widths, family_of, require_fit, unit_layers, widths_of
 
 
 class Sliced(nn.Module):
@@ -69,7 +67,7 @@ def sort_units(network: AnyNetwork, importance: Importance) -> AnyNetwork:
     _require_same_shape(importance, widths, network.source)
     network = materialised(network)
     model: Any = copy.deepcopy(network.model)
-    for layer, heads, neurons in zip(layers_of(model), importance.heads, importance.neurons, strict=True):
+    for layer, heads, neurons in zip(unit_layers(model), importance.heads, importance.neurons, strict=True):
         for shares, scores in ((head_shares(layer, family), heads), (neuron_shares(layer, family), neurons)):
             order = scores.argsort(descending=True, stable=True)
             for share in shares:
@@ -102,7 +100,7 @@ def densify(network: AnyNetwork, widths: Widths) -> AnyNetwork:
     """A network that computes what `view(network, widths)` does, with small matrices of its own.
 
     Where the stock class of the family can hold the widths, it is a stock model; otherwise it is of a class
-    in `modeling_narrow.py`, which is saved with it.
+    in one of our `modeling_*.py`, which is saved with it.
 
     Args:
         network: Best with sorted units, or a view; not changed.
@@ -135,7 +133,7 @@ def _narrowed(network: AnyNetwork, widths: Widths, cut: Any) -> PreTrainedModel:
     require_fit(network, widths)
     tensors = chain(network.model.parameters(), network.model.buffers())
     model = copy.deepcopy(network.model, {id(tensor): tensor for tensor in tensors})
-    narrow(layers_of(model), family_of(network), widths.heads, widths.neurons, cut)
+    narrow(unit_layers(model), family_of(network), widths.heads, widths.neurons, cut)
     return model
 
 
@@ -164,15 +162,15 @@ def _permute(module: Any, share: Share, order: Tensor) -> None:
 
 def _describe_shape(model: Any, family: Family, widths: Widths) -> None:
     """Make configuration and class those of the narrowed model: the stock ones where they can hold it."""
-    name = model.config.model_type.removeprefix(PREFIX)
-    narrow_config, narrow_model = {**CLASSIFIERS, **WRITERS}[name]
-    # The carried classes only add fields and a constructor, so a model that stands may change its class.
-    model.config.__class__, model.__class__ = narrow_config.__bases__[-1], narrow_model.__bases__[-1]
-    if _becomes_stock(model, family, widths):
-        for field in ("kept_heads", "kept_neurons", "auto_map"):
-            vars(model.config).pop(field, None)
-        return
-    model.config.__class__, model.__class__ = narrow_config, narrow_model
+    carried = {**CLASSIFIERS, **WRITERS}.get(model.config.model_type.removeprefix(PREFIX))
+    if carried is not None:  # else the class builds its own widths
+        # The carried classes only add fields and a constructor, so a model that stands may change its class.
+        model.config.__class__, model.__class__ = (cls.__bases__[-1] for cls in carried)
+        if _becomes_stock(model, family, widths):
+            for field in ("kept_heads", "kept_neurons", "auto_map"):
+                vars(model.config).pop(field, None)
+            return
+        model.config.__class__, model.__class__ = carried
     model.config.kept_heads, model.config.kept_neurons = list(widths.heads), list(widths.neurons)
 
 
@@ -180,7 +178,7 @@ def _becomes_stock(model: Any, family: Family, widths: Widths) -> bool:
     """Let the stock configuration say how wide the layers are, if it can."""
     if not widths.uniform or widths.heads[0] == 0 or widths.neurons[0] == 0:
         return False
-    layer, config = layers_of(model)[0], model.config
+    layer, config = unit_layers(model)[0], model.config
     size = int(getattr(layer.get_submodule(family.attention), family.head_size))
     heads = widths.heads[0] * head_shares(layer, family)[-1].block // size
     fields = {family.neurons: widths.neurons[0]}

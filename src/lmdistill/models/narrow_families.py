@@ -6,12 +6,14 @@ feed-forward layer is a neuron.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
 
 from lmdistill.core.errors import ModelError
 from lmdistill.models.adapters import has_adapters
 from lmdistill.models.causal import AnyNetwork
 from lmdistill.models.modeling_narrow import FAMILIES, PREFIX, Family, widths
-from lmdistill.models.truncate import layers_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,12 @@ def family_of(network: AnyNetwork) -> Family:
     return FAMILIES[name]
 
 
+def unit_layers(model: Any) -> list[nn.Module]:
+    """The layers that have units: those of every list of layers in the backbone, a decoder's last."""
+    lists = (part for part in model.base_model.modules() if isinstance(part, nn.ModuleList))
+    return [layer for part in lists for layer in part]
+
+
 def widths_of(network: AnyNetwork) -> Widths:
     """How wide the layers of a network are: all of a stock model, what is kept of a narrow one.
 
@@ -54,7 +62,7 @@ def widths_of(network: AnyNetwork) -> Widths:
         ModelError: If its family is not in the table, or it learns through adapters.
     """
     family = family_of(network)
-    found = [widths(layer, family) for layer in layers_of(network.model)]
+    found = [widths(layer, family) for layer in unit_layers(network.model)]
     return Widths(heads=tuple(heads for heads, _ in found), neurons=tuple(neurons for _, neurons in found))
 
 
@@ -62,7 +70,8 @@ def require_fit(network: AnyNetwork, wanted: Widths) -> None:
     """Widths that a network can be narrowed to.
 
     Raises:
-        ModelError: If it has other layers or fewer units, or if no head would be left in any layer.
+        ModelError: If it has other layers or fewer units, or if no head would be left in any layer, or none
+            through which a decoder reads the text.
     """
     has = widths_of(network)
     _require_units("heads", wanted.heads, has.heads, network.source)
@@ -72,6 +81,12 @@ def require_fit(network: AnyNetwork, wanted: Widths) -> None:
             f"no layer of {network.source} would keep a head, so no token would see another. Keep at least 1 "
             f"of {sum(has.heads)}."
         )
+    for layer, kept in zip(unit_layers(network.model), wanted.heads, strict=True):
+        if getattr(layer, "reads_text", False) and kept == 0:
+            raise ModelError(
+                f"the decoder layer of {network.source} would keep 0 heads of cross-attention, so its answer "
+                "would not depend on the text. Keep at least 1, as pruning.scope layer does."
+            )
 
 
 def _require_units(kind: str, wanted: Sequence[int], has: Sequence[int], name: str) -> None:

@@ -120,6 +120,11 @@ def head_of(config: Any) -> tuple[str, ...] | None:
     return tuple(str(config.id2label[number]) for number in range(config.num_labels))
 
 
+def is_t5(config: Any) -> bool:
+    """Whether a configuration is that of a T5, whole or not, without a classification head."""
+    return config.model_type == "t5" and head_of(config) is None
+
+
 def require_weights(place: str, *, allow_pickle: bool) -> None:
     """A folder must hold weights, and not as pickles only; what the hub holds is seen when it is fetched.
 
@@ -171,6 +176,8 @@ def _unreadable(place: str, error: BaseException) -> str:
 def _require_encoder(place: str, config: Any) -> None:
     """A classifier of texts that reads them in both directions."""
     kind, classes = config.model_type, " ".join(config.architectures or ())
+    if is_t5(config):
+        return  # its encoder and a decoder layer become a classifier
     if _one_way(config) or config.is_encoder_decoder:
         raise ModelError(
             f"{place} is a {kind} model that writes text ({classes or 'no class named'}), and a classifier "

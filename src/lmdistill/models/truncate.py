@@ -21,6 +21,7 @@ LAYERS: Mapping[str, str] = MappingProxyType(
         "deberta-v2": "encoder.layer",
         "distilbert": "transformer.layer",
         "electra": "encoder.layer",
+        "enc-t5": "encoder",
         "modernbert": "layers",
         "mpnet": "encoder.layer",
         "roberta": "encoder.layer",
@@ -51,7 +52,7 @@ SHARED = frozenset({"albert"})
 """Families whose layers are one set of weights."""
 
 PER_LAYER = ("layer_types", "kept_heads", "kept_neurons")
-"""Lists of a configuration with an entry for each layer."""
+"""Lists of a configuration with an entry for each layer, and behind them perhaps some for a decoder."""
 
 FIRST_DIFFERS = frozenset({"modernbert"})
 """Families whose first layer is built unlike the others, so that no other layer can take its place."""
@@ -121,8 +122,9 @@ def truncate(
     nn.Module.to(model, dtype=torch.promote_types(model.dtype, torch.float32))
     model.config.num_hidden_layers = len(chosen)
     for name in PER_LAYER:
-        if getattr(model.config, name, None):
-            setattr(model.config, name, [getattr(network.model.config, name)[number] for number in chosen])
+        entries = getattr(network.model.config, name, None)
+        if entries:
+            setattr(model.config, name, [entries[number] for number in chosen] + entries[len(stack) :])
     return network.with_model(model, source=f"{network.source}, layers {', '.join(map(str, chosen))}")
 
 

@@ -98,7 +98,9 @@ def require_prunable(network: AnyNetwork, pruning: Pruning, keep: float) -> None
         ModelError: If the heads and neurons of this family are not known, or no head would be left.
     """
     has = widths_of(network)
-    heads = Ranking(scope=pruning.scope).counts([[0.0] * count for count in has.heads], keep)
+    # Whether a decoder will hear the text is not known yet; its cross-attention comes last and stays longest.
+    kindest = [[float(place)] * count for place, count in enumerate(has.heads)]
+    heads = Ranking(scope=pruning.scope).counts(kindest, keep)
     require_fit(network, Widths(heads=heads, neurons=has.neurons))
 
 
