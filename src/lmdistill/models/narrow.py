@@ -13,6 +13,7 @@ from lmdistill.models.causal import AnyNetwork
 from lmdistill.models.importance import Importance
 from lmdistill.models.modeling_narrow import (
     CLASSIFIERS,
+    PREFIX,
     WRITERS,
     Family,
     Share,
