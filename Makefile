@@ -15,6 +15,7 @@ export TOKENIZERS_PARALLELISM ?= false
 demo: .venv/.made  ## the whole job on an embedded synthetic task, offline: a table and a report
 	$(BIN)/lmdistill distill demo --out runs/demo
 
+test test-slow: export OMP_NUM_THREADS ?= 1  # two workers on tiny networks: more threads only wait for each other
 test: .venv/.made  ## the test suite
 	$(BIN)/python -m pytest -n 2
 
