@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from lmdistill.engine.watch import Fitted
 from lmdistill.models.causal import AnyNetwork
@@ -15,9 +15,6 @@ from lmdistill.report.facts import Candidate, ScheduleFacts, Work
 from lmdistill.report.record import Record
 from lmdistill.schedules.assistants import maxidisc_cost, step_cost
 from lmdistill.schedules.plans import SCHEDULES, MiniDisc, Schedule
-
-AnyStage = TypeVar("AnyStage", bound=Any)
-"""A stage of classifiers or of models that write text: they share the fields that are set here."""
 
 
 @dataclass(kw_only=True)
