@@ -6,6 +6,7 @@ A page marks such a part by two comments, and what stands between them is replac
     <!-- results sst2-10pct --> ... <!-- /results -->               the table of records/sst2-10pct
     <!-- results --> ... <!-- /results -->                          every table, and where it comes from
     <!-- tokens stories --> ... <!-- /tokens -->                    easy and hard tokens of records/stories
+    <!-- schedules sst2 --> ... <!-- /schedules -->                schedules of records/sst2 side by side
     <!-- benchmark mixkd_step --> ... <!-- /benchmark -->           the newest run of a script in benchmarks/
 """
 
@@ -31,6 +32,7 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
 from lmdistill.report.record import RECORD, Record, RunFolder, find_records
 from lmdistill.report.rows import Comparison
+from lmdistill.report.schedules import schedule_grids
 from lmdistill.report.statistics import Spread, spread
 from lmdistill.report.tables import grid, markdown
 from lmdistill.schedules.plans import Schedule
@@ -38,7 +40,9 @@ from lmdistill.schedules.plans import Schedule
 REPO = Path(__file__).parents[1]
 RECORDS = REPO / "records"
 MEASURED = REPO / "benchmarks" / "results.csv"
-PART = re.compile(r"(<!-- (fields|results|tokens|benchmark)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL)
+PART = re.compile(
+    r"(<!-- (fields|results|tokens|schedules|benchmark)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL
+)
 WORDS: Mapping[Any, str] = types.MappingProxyType(
     {bool: "true, false", int: "whole number", float: "number", str: "text"}
     | {Method: "a method", Augmenter: "an augmenter", Schedule: "a schedule"}
@@ -56,8 +60,7 @@ def made(text: str) -> str:
 
     def part(found: re.Match[str]) -> str:
         opening, kind, name, _, closing = found.groups()
-        write = {"fields": fields, "results": results, "tokens": tokens, "benchmark": benchmark}[kind]
-        return f"{opening}{write(name)}{closing}"
+        return f"{opening}{KINDS[kind](name)}{closing}"
 
     return PART.sub(part, text)
 
@@ -163,6 +166,13 @@ def tokens(name: str) -> str:
     return "\n".join(lines) + "\n" if len(lines) > 2 else NOTHING
 
 
+def schedules(name: str) -> str:
+    """What each schedule of one folder of records came to and took, and what the score foretold."""
+    if not any((RECORDS / name).rglob(RECORD)):
+        return NOTHING
+    return "\n".join(map(markdown, schedule_grids(find_records([RECORDS / name])))) or NOTHING
+
+
 def shown(value: Spread | None) -> str:
     """Mean and sample standard deviation."""
     if value is None:
@@ -245,6 +255,18 @@ def machine(record: Record) -> str:
         f"{found.device} ({found.processor}), {found.threads} threads, Python {found.python}, "
         f"torch {found.torch}, transformers {found.transformers}"
     )
+
+
+KINDS: Mapping[str, Callable[[Any], str]] = types.MappingProxyType(
+    {
+        "fields": fields,
+        "results": results,
+        "tokens": tokens,
+        "schedules": schedules,
+        "benchmark": benchmark,
+    }
+)
+"""What writes each kind of part."""
 
 
 def main() -> None:

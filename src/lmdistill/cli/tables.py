@@ -12,6 +12,7 @@ from lmdistill.report.assistants import account, accounts
 from lmdistill.report.comparison import compare
 from lmdistill.report.html import REPORT
 from lmdistill.report.record import RunFolder, find_records
+from lmdistill.report.schedules import schedule_grids
 from lmdistill.report.tables import Grid, grid, markdown
 
 NO_TERMINAL_WIDTH = 200
@@ -40,9 +41,9 @@ def _show_schedules(console: Console, runs: Sequence[RunFolder], *, as_markdown:
     """The candidates and the cost of a single run; of several, a line each."""
     if len(runs) > 1:
         several = accounts(runs)
-        if several is not None:
+        for table in (*schedule_grids(runs), *([] if several is None else [several])):
             console.print()
-            _show(console, several, as_markdown=as_markdown)
+            _show(console, table, as_markdown=as_markdown)
         return
     found = account(runs[0].record)
     if found is None:

@@ -22,6 +22,7 @@ from lmdistill.report.metrics import manner
 from lmdistill.report.plots import loss_plot, reliability_plot, score_plot, uncertainty_plot
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
+from lmdistill.report.schedules import schedule_grids
 from lmdistill.report.tables import Grid, grid, percent, summary
 from lmdistill.report.trade_off import trade_off_plot
 
@@ -41,6 +42,9 @@ class Section:
 
     benchmarks: Grid | None
     """Standard tasks, where they were asked."""
+
+    schedules: tuple[Grid, ...]
+    """Schedules side by side, where several led to the same student."""
 
     routes: Grid | None
     """How students came to their teachers, a line a run; None for a single run, which has `accounts`."""
@@ -138,6 +142,7 @@ def _section(table: Comparison, names: Iterator[str]) -> Section:
         summary="" if best is None else summary(best, table),
         tables=(grid(table), details(table)),
         benchmarks=benchmark_grid(table),
+        schedules=schedule_grids(table.runs),
         routes=accounts(table.runs) if len(table.runs) > 1 else None,
         accounts=tuple(_accounts(table, names)),
         plots=tuple((who, plot) for who, plot in _plots(table, names) if plot is not None),

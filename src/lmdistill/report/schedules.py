@@ -1,0 +1,221 @@
+"""Schedules to the same student, side by side: what each came to and took, and what the score foretold."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from lmdistill.report.assistants import STEP_NOTE, steps_text, through
+from lmdistill.report.details import duration
+from lmdistill.report.facts import Candidate, ScheduleFacts
+from lmdistill.report.metrics import NONE, Value, manner
+from lmdistill.report.record import Record, RunFolder
+from lmdistill.report.statistics import Spread, spread
+from lmdistill.report.tables import Grid, spread_text
+from lmdistill.report.trade_off import FEWEST, share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A seed in which both a score and every student of an assistant are known."""
+
+    seed: int
+    """Which."""
+
+    scores: Mapping[float, float]
+    """Trade-off of each assistant in the joint run, by what it keeps."""
+
+    students: Mapping[float, float]
+    """Metric of the student that each assistant taught when all were tried in turn."""
+
+    chosen: float
+    """What the score took."""
+
+    @property
+    def shared(self) -> tuple[float, ...]:
+        """Assistants that have both, falling."""
+        return tuple(sorted(self.scores.keys() & self.students.keys(), reverse=True))
+
+    @property
+    def best(self) -> float:
+        """Whose student was the best; of equal ones the largest."""
+        return max(self.shared, key=lambda kept: (self.students[kept], kept))
+
+    @property
+    def correlation(self) -> float | None:
+        """Spearman's, of scores and students; None where one of them is constant or there are too few."""
+        scores, students = ([one[kept] for kept in self.shared] for one in (self.scores, self.students))
+        if len(scores) < FEWEST or len(set(scores)) == 1 or len(set(students)) == 1:
+            return None
+        return float(stats.spearmanr(scores, students).statistic)
+
+
+def schedule_grids(runs: Sequence[RunFolder]) -> tuple[Grid, ...]:
+    """For each task and size of the student: the schedules, a line each, and what the score foretold.
+
+    Args:
+        runs: Any; those without a schedule are left out.
+
+    Returns:
+        Nothing for a task and a size of which only one schedule was run.
+    """
+    groups: dict[tuple[str, float], list[Record]] = {}
+    for run in runs:
+        facts = run.record.schedule
+        if facts is not None:
+            groups.setdefault((run.record.task.fingerprint, facts.keep), []).append(run.record)
+    found = []
+    for records in groups.values():
+        if len({record.name for record in records}) > 1:
+            foretold = _foretold(records)
+            found += [_schedules(records), *([] if foretold is None else [foretold])]
+    return tuple(found)
+
+
+def _facts(record: Record) -> ScheduleFacts:
+    """How the student of a run was scheduled, where that is known to exist."""
+    assert record.schedule is not None
+    return record.schedule
+
+
+def _metric(record: Record) -> Value:
+    """What the schedule is judged by, of the final student."""
+    return record.metrics[record.headline[0]].get(_facts(record).metric)
+
+
+def _schedules(records: Sequence[Record]) -> Grid:
+    """One line a schedule: quality, which assistants, work."""
+    facts = _facts(records[0])
+    rows = []
+    for name in dict.fromkeys(record.name for record in records):
+        own = [record for record in records if record.name == name]
+        works = [_facts(record).work for record in own]
+        rows.append(
+            (
+                name,
+                _facts(own[0]).name,
+                spread_text(spread([_metric(record) for record in own]), facts.metric),
+                str(len(own)),
+                _ways(own),
+                steps_text(_mean(work.teacher_steps for work in works)),
+                duration(_mean(work.seconds for work in works)),
+            )
+        )
+    title = manner(facts.metric).title
+    return Grid(
+        caption=f"Schedules to a student that keeps {share(facts.keep)}, {records[0].task.name}",
+        header=("", "schedule", title, "seeds", "through, seed by seed", "teacher-steps", "time"),
+        rows=tuple(rows),
+        notes=("Teacher-steps and time: means over seeds, every stage included.", STEP_NOTE),
+        alarms=(),
+    )
+
+
+def _ways(records: Sequence[Record]) -> str:
+    """The assistants of each seed, or once where all seeds agree."""
+    ways = [", then ".join(share(one.kept) for one in through(_facts(record))) or NONE for record in records]
+    return ways[0] if len(set(ways)) == 1 else "; ".join(ways)
+
+
+def _mean(values: Iterable[Value]) -> float | None:
+    """Of those that are known."""
+    found = spread(list(values))
+    return None if found is None else found.mean
+
+
+def trials(records: Sequence[Record]) -> tuple[Trial, ...]:
+    """Seeds of which one run has scored its candidates and another has tried the same assistants in turn."""
+    scored: dict[int, Record] = {}
+    tried: dict[int, Record] = {}
+    for record in records:
+        firsts = _first_round(record)
+        if any(one.student_metric is not None for one in firsts):
+            tried.setdefault(record.seed, record)
+        elif any(one.score is not None for one in firsts) and through(_facts(record)):
+            scored.setdefault(record.seed, record)
+    found = (
+        Trial(
+            seed=seed,
+            scores={one.kept: one.score for one in _first_round(record) if one.score is not None},
+            students={
+                one.kept: one.student_metric
+                for one in _first_round(tried[seed])
+                if one.student_metric is not None
+            },
+            chosen=through(_facts(record))[0].kept,
+        )
+        for seed, record in sorted(scored.items())
+        if seed in tried
+    )
+    return tuple(trial for trial in found if trial.chosen in trial.shared)
+
+
+def _first_round(record: Record) -> tuple[Candidate, ...]:
+    """What stood in the first choice, larger than the student."""
+    facts = _facts(record)
+    return tuple(one for one in facts.candidates if one.round == 1 and one.kept > facts.keep)
+
+
+def _foretold(records: Sequence[Record]) -> Grid | None:
+    """Scores beside the students of all assistants; None where no seed has both."""
+    found = trials(records)
+    if not found:
+        return None
+    facts = _facts(records[0])
+    sizes = sorted({kept for trial in found for kept in trial.shared}, reverse=True)
+    scores = _by_size(found, sizes, lambda trial: trial.scores)
+    students = _by_size(found, sizes, lambda trial: trial.students)
+    chosen, best = Counter(trial.chosen for trial in found), Counter(trial.best for trial in found)
+    rows = tuple(
+        (
+            share(kept),
+            spread_text(scores[kept], "trade-off"),
+            spread_text(students[kept], facts.metric),
+            str(chosen[kept]),
+            str(best[kept]),
+        )
+        for kept in sizes
+    )
+    title = manner(facts.metric).title
+    return Grid(
+        caption=f"What the score foretold of assistants to a student that keeps {share(facts.keep)}",
+        header=("assistant", "trade-off × 100", f"its student's {title}", "chosen", "best"),
+        rows=rows,
+        notes=(
+            *_verdicts(found, students, facts.metric),
+            "trade-off: from the joint run. Students: when every assistant was tried in turn, same seeds.",
+            "chosen, best: seeds in which the score took it, and in which its student was the best.",
+        ),
+        alarms=(),
+    )
+
+
+def _by_size(
+    found: Sequence[Trial], sizes: Sequence[float], read: Callable[[Trial], Mapping[float, float]]
+) -> dict[float, Spread | None]:
+    """A number of each assistant, over seeds."""
+    return {kept: spread([read(trial).get(kept) for trial in found]) for kept in sizes}
+
+
+def _verdicts(
+    found: Sequence[Trial], students: Mapping[float, Spread | None], metric: str
+) -> tuple[str, ...]:
+    """Whether the score took what trying all would have taken, and how both are ordered."""
+    same = sum(trial.chosen == trial.best for trial in found)
+    lost = spread([trial.students[trial.best] - trial.students[trial.chosen] for trial in found])
+    deviations = spread([one.sd for one in students.values() if one is not None])
+    assert lost is not None
+    text = (
+        f"In {same} of {len(found)} seeds the score took the assistant whose student was the best; on "
+        f"average the student of its choice has {manner(metric).text(lost.mean)} less than that best one"
+    )
+    if deviations is not None:
+        text += f"; seeds of one student have a standard deviation of {manner(metric).text(deviations.mean)}"
+    said = [f"{text}."]
+    correlations = [trial.correlation for trial in found]
+    known = spread(correlations)
+    if known is not None:
+        each = ", ".join(NONE if one is None else f"{one:.2f}" for one in correlations)
+        said.append(f"Rank correlation (Spearman) of scores and students, seed by seed: {each}.")
+    return tuple(said)
