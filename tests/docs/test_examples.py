@@ -16,8 +16,8 @@ from tests.docs.pages import EXAMPLES, REPO
 START = EXAMPLES / "start.sh"
 SHELL = sorted(EXAMPLES.glob("*.sh"))
 MAKEFILE = (REPO / "Makefile").read_text(encoding="utf-8")
-UNTRIED = {"marian", "apertium", "--benchmark"}
-"""Augmenters and benchmarks, which need what a test machine may not have; their commands are read only."""
+UNTRIED = {"marian", "apertium", "--benchmark", "schedules", "stories-half"}
+"""Augmenters, benchmarks and data that a test machine may not have; their commands are read only."""
 
 
 def read(words: Sequence[str]) -> None:

@@ -1,0 +1,16 @@
+# One trial, every assistant in turn, and none: the same teacher, student, data and steps.
+lmdistill distill examples/schedules.yaml --out runs/schedules-10/minidisc
+lmdistill distill examples/schedules.yaml --set schedule.name=maxidisc \
+  --set 'methods={MaxiDisc: {name: hidden_kd}}' --out runs/schedules-10/maxidisc
+lmdistill distill examples/schedules.yaml --set 'schedule={name: direct}' \
+  --set 'methods={direct: {name: hidden_kd}}' --out runs/schedules-10/direct
+lmdistill report runs/schedules-10 --out runs/schedules.html
+
+# A student twice as large.
+lmdistill distill examples/schedules.yaml --set student.keep=0.2 --out runs/schedules-20/minidisc
+
+# MixKD in both stages instead of the published loss.
+lmdistill distill examples/schedules.yaml --set 'methods={MiniDisc+MixKD: {name: mixkd}}' --out runs/schedules-10/mixkd
+
+# A decoder to half its width.
+lmdistill distill examples/stories-half.yaml --out runs/stories-half/minidisc
