@@ -33,6 +33,7 @@ bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.data_memory
 	$(BIN)/python -m benchmarks.language_loss
 	$(BIN)/python -m benchmarks.language_step
+	$(BIN)/python -m benchmarks.minidisc_step
 
 docs: .venv/.made  ## the pages that are made from code and records
 	$(BIN)/python docs/make.py

@@ -5,14 +5,15 @@
 * Step: all candidates of the truncated grid learn from one teacher, against plain distillation of a student
   as large as the teacher; the same batches, the same loss, in turn. The kept fractions add up to 1.70.
 * Memory: the most that a process holds while it does a few steps of either, less that of an idle process.
-* Students: latency of dense slices at a half, a fifth, a tenth and a twentieth against the teacher, and the
-  share of the ideal speed-up, which is the ratio of their operations.
+* Students: latency of dense slices at a half, a fifth, a tenth and a twentieth against the teacher on one of
+  these batches, and the share of the ideal speed-up, which is the ratio of their operations on it.
 
 The joint losses must be the mean of each candidate's own before anything is timed.
 """
 
 import argparse
 import copy
+import math
 import statistics
 import tempfile
 import time
@@ -24,9 +25,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.ledger import RESULTS, Result, append, table
-from benchmarks.material import MINILM, Setting, make_batches, make_networks
+from benchmarks.material import DATA, MINILM, Setting, make_batches, make_networks
 from benchmarks.ways import Drawn
-from lmdistill.core.types import Method, Net
+from lmdistill.core.types import Batch, Method, Net
 from lmdistill.data.collate import Collator, View
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.fit import fit
@@ -46,6 +47,9 @@ from lmdistill.schedules.sparsity import Ranking, grid
 KEPT = grid(target=0.1)
 STUDENTS = (0.5, 0.2, 0.1, 0.05)
 NEVER = 10**9
+
+Measure = Callable[[Callable[[], object]], float]
+"""Peak memory in megabytes of a process that does some work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ class Bench:
             "plain": (HiddenKD(), lambda: copy.deepcopy(self.teacher)),
             "joint": (
                 Nested(method=HiddenKD(), kept=KEPT),
-                lambda: NestedNetwork(copy.deepcopy(self.whole), self.widths),
+                lambda: NestedNetwork(densify(self.whole, self.widths[max(KEPT)]), self.widths),
             ),
         }
 
@@ -95,17 +99,30 @@ def make_bench(setting: Setting) -> Bench:
     )
 
 
+def first_batch(bench: Bench) -> Batch:
+    """What no way learns from in a timed step."""
+    return next(iter(bench.feed.loader(start=0, processes=1, process=0)))[0]
+
+
 def require_equal(bench: Bench) -> None:
-    """The joint loss is the mean of the losses of dense networks of the same widths."""
-    batch = next(iter(bench.feed.loader(start=0, processes=1, process=0)))[0]
+    """The joint loss is the mean of the losses of dense networks of the same widths.
+
+    Raises:
+        SystemExit: If it is not, before anything is timed.
+    """
+    batch = first_batch(bench)
     method, make = bench.ways()["joint"]
     with torch.no_grad():
-        joint = sum(method.losses(make().eval(), bench.teacher, batch).values())
-        alone = [
-            sum(HiddenKD().losses(densify(bench.whole, chosen).eval(), bench.teacher, batch).values())
+        joint = float(sum(method.losses(make().eval(), bench.teacher, batch).values()))
+        alone = statistics.fmean(
+            float(sum(HiddenKD().losses(densify(bench.whole, chosen).eval(), bench.teacher, batch).values()))
             for chosen in bench.widths.values()
-        ]
-    torch.testing.assert_close(joint, torch.stack(alone).mean(), rtol=1e-4, atol=1e-6)
+        )
+    if not math.isclose(joint, alone, rel_tol=1e-4):
+        raise SystemExit(
+            f"the joint loss is {joint:g} and the mean of its candidates' {alone:g}: they do not compute the "
+            "same, so nothing is timed."
+        )
 
 
 def train(bench: Bench, way: str) -> float:
@@ -131,13 +148,13 @@ def train(bench: Bench, way: str) -> float:
     return times[-1] - times[0]
 
 
-def students(bench: Bench, setting: Setting, *, tokens: int = 64) -> list[Result]:
+def students(bench: Bench, setting: str) -> list[Result]:
     """Latency and operations of dense students against the teacher."""
     nets: dict[str, Net] = {"teacher": bench.teacher.eval()}
     nets |= {f"{kept:g}": densify(bench.whole, bench.widths[kept]).eval() for kept in STUDENTS}
-    batch = next(iter(bench.feed.loader(start=0, processes=1, process=0)))[0].inputs
-    found = []
-    times = latencies(nets, batch, runs=20)
+    inputs = first_batch(bench).inputs
+    found, tokens = [], inputs.ids.shape[1]
+    times = latencies(nets, inputs, runs=20)
     for kept in STUDENTS:
         name = f"{kept:g}"
         ideal = flops(bench.teacher, tokens) / flops(nets[name], tokens)  # type: ignore[arg-type]
@@ -147,7 +164,7 @@ def students(bench: Bench, setting: Setting, *, tokens: int = 64) -> list[Result
             ("ideal speed-up", ideal),
             ("share of ideal", speedup / ideal),
         ):
-            found.append(Result(setting=setting.name, way=f"student {name}", measure=measure, value=value))
+            found.append(Result(setting=setting, way=f"student {name}", measure=measure, value=value))
     return found
 
 
@@ -158,13 +175,13 @@ def remember(setting: Setting, way: str | None) -> None:
         train(bench, way)
 
 
-def memory(setting: Setting) -> dict[str, float]:
+def memory(setting: Setting, measure: Measure) -> dict[str, float]:
     """Megabytes that each way adds to a process that has loaded everything."""
-    idle = peak_memory_of(partial(remember, setting, None))
-    return {way: peak_memory_of(partial(remember, setting, way)) - idle for way in ("plain", "joint")}
+    idle = measure(partial(remember, setting, None))
+    return {way: measure(partial(remember, setting, way)) - idle for way in ("plain", "joint")}
 
 
-def measure(setting: Setting, rounds: int) -> list[Result]:
+def results(setting: Setting, rounds: int, measure: Measure) -> list[Result]:
     """Everything about one width."""
     bench = make_bench(setting)
     require_equal(bench)
@@ -173,10 +190,13 @@ def measure(setting: Setting, rounds: int) -> list[Result]:
         for way, times in seconds.items():
             times.append(train(bench, way))
     ratios = [joint / plain for plain, joint in zip(seconds["plain"], seconds["joint"], strict=True)]
-    total = flops(bench.teacher, 64)
-    learned = sum(flops(densify(bench.whole, one), 64) for one in bench.widths.values()) / total
-    held = memory(setting)
+    tokens = first_batch(bench).inputs.ids.shape[1]
+    total = flops(bench.teacher, tokens)
+    learned = sum(flops(densify(bench.whole, one), tokens) for one in bench.widths.values()) / total
+    held = memory(setting, measure)
+    name = f"width {setting.width}, {len(KEPT)} candidates, batch {setting.batch_size}"
     numbers = {
+        "rounds": rounds,
         "joint step / plain step": statistics.median(ratios),
         "operations of the candidates / of the teacher": learned,
         "predicted: (1/3 + operations) / (1/3 + 1)": (1 / 3 + learned) / (4 / 3),
@@ -184,14 +204,14 @@ def measure(setting: Setting, rounds: int) -> list[Result]:
     }
     return [
         *(
-            Result(setting=setting.name, way="joint", measure=name, value=value)
-            for name, value in numbers.items()
+            Result(setting=name, way="joint", measure=measured, value=value)
+            for measured, value in numbers.items()
         ),
-        *students(bench, setting),
+        *students(bench, name),
     ]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, *, measure: Measure = peak_memory_of) -> None:
     """Measure, print and append."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -199,14 +219,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", type=int, default=6)
     parser.add_argument("--width", type=int, nargs="+", default=[MINILM, 768])
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of SST-2")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args(arguments)
     for width in chosen.width:
-        found = measure(Setting(width=width, batches=chosen.batches), chosen.rounds)
+        setting = Setting(width=width, batch_size=chosen.batch_size, batches=chosen.batches, data=chosen.data)
+        found = results(setting, chosen.rounds, measure)
+        print(f"\n{found[0].setting}")
         print(
             table(("way", "measure", "value"), [(one.way, one.measure, f"{one.value:.3g}") for one in found])
         )
-        append(found, benchmark="minidisc_step", threads=torch.get_num_threads(), path=chosen.out)
+        append(found, benchmark="minidisc_step", threads=torch.get_num_threads(), path=chosen.results)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ import pytest
 import yaml
 from transformers import AutoModelForCausalLM
 
+from lmdistill.core.errors import ConfigError
 from lmdistill.export.hugging_face import save
 from lmdistill.models.causal_load import load_causal
 from lmdistill.models.narrow_families import widths_of
+from lmdistill.recipes.language import stage as stage_module
 from lmdistill.recipes.language.run import run_language_recipe
 from lmdistill.recipes.read import read_recipe
 from lmdistill.report.record import read_record
@@ -73,6 +75,39 @@ def test_atkd_teaches_candidates_and_their_score_is_the_share_of_right_tokens(tm
     assert [(one.kept, one.chosen) for one in record.schedule.candidates] == [(0.75, True), (0.5, False)]
     for one in record.schedule.candidates:
         assert one.score == pytest.approx(trade_off(one.metric, one.kept))
+
+
+def test_gradients_are_checkpointed_in_every_stage_if_in_one(tmp_path, given, no_pages, monkeypatch):
+    """A folder does not say so, and the second stage begins with one."""
+    seen, real = [], stage_module.train
+
+    def watched(course, place, accelerator):
+        seen.append(course.student.checkpoints_gradients)
+        return real(course, place, accelerator)
+
+    monkeypatch.setattr(stage_module, "train", watched)
+    for checkpointing in (True, False):
+        recipe = recipe_at(tmp_path, given, SCHEDULES[0], checkpointing=checkpointing)
+        run_language_recipe(recipe, tmp_path / f"out-{checkpointing}", command="test")
+    assert seen == [True, False]
+
+
+def test_passages_cut_otherwise_have_an_importance_of_their_own(tmp_path, given, no_pages):
+    for length in (12, 5):
+        recipe_at(tmp_path, given, SCHEDULES[3], pruning={"multiple": 4, "score": "activation"})
+        table = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
+        table["texts"]["max_length"] = length
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(table))
+        run_language_recipe(read_recipe(tmp_path / "recipe.yaml"), tmp_path / f"out-{length}", command="test")
+    assert len(list((tmp_path / "teachers").glob("importance-*.json"))) == 2
+
+
+@pytest.mark.parametrize(("schedule", "keep"), [(SCHEDULES[3], 0.5), ({"name": "path", "layers": [2]}, 1.0)])
+def test_adapters_are_refused_where_they_would_be_lost(tmp_path, given, schedule, keep):
+    with pytest.raises(
+        ConfigError, match=r"student\.adapters is set, student\.keep is .* Leave student\.adapters"
+    ):
+        recipe_at(tmp_path, given, schedule, layers=1, keep=keep, adapters={})
 
 
 def test_candidates_may_learn_from_what_the_whole_writes(tmp_path, given, no_pages):

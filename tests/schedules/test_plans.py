@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from lmdistill.core.errors import ConfigError
@@ -34,6 +36,34 @@ def test_a_target_outside_the_grid_is_refused():
 def test_a_target_above_the_largest_assistant_is_refused(schedule, keep):
     with pytest.raises(ConfigError, match=rf"the (student|target) keeps {keep:g} and the"):
         schedule.require(keep)
+
+
+@pytest.mark.parametrize("cls", [MiniDisc, MaxiDisc])
+@pytest.mark.parametrize("largest", [0.0, -0.5, 50.0, math.nan])
+def test_a_largest_assistant_outside_its_range_is_refused(cls, largest):
+    with pytest.raises(ConfigError, match=r"schedule\.largest must be in \(0, 1\], got"):
+        cls(largest=largest).require(0.1)
+
+
+def test_a_target_above_the_largest_candidate_is_told_what_would_help():
+    with pytest.raises(
+        ConfigError,
+        match=r"the target keeps 0\.8 and the largest candidate would keep 0\.5\. Raise schedule\.largest",
+    ):
+        MiniDisc().require(0.8)
+
+
+@pytest.mark.parametrize("finish", ["distil", "slice"])
+def test_candidates_of_a_student_that_loses_nothing_are_refused(finish):
+    with pytest.raises(ConfigError, match=r"the student keeps 1 and .* Set student\.keep below 1"):
+        MiniDisc(grid=(1.0, 0.5), largest=1.0, finish=finish).require(1.0)
+
+
+def test_a_round_may_end_in_assistants_or_in_the_student_that_is_cut():
+    kept = (0.5, 0.3, 0.1, 0.05)
+    assert MiniDisc().able(kept, 0.1) == (0.5, 0.3)
+    assert MiniDisc(skip=True).able(kept, 0.1) == kept
+    assert MiniDisc(finish="slice").able(kept, 0.1) == (0.1,)
 
 
 def test_a_student_cut_from_the_joint_network_may_be_its_largest_candidate():

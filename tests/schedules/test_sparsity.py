@@ -44,6 +44,11 @@ def test_a_kept_fraction_of_one_keeps_all(scope, scores):
     assert Ranking(scope=scope).counts(scores, 1.0) == tuple(map(len, scores))
 
 
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_a_layer_that_loses_nothing_is_not_rounded(scope):
+    assert Ranking(scope=scope, multiple=8).counts([[1.0] * 19, [1.0] * 32], 1.0) == (19, 32)
+
+
 @given(scores=layers, kept=fractions, multiple=st.integers(2, 9))
 def test_widths_are_multiples_or_the_whole_layer(scores, kept, multiple):
     for count, layer in zip(Ranking(multiple=multiple).counts(scores, kept), scores, strict=True):

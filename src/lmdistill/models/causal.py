@@ -103,6 +103,11 @@ class LanguageNetwork(nn.Module):
         older = model.gradient_checkpointing_enable  # its former name
         getattr(model, "activation_checkpointing_enable", older)({"use_reentrant": False})
 
+    @property
+    def checkpoints_gradients(self) -> bool:
+        """Whether `checkpoint_gradients` was asked for."""
+        return any(getattr(module, "gradient_checkpointing", False) for module in self.model.modules())
+
 
 AnyNetwork = TypeVar("AnyNetwork", Network, LanguageNetwork)
 """A classifier or a language model; what goes in comes out."""

@@ -34,6 +34,21 @@ def require_kind(
                 )
 
 
+def require_first_layers(schedule: Schedule, own: Mapping[str, bool]) -> None:
+    """A student at the end of a path of layers begins as the first layers of its last assistant.
+
+    Args:
+        schedule: Which may be such a path.
+        own: Settings of a student that begins otherwise, and whether they are set.
+    """
+    name = next((name for name, is_set in own.items() if is_set), None)
+    if name is not None and isinstance(schedule, Path) and schedule.layers:
+        raise ConfigError(
+            f"schedule.layers is {list(schedule.layers)} and student.{name} is set; the student begins as "
+            f"the first layers of its last assistant. Leave student.{name} out, or use schedule direct."
+        )
+
+
 def require_pruned(schedule: Schedule, keep: float, layers: object) -> None:
     """A schedule that can end in a student of this size."""
     schedule.require(keep)

@@ -1,6 +1,6 @@
 """A task as its networks read it: every split encoded for the student and, if need be, the teacher."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,10 @@ class Split:
 
     def head(self, size: int) -> "Split":
         """The first `size` examples."""
-        rows = range(min(size, len(self.student.rows)))
+        return self.select(range(min(size, len(self.student.rows))))
+
+    def select(self, rows: Sequence[int]) -> "Split":
+        """The examples at these places."""
         views = [
             None if view is None else View(rows=view.rows.select(rows), padding=view.padding)
             for view in (self.student, self.teacher)

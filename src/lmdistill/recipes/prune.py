@@ -214,7 +214,7 @@ def _examples(opened: Opened) -> Rows:
     def batches(pruning: Pruning) -> Iterable[Batch]:
         assert opened.task is not None
         whole = load_examples(opened.task, replace(opened.data, augmentation=None), cache=Path()).original
-        task = whole.with_train(whole.train.select(range(min(pruning.rows, whole.train.num_rows))))
+        task = whole.with_train(whole.train.select(pruning.drawn(whole.train.num_rows)))
         length = opened.data.max_length
         require_fit(task, opened.network, None, max_length=length)
         network = matched(opened.network, task, length)

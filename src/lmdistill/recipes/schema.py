@@ -13,7 +13,7 @@ from lmdistill.core.types import Method
 from lmdistill.data.augment import Augmenter
 from lmdistill.engine.training import Training
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
-from lmdistill.recipes.limits import require_kind, require_pruned, require_runs
+from lmdistill.recipes.limits import require_first_layers, require_kind, require_pruned, require_runs
 from lmdistill.recipes.schedule.pruning import Pruning
 from lmdistill.schedules.plans import Direct, Schedule
 
@@ -112,6 +112,15 @@ class Student:
     pruning: Pruning = field(default_factory=Pruning)
     """Which of them, where some are."""
 
+    @property
+    def own(self) -> Mapping[str, bool]:
+        """Settings of a student that begins as something else than the teacher's first layers."""
+        return {
+            "init": self.init != "teacher",
+            "which": self.which != "first",
+            "model": self.model is not None,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -144,4 +153,5 @@ class Recipe:
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)
         require_pruned(self.schedule, self.student.keep, self.student.layers)
+        require_first_layers(self.schedule, self.student.own)
         require_kind(self.methods, LANGUAGE_METHODS, "is for models that write text", CLASSIFIER_METHODS)

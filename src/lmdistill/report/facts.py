@@ -195,7 +195,7 @@ class Training(Part):
     examples_per_second: Number
     """Originals a second."""
     resumed: bool | int = False
-    """Whether, or how often, the run was continued after a stop."""
+    """Optimizer steps that had been done when the run was continued after a stop; they are not timed."""
 
 
 class Candidate(Part):

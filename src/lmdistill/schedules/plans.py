@@ -146,6 +146,11 @@ class MiniDisc:
 
     def require(self, keep: float) -> None:
         """The student must be in the grid, with a larger candidate unless the joint network ends the way."""
+        if keep == 1:
+            raise ConfigError(
+                "the student keeps 1 and the candidates of minidisc lose units. Set student.keep below 1, or "
+                "use schedule direct."
+            )
         self.candidates(keep)
         if self.finish == "distil":
             larger(self.grid, self.largest, keep)
@@ -154,6 +159,12 @@ class MiniDisc:
         """What is trained together in a round whose teacher keeps `below` of the first one, falling."""
         found = grid(self.largest, target=keep, fractions=self.grid)
         return found if below == 1.0 else tuple(kept for kept in found if kept < below)
+
+    def able(self, candidates: tuple[float, ...], keep: float) -> tuple[float, ...]:
+        """Those that a round may end in: assistants, and the student where it is cut as it is."""
+        if self.finish == "slice":
+            return (keep,)
+        return tuple(kept for kept in candidates if kept > keep or self.skip)
 
     def sampled(self, candidates: tuple[float, ...]) -> float:
         """The sum of the fractions that learn in one step, on average."""
@@ -170,9 +181,10 @@ def larger(fractions: tuple[float, ...], largest: float, keep: float) -> tuple[f
     Raises:
         ConfigError: If there is none, or a fraction is outside (0, 1].
     """
+    require_kept("student.keep", keep)
+    require_kept("schedule.largest", largest)
     found = grid(largest, target=keep, fractions=(*fractions, keep)) if keep <= largest else ()
     above = tuple(kept for kept in found if kept > keep)
-    require_kept("student.keep", keep)
     if not above:
         raise ConfigError(
             f"the student keeps {keep:g} and the largest assistant would keep {largest:g}. Raise "

@@ -34,6 +34,12 @@ def grid(
     for kept in fractions:
         require_kept("a fraction of the grid", kept)
     require_kept("the target", target)
+    require_kept("schedule.largest", largest)
+    if target > largest:
+        raise ConfigError(
+            f"the target keeps {target:g} and the largest candidate would keep {largest:g}. Raise "
+            "schedule.largest, or lower student.keep."
+        )
     chosen = tuple(sorted({kept for kept in fractions if kept <= largest}, reverse=True))
     if target not in chosen:
         shown = ", ".join(f"{kept:g}" for kept in chosen) or "nothing"
@@ -58,7 +64,8 @@ class Ranking:
     """Rank the units of all layers together (published), or keep equally many in each layer."""
 
     multiple: int = 1
-    """Widths are rounded to multiples of this, for the hardware, >= 1; none by itself keeps half of it."""
+    """Widths are rounded to multiples of this, for the hardware, >= 1; none by itself keeps half of it, and a
+    layer that loses nothing is not rounded."""
 
     def __post_init__(self) -> None:
         if self.multiple < 1:
@@ -93,7 +100,9 @@ class Ranking:
         return tuple(self._rounded(survivors.count(place), size, least=0) for place, size in enumerate(sizes))
 
     def _rounded(self, count: int, size: int, *, least: int) -> int:
-        """The nearest multiple, halves up, within what there is."""
+        """The nearest multiple, halves up, within what there is; all of it where nothing is lost."""
+        if count == size:
+            return size
         near = self.multiple * _nearest(count / self.multiple)
         return min(size, max(near, min(least * self.multiple, size)))
 

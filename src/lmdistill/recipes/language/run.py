@@ -98,7 +98,7 @@ def _run_cell(
         once(lambda: Workplace(path=cell.folder).require(stage.recipe))
         stage = on_schedule(
             stage,
-            language_craft(stage),
+            language_craft(stage, recipe.texts),
             recipe.schedule,
             keep=recipe.student.keep,
             pruning=recipe.student.pruning,

@@ -10,7 +10,7 @@ from lmdistill.core.language import completions_of
 from lmdistill.core.types import Method
 from lmdistill.engine.training import Optimizer, Training
 from lmdistill.methods import ATKD, CLASSIFIER_METHODS, LANGUAGE_METHODS
-from lmdistill.recipes.limits import require_kind, require_pruned, require_runs
+from lmdistill.recipes.limits import require_first_layers, require_kind, require_pruned, require_runs
 from lmdistill.recipes.schedule.pruning import Pruning
 from lmdistill.schedules.plans import Direct, Schedule
 
@@ -162,6 +162,16 @@ class LanguageStudent:
     checkpointing: bool = False
     """Keep only what goes into each layer, and compute the rest again in the backward pass."""
 
+    @property
+    def own(self) -> Mapping[str, bool]:
+        """Settings of a student that begins as something else than the teacher's first layers."""
+        others = {"model": self.model, "shape": self.shape, "warm": self.warm}
+        return {
+            "init": self.init != "teacher",
+            "which": self.which != "first",
+            **{name: value is not None for name, value in others.items()},
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Writing:
@@ -216,6 +226,13 @@ class LanguageRecipe:
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)
         require_pruned(self.schedule, self.student.keep, self.student.layers)
+        require_first_layers(self.schedule, self.student.own)
+        if self.student.adapters is not None and (self.student.keep < 1 or self.schedule != Direct()):
+            raise ConfigError(
+                f"student.adapters is set, student.keep is {self.student.keep:g} and the schedule is "
+                f"{type(self.schedule).__name__.lower()}; a student that is pruned or has assistants has no "
+                "place for adapters. Leave student.adapters out."
+            )
         writers = [name for name, method in self.methods.items() if completions_of(method).teacher]
         if writers and self.texts.packing:
             raise ConfigError(

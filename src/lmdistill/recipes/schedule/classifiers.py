@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 
 from lmdistill.core.errors import ModelError
-from lmdistill.core.types import Batch, Net
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.types import Batch, Method, Net
+from lmdistill.data.feed import Feed
 from lmdistill.engine.device import make_accelerator
+from lmdistill.engine.training import Training
 from lmdistill.evaluation.classification import is_at_chance, score
 from lmdistill.evaluation.cost import latencies
 from lmdistill.models.load import load
@@ -42,6 +45,12 @@ def classifier_craft(stage: Stage) -> Craft[Network]:
     def judged(record: Record) -> float:
         return fmean(record.metrics[first][name] or 0.0 for name in judges)
 
+    def feed(method: Method, training: Training, teacher: Network) -> Feed:
+        read = material
+        if teacher is not stage.teacher:
+            read = prepare(stage.task, stage.student, teacher, max_length=stage.max_length)
+        return read.feed(method, training)
+
     def time(networks: Mapping[str, Network]) -> Mapping[str, float]:
         placed = {name: network.to(device) for name, network in networks.items()}
         found = latencies(placed, typical(split, 1, as_teacher=False), runs=LATENCY_RUNS, device=device)
@@ -49,7 +58,7 @@ def classifier_craft(stage: Stage) -> Craft[Network]:
 
     return Craft(
         run=run_stage,
-        feed=material.feed,
+        feed=feed,
         metric=judges[0] if len(judges) == 1 else f"mean of {' and '.join(judges)}",
         judge=judge,
         judged=judged,
@@ -58,7 +67,7 @@ def classifier_craft(stage: Stage) -> Craft[Network]:
         batches=lambda pruning: importance_batches(
             material.train if pruning.data == "train" else split, pruning
         ),
-        data=stage.task.fingerprint,
+        data=fingerprint(stage.task.fingerprint, stage.max_length),
     )
 
 
@@ -82,4 +91,4 @@ def require_tuned(stage: Stage) -> None:
 
 def importance_batches(split: Split, pruning: Pruning) -> Iterable[Batch]:
     """The rows of a split that importance is measured on."""
-    return split.head(pruning.rows).batches(IMPORTANCE_BATCH)
+    return split.select(pruning.drawn(len(split.student.rows))).batches(IMPORTANCE_BATCH)

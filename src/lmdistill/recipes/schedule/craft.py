@@ -20,8 +20,8 @@ class Craft(Generic[AnyNetwork]):
     run: Callable[[Any], Record]
     """Train, judge and record a stage of this kind."""
 
-    feed: Callable[[Method, Training], Feed]
-    """The batches of a run."""
+    feed: Callable[[Method, Training, AnyNetwork], Feed]
+    """The batches of a run, as its student and this teacher read them."""
 
     metric: str
     """What candidates are judged by."""
@@ -42,4 +42,4 @@ class Craft(Generic[AnyNetwork]):
     """The rows on which importance is measured."""
 
     data: str
-    """Fingerprint of the data."""
+    """Fingerprint of the data, and of how they are cut into tokens."""

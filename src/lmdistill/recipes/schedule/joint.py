@@ -10,6 +10,7 @@ from lmdistill.core.types import Method, Net
 from lmdistill.engine.device import make_accelerator
 from lmdistill.engine.processes import once, together
 from lmdistill.engine.training import Training
+from lmdistill.engine.watch import Fitted
 from lmdistill.export.hugging_face import save
 from lmdistill.methods.nested import Nested
 from lmdistill.models.causal import AnyNetwork
@@ -37,7 +38,7 @@ class Joint(Generic[AnyNetwork]):
     """Where the widths of a fraction come from."""
 
     whole: AnyNetwork
-    """Whose first units the candidates are; changed in place."""
+    """Whose first units the candidates are; not changed, as it may be the teacher."""
 
     teacher: AnyNetwork
     """Whom all of them learn from."""
@@ -71,7 +72,7 @@ class Joint(Generic[AnyNetwork]):
 
     def saved(self, kept: float) -> Path:
         """Where the best of a candidate lies."""
-        return self.folder / "candidates" / f"{kept:g}"
+        return self.folder / "candidates" / str(kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,9 @@ class Outcome:
 
     steps: int
     """Optimizer steps."""
+
+    resumed: int
+    """Steps that an earlier process had done."""
 
     seconds: float
     """Of the process that finished them."""
@@ -116,14 +120,15 @@ def run_joint(joint: Joint[AnyNetwork]) -> Outcome:
         name: {float(kept): value for kept, value in stored[name].items()}
         for name in ("metrics", "parameters", "latency_ms")
     }
-    return Outcome(**numbers, steps=stored["steps"], seconds=stored["seconds"])
+    return Outcome(**numbers, steps=stored["steps"], resumed=stored["resumed"], seconds=stored["seconds"])
 
 
 def _train(joint: Joint[AnyNetwork], place: Workplace) -> None:
     """The run itself; its result is written last."""
     training = replace(joint.training, keep="last")  # every candidate is kept at its own best
     accelerator = make_accelerator(training)
-    nested = NestedNetwork(joint.whole, {kept: joint.slices.widths(kept) for kept in joint.kept})
+    whole = joint.slices.cut(max(joint.kept), joint.whole)  # what no candidate has would only decay
+    nested = NestedNetwork(whole, {kept: joint.slices.widths(kept) for kept in joint.kept})
     method = Nested(
         method=joint.method, kept=joint.kept, sampling=joint.plan.sampling, middle=joint.plan.middle
     )
@@ -131,26 +136,28 @@ def _train(joint: Joint[AnyNetwork], place: Workplace) -> None:
         method=method,
         student=nested,
         teacher=cast(Net, joint.teacher),
-        feed=joint.craft.feed(method, training),
+        feed=joint.craft.feed(method, training, joint.teacher),
         training=training,
         title=joint.title,
         evaluate=lambda net: _evaluated(joint, cast("NestedNetwork[AnyNetwork]", net)),
     )
     fitted = train(course, place, accelerator)
     together().wait_for_everyone()
-    once(lambda: _conclude(joint, nested, place, {"steps": fitted.steps, "seconds": fitted.seconds}))
+    once(lambda: _conclude(joint, nested, place, fitted))
 
 
 def _evaluated(joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork]) -> dict[str, float]:
     """Judge every candidate, keep what is better than before; the first number is the best score now.
 
-    A run that was killed evaluates again what it had evaluated after its checkpoint, and finds the same.
+    It is the best of those that the round may end in, so that no other decides whether patience is over. A
+    run that was killed evaluates again what it had evaluated after its checkpoint, and finds the same.
     """
     metrics = {kept: joint.craft.judge(cast(Net, nested.part(kept))) for kept in joint.kept}
     if together().is_main_process:
         _keep_best(joint, nested, metrics)
-    scores = [trade_off(metric, kept, weight=joint.plan.lam) for kept, metric in metrics.items()]
-    return {"trade_off": max(scores), **{f"{kept:g}": metric for kept, metric in metrics.items()}}
+    able = joint.plan.able(joint.kept, joint.keep)
+    best = max(trade_off(metrics[kept], kept, weight=joint.plan.lam) for kept in able)
+    return {"trade_off": best, **{str(kept): metric for kept, metric in metrics.items()}}
 
 
 def _keep_best(
@@ -160,24 +167,26 @@ def _keep_best(
     file = joint.folder / BEST
     best = read_json(file) if file.is_file() else {}
     for kept, metric in metrics.items():
-        if metric <= best.get(f"{kept:g}", float("-inf")):
+        if metric <= best.get(str(kept), float("-inf")):
             continue
         if kept >= joint.keep:
             save(joint.slices.cut(kept, nested.whole), joint.saved(kept))
-        best[f"{kept:g}"] = metric
+        best[str(kept)] = metric
         write_json(file, best)
 
 
 def _conclude(
-    joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork], place: Workplace, numbers: Mapping[str, Any]
+    joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork], place: Workplace, fitted: Fitted
 ) -> None:
     """Weigh and time the candidates, and write what they came to."""
-    cut = {f"{kept:g}": joint.slices.cut(kept, nested.whole).eval() for kept in joint.kept}
+    cut = {str(kept): joint.slices.cut(kept, nested.whole).eval() for kept in joint.kept}
     result = {
         "metrics": read_json(joint.folder / BEST),
         "parameters": {name: describe(network).encoder for name, network in cut.items()},
         "latency_ms": dict(joint.craft.time(cut)),
-        **numbers,
+        "steps": fitted.steps,
+        "resumed": fitted.resumed,
+        "seconds": fitted.seconds,
     }
     write_json(place.path / RESULT, result)
     place.clean()

@@ -9,6 +9,7 @@ import torch
 
 from lmdistill.core.errors import ConfigError, ModelError
 from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.seeding import generator
 from lmdistill.core.storage import read_json, write_json
 from lmdistill.core.types import Batch
 from lmdistill.engine.processes import main_first
@@ -36,7 +37,7 @@ class Pruning:
     """Rows that gradients and activations are measured on; the paper's are those of dev."""
 
     rows: int = 2000
-    """How many of them, at most, >= 1."""
+    """How many of them, at most, >= 1; the same ones for every seed."""
 
     scope: Literal["global", "layer"] = "global"
     """Rank the units of all layers together, or keep the same share of each layer."""
@@ -48,6 +49,10 @@ class Pruning:
         for name in ("rows", "multiple"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}.")
+
+    def drawn(self, total: int) -> list[int]:
+        """Which of `total` rows are read; from all over them, since files may be sorted by their labels."""
+        return sorted(generator(0, "importance").permutation(total)[: self.rows].tolist())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +127,7 @@ def sliced(
         cache: Folder of what was measured before; nothing is kept without one.
 
     Raises:
-        ModelError: If the heads and neurons of this family are not known.
+        ModelError: If the heads and neurons of this family are not known, or a score is not finite.
     """
     measured = {"score": pruning.score, "data": pruning.data, "rows": pruning.rows}
     name = fingerprint(describe.fingerprint(network), data, measured)
@@ -137,6 +142,7 @@ def sliced(
 
     with main_first():
         found = _read(file) if file is not None and file.is_file() else measure().normalised()
+        _require_numbers(found, pruning.score, network.source)
         if file is not None and not file.is_file():
             write_json(file, {kind: [part.tolist() for part in getattr(found, kind)] for kind in KINDS})
     ordered = Importance(
@@ -149,6 +155,15 @@ def sliced(
 
 
 KINDS = ("heads", "neurons")
+
+
+def _require_numbers(found: Importance, score: str, name: str) -> None:
+    """Units can be ranked."""
+    if not all(part.isfinite().all() for part in (*found.heads, *found.neurons)):
+        raise ModelError(
+            f"the {score} of some units of {name} is not a finite number, so none can be ranked. Load the "
+            "weights in float32, or look at the rows."
+        )
 
 
 def _read(file: Path) -> Importance:

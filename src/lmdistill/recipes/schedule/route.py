@@ -16,8 +16,8 @@ class Route(Generic[AnyNetwork]):
     reference: AnyNetwork | None
     """The first teacher, whom the student is compared with, whoever it learns from."""
 
-    account: Callable[[int, float], ScheduleFacts] | None = None
-    """Steps and seconds of the last stage to the facts of all stages; None before the last."""
+    account: Callable[[Fitted], ScheduleFacts] | None = None
+    """What the last stage did to the facts of all stages; None before the last."""
 
     trained: Fitted | None = None
     """What the student has learned already, where there is no last stage."""
@@ -27,4 +27,4 @@ def accounted(route: Route[AnyNetwork] | None, last: Fitted) -> ScheduleFacts | 
     """The facts of all stages, once the last is over; None for a stage that stands alone or before others."""
     if route is None or route.account is None:
         return None
-    return route.account(last.steps, last.seconds)
+    return route.account(last)

@@ -10,7 +10,7 @@ from lmdistill.models.truncate import truncate
 from lmdistill.recipes.schedule.craft import Craft
 from lmdistill.recipes.schedule.joint import Joint, Outcome, run_joint
 from lmdistill.recipes.schedule.pruning import Pruning, require_prunable, sliced
-from lmdistill.recipes.schedule.way import Way
+from lmdistill.recipes.schedule.way import Way, fitted
 from lmdistill.report.facts import Candidate
 from lmdistill.report.record import Record
 from lmdistill.schedules.assistants import choose, trade_off
@@ -143,9 +143,7 @@ def _minidisc(way: Way[AnyNetwork], plan: MiniDisc) -> Any:
             break  # nothing is left between the last assistant and the student
         joint = _joint(way, plan, number, whole=whole, teacher=teacher, kept=kept)
         outcome = run_joint(joint)
-        way.ledger.add(
-            steps=outcome.steps, seconds=outcome.seconds, learned=plan.sampled(kept), teacher=below
-        )
+        way.ledger.add(fitted(outcome), learned=plan.sampled(kept), teacher=below)
         chosen = way.keep
         if plan.finish == "distil":
             chosen = choose(outcome.metrics, target=way.keep, weight=plan.lam, skip=plan.skip)

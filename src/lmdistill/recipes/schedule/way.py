@@ -24,13 +24,18 @@ class Ledger:
     teacher_steps: float = 0.0
     """In passes of the whole encoder."""
 
-    seconds: float = 0.0
-    """Of their training loops."""
+    seconds: float | None = 0.0
+    """Of their training loops; None where one of them is not known."""
 
-    def add(self, *, steps: int, seconds: float, learned: float, teacher: float) -> None:
-        """A stage in which fractions of sum `learned` learned from one of size `teacher`."""
-        self.teacher_steps += steps * step_cost((learned,), teacher=teacher)
-        self.seconds += seconds
+    def add(self, done: Fitted, *, learned: float, teacher: float) -> None:
+        """A stage in which fractions of sum `learned` learned from one of size `teacher`.
+
+        The time of one that was interrupted is reckoned at the pace of the steps since.
+        """
+        self.teacher_steps += done.steps * step_cost((learned,), teacher=teacher)
+        timed = done.steps - done.resumed
+        if self.seconds is not None:
+            self.seconds = self.seconds + done.seconds * done.steps / timed if timed else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +70,15 @@ class Way(Generic[AnyNetwork]):
     ) -> Any:
         """The last stage, with a teacher that keeps `kept`; a student that is `trained` learns no more."""
 
-        def account(steps: int, seconds: float) -> ScheduleFacts:
+        def account(last: Fitted) -> ScheduleFacts:
             if trained is None:
-                self.ledger.add(steps=steps, seconds=seconds, learned=self.keep, teacher=kept)
-            return self._facts(candidates, steps)
+                self.ledger.add(last, learned=self.keep, teacher=kept)
+            return self._facts(candidates, last.steps)
 
         route = Route(
             reference=self.stage.teacher,
             account=account,
-            trained=None if trained is None else _fitted(trained),
+            trained=None if trained is None else fitted(trained),
         )
         return replace(self.stage, student=student, teacher=teacher, route=route)
 
@@ -90,9 +95,7 @@ class Way(Generic[AnyNetwork]):
             route=Route(reference=self.stage.teacher),
         )
         record = self.craft.run(stage)
-        self.ledger.add(
-            steps=record.training.steps, seconds=record.training.seconds, learned=kept[0], teacher=kept[1]
-        )
+        self.ledger.add(fitted(record), learned=kept[0], teacher=kept[1])
         return record
 
     def cut(self, kept: float, source: AnyNetwork | None = None) -> AnyNetwork:
@@ -128,11 +131,9 @@ class Way(Generic[AnyNetwork]):
         )
 
 
-def _fitted(done: Record | Outcome) -> Fitted:
+def fitted(done: Record | Outcome) -> Fitted:
     """What a stage that is over did."""
-    steps, seconds = (
-        (done.steps, done.seconds)
-        if isinstance(done, Outcome)
-        else (done.training.steps, done.training.seconds)
+    work = done if isinstance(done, Outcome) else done.training
+    return Fitted(
+        steps=work.steps, resumed=int(work.resumed), seconds=work.seconds, best_step=0, best_score=None
     )
-    return Fitted(steps=steps, resumed=0, seconds=seconds, best_step=0, best_score=None)
