@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.schedules.assistants import choose, maxidisc_cost, minidisc_cost, step_cost, trade_off
+from lmdistill.schedules.assistants import choose, maxidisc_cost, step_cost, trade_off
 
 MRPC = {0.7: 0.915, 0.6: 0.913, 0.5: 0.913, 0.4: 0.899, 0.3: 0.889, 0.2: 0.870, 0.1: 0.867}
 QQP = {0.7: 0.887, 0.6: 0.886, 0.5: 0.883, 0.4: 0.881, 0.3: 0.877, 0.2: 0.870, 0.1: 0.844}
@@ -68,12 +68,8 @@ def test_a_joint_step_costs_the_sum_of_its_candidates_and_a_pass_of_the_teacher(
     assert step_cost((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) == pytest.approx(1.70 + 1 / 3)
 
 
-def test_costs_of_the_schedules_by_hand():
-    kept = (0.5, 0.3, 0.1)
-    mini = minidisc_cost(kept, assistant=0.3, target=0.1, steps=10)
-    assert (mini.joint, mini.finish) == (pytest.approx(10 * (0.9 + 1 / 3)), pytest.approx(10 * (0.1 + 0.1)))
-    assert minidisc_cost(kept, assistant=0.1, target=0.1, steps=10).finish == 0
-    maxi = maxidisc_cost(kept, target=0.1, steps=10)
+def test_the_cost_of_trying_all_by_hand():
+    maxi = maxidisc_cost((0.5, 0.3, 0.1), target=0.1, steps=10)
     assert maxi.joint == pytest.approx(10 * (0.8 + 2 / 3))
     assert maxi.finish == pytest.approx(10 * (0.8 / 3 + 0.2))
     assert maxi.total == pytest.approx(maxi.joint + maxi.finish)

@@ -104,3 +104,8 @@ def test_a_sandwich_costs_what_it_draws_on_average():
     assert MiniDisc().sampled(kept) == pytest.approx(sum(kept))
     assert MiniDisc(sampling="sandwich", middle=1).sampled(kept) == pytest.approx(0.6 + 1.0 + 0.8)
     assert MiniDisc(sampling="sandwich", middle=3).sampled(kept) == pytest.approx(sum(kept))
+
+
+def test_a_student_that_is_cut_has_no_assistants_in_a_row():
+    with pytest.raises(ConfigError, match="finish is slice and assistants is 2"):
+        MiniDisc(finish="slice", assistants=2)

@@ -108,15 +108,6 @@ def step_cost(kept: Sequence[float], *, teacher: float = 1.0) -> float:
     return FORWARD * teacher + sum(kept)
 
 
-def minidisc_cost(candidates: Sequence[float], *, assistant: float, target: float, steps: int) -> Cost:
-    """Work of a joint run of `steps` steps and of as many from the assistant to the target.
-
-    Where the assistant is the target there is no second run.
-    """
-    second = 0.0 if assistant == target else steps * step_cost((target,), teacher=assistant)
-    return Cost(joint=steps * step_cost(candidates), finish=second)
-
-
 def maxidisc_cost(candidates: Sequence[float], *, target: float, steps: int) -> Cost:
     """Work of trying every larger candidate in turn: a run for it, and one from it to the target."""
     tried = [kept for kept in candidates if kept > target]

@@ -143,6 +143,11 @@ class MiniDisc:
             )
         if self.middle < 0:
             raise ConfigError(f"middle must be >= 0, got {self.middle}.")
+        if self.finish == "slice" and self.assistants > 1:
+            raise ConfigError(
+                f"finish is slice and assistants is {self.assistants}; a student that is cut from the joint "
+                "network has no assistant. Leave assistants at 1, or set finish to distil."
+            )
 
     def require(self, keep: float) -> None:
         """The student must be in the grid, with a larger candidate unless the joint network ends the way."""
