@@ -115,7 +115,8 @@ def test_a_decoder_is_refused_in_advance_only_if_nothing_can_be_left(scope):
 
 
 def test_what_is_saved_on_the_way_are_dense_candidates_down_to_the_target(tmp_path, given, no_pages):
-    schedule = {"name": "minidisc", "grid": [*GRID, 0.2], "largest": 0.75}
+    lam = 9.0  # so that the smallest would have the best score of all if it could be chosen
+    schedule = {"name": "minidisc", "grid": [*GRID, 0.2], "largest": 0.75, "lam": lam}
     run(recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out")
     stage = tmp_path / "out" / "stages" / "candidates-1"
     assert sorted(path.name for path in (stage / "candidates").iterdir()) == ["0.25", "0.5", "0.75"]
@@ -129,7 +130,7 @@ def test_what_is_saved_on_the_way_are_dense_candidates_down_to_the_target(tmp_pa
     for kept in (*map(str, GRID), "0.2"):
         assert best[kept] == max(one[kept] for one in dev)
     assert [one["trade_off"] for one in dev] == [
-        max(trade_off(one[str(kept)], kept) for kept in (0.75, 0.5)) for one in dev
+        max(trade_off(one[str(kept)], kept, weight=lam) for kept in (0.75, 0.5)) for one in dev
     ]
 
 
