@@ -15,6 +15,7 @@ import pytest
 from lmdistill.core.errors import MissingExtraError
 from lmdistill.data.augment.wordnet import wordnet_synonyms
 from lmdistill.evaluation.submission import TEST_FILES
+from lmdistill.report.record import read_record
 from tests.cli.workshop import LABELS, RECIPE, files_in, read_csv, texts, write_csv, write_recipe
 
 GLUE = Path(__file__).parents[2] / "../shared/data/glue_raw"
@@ -151,6 +152,17 @@ def test_measure_shows_student_and_teacher(finished, lmdistill, monkeypatch):
     assert said.code == 0, said.err
     names = [line.split("│")[0].strip() for line in said.out.splitlines() if "│" in line]
     assert names == ["runs/one", "runs/one/teacher", "models/binary"]
+
+
+def test_theory_shows_the_gap_that_a_run_has_measured_itself(finished, lmdistill):
+    said = lmdistill("theory", "runs/one")
+    assert said.code == 0, said.err
+    values = {line.split("│")[0].strip(): line.split("│")[-1].strip() for line in said.out.splitlines()}
+    risk = read_record(Path("runs/one")).risk
+    assert float(values["measured gap, 0/1 loss"]) == pytest.approx(
+        risk.dev_error - risk.train_error, abs=1e-4
+    )
+    assert "at most" not in said.out
 
 
 def test_report_writes_one_page_that_needs_nothing_else(finished, lmdistill):

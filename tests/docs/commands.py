@@ -25,6 +25,10 @@ SMALLER_MINIDISC = (
 """The same where the teacher must know something, since its heads are ranked."""
 
 
+SMALLER_STUDY = ("axes.student.layers=[1]", "teacher.model=bert-base-uncased", "training.epochs=1")
+"""The same for studies, whose runs are processes of their own and see none of what a test replaces."""
+
+
 def commands(path: Path) -> list[list[str]]:
     """The words of each command of a shell file."""
     lines = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
@@ -35,6 +39,8 @@ def smaller(words: list[str]) -> list[str]:
     """The words after `lmdistill`, on fewer examples, timed once, and with the GLUE folder of the tests."""
     if words[0] == "measure":
         return [*words, "--runs", "1"]
+    if words[0] == "study":
+        return [*words, *(part for setting in SMALLER_STUDY for part in ("--set", setting))]
     if words[0] not in {"demo", "distill", "finetune"}:
         return words
     extra = list(SMALLER_LANGUAGE if "--language" in words else SMALLER)

@@ -9,6 +9,8 @@ import typer
 
 from lmdistill.cli.main import app
 from lmdistill.recipes.read import read_recipe
+from lmdistill.recipes.study.cells import study_cells
+from lmdistill.recipes.study.schema import read_study
 from lmdistill.report.record import find_records
 from tests.docs.commands import commands, run, smaller
 from tests.docs.pages import EXAMPLES, REPO
@@ -16,8 +18,8 @@ from tests.docs.pages import EXAMPLES, REPO
 START = EXAMPLES / "start.sh"
 SHELL = sorted(EXAMPLES.glob("*.sh"))
 MAKEFILE = (REPO / "Makefile").read_text(encoding="utf-8")
-UNTRIED = {"marian", "apertium", "--benchmark", "schedules", "stories-half"}
-"""Augmenters, benchmarks and data that a test machine may not have; their commands are read only."""
+UNTRIED = {"marian", "apertium", "--benchmark", "schedules", "stories-half", "jobs=auto"}
+"""What needs programs, data or cores that a test machine may not have; these commands are read only."""
 
 
 def read(words: Sequence[str]) -> None:
@@ -29,6 +31,8 @@ def read(words: Sequence[str]) -> None:
             given = context.params
     if "recipe" in given:
         read_recipe(given["recipe"], given["set_"] or [])
+    if "file" in given and name == "study":
+        assert study_cells(read_study(given["file"], given["set_"] or []), Path())
 
 
 def is_tried(words: Sequence[str]) -> bool:
@@ -84,7 +88,10 @@ def test_programs_do_what_they_say(name: str, world: Path, capsys: pytest.Captur
     assert PROGRAMS[name] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+RECIPES = sorted(path for path in EXAMPLES.glob("*.yaml") if path.stem != "study")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_recipes_can_be_read(path: Path) -> None:
     assert read_recipe(path).methods
 

@@ -39,7 +39,18 @@ def test_the_gap_is_dev_minus_train_by_hand():
     zero = np.array([0])
     values = risks(train_labels=zero, train_logits=half, dev_labels=zero, dev_logits=quarter)
     expected = {"train_risk": np.log(2), "dev_risk": np.log(4), "generalisation_gap": np.log(2)}
-    assert values == pytest.approx(expected)
+    assert {name: values[name] for name in expected} == pytest.approx(expected)
+
+
+def test_errors_are_shares_of_wrong_answers_by_hand():
+    labels, logits = np.array([0, 1, 1]), np.array([[2.0, 1.0], [2.0, 1.0], [0.0, 1.0]])
+    values = risks(train_labels=labels, train_logits=logits, dev_labels=labels[:2], dev_logits=logits[:2])
+    assert values["train_error"] == pytest.approx(1 / 3)
+    assert values["dev_error"] == 0.5
+    scores = np.array([[1.0], [2.0], [3.0]])
+    assert "dev_error" not in risks(
+        train_labels=labels, train_logits=scores, dev_labels=labels, dev_logits=scores
+    )
 
 
 def test_the_gap_of_the_same_examples_is_zero():

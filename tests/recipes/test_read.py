@@ -13,7 +13,8 @@ from lmdistill.recipes.construct import plain
 from lmdistill.recipes.read import builtin, override, read_recipe, recipe_of, recipe_text
 from lmdistill.recipes.schema import Augmentation, Recipe
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "examples"
+EXAMPLES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem != "study")
 
 
 def leaves(tree, where=""):

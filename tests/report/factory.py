@@ -96,7 +96,7 @@ def plain_record(
         "agreement": {"same_answer": 0.93, "kl_nats": 0.071},
         "calibration": calibration(0.06),
         "teacher_calibration": calibration(0.03),
-        "risk": {"train": 0.21, "dev": 0.37, "gap": 0.16},
+        "risk": {"train": 0.21, "dev": 0.37, "gap": 0.16, "train_error": 0.06, "dev_error": 0.14},
         "training": {
             "steps": 600,
             "epochs": 3.0,

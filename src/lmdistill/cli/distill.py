@@ -12,6 +12,7 @@ from lmdistill.recipes.language.run import run_language_recipe
 from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.run import run_recipe
+from lmdistill.recipes.study.lifeline import follow
 
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="a.b=value reaches every field of the recipe.")
@@ -26,6 +27,7 @@ def distill(
     set_: Overrides = None,
 ) -> None:
     """Do what a recipe says: teacher, students, evaluation, report."""
+    follow()
     chosen = read_recipe(recipe, set_ or [])
     command = shlex.join(["lmdistill", *sys.argv[1:]])
     if isinstance(chosen, LanguageRecipe):

@@ -19,7 +19,9 @@ from lmdistill.cli.messages import complain, speak
 from lmdistill.cli.predict import predict
 from lmdistill.cli.prune import prune
 from lmdistill.cli.report import report
+from lmdistill.cli.study import study
 from lmdistill.cli.submit import submit
+from lmdistill.cli.theory import theory
 from lmdistill.core.errors import LmdistillError
 
 DONE, OURS, THEIRS, STOPPED = 0, 1, 2, 130
@@ -39,7 +41,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a large language model into a small one that keeps its quality.",
 )
-for command in (demo, distill, finetune, evaluate, predict, measure, prune, generate, submit, report):
+COMMANDS = (
+    demo, distill, study, finetune, evaluate, predict, measure, prune, generate, submit, report, theory,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 app.command("list")(listing)
 

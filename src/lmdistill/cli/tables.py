@@ -26,13 +26,26 @@ def results() -> Console:
     return console
 
 
-def show(paths: Sequence[Path], *, order: tuple[str, ...] = (), as_markdown: bool = False) -> None:
-    """Print the comparison of all runs at or below `paths` to stdout, then how they were scheduled."""
+def show(
+    paths: Sequence[Path],
+    *,
+    order: tuple[str, ...] = (),
+    as_markdown: bool = False,
+    reports: Sequence[Path] | None = None,
+) -> None:
+    """Print the comparison of all runs at or below `paths` to stdout, then how they were scheduled.
+
+    Args:
+        paths: Runs, or folders of runs.
+        order: Labels in the order of the table.
+        as_markdown: As Markdown has tables, instead of as a terminal shows them.
+        reports: Folders whose page is named at the end; those in `paths` unless given.
+    """
     console, runs = results(), find_records(paths)
     for table in compare(runs, order=order):
         _show(console, grid(table), as_markdown=as_markdown)
     _show_schedules(console, runs, as_markdown=as_markdown)
-    for path in paths:
+    for path in paths if reports is None else reports:
         if (path / REPORT).is_file():
             say(f"report: {path / REPORT}")
 
@@ -60,10 +73,10 @@ def _show(console: Console, table: Grid, *, as_markdown: bool) -> None:
     if as_markdown:
         console.print(markdown(table), markup=False, soft_wrap=True)
     else:
-        _print(console, table)
+        print_grid(console, table)
 
 
-def _print(console: Console, table: Grid) -> None:
+def print_grid(console: Console, table: Grid) -> None:
     """One table with its caption, alarms and notes."""
     shown = Table(title=Text(table.caption), title_justify="left", header_style="bold", show_edge=False)
     for number, title in enumerate(table.header):

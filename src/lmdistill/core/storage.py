@@ -3,10 +3,16 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """A hidden name beside `path` that no other process or thread uses."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.{ending}")
 
 
 @contextmanager
@@ -16,7 +22,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     When the block raises (a full disk, say), the temporary file is removed and `path` is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _beside(path, "part")
     try:
         yield part
         os.replace(part, path)
@@ -31,8 +37,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     An older `path` is removed only after the new one is complete.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    part = _beside(path, "part")
+    old = _beside(path, "old")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:

@@ -1,8 +1,9 @@
 """Processes that were launched together: one writes, the others wait."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -10,6 +11,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
 from lmdistill.core.errors import LmdistillError
+from lmdistill.core.lock import alone
 
 LONGEST_WAIT = timedelta(days=7)
 """How long a process waits for another one; a launcher ends the others when one fails, long before."""
@@ -70,3 +72,11 @@ def once(action: Callable[[], Value]) -> Value:
         if is_main():
             answer = action()
     return cast(Value, shared(answer))
+
+
+@contextmanager
+def undisturbed(path: Path) -> Iterator[None]:
+    """These processes do the block while no other command is in one with the same `path`; see `alone`."""
+    with ExitStack() as held:
+        once(lambda: held.enter_context(alone(path)))
+        yield

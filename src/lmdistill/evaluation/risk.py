@@ -53,7 +53,7 @@ def risks(
 
     Returns:
         `train_risk`, `dev_risk` (nats, or squared score points) and `generalisation_gap`, which may be
-        negative.
+        negative; of classes also `train_error` and `dev_error`, the means of the bounded 0/1 loss.
 
     Raises:
         DataError: There are no examples, a label is missing, or a logit is not finite.
@@ -63,4 +63,16 @@ def risks(
         the expected risk; this is the unbounded cross-entropy, and the dev set stands for the expectation.
     """
     train, dev = empirical_risk(train_labels, train_logits), empirical_risk(dev_labels, dev_logits)
-    return {"train_risk": train, "dev_risk": dev, "generalisation_gap": dev - train}
+    values = {"train_risk": train, "dev_risk": dev, "generalisation_gap": dev - train}
+    if dev_logits.shape[1] == 1:
+        return values
+    errors = {
+        "train_error": _error(train_labels, train_logits),
+        "dev_error": _error(dev_labels, dev_logits),
+    }
+    return values | errors
+
+
+def _error(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
+    """Share of examples whose largest logit is not that of their label."""
+    return float(np.mean(logits.argmax(axis=1) != labels))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmdistill.core.lock import alone
 from lmdistill.data.augment import augmented
 from lmdistill.data.augment.store import Store
 from lmdistill.data.sources import load_task
@@ -12,6 +13,7 @@ from lmdistill.data.subset import limited
 from lmdistill.data.synthetic import reviews_task
 from lmdistill.data.tasks import Task
 from lmdistill.engine.progress import bar
+from lmdistill.recipes.folder import lock_of
 from lmdistill.recipes.schema import Data
 
 log = logging.getLogger("lmdistill")
@@ -47,6 +49,7 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
     chosen = data.augmentation
     total = task.train.num_rows * chosen.copies
     with (
+        alone(lock_of(cache / "texts.sqlite")),
         Store(cache / "texts.sqlite") as store,
         bar(f"augmenting ({chosen.augmenter.name})", total) as advance,
     ):

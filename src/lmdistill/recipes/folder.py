@@ -1,7 +1,8 @@
 """A run's folder while it is being made: whose it is, and whether it is finished."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from lmdistill.core.errors import RunError
 from lmdistill.core.storage import read_json, write_json, write_text
+from lmdistill.engine.processes import once, undisturbed
 from lmdistill.report.record import RECORD
 
 RECIPE = "recipe.yaml"
@@ -99,6 +101,21 @@ class Workplace:
     def clean(self) -> None:
         """Drop what only an unfinished run needs."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+
+def lock_of(path: Path) -> Path:
+    """The file that is held while `path`, which several commands may share, is being made."""
+    return path.with_name(f".{path.name}.lock")
+
+
+@contextmanager
+def to_be_made(place: Workplace) -> Iterator[bool]:
+    """Whether a run that several commands share is still to be done; if so, nobody else does it meanwhile."""
+    if once(lambda: place.is_finished):
+        yield False
+        return
+    with undisturbed(lock_of(place.path)):
+        yield not once(lambda: place.is_finished)
 
 
 def _recipe_in(folder: Path) -> Any:

@@ -1,5 +1,6 @@
 """The pages of a folder of runs: report.html, and the README of a single run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lmdistill.core.storage import write_text
@@ -11,14 +12,15 @@ from lmdistill.report.record import RECORD, find_records, read_record
 from lmdistill.report.tables import grid, markdown
 
 
-def write_pages(folder: Path, order: tuple[str, ...] = ()) -> None:
+def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path] | None = None) -> None:
     """Write `folder/report.html` and `folder/README.md` from the records at or below `folder`.
 
     Args:
         folder: A run, or a folder of runs.
         order: Labels in the order of the table.
+        inside: Those runs that the pages are about; all of them unless given.
     """
-    runs = find_records([folder])
+    runs = find_records([folder] if inside is None else inside)
     write_report(folder, runs, order=order)
     if (folder / RECORD).is_file():
         carried = is_carried(folder / "student")

@@ -120,7 +120,13 @@ def risk(material: Material, student: Network, dev: Float[np.ndarray, "n v"], de
         dev_labels=first.labels,
         dev_logits=dev,
     )
-    return Risk(train=values["train_risk"], dev=values["dev_risk"], gap=values["generalisation_gap"])
+    return Risk(
+        train=values["train_risk"],
+        dev=values["dev_risk"],
+        gap=values["generalisation_gap"],
+        train_error=values.get("train_error"),
+        dev_error=values.get("dev_error"),
+    )
 
 
 def predictions(material: Material, answers: Answers) -> list[Prediction]:

@@ -32,7 +32,7 @@ def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe | Lan
         UnknownNameError: If there is neither; or a key or a choice in it does not exist.
         ConfigError: If it is no YAML, or a value is outside its type or range.
     """
-    table = _table(str(name))
+    table = table_of(str(name))
     for text in overrides:
         override(table, text)
     return recipe_of(table)
@@ -72,21 +72,33 @@ def recipe_text(recipe: Recipe | LanguageRecipe) -> str:
     return text
 
 
-def _table(name: str) -> dict[str, Any]:
-    """Plain values of a file or a built-in recipe."""
-    path = Path(name)
-    known = builtin()
+def table_of(name: str, folder: Path = Path()) -> dict[str, Any]:
+    """Plain values of a built-in recipe, or of a file, whose path begins in `folder`.
+
+    Raises:
+        UnknownNameError: If there is neither.
+        ConfigError: If there is no such file, or it is no YAML table.
+    """
+    path, known = folder / name, builtin()
     if path.is_file():
-        text = _text(path)
-    elif name in known:
-        text = known[name]
-    elif path.suffix in {".yaml", ".yml"}:
-        raise ConfigError(f"there is no recipe file {name}. Built-in recipes: {', '.join(known)}.")
-    else:
-        raise UnknownNameError("recipe", name, known)
-    table = _yaml(text, name)
+        return table_in(path)
+    if name in known:
+        table: dict[str, Any] = _yaml(known[name], name)
+        return table
+    if path.suffix in {".yaml", ".yml"}:
+        raise ConfigError(f"there is no recipe file {path}. Built-in recipes: {', '.join(known)}.")
+    raise UnknownNameError("recipe", name, known)
+
+
+def table_in(path: Path) -> dict[str, Any]:
+    """Plain values of a file.
+
+    Raises:
+        ConfigError: If it is no YAML table.
+    """
+    table = _yaml(_text(path), str(path))
     if not isinstance(table, dict):
-        raise ConfigError(f"{name} must be a table of keys and values, got {table!r}.")
+        raise ConfigError(f"{path} must be a table of keys and values, got {table!r}.")
     return table
 
 
@@ -112,9 +124,33 @@ def override(table: dict[str, Any], setting: str) -> None:
     Raises:
         ConfigError: If it is not of this form, or goes through a value that has no keys.
     """
+    put(table, *typed(setting), said=f"--set {setting}")
+
+
+def typed(setting: str) -> tuple[str, Any]:
+    """Path and value of `a.b=value`; the value is YAML.
+
+    Raises:
+        ConfigError: If it is not of this form.
+    """
     path, equals, text = setting.partition("=")
     if not equals or not path:
         raise ConfigError(f"--set takes a.b=value, got {setting!r}.")
+    return path, _yaml(text, f"--set {setting}")
+
+
+def put(table: dict[str, Any], path: str, value: Any, *, said: str) -> None:
+    """Set the field at the dotted `path` of `table`, in place; tables on the way are made.
+
+    Args:
+        table: Plain values.
+        path: As in `a.b`.
+        value: Of the field.
+        said: What the user wrote, for the message.
+
+    Raises:
+        ConfigError: If the path goes through a value that has no keys.
+    """
     *parents, last = path.split(".")
     inner = table
     for parent in parents:
@@ -122,5 +158,5 @@ def override(table: dict[str, Any], setting: str) -> None:
             inner[parent] = {}
         inner = inner[parent]
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {setting}: {parent} is {inner!r}, which has no keys.")
-    inner[last] = _yaml(text, f"--set {setting}")
+            raise ConfigError(f"{said}: {parent} is {inner!r}, which has no keys.")
+    inner[last] = value

@@ -21,7 +21,7 @@ from lmdistill.models.heads import reorder_outputs
 from lmdistill.models.load import has_head, load
 from lmdistill.models.network import Network
 from lmdistill.recipes.construct import plain
-from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.folder import Workplace, to_be_made
 from lmdistill.recipes.material import read_split, require_outputs
 from lmdistill.recipes.schema import Teacher
 from lmdistill.recipes.stage import Stage, run_stage
@@ -85,16 +85,17 @@ def ready_teacher(
     folder = cache / f"{task.spec.name.replace('/', '-')}-{fingerprint(inputs)}"
     student = Network(copy.deepcopy(backbone.model), backbone.tokenizer, source=backbone.source)
     rehearse(Ready(network=student, backbone=backbone, folder=folder))
-    if not Workplace(path=folder).is_finished:
-        log.info(
-            "the teacher %s has no head for %s; fine-tuning it into %s",
-            settings.model,
-            task.spec.name,
-            folder,
-        )
-        tune(student, task, settings.training, max_length=max_length, folder=folder, command=command)
-    else:
-        log.info("using the teacher fine-tuned before, in %s", folder)
+    with to_be_made(Workplace(path=folder)) as is_missing:
+        if is_missing:
+            log.info(
+                "the teacher %s has no head for %s; fine-tuning it into %s",
+                settings.model,
+                task.spec.name,
+                folder,
+            )
+            tune(student, task, settings.training, max_length=max_length, folder=folder, command=command)
+        else:
+            log.info("using the teacher fine-tuned before, in %s", folder)
     return Ready(network=load(folder / "student"), backbone=backbone, folder=folder)
 
 

@@ -181,6 +181,10 @@ class Risk(Part):
     """On dev examples."""
     gap: Number
     """Dev minus training."""
+    train_error: Number = None
+    """Share of wrong answers on the same training examples; None for scores, and in older records."""
+    dev_error: Number = None
+    """The same on dev."""
 
 
 class Training(Part):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.language import completions_of
+from lmdistill.core.lock import alone
 from lmdistill.core.types import Method
 from lmdistill.data.conversations import Conversations
 from lmdistill.data.language_batches import beginning
@@ -13,6 +14,7 @@ from lmdistill.engine.progress import bar
 from lmdistill.models import describe
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.generate import complete, ends_of
+from lmdistill.recipes.folder import lock_of
 from lmdistill.recipes.language.networks import Bench
 from lmdistill.recipes.language.passages import Pages, cut_pages
 from lmdistill.recipes.language.resumable import CHUNK, encoded, kept_lines
@@ -41,7 +43,7 @@ def learned_by(
     path = bench.cache / f"completions-{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = teacher.to(make_accelerator(bench.recipe.training).device)
-    with main_first():
+    with main_first(), alone(lock_of(path)):
         texts = by_teacher(bench.texts, pages, writer, path, max_new=completions.max_new, begin=begin)
     return texts, cut_pages(texts, teacher.tokenizer, bench.recipe.texts)
 

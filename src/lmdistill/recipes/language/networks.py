@@ -26,7 +26,7 @@ from lmdistill.models.shaped import shaped
 from lmdistill.models.truncate import truncate
 from lmdistill.models.vocabulary import align
 from lmdistill.recipes.construct import plain
-from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.folder import Workplace, to_be_made
 from lmdistill.recipes.language.assignment import assignment_of
 from lmdistill.recipes.language.passages import Pages, cut_pages
 from lmdistill.recipes.language.schema import LanguageRecipe, Shape
@@ -73,26 +73,33 @@ class Bench:
             "training": plain(training),
         }
         folder = self.cache / f"{name}-{fingerprint(inputs)}"
-        if Workplace(path=folder).is_finished:
-            log.info("using the %s trained before, in %s", name, folder)
-        else:
-            log.info("training the %s on the texts first, into %s", name, folder)
-            stage = LanguageStage(
-                kind="finetune",
-                name=name,
-                texts=self.texts,
-                pages=self.pages(network.tokenizer),
-                student=network,
-                teacher=None,
-                method=SFT(),
-                training=training,
-                writing=assignment_of(recipe.writing),
-                folder=folder,
-                recipe={"texts": plain(recipe.texts), "training": plain(training), "model": network.source},
-                command=self.command,
-            )
-            run_language_stage(stage)
+        with to_be_made(Workplace(path=folder)) as is_missing:
+            if is_missing:
+                log.info("training the %s on the texts first, into %s", name, folder)
+                run_language_stage(self._supervised(network, training, name, folder))
+            else:
+                log.info("using the %s trained before, in %s", name, folder)
         return load_causal(folder / "student", dtype=DTYPES[dtype]), folder
+
+    def _supervised(
+        self, network: LanguageNetwork, training: Training, name: str, folder: Path
+    ) -> LanguageStage:
+        """The run that trains `network` on the passages."""
+        texts = plain(self.recipe.texts)
+        return LanguageStage(
+            kind="finetune",
+            name=name,
+            texts=self.texts,
+            pages=self.pages(network.tokenizer),
+            student=network,
+            teacher=None,
+            method=SFT(),
+            training=training,
+            writing=assignment_of(self.recipe.writing),
+            folder=folder,
+            recipe={"texts": texts, "training": plain(training), "model": network.source},
+            command=self.command,
+        )
 
 
 def make_teacher(bench: Bench) -> tuple[LanguageNetwork, Path | None]:

@@ -1,0 +1,87 @@
+"""lmdistill study: a base recipe, axes and seeds in; a run for each cell and one table out."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from lmdistill.cli.board import following
+from lmdistill.cli.messages import complain
+from lmdistill.cli.tables import results, show
+from lmdistill.core.errors import ConfigError
+from lmdistill.recipes.study.cells import study_cells
+from lmdistill.recipes.study.place import StudyFolder
+from lmdistill.recipes.study.runner import Standing, exit_code, rows, run_study, standings
+from lmdistill.recipes.study.schema import read_study
+
+RUN = (sys.executable, "-m", "lmdistill", "distill")
+"""What starts the run of a cell, up to its recipe."""
+
+
+def study(
+    file: Annotated[Path, typer.Argument(help="YAML file with study, base, axes and seeds.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the study, runs/NAME unless given; the same command goes on."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Print the cells and what is done.")] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="seeds=[0], scale=paper, jobs=2; a.b=value reaches every recipe."),
+    ] = None,
+) -> None:
+    """Run every cell of a study that is not done, and compare them all."""
+    _require_alone()
+    chosen = read_study(file, set_ or [])
+    place = StudyFolder(path=out or Path("runs") / chosen.study)
+    cells = study_cells(chosen, place.path)
+    place.require(chosen, cells)
+    if list_:
+        _list(standings(cells))
+        return
+    with following() as watch:
+        board = run_study(chosen, cells, place, command=RUN, watch=watch)
+    done = [standing.cell.folder for standing in board if standing.state == "done"]
+    if done:
+        show(done, order=rows(cells), reports=[place.path])
+    _complain(board)
+    raise typer.Exit(exit_code(board))
+
+
+def _require_alone() -> None:
+    """A study starts its processes itself."""
+    if os.name != "posix":
+        raise ConfigError("a study needs Linux or macOS. Run its cells with lmdistill distill.")
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ConfigError(
+            f"a study starts its own processes, and this is one of {os.environ['WORLD_SIZE']}. Start it "
+            "without a launcher, with jobs=N."
+        )
+
+
+def _list(board: Sequence[Standing]) -> None:
+    """The cells, on stdout."""
+    table = Table(show_edge=False, header_style="bold")
+    for title in ("cell", "state", "score"):
+        table.add_column(title)
+    for standing in board:
+        begun = standing.state == "waiting" and standing.cell.folder.exists()
+        table.add_row(*map(Text, (standing.cell.name, "begun" if begun else standing.state, standing.score)))
+    results().print(table)
+
+
+def _complain(board: Sequence[Standing]) -> None:
+    """What failed, why, and where to read on."""
+    failed = [standing for standing in board if standing.state == "failed"]
+    for standing in failed:
+        complain(f"{standing.cell.name}: {standing.message} Log: {shlex.quote(str(standing.log))}")
+    if failed:
+        complain(
+            f"{len(failed)} of {len(board)} cells failed. The same command tries them again, and no others."
+        )

@@ -1,0 +1,109 @@
+"""The axes of a study: for each value a label, and the fields of the recipe that it sets."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.recipes.language.schema import LanguageRecipe
+from lmdistill.recipes.schema import Recipe
+
+METHOD = "method"
+"""The field, and the axis, that says how a student learns."""
+
+KNOWN = {field.name for cls in (Recipe, LanguageRecipe) for field in fields(cls)} - {"seeds"} | {METHOD}
+"""First parts of the fields that an axis can set."""
+
+
+ALONE = re.compile(r"[-+.\d]+(e[-+]?\d+)?|none|true|false", re.IGNORECASE)
+"""Labels that say nothing without their axis."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One value of an axis."""
+
+    axis: str
+    """Dotted field, or a name of the user's own."""
+
+    label: str
+    """How names and tables call it."""
+
+    value: Any
+    """As it was written."""
+
+    changes: Mapping[str, Any]
+    """What it sets, by dotted field."""
+
+    @property
+    def title(self) -> str:
+        """The last part of the axis's name, and the label."""
+        return f"{self.axis.rpartition('.')[2]}={self.label}"
+
+    @property
+    def short(self) -> str:
+        """The label; with the axis where it is a number or another word that says nothing alone."""
+        return self.title if ALONE.fullmatch(self.label) else self.label
+
+    def answers(self, wanted: Any) -> bool:
+        """Whether `wanted`, a label or a value, means this one."""
+        return bool(wanted == self.value) or str(wanted) == self.label
+
+
+def choices(axis: str, values: Any) -> tuple[Choice, ...]:
+    """The values of an axis.
+
+    A labelled value is that of the axis's field; or, where it is a table that names this field or one below,
+    a table of dotted fields. An axis that is no field has tables of dotted fields only.
+
+    Raises:
+        ConfigError: If there are none, two have one label, or a field is not known; names the nearest one.
+    """
+    if axis.split(".")[0] == "seeds":
+        raise ConfigError("axes.seeds: seeds are a key of the study beside axes. Move them there.")
+    if isinstance(values, Mapping):
+        labelled = [(str(label), value) for label, value in values.items()]
+    elif isinstance(values, list):
+        labelled = [(_label(axis, value), value) for value in values]
+    else:
+        raise ConfigError(f"axes.{axis} must be a list of values or a table of labels, got {values!r}.")
+    if not labelled:
+        raise ConfigError(f"axes.{axis} is empty; give at least one value.")
+    labels = [label for label, _ in labelled]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ConfigError(f"axes.{axis} has {label} twice. Remove one, or give them labels.")
+    return tuple(
+        Choice(axis=axis, label=label, value=value, changes=_changes(axis, value))
+        for label, value in labelled
+    )
+
+
+def _changes(axis: str, value: Any) -> dict[str, Any]:
+    """The fields that a value sets."""
+    keys = [str(key) for key in value] if isinstance(value, Mapping) else []
+    dotted = bool(keys) and all(key.split(".")[0] in KNOWN for key in keys)
+    if axis.split(".")[0] in KNOWN:
+        own = any(key == axis or key.startswith(f"{axis}.") for key in keys)
+        return {str(key): item for key, item in value.items()} if dotted and own else {axis: value}
+    if dotted:
+        return {str(key): item for key, item in value.items()}
+    unknown = [part for key in (axis, *keys) if (part := key.split(".")[0]) not in KNOWN]
+    misspelt = [part for part in unknown if difflib.get_close_matches(part, KNOWN, n=1)]
+    named = next(iter(misspelt), unknown[0])
+    raise ConfigError(f"axes.{axis}: {UnknownNameError('setting of a recipe', named, KNOWN)}")
+
+
+def _label(axis: str, value: Any) -> str:
+    """What a value without a label is called."""
+    if isinstance(value, Mapping):
+        if not isinstance(value.get("name"), str):
+            raise ConfigError(f"axes.{axis}: {value!r} has no name. Give it a label, as in {{small: ...}}.")
+        return str(value["name"])
+    if isinstance(value, list):
+        return "+".join(_label(axis, item) for item in value)
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
+    return str(value)

@@ -1,0 +1,188 @@
+"""The runs of a study, some at once, each in a process of its own, so that a crash takes only itself."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Literal, NoReturn
+
+from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.pages import write_pages
+from lmdistill.recipes.study.cells import StudyCell
+from lmdistill.recipes.study.place import StudyFolder
+from lmdistill.recipes.study.processes import Job, Launcher, jobs_at_once, launcher, stop
+from lmdistill.recipes.study.schema import Study
+from lmdistill.report.metrics import manner
+from lmdistill.report.record import read_record
+
+PAUSE = 0.1
+"""Seconds between two looks at the processes."""
+
+USERS = 2
+"""Exit code of a process for a mistake that the user can mend."""
+
+State = Literal["done", "waiting", "running", "elsewhere", "failed"]
+
+
+@dataclass(kw_only=True)
+class Standing:
+    """How far a cell is."""
+
+    cell: StudyCell
+    """Which."""
+
+    state: State = "waiting"
+    """`elsewhere` where a process of another study, or of one that was killed just now, runs it."""
+
+    score: str = ""
+    """Its headline metric, once it is done."""
+
+    seconds: float | None = None
+    """Of its training, once it is done; until then since its process was started."""
+
+    message: str = ""
+    """Why it failed, on one line."""
+
+    log: Path | None = None
+    """What its process said, where it failed."""
+
+    code: int = 0
+    """Exit code of its process, where it failed."""
+
+
+Watch = Callable[[Sequence[Standing]], None]
+"""Called often with all cells; a table or lines for the user."""
+
+
+def standings(cells: Sequence[StudyCell]) -> list[Standing]:
+    """How far each cell is, as its folder says."""
+    board = [Standing(cell=cell) for cell in cells]
+    for standing in board:
+        _look(standing)
+    return board
+
+
+def run_study(
+    study: Study,
+    cells: Sequence[StudyCell],
+    place: StudyFolder,
+    *,
+    command: Sequence[str],
+    watch: Watch = lambda board: None,
+) -> list[Standing]:
+    """Run what is not done; failing cells stop no others, and are tried again by the next call.
+
+    Args:
+        study: The whole.
+        cells: Its cells.
+        place: Its folder.
+        command: What starts a run, up to its recipe.
+        watch: Told how far everything is.
+
+    Returns:
+        All cells, each `done` or `failed`.
+
+    Raises:
+        RunError: If the folder holds another study.
+        KeyboardInterrupt: If this process was asked to end; all others have ended by then.
+    """
+    place.require(study, cells)
+    place.claim(study, cells)
+    board, jobs = standings(cells), jobs_at_once(study.jobs)
+    with _asked_to_end(), launcher(command, place, jobs) as start:
+        _work(board, start, jobs, watch)
+    done = [standing.cell for standing in board if standing.state == "done"]
+    if done:
+        write_pages(place.path, order=rows(cells), inside=[cell.folder for cell in done])
+    return board
+
+
+def rows(cells: Sequence[StudyCell]) -> tuple[str, ...]:
+    """Labels of the rows of the table, in their order."""
+    return tuple(dict.fromkeys(cell.row for cell in cells))
+
+
+def exit_code(board: Sequence[Standing]) -> int:
+    """0 if all is done, 2 if every cell that failed says that the user can mend it, else 1."""
+    codes = {standing.code for standing in board if standing.state == "failed"}
+    return 0 if not codes else USERS if codes == {USERS} else 1
+
+
+def _work(board: Sequence[Standing], start: Launcher, jobs: int, watch: Watch) -> None:
+    """Start, watch and settle until nothing is left to do; no process outlives this."""
+    working: dict[str, Job] = {}
+    try:
+        while True:
+            for standing in board:
+                job = working.get(standing.cell.name)
+                if job is not None and not _settled(standing, job):
+                    continue
+                working.pop(standing.cell.name, None)
+                if standing.state in ("waiting", "elsewhere") and len(working) < jobs:
+                    begun = _begin(standing, start)
+                    working |= {} if begun is None else {standing.cell.name: begun}
+            watch(board)
+            if not working and all(standing.state in ("done", "failed") for standing in board):
+                return
+            time.sleep(PAUSE)
+    finally:
+        stop(list(working.values()))
+
+
+def _begin(standing: Standing, start: Launcher) -> Job | None:
+    """Start a cell, unless another process runs it, or has just finished it."""
+    _look(standing)
+    if standing.state == "done":
+        return None
+    job = start.start(standing.cell)
+    if job is None:
+        standing.state = "elsewhere"
+        return None
+    standing.state, standing.seconds = "running", 0.0
+    return job
+
+
+def _settled(standing: Standing, job: Job) -> bool:
+    """Whether the process of a cell has ended; then what became of the cell is noted."""
+    standing.seconds = time.monotonic() - job.began
+    if not job.is_over():
+        return False
+    job.end(signal.SIGKILL)  # what it has started, if it was killed itself
+    _look(standing)
+    if standing.state != "done":
+        standing.state, standing.code = "failed", job.process.returncode
+        standing.message, standing.log = job.reason(), job.log
+    return True
+
+
+def _look(standing: Standing) -> None:
+    """Note that a cell is done, if it is."""
+    folder = standing.cell.folder
+    if not Workplace(path=folder).is_finished:
+        return
+    record = read_record(folder)
+    split, metric = record.headline
+    how = manner(metric)
+    standing.state, standing.seconds = "done", record.training.seconds
+    standing.score = f"{how.text(record.metrics[split].get(metric))} ({how.title})"
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """End as Ctrl-C does when a terminal closes or a scheduler says that time is up."""
+
+    def interrupt(sign: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    signs = (signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    before = {sign: signal.signal(sign, interrupt) for sign in signs}
+    try:
+        yield
+    finally:
+        for sign, old in before.items():
+            signal.signal(sign, old)

@@ -1,0 +1,149 @@
+"""What the file of a study can say."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.recipes.read import table_in, table_of, typed
+
+UNFIT = set('/\\:*?"<>|')
+"""What no name of a folder may hold on some system."""
+
+
+class Study(BaseModel):
+    """Runs that differ in the values of axes and in the seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=True)
+
+    study: str
+    """Its name, and that of its folder below `runs/` unless `--out` is given."""
+
+    base: str | dict[str, Any]
+    """A built-in recipe, the path of one seen from this file, or its settings."""
+
+    changes: dict[str, Any] = Field(default_factory=dict, alias="set")
+    """Settings of every cell, by dotted field; called `set` in the file."""
+
+    axes: dict[str, Any] = Field(default_factory=dict)
+    """Dotted field to its values, or label to value, or label to several dotted fields."""
+
+    seeds: tuple[int, ...]
+    """A run of each combination for each of them."""
+
+    skip: tuple[dict[str, Any], ...] = ()
+    """Combinations that are left out, by the labels or values of some axes, or by `seed`."""
+
+    scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Named variants, each with dotted fields that stand over `set`."""
+
+    scale: str | None = None
+    """Which of them; the first unless given."""
+
+    jobs: int | Literal["auto"] = 1
+    """Cells at once, >= 1; `auto` is one for each core, or for each `OMP_NUM_THREADS` of them."""
+
+    @field_validator("study")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not name or name.startswith(".") or set(name) & UNFIT:
+            raise ConfigError(f"study is {name!r}; it names a folder, so choose a name without / or :.")
+        return name
+
+    @field_validator("seeds")
+    @classmethod
+    def _differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds:
+            raise ConfigError("seeds is empty; give at least one, as in seeds: [0, 1, 2].")
+        if len(set(seeds)) != len(seeds):
+            raise ConfigError(f"seeds are {list(seeds)}, one of them twice; each run needs its own.")
+        return seeds
+
+    @field_validator("jobs")
+    @classmethod
+    def _are_some(cls, jobs: int | str) -> int | str:
+        if isinstance(jobs, int) and jobs < 1:
+            raise ConfigError(f"jobs must be >= 1 or auto, got {jobs}.")
+        return jobs
+
+
+FIELDS = tuple(field.alias or name for name, field in Study.model_fields.items())
+"""Keys of the file."""
+
+
+def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+    """The study in the file `path`, with nothing left open: its base is settings, its scale is in `changes`.
+
+    Args:
+        path: A YAML file; a base that is a path begins in its folder.
+        overrides: `a=value` for a key of the study (`seeds=[0]`, `scale=paper`), `a.b=value` for a field of
+            every cell's recipe.
+
+    Raises:
+        ConfigError: If there is no such file; or a value is missing, or outside its type or range.
+        UnknownNameError: If a key, the base or the scale does not exist; names the nearest one.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no study file {path}. Name a YAML file with study, base, axes and seeds."
+        )
+    table, last = table_in(path), dict[str, Any]()
+    for text in overrides:
+        _override(table, last, text)
+    study = _validated(table)
+    base = table_of(study.base, path.parent) if isinstance(study.base, str) else study.base
+    changes = {**study.changes, **_scaled(study), **last}
+    resolved = {"base": base, "changes": changes, "scales": {}, "scale": None}
+    return study.model_copy(update=resolved)
+
+
+def study_text(study: Study) -> str:
+    """The study as a file that `read_study` reads to an equal one; without `jobs`, which change no result."""
+    table = study.model_dump(mode="json", by_alias=True, exclude={"jobs", "scales", "scale"})
+    text: str = yaml.safe_dump(table, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _override(table: dict[str, Any], last: dict[str, Any], text: str) -> None:
+    """Apply one `--set`: to a key of the study, to an entry of one, or to every recipe."""
+    path, value = typed(text)
+    first, _, rest = path.partition(".")
+    if first not in FIELDS or (first == "set" and rest):
+        last[path if first not in FIELDS else rest] = value
+    elif rest and isinstance(table.get(first, {}), dict):
+        table.setdefault(first, {})[rest] = value
+    elif rest:
+        raise ConfigError(f"--set {text}: {first} is {table[first]!r}, which has no keys.")
+    else:
+        table[first] = value
+
+
+def _validated(table: Mapping[str, Any]) -> Study:
+    """The study of a table, before its base is looked up."""
+    for key in table:
+        if key not in FIELDS:
+            raise UnknownNameError("setting of a study", str(key), FIELDS)
+    try:
+        return Study.model_validate(dict(table))
+    except ValidationError as error:
+        first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "value_error":
+        raise ConfigError(str(first["ctx"]["error"]))
+    if first["type"] == "missing":
+        example = ", as in seeds: [0, 1, 2]" if where == "seeds" else ""
+        raise ConfigError(f"the study has no {where}. Give it{example}.")
+    raise ConfigError(
+        f"{first['loc'][0]} must be {first['msg'].removeprefix('Input should be ')}, got {first['input']!r}."
+    )
+
+
+def _scaled(study: Study) -> dict[str, Any]:
+    """What the chosen scale sets."""
+    if study.scale is not None and study.scale not in study.scales:
+        raise UnknownNameError("scale", study.scale, study.scales)
+    chosen = study.scale or next(iter(study.scales), None)
+    return {} if chosen is None else study.scales[chosen]
