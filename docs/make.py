@@ -28,6 +28,7 @@ from lmdistill.core.storage import write_text
 from lmdistill.core.types import Method
 from lmdistill.data.augment import Augmenter
 from lmdistill.recipes.construct import plain
+from lmdistill.report.certainty import certainty
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
 from lmdistill.report.record import RECORD, Record, RunFolder, find_records
@@ -193,7 +194,9 @@ def section(folder: Path) -> str:
     """Everything about one folder of records."""
     parts = [f"## {folder.name}\n"]
     for table in tables(folder):
-        parts += [markdown(grid(table)), origin(table.runs), markdown(details(table))]
+        sure = certainty(table)
+        parts += [markdown(grid(table)), *([] if sure is None else [markdown(sure)])]
+        parts += [origin(table.runs), markdown(details(table))]
     return "\n".join(parts)
 
 

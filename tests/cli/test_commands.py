@@ -48,6 +48,9 @@ def test_a_run_leaves_what_the_house_says(finished):
     assert not [name for name in files_in(finished) if ".part" in name or "checkpoints" in name]
     assert record("runs/one")["task"]["labels"] == ["mid", "neg", "pos"]
     assert record("runs/one")["task"]["rows"] == {"train": 48, "dev": 12}
+    names = [record("runs/one")["task"][name] for name in ("fingerprint", "dev_fingerprint")]
+    assert [len(name) for name in names] == [16, 16]
+    assert names[0] != names[1]
 
 
 def test_the_same_command_again_does_nothing_and_shows_the_same_table(finished, lmdistill):

@@ -93,6 +93,9 @@ def test_the_teachers_completions_are_learned_where_the_method_asks_for_them(pla
     run = distilled(teacher, texts, "runs/seq", method=method)
     assert any("have the teacher's completion" in note for note in run.record.task.notes)
     assert list((place / "runs" / "teachers").glob("completions-*.jsonl"))
+    gold = distilled(teacher, texts, "runs/gold", method=ld.SFT()).record.task
+    assert run.record.task.fingerprint != gold.fingerprint  # other rows to learn, the same to be judged on
+    assert run.record.task.dev_fingerprint == gold.dev_fingerprint != gold.fingerprint
     with pytest.raises(MismatchError, match=r"sft with completions\.teacher needs a teacher, got none"):
         ld.distill(None, texts, student=ld.load_causal("teacher"), out="runs/none", method=method)
     assert not (place / "runs" / "none").exists()

@@ -67,6 +67,7 @@ def plain_record(
             "metrics": ["accuracy"],
             "source": "glue folder",
             "fingerprint": "d" * 16,
+            "dev_fingerprint": None,
             "rows": {"train": 6735, "dev": NUM_DEV},
             "truncated": {"train": 0.0125, "dev": 0.0},
             "synthetic": False,

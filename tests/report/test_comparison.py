@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,9 +6,11 @@ import pytest
 
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.report.comparison import compare
-from lmdistill.report.predictions import paired_test
+from lmdistill.report.evidence import judged, weigh
+from lmdistill.report.predictions import PREDICTIONS
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Row
+from lmdistill.report.statistics import holm
 from tests.report.factory import latency, make_record, network, plain_record, write_run
 
 SCORE = ("dev", "accuracy")
@@ -39,7 +42,7 @@ def test_shares_by_hand() -> None:
     assert rows["MixKD"].kept == pytest.approx(0.87 / 0.9)
     assert rows["MixKD"].closed == pytest.approx(2 / 3)
     assert rows["FT"].closed == 0
-    assert rows["FT"].p_value is None
+    assert rows["FT"].evidence.p_value is None
 
 
 def test_rows_follow_the_wanted_order() -> None:
@@ -127,8 +130,60 @@ def test_a_named_baseline_takes_the_place_of_fine_tuning() -> None:
     assert rows["FT"].closed == pytest.approx(-1.0)
 
 
-def test_the_p_value_is_that_of_the_paired_test(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path, make_record(name), num_steps=1) for name in ("FT", "MixKD")]
-    found = rows_of(*runs)["MixKD"].p_value
-    assert found == paired_test([runs[1]], [runs[0]])
-    assert found is not None
+def test_the_p_value_is_that_of_the_evidence_and_corrected_for_the_table(tmp_path: Path) -> None:
+    names = {"FT": 0.8, "KD": 0.82, "MixKD": 0.9}
+    runs = [
+        write_run(tmp_path, make_record(name, accuracy=value), num_steps=1) for name, value in names.items()
+    ]
+    found = {label: row.evidence for label, row in rows_of(*runs).items()}
+    known = {run.path: judged(run) for run in runs}
+    for run in runs[1:]:
+        alone = weigh([run], [runs[0]], known, teacher=0.9)
+        assert found[run.record.name] == replace(alone, p_holm=found[run.record.name].p_holm)
+    corrected = [found[name].p_holm for name in names]
+    assert corrected == holm([found[name].p_value for name in names])
+    assert corrected[0] is None
+    assert corrected[2] == pytest.approx(2 * found["MixKD"].p_value)
+
+
+def test_shares_have_intervals_around_them(tmp_path: Path) -> None:
+    values = {"FT": 0.7, "KD": 0.86}
+    runs = [
+        write_run(tmp_path, make_record(name, seed, value + seed / 50), num_steps=1)
+        for name, value in values.items()
+        for seed in (0, 1)
+    ]
+    row = rows_of(*runs)["KD"]
+    assert row.evidence.kept is not None
+    assert row.evidence.kept.low < row.evidence.kept.value < row.evidence.kept.high
+
+
+def test_runs_on_other_dev_examples_stand_apart(tmp_path: Path) -> None:
+    def runs(name: str, **changes: object) -> RunFolder:
+        task = plain_record()["task"] | changes
+        return write_run(tmp_path / name, make_record(name, task=task), num_steps=1)
+
+    few = plain_record()["task"]["rows"] | {"dev": 100}
+    same, fewer = [runs("FT"), runs("KD")], runs("MixKD", rows=few)
+    tables = compare([*same, fewer, runs("PKD", dev_fingerprint="a" * 16)])
+    assert [[run.record.name for run in table.runs] for table in tables] == [["FT", "KD", "PKD"], ["MixKD"]]
+    assert all(table.apart for table in tables)
+    known = [runs("A", dev_fingerprint="a" * 16), runs("B", dev_fingerprint="b" * 16)]
+    assert [table.apart for table in compare(known)] == [True, True]
+    assert [table.apart for table in compare(same)] == [False]
+
+
+def test_other_labels_tell_other_dev_examples(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record(name), num_steps=1) for name in ("FT", "KD", "PKD")]
+    lines = (runs[1].path / PREDICTIONS).read_text(encoding="utf-8")
+    (runs[1].path / PREDICTIONS).write_text(lines.replace('"label": 1', '"label": 0'), encoding="utf-8")
+    assert [[run.record.name for run in table.runs] for table in compare(runs)] == [["FT", "PKD"], ["KD"]]
+    (runs[1].path / PREDICTIONS).unlink()  # what is not known speaks for no other set
+    assert [len(table.runs) for table in compare(runs)] == [3]
+
+
+def test_a_named_baseline_need_not_stand_in_every_table() -> None:
+    other = plain_record()["task"] | {"name": "rte"}
+    tables = compare([run("KD"), run("MixKD"), run("PKD", task=other)], baseline="MixKD")
+    assert [row.role for row in tables[0].rows] == ["teacher", "baseline", "student"]
+    assert [row.role for row in tables[1].rows] == ["teacher", "student"]

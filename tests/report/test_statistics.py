@@ -1,3 +1,5 @@
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,11 +7,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lmdistill.report.statistics import (
-    RESAMPLED,
+    Spread,
     gap_closed,
-    majority_alarms,
+    holm,
     mcnemar,
-    paired_bootstrap,
+    seeds_interval,
     share_kept,
     spread,
 )
@@ -63,36 +65,6 @@ def test_the_test_does_not_care_who_is_the_baseline(answers: list[tuple[bool, bo
     assert mcnemar(ours, theirs) == pytest.approx(mcnemar(theirs, ours), rel=1e-12)
 
 
-def test_the_correlations_are_those_of_scipy() -> None:
-    draw = np.random.default_rng(0)
-    labels, scores = draw.integers(6, size=50).astype(float), draw.normal(size=50)
-    assert RESAMPLED["pearson"](labels, scores) == pytest.approx(stats.pearsonr(labels, scores)[0], rel=1e-12)
-    assert RESAMPLED["spearman"](labels, scores) == pytest.approx(
-        stats.spearmanr(labels, scores)[0], rel=1e-12
-    )
-
-
-def test_bootstrap_tells_a_clear_difference_from_none() -> None:
-    draw = np.random.default_rng(0)
-    labels = draw.normal(size=200)
-    close, far = labels + 0.1 * draw.normal(size=(2, 200)), labels + 2.0 * draw.normal(size=(2, 200))
-    metric = RESAMPLED["pearson"]
-    assert paired_bootstrap(metric, labels, close, far, resamples=400) == pytest.approx(2 / 401)
-    assert paired_bootstrap(metric, labels, far, close, resamples=400) == pytest.approx(2 / 401)
-    assert paired_bootstrap(metric, labels, close, close, resamples=400) == 1.0
-
-
-def test_bootstrap_agrees_with_the_normal_approximation_near_the_border() -> None:
-    draw = np.random.default_rng(1)
-    labels = np.zeros(400)
-    ours = draw.normal(size=(1, 400))
-    ours += 0.075 - ours.mean()  # one and a half standard errors
-    expected = stats.ttest_1samp(ours[0], 0.0).pvalue
-    assert 0.05 < expected < 0.3
-    found = paired_bootstrap(lambda _, scores: float(scores.mean()), labels, ours, np.zeros((1, 400)))
-    assert found == pytest.approx(expected, rel=0.2)
-
-
 def test_shares_that_mean_nothing_are_none() -> None:
     assert share_kept(0.5, 0.0) is None
     assert share_kept(0.5, None) is None
@@ -102,7 +74,39 @@ def test_shares_that_mean_nothing_are_none() -> None:
     assert gap_closed(0.84, 0.85, 0.9) == pytest.approx(-0.2)
 
 
-def test_an_alarm_rings_at_the_majority_and_not_above() -> None:
-    floor = {"dev": {"accuracy": 0.5, "f1": None}}
-    assert len(majority_alarms("the teacher", {"dev": {"accuracy": 0.5, "f1": 0.0}}, floor)) == 1
-    assert majority_alarms("the teacher", {"dev": {"accuracy": 0.501, "f1": None}}, floor) == ()
+def test_the_interval_over_seeds_is_that_of_scipy() -> None:
+    values = [0.81, 0.84, 0.79, 0.82]
+    found = spread(values)
+    assert found is not None
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert seeds_interval(found) == pytest.approx((expected.low, expected.high), rel=1e-12)
+    assert seeds_interval(Spread(mean=0.5, sd=None, count=1)) is None
+
+
+@given(st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=12), st.randoms())
+def test_holm_keeps_the_order_never_lowers_and_does_not_care_who_stands_first(
+    values: list[float], random: Random
+) -> None:
+    found = holm(values)
+    assert all(value is not None and old <= value <= 1 for old, value in zip(values, found, strict=True))
+    ranked = [found[place] for place in sorted(range(len(values)), key=values.__getitem__)]
+    assert ranked == sorted(ranked)
+    order = list(range(len(values)))
+    random.shuffle(order)
+    assert holm([values[place] for place in order]) == [found[place] for place in order]
+    assert min(found) == min(1.0, min(values) * len(values))
+
+
+@given(st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=8))
+def test_holm_rejects_what_the_stepwise_rule_of_the_paper_rejects(values: list[float]) -> None:
+    expected = set()
+    for rank, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        if values[place] * (len(values) - rank) > 0.05:
+            break
+        expected.add(place)
+    assert {place for place, value in enumerate(holm(values)) if value <= 0.05} == expected
+
+
+def test_holm_leaves_out_what_was_not_tested() -> None:
+    assert holm([None, 0.02, None]) == [None, 0.02, None]
+    assert holm([]) == []

@@ -7,7 +7,6 @@ from lmdistill.report.bounds import Bound, Mixture, log_class_size
 from lmdistill.report.theory import number_text, run_samples, theory_grid, verdict
 from tests.report.factory import make_record, plain_record
 
-
 OLDER = {"train": 0.21, "dev": 0.37, "gap": 0.16}
 """What records said before they had errors."""
 

@@ -1,7 +1,7 @@
 """Trained networks to the facts of a record: quality, agreement, calibration, risk, cost."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,8 @@ def _alarms(material: Material, answers: Answers) -> tuple[str, ...]:
             labels, metrics = material.dev[name].labels, material.task.spec.metrics
             if is_at_chance(metrics, labels, values):
                 found.append(
-                    f"{who} is at or below the majority class on {name}: it has learned nothing of use."
+                    f"{who} is at or below the majority class on {name}: it has learned nothing of use. "
+                    "Train it longer, on more examples, or at another learning rate."
                 )
     return tuple(found)
 
@@ -157,6 +158,7 @@ def task_facts(material: Material) -> TaskFacts:
         metrics=task.spec.metrics,
         source=task.source,
         fingerprint=task.fingerprint,
+        dev_fingerprint=replace(task, splits=task.dev).fingerprint,
         rows={
             "train": len(material.train.student.rows),
             **{k: len(v.student.rows) for k, v in material.dev.items()},

@@ -1,45 +1,20 @@
 """Runs to rows of numbers: seeds together, the teacher first, everything against the baseline."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 
 from lmdistill.core.errors import UnknownNameError
-from lmdistill.core.fingerprint import fingerprint
+from lmdistill.report.evidence import judged, weigh
 from lmdistill.report.facts import NetworkFacts, Scores
+from lmdistill.report.grouping import Known, alike, grouped, question, row_key, row_labels
 from lmdistill.report.metrics import manner
-from lmdistill.report.predictions import paired_test
-from lmdistill.report.record import Record, RunFolder
+from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Cost, Row, Score
-from lmdistill.report.statistics import Spread, gap_closed, share_kept, spread
-
-Key = TypeVar("Key", bound=Hashable)
-Item = TypeVar("Item")
+from lmdistill.report.statistics import Spread, gap_closed, holm, share_kept, spread
 
 BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
-
-
-def _grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
-    """Items by key, both in order of appearance."""
-    groups: dict[Key, list[Item]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return groups
-
-
-def _task_key(run: RunFolder) -> Hashable:
-    """Equal for runs that are judged on the same examples."""
-    task = run.record.task
-    return task.name, task.metrics, tuple(sorted((k, n) for k, n in task.rows.items() if k != "train"))
-
-
-def _row_key(run: RunFolder) -> Hashable:
-    """Equal for runs that differ in the seed only."""
-    record = run.record
-    shape = record.student.layers, record.student.parameters.total
-    return record.name, *shape, record.task.rows.get("train"), fingerprint(record.method)
 
 
 def _quality(scores: Sequence[Score], sources: Sequence[Scores]) -> dict[Score, Spread]:
@@ -87,7 +62,7 @@ def _teacher_rows(
 ) -> dict[Hashable, Row]:
     """One row for each size of teacher; `own` are the runs that made the teachers."""
     taught = [(run.record, run.record.teacher) for run in runs if run.record.teacher is not None]
-    sizes = _grouped(taught, lambda pair: (pair[1].layers, pair[1].parameters.total))
+    sizes = grouped(taught, lambda pair: (pair[1].layers, pair[1].parameters.total))
     rows: dict[Hashable, Row] = {}
     for size, pairs in sizes.items():
         made = {run.record.student.fingerprint: run for run in own}
@@ -106,28 +81,9 @@ def _teacher_rows(
     return rows
 
 
-def _labels(groups: Sequence[Sequence[RunFolder]]) -> list[str]:
-    """The name of each group, and what tells it from others of the same name."""
-    records = [group[0].record for group in groups]
-    labels = []
-    for record in records:
-        twins = [other for other in records if other.name == record.name]
-        facts: list[Callable[[Record], str]] = [
-            lambda r: f"{r.student.layers} layers",
-            lambda r: f"{r.student.parameters.total:,} parameters",
-            lambda r: f"{r.task.rows.get('train', 0):,} examples",
-            *(lambda r, field=field: f"{field}={r.method.get(field)}" for field in record.method),
-        ]
-        telling = [fact(record) for fact in facts if len({fact(twin) for twin in twins}) > 1]
-        labels.append(f"{record.name} ({', '.join(telling)})" if telling else record.name)
-    return labels
-
-
 def _baseline(groups: Sequence[Sequence[RunFolder]], labels: Sequence[str], wanted: str | None) -> str | None:
     """The label of the row that the others are compared with, if there is one."""
-    if wanted is not None:
-        if wanted not in labels:
-            raise UnknownNameError("row", wanted, labels)
+    if wanted in labels:
         return wanted
     for name in BASELINE_NAMES:
         if name in labels:
@@ -151,7 +107,15 @@ def _goodness(row: Row | None, score: Score) -> float | None:
     return None if mean is None else manner(score[1]).sign * mean
 
 
-def _compared(row: Row, headline: Score, baseline: Row | None, teacher: Row | None, batch_size: int) -> Row:
+def _compared(
+    row: Row,
+    headline: Score,
+    known: Known,
+    *,
+    baseline: Row | None,
+    teacher: Row | None,
+    batch_size: int,
+) -> Row:
     """The row with its columns that need other rows."""
     ours, floor, ceiling = (_goodness(other, headline) for other in (row, baseline, teacher))
     is_baseline = baseline is not None and row.label == baseline.label
@@ -161,8 +125,22 @@ def _compared(row: Row, headline: Score, baseline: Row | None, teacher: Row | No
         cost=replace(row.cost, speedup=_speedup(row.runs, row.cost, teacher, batch_size)),
         kept=share_kept(ours, ceiling),
         closed=gap_closed(ours, floor, ceiling),
-        p_value=None if is_baseline or baseline is None else paired_test(row.runs, baseline.runs),
+        evidence=weigh(
+            row.runs,
+            None if is_baseline or baseline is None else baseline.runs,
+            known,
+            teacher=_mean(teacher, headline),
+        ),
     )
+
+
+def _corrected(rows: Sequence[Row]) -> list[Row]:
+    """The rows with p-values that hold for all of them together."""
+    values = holm([row.evidence.p_value for row in rows])
+    return [
+        replace(row, evidence=replace(row.evidence, p_holm=value))
+        for row, value in zip(rows, values, strict=True)
+    ]
 
 
 def _ordered(labels: Iterable[str], floor: str | None, order: Sequence[str]) -> list[str]:
@@ -171,8 +149,16 @@ def _ordered(labels: Iterable[str], floor: str | None, order: Sequence[str]) -> 
     return sorted(labels, key=lambda label: (label != floor, ranks.get(label, len(ranks))))
 
 
+def _teacher_of(row: Row, teachers: Mapping[Hashable, Row]) -> Row | None:
+    """The row's own teacher; the only one, where it had none."""
+    theirs = row.runs[0].record.teacher
+    if theirs is not None:
+        return teachers[theirs.layers, theirs.parameters.total]
+    return next(iter(teachers.values())) if len(teachers) == 1 else None
+
+
 def _comparison(
-    runs: Sequence[RunFolder], baseline: str | None, batch_size: int, order: Sequence[str]
+    runs: Sequence[RunFolder], known: Known, baseline: str | None, batch_size: int, order: Sequence[str]
 ) -> Comparison:
     """The rows of one task."""
     task = runs[0].record.task
@@ -181,8 +167,8 @@ def _comparison(
     own = [run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in prints]
     students = [run for run in runs if run not in own]
     teachers = _teacher_rows(students, own, scores, batch_size)
-    groups = list(_grouped(students, _row_key).values())
-    labels = _labels(groups)
+    groups = list(grouped(students, row_key).values())
+    labels = row_labels(groups)
     floor = _baseline(groups, labels, baseline)
     plain = {
         label: Row(
@@ -195,16 +181,22 @@ def _comparison(
         )
         for label, group in zip(labels, groups, strict=True)
     }
-    rows = []
-    for label in _ordered(plain, floor, order):
-        theirs = plain[label].runs[0].record.teacher
-        only = next(iter(teachers.values())) if len(teachers) == 1 else None
-        teacher = only if theirs is None else teachers[theirs.layers, theirs.parameters.total]
-        rows.append(_compared(plain[label], scores[0], plain.get(floor or ""), teacher, batch_size))
+    chosen = plain.get(floor or "")
+    rows = [
+        _compared(
+            plain[label],
+            scores[0],
+            known,
+            baseline=chosen,
+            teacher=_teacher_of(plain[label], teachers),
+            batch_size=batch_size,
+        )
+        for label in _ordered(plain, floor, order)
+    ]
     return Comparison(
         task=task,
         scores=scores,
-        rows=(*teachers.values(), *rows),
+        rows=(*teachers.values(), *_corrected(rows)),
         batch_size=batch_size,
         majority=runs[0].record.majority,
     )
@@ -213,13 +205,14 @@ def _comparison(
 def compare(
     runs: Sequence[RunFolder], *, baseline: str | None = None, batch_size: int = 1, order: Sequence[str] = ()
 ) -> tuple[Comparison, ...]:
-    """One comparison for each task, in the order of the runs.
+    """One comparison for each task and set of dev examples, in the order of the runs.
 
     Runs of the same name, method, student shape and number of training examples are seeds of one row; a
-    fine-tuning run whose network taught another run is that teacher's.
+    fine-tuning run whose network taught another run is that teacher's. Runs of one task that were judged on
+    different dev examples are kept apart: their number, their contents or their labels differ.
 
     Args:
-        runs: What `find_records` found.
+        runs: What `find_records` found; the predictions beside them are read.
         baseline: Label of the row that the others are compared with; by default the one called FT, or the
             first that was only fine-tuned.
         batch_size: Of the latencies, one of those that were measured.
@@ -227,8 +220,16 @@ def compare(
             not name follows in the order of the runs.
 
     Raises:
-        UnknownNameError: If no row is called `baseline`.
+        UnknownNameError: If no row of any table is called `baseline`.
     """
-    return tuple(
-        _comparison(group, baseline, batch_size, order) for group in _grouped(runs, _task_key).values()
-    )
+    known = {run.path: judged(run) for run in runs}
+    tables = [
+        replace(_comparison(group, known, baseline, batch_size, order), apart=len(groups) > 1)
+        for asked in grouped(runs, question).values()
+        for groups in [alike(asked, known)]
+        for group in groups
+    ]
+    labels = {row.label for table in tables for row in table.rows if row.role != "teacher"}
+    if baseline is not None and baseline not in labels:
+        raise UnknownNameError("row", baseline, labels)
+    return tuple(tables)

@@ -38,6 +38,8 @@ class TaskFacts(Part):
     """Where the data came from."""
     fingerprint: str
     """Of the contents."""
+    dev_fingerprint: str | None = None
+    """Of the dev examples alone; None in records from before it was kept."""
     rows: dict[str, int]
     """Examples in each split."""
     truncated: dict[str, float] = {}

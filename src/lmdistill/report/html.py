@@ -14,6 +14,7 @@ from lmdistill.core.storage import write_text
 from lmdistill.report.assistants import Account, account, accounts
 from lmdistill.report.benchmarks import benchmark_grid
 from lmdistill.report.canvas import Plot
+from lmdistill.report.certainty import certainty
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
 from lmdistill.report.facts import Environment
@@ -39,6 +40,9 @@ class Section:
 
     tables: tuple[Grid, ...]
     """Quality and cost; everything else."""
+
+    certainty: Grid | None
+    """Intervals, where there are several seeds or answers."""
 
     benchmarks: Grid | None
     """Standard tasks, where they were asked."""
@@ -141,6 +145,7 @@ def _section(table: Comparison, names: Iterator[str]) -> Section:
     return Section(
         summary="" if best is None else summary(best, table),
         tables=(grid(table), details(table)),
+        certainty=certainty(table),
         benchmarks=benchmark_grid(table),
         schedules=schedule_grids(table.runs),
         routes=accounts(table.runs) if len(table.runs) > 1 else None,

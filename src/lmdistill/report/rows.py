@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lmdistill.report.evidence import NOTHING, Evidence
 from lmdistill.report.facts import NetworkFacts, TaskFacts
 from lmdistill.report.record import RunFolder
 from lmdistill.report.statistics import Spread
@@ -57,8 +58,8 @@ class Row:
     closed: float | None = None
     """Share of the way from the baseline to the teacher."""
 
-    p_value: float | None = None
-    """Of a paired test against the baseline."""
+    evidence: Evidence = NOTHING
+    """Against the baseline and the teacher, from the answers to the dev examples."""
 
     @property
     def selected(self) -> bool:
@@ -84,6 +85,9 @@ class Comparison:
 
     majority: Mapping[str, Mapping[str, float | None]]
     """What a constant answer scores."""
+
+    apart: bool = False
+    """Whether other runs of the task were judged on other dev examples, and stand in another table."""
 
     @property
     def runs(self) -> tuple[RunFolder, ...]:

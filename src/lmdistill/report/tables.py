@@ -1,15 +1,17 @@
 """Rows of numbers to rows of text: for the terminal, for Markdown, for a page, for another program."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from lmdistill.report.alarms import row_alarms
+from lmdistill.report.crossed import Interval
 from lmdistill.report.metrics import NONE, Value, manner
+from lmdistill.report.notes import BY_DEV, ONE_SEED, notes, score_title
 from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.statistics import Spread
 
-BY_DEV, ONE_SEED = "†", "‡"
 SMALLEST_P = 0.001
 
 
@@ -102,24 +104,6 @@ def p_text(value: Value) -> str:
     return f"< {SMALLEST_P}" if value < SMALLEST_P else f"{value:.3f}"
 
 
-def score_title(score: Score, scores: Sequence[Score]) -> str:
-    """Metric and unit, with the split where there are several.
-
-    Examples:
-        >>> score_title(("dev", "accuracy"), [("dev", "accuracy")])
-        'accuracy, %'
-    """
-    split, metric = score
-    several = len({name for name, _ in scores}) > 1
-    title = manner(metric).title
-    return f"{split.replace('_', ' ')} {title}" if several else title
-
-
-def _alarms(row: Row) -> tuple[str, ...]:
-    """The alarms of its runs, each once."""
-    return tuple(dict.fromkeys(alarm for run in row.runs for alarm in run.record.alarms))
-
-
 def _speedup(value: Value) -> str:
     """How many times as fast."""
     return NONE if value is None else f"{value:.2f} ×"
@@ -147,8 +131,8 @@ def _columns(table: Comparison) -> Mapping[str, Callable[[Row], str]]:
         "speed-up": lambda row: _speedup(row.cost.speedup),
         "of teacher, %": lambda row: percent(row.kept),
         "gap closed, %": lambda row: percent(row.closed),
-        f"p against {floor}": lambda row: p_text(row.p_value),
-        "alarms": lambda row: str(len(_alarms(row)) or NONE),
+        f"p against {floor}": lambda row: p_text(row.evidence.p_holm),
+        "alarms": lambda row: str(len(row_alarms(row, table)) or NONE),
     }
     return MappingProxyType(
         {title: text for title, text in columns.items() if any(text(row) != NONE for row in table.rows)}
@@ -170,59 +154,6 @@ def _caption(table: Comparison) -> str:
     return f"{table.task.name} ({made}{rows} {what}; {table.task.source})"
 
 
-def _machine_note(table: Comparison) -> list[str]:
-    """A warning where latencies of different conditions stand in one column."""
-    latencies = [run.record.student.latency.get(str(table.batch_size)) for run in table.runs]
-    places = {(x.device, x.threads, x.tokens) for x in latencies if x is not None}
-    processors = {run.record.environment.processor for run in table.runs}
-    if len(places) > 1 or (places and len(processors) > 1):
-        return ["Latencies come from different devices, threads or lengths: do not compare them across rows."]
-    return []
-
-
-def _repeat_notes(table: Comparison) -> list[str]:
-    """A warning where one seed stands twice in a row."""
-    seeds = {row.label: [run.record.seed for run in row.runs] for row in table.rows}
-    return [
-        f"{label}: {len(found)} runs of {len(set(found))} seeds; the deviation is too small."
-        for label, found in seeds.items()
-        if len(set(found)) < len(found)
-    ]
-
-
-def _test_note(table: Comparison) -> str:
-    """What the p-value is."""
-    split, metric = table.scores[0]
-    if table.task.kind == "classification":
-        return f"p: exact McNemar test on the same {split} examples, all seeds of an example together."
-    what = "passages" if table.task.kind == "language" else "examples"
-    return f"p: paired bootstrap of {metric} on the same {split} {what}."
-
-
-def _notes(table: Comparison, header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The sentences below the table, only those that something in it needs."""
-    text = "\n".join(cell for row in rows for cell in row)
-    notes = []
-    if "±" in text:
-        notes.append("±: sample standard deviation over seeds.")
-    if ONE_SEED in text:
-        notes.append(f"{ONE_SEED} one seed, no spread.")
-    if BY_DEV in text:
-        notes.append(
-            f"{BY_DEV} dev-selected: the dev set also chose the weights, so its score is optimistic."
-        )
-    if any(title.startswith("p against") for title in header):
-        notes.append(_test_note(table))
-    floors = [
-        f"{score_title(score, table.scores).removesuffix(', %')} {percent(floor)}"
-        for score in table.scores
-        if (floor := table.majority.get(score[0], {}).get(score[1])) is not None
-    ]
-    if floors:
-        notes.append(f"Always the same answer would score: {'; '.join(floors)}.")
-    return (*notes, *_machine_note(table), *_repeat_notes(table))
-
-
 def grid(table: Comparison) -> Grid:
     """The table as text, to be printed by whoever knows how.
 
@@ -233,13 +164,13 @@ def grid(table: Comparison) -> Grid:
     rows = tuple((row.label, *(text(row) for text in columns.values())) for row in table.rows)
     who: dict[str, list[str]] = {}
     for row in table.rows:
-        for alarm in _alarms(row):
+        for alarm in row_alarms(row, table):
             who.setdefault(alarm, []).append(row.label)
     return Grid(
         caption=_caption(table),
         header=("", *columns),
         rows=rows,
-        notes=_notes(table, tuple(columns), rows),
+        notes=notes(table, rows),
         alarms=tuple(f"{', '.join(labels)}: {alarm}" for alarm, labels in who.items()),
     )
 
@@ -265,6 +196,11 @@ def markdown(table: Grid) -> str:
     )
 
 
+def _interval(found: Interval | None) -> list[float] | None:
+    """Its two ends."""
+    return None if found is None else [found.low, found.high]
+
+
 def as_data(table: Comparison) -> list[dict[str, Any]]:
     """The rows as plain numbers, ready for JSON."""
     return [
@@ -275,10 +211,15 @@ def as_data(table: Comparison) -> list[dict[str, Any]]:
             "quality": {f"{split}/{metric}": asdict(value) for (split, metric), value in row.quality.items()},
             **asdict(row.cost),
             "share_kept": row.kept,
+            "share_kept_interval": _interval(row.evidence.kept),
             "gap_closed": row.closed,
-            "p_value": row.p_value,
+            "gap_closed_interval": _interval(row.evidence.closed),
+            "difference": None if row.evidence.difference is None else asdict(row.evidence.difference),
+            "p_value": row.evidence.p_value,
+            "p_holm": row.evidence.p_holm,
+            "p_these_runs": row.evidence.p_runs,
             "dev_selected": row.selected,
-            "alarms": list(_alarms(row)),
+            "alarms": list(row_alarms(row, table)),
         }
         for row in table.rows
     ]

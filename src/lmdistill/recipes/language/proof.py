@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import Any
@@ -48,6 +48,7 @@ def language_task(texts: Conversations, pages: Pages, *, with_teacher: bool) -> 
         metrics=metrics,
         source=texts.source,
         fingerprint=texts.fingerprint,
+        dev_fingerprint=replace(texts, splits={"dev": texts.dev}).fingerprint,
         rows={"train": len(pages.train.rows), "dev": len(pages.dev.rows)},
         truncated={"train": pages.train.facts.cut_share, "dev": pages.dev.facts.cut_share},
         synthetic=synthetic,

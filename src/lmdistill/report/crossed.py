@@ -1,0 +1,168 @@
+"""How far a mean over seeds and dev examples may lie from that of other seeds and other examples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+LEVEL = 0.95
+"""Of the intervals."""
+
+FARTHEST = 2.0**40
+"""Where the search for the end of an interval gives up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A number and where it may lie."""
+
+    value: float
+    """What was measured."""
+
+    low: float
+    """Lower end at `LEVEL`."""
+
+    high: float
+    """Upper end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(Interval):
+    """A mean with its error."""
+
+    error: float
+    """Standard error, >= 0."""
+
+    freedom: float
+    """Degrees of freedom of the error, > 0."""
+
+    p_value: float
+    """Two-sided, of the mean being 0; in [0, 1]."""
+
+
+def estimate(values: NDArray[np.float64]) -> Estimate | None:
+    r"""Mean of seeds times examples, with an error that counts the luck of both.
+
+    Seeds and examples are crossed: every seed answers every example. With :math:`x_{si} = \mu + a_s + b_i +
+    e_{si}`, s seeds and n examples, the variance of the mean is
+
+    .. math:: V = V_b + \max(0, V_a - V_e), \quad V_b = \frac{var_i(\bar x_{\cdot i})}{n}, \quad
+       V_a = \frac{var_s(\bar x_{s \cdot})}{s}, \quad V_e = \frac{MS_e}{sn}
+
+    since :math:`V_a` and :math:`V_b` both contain :math:`V_e`. Degrees of freedom are Satterthwaite's,
+    :math:`V^2 / (V_a^2 / (s - 1) + V_b^2 / (n - 1))`, and interval and p-value are Student's.
+
+    The teacher, the training data and the dev set's kind of examples are given. A single seed leaves the
+    luck of seeds unknown: what is said then holds for the runs that were made, and is the t test over
+    examples. Two or three seeds tell little of it, so few degrees of freedom are left, and power is low.
+
+    Measured on comparisons of equal methods, 872 examples at 86 %, whose seeds lie a standard deviation of
+    0, 0.5, 1 or 2 points apart; so many in 100 had p < 0.05, and in brackets by a test over examples alone:
+
+    === =========== =========== =========== ===========
+    s   0           0.5         1           2
+    === =========== =========== =========== ===========
+    1   3 (3)       12 (12)     29 (29)     55 (55)
+    2   2 (3)       4 (10)      8 (28)      11 (54)
+    3   2 (5)       5 (13)      5 (25)      8 (54)
+    5   2 (4)       4 (11)      5 (24)      5 (51)
+    8   3 (5)       5 (8)       6 (23)      8 (46)
+    === =========== =========== =========== ===========
+
+    Where the methods were two points apart, three seeds found it in 74, 53 and 30 trials of 100 (0, 0.5 and
+    1), five seeds in 95, 86 and 57.
+
+    Args:
+        values: Contributions of example i under seed s, or differences of them, (s, n).
+
+    Returns:
+        None below two examples.
+
+    Examples:
+        >>> found = estimate(np.array([[0.0, 1.0, 1.0, 2.0]]))
+        >>> found.value, round(found.p_value, 4)
+        (1.0, 0.0917)
+
+    References:
+        Clark, "The language-as-fixed-effect fallacy", 1973, the quasi-F of crossed random effects;
+        Satterthwaite, "An approximate distribution of estimates of variance components", 1946. Deviation: the
+        variance is never below that over examples alone, and the small term of the residual is left out of
+        the degrees of freedom.
+    """
+    seeds, size = values.shape
+    if size < 2:
+        return None
+    mean = float(values.mean())
+    over_examples = float(values.mean(axis=0).var(ddof=1)) / size
+    over_seeds, shared = _of_seeds(values)
+    variance = over_examples + max(0.0, over_seeds - shared)
+    freedom = float(size - 1)
+    if variance > 0:
+        noise = over_examples**2 / (size - 1) + (over_seeds**2 / (seeds - 1) if seeds > 1 else 0.0)
+        freedom = min(max(variance**2 / noise, 1.0), freedom)
+    error = float(np.sqrt(variance))
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    distance = abs(mean) / error if error > 0 else np.inf
+    return Estimate(
+        value=mean,
+        low=mean - reach,
+        high=mean + reach,
+        error=error,
+        freedom=freedom,
+        p_value=1.0 if mean == 0 else float(2 * stats.t.sf(distance, freedom)),
+    )
+
+
+def _of_seeds(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Variance of the mean as seeds show it, and what examples show of it too."""
+    seeds, size = values.shape
+    if seeds < 2:
+        return 0.0, 0.0
+    of_seeds, of_examples = values.mean(axis=1), values.mean(axis=0)
+    rest = values - of_seeds[:, None] - of_examples + values.mean()
+    residual = float((rest**2).sum()) / ((seeds - 1) * (size - 1))
+    return float(of_seeds.var(ddof=1)) / seeds, residual / (seeds * size)
+
+
+def share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Interval | None:
+    """What the mean of `part` is of the mean of `whole`: every share that `estimate` does not refute.
+
+    Args:
+        part: Contributions by seed and example, (s, n).
+        whole: The same of what is 1, (s, n).
+
+    Returns:
+        None where the whole may be 0, since then any share may be true.
+
+    References:
+        Fieller, "Some problems in interval estimation", 1954.
+    """
+    base = estimate(whole)
+    if base is None or base.low <= 0:
+        return None
+    value = float(part.mean()) / base.value
+
+    def refuted(wanted: float) -> float:
+        """Positive where the data speak against a share of `wanted`."""
+        found = estimate(part - wanted * whole)
+        assert found is not None  # the whole has as many examples
+        return abs(found.value) - (found.high - found.value)
+
+    ends = [_end(refuted, value, sign) for sign in (-1, 1)]
+    if ends[0] is None or ends[1] is None:
+        return None
+    return Interval(value=value, low=ends[0], high=ends[1])
+
+
+def _end(refuted: Callable[[float], float], value: float, sign: int) -> float | None:
+    """The first number on one side of `value` that is refuted."""
+    step = 1e-3
+    while refuted(value + sign * step) <= 0:
+        step *= 2
+        if step > FARTHEST:
+            return None
+    if refuted(value) >= 0:  # nothing scatters
+        return value
+    return float(optimize.brentq(refuted, value, value + sign * step))

@@ -1,0 +1,167 @@
+"""What the answers to dev examples say of a row: its difference to the baseline and its shares, with ends."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.report.crossed import Estimate, Interval, estimate, share
+from lmdistill.report.influence import METRICS, contributions
+from lmdistill.report.metrics import manner
+from lmdistill.report.predictions import PREDICTIONS, Prediction, read_predictions
+from lmdistill.report.record import RunFolder
+from lmdistill.report.statistics import mcnemar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the dev examples of the headline split contribute to the headline metric of one run."""
+
+    examples: str
+    """Fingerprint of the numbers and labels of all its dev examples."""
+
+    student: NDArray[np.float64]
+    """Of the student, in the order of the example numbers, (n,)."""
+
+    teacher: NDArray[np.float64] | None
+    """Of its teacher, where its answers were kept, (n,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A row against the baseline and against the teacher."""
+
+    seeds: int = 0
+    """Seeds that the row and the baseline share; 0 for the baseline itself."""
+
+    difference: Estimate | None = None
+    """Of the headline metric: row minus baseline."""
+
+    p_value: float | None = None
+    """Of the two being equally good, over seeds and examples."""
+
+    p_holm: float | None = None
+    """The same, corrected for all comparisons of the table."""
+
+    p_runs: float | None = None
+    """Of these very runs being equally good, over examples alone."""
+
+    kept: Interval | None = None
+    """Share of the teacher's score."""
+
+    closed: Interval | None = None
+    """Share of the way from the baseline to the teacher."""
+
+
+NOTHING = Evidence()
+"""Of a row without answers or without a baseline."""
+
+
+def judged(run: RunFolder) -> Judged | None:
+    """The contributions of a run; None without stored predictions, or where one is no number."""
+    split, metric = run.record.headline
+    found = read_predictions(run.path / PREDICTIONS)
+    chosen = sorted((one for one in found if one.split == split), key=lambda one: one.example)
+    student = _contributions(metric, chosen, [one.student for one in chosen])
+    if student is None:
+        return None
+    return Judged(
+        examples=fingerprint(sorted((one.split, one.example, float(one.label)) for one in found)),
+        student=student,
+        teacher=_contributions(metric, chosen, [one.teacher for one in chosen if one.teacher is not None]),
+    )
+
+
+def _contributions(
+    metric: str, chosen: Sequence[Prediction], logits: Sequence[Sequence[float]]
+) -> NDArray[np.float64] | None:
+    """Of classes where there are several logits, else of the one value; None where some are missing."""
+    if not chosen or metric not in METRICS or len(logits) != len(chosen) or not np.isfinite(logits).all():
+        return None
+    labels, values = np.array([one.label for one in chosen], dtype=float), np.array(logits, dtype=float)
+    answers = values[:, 0] if values.shape[1] == 1 else values.argmax(axis=1).astype(float)
+    return contributions(METRICS[metric], labels, answers)
+
+
+def weigh(
+    ours: Sequence[RunFolder],
+    theirs: Sequence[RunFolder] | None,
+    known: Mapping[Path, Judged | None],
+    *,
+    teacher: float | None,
+) -> Evidence:
+    """The evidence about one row.
+
+    Seeds are paired by their number, and only those count that both sides have. What the p-value says and
+    for what it holds is in `crossed.estimate`.
+
+    Args:
+        ours: The runs of the row.
+        theirs: Those of the baseline; None for the baseline itself.
+        known: `judged` of each run, by its folder.
+        teacher: The teacher's score, taken as exact where its answers were not kept.
+
+    Returns:
+        What can be said; a field is None where seeds or answers are missing.
+    """
+    metric = ours[0].record.headline[1]
+    mine, floors = _by_seed(ours, known), _by_seed(theirs or (), known)
+    common = [seed for seed, one in mine.items() if seed in floors and floors[seed].examples == one.examples]
+    student, ceiling = _stacked([*mine.values()], teacher)
+    kept = None
+    if student is not None and ceiling is not None and not manner(metric).lower_is_better:
+        kept = share(student, ceiling)
+    if not common or student is None:
+        return Evidence(kept=kept)
+    student, ceiling = _stacked([mine[seed] for seed in common], teacher)
+    floor, _ = _stacked([floors[seed] for seed in common], None)
+    if student is None or floor is None:
+        return Evidence(kept=kept)
+    sign = manner(metric).sign
+    return replace(
+        paired(metric, student, floor),
+        kept=kept,
+        closed=None if ceiling is None else share(sign * (student - floor), sign * (ceiling - floor)),
+    )
+
+
+def _by_seed(runs: Sequence[RunFolder], known: Mapping[Path, Judged | None]) -> dict[int, Judged]:
+    """The runs whose answers are known, by rising seed."""
+    found = {run.record.seed: one for run in runs if (one := known.get(run.path)) is not None}
+    return dict(sorted(found.items()))
+
+
+def paired(metric: str, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Evidence:
+    """Difference and p-values of two sides that answered the same examples under the same seeds.
+
+    Args:
+        metric: Name of the metric. Of an accuracy, no p is below that of the exact McNemar test, which also
+            holds where few answers differ.
+        ours: Contributions of example i under seed s, (s, n).
+        theirs: The same of the baseline, (s, n).
+    """
+    exact = mcnemar(ours > 0.5, theirs > 0.5) if metric == "accuracy" else 0.0
+    whole = estimate(ours - theirs)
+    these = estimate((ours - theirs).mean(axis=0, keepdims=True))
+    return Evidence(
+        seeds=len(ours),
+        difference=whole,
+        p_value=None if whole is None else max(whole.p_value, exact),
+        p_runs=None if these is None else max(these.p_value, exact),
+    )
+
+
+def _stacked(
+    found: Sequence[Judged], teacher: float | None
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Contributions of students and teachers by seed, (s, n); None where they are missing or do not fit."""
+    if not found or len({one.examples for one in found}) > 1:
+        return None, None
+    student = np.stack([one.student for one in found])
+    own = [one.teacher for one in found if one.teacher is not None]
+    if len(own) == len(found):
+        return student, np.stack(own)
+    return student, None if teacher is None else np.full_like(student, teacher)

@@ -1,0 +1,78 @@
+"""Which runs belong together: in a table, since they were judged alike, and in a row, as its seeds."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.report.evidence import Judged
+from lmdistill.report.record import Record, RunFolder
+
+Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item")
+
+Known = Mapping[Path, Judged | None]
+"""The contributions of each run, by its folder."""
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Items by key, both in order of appearance."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def question(run: RunFolder) -> Hashable:
+    """Equal for runs that are asked the same of the same task."""
+    return run.record.task.name, run.record.task.metrics
+
+
+def _examples(run: RunFolder, known: Known) -> dict[str, Hashable]:
+    """What is known of the dev examples that a run was judged on."""
+    task, answers = run.record.task, known[run.path]
+    found = {
+        "rows": tuple(sorted((name, rows) for name, rows in task.rows.items() if name != "train")),
+        "contents": task.dev_fingerprint,
+        "labels": None if answers is None else answers.examples,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def alike(runs: Sequence[RunFolder], known: Known) -> list[list[RunFolder]]:
+    """Runs by the dev examples that they were judged on; what is not known of a run speaks for no group."""
+    groups: list[tuple[dict[str, Hashable], list[RunFolder]]] = []
+    for run in runs:
+        own = _examples(run, known)
+        for facts, group in groups:
+            if all(facts.get(name, value) == value for name, value in own.items()):
+                facts.update(own)
+                group.append(run)
+                break
+        else:
+            groups.append((own, [run]))
+    return [group for _, group in groups]
+
+
+def row_key(run: RunFolder) -> Hashable:
+    """Equal for runs that differ in the seed only."""
+    record = run.record
+    shape = record.student.layers, record.student.parameters.total
+    return record.name, *shape, record.task.rows.get("train"), fingerprint(record.method)
+
+
+def row_labels(groups: Sequence[Sequence[RunFolder]]) -> list[str]:
+    """The name of each group, and what tells it from others of the same name."""
+    records = [group[0].record for group in groups]
+    labels = []
+    for record in records:
+        twins = [other for other in records if other.name == record.name]
+        facts: list[Callable[[Record], str]] = [
+            lambda r: f"{r.student.layers} layers",
+            lambda r: f"{r.student.parameters.total:,} parameters",
+            lambda r: f"{r.task.rows.get('train', 0):,} examples",
+            *(lambda r, field=field: f"{field}={r.method.get(field)}" for field in record.method),
+        ]
+        telling = [fact(record) for fact in facts if len({fact(twin) for twin in twins}) > 1]
+        labels.append(f"{record.name} ({', '.join(telling)})" if telling else record.name)
+    return labels

@@ -1,0 +1,101 @@
+"""The sentences below a table: what a reader needs to read its numbers."""
+
+from collections.abc import Sequence
+
+from lmdistill.report.alarms import remarks
+from lmdistill.report.metrics import manner
+from lmdistill.report.rows import Comparison, Row, Score
+
+BY_DEV, ONE_SEED = "†", "‡"
+
+
+def score_title(score: Score, scores: Sequence[Score]) -> str:
+    """Metric and unit, with the split where there are several.
+
+    Examples:
+        >>> score_title(("dev", "accuracy"), [("dev", "accuracy")])
+        'accuracy, %'
+    """
+    split, metric = score
+    several = len({name for name, _ in scores}) > 1
+    title = manner(metric).title
+    return f"{split.replace('_', ' ')} {title}" if several else title
+
+
+def compared(table: Comparison) -> list[Row]:
+    """The rows that were tested against the baseline."""
+    return [row for row in table.rows if row.evidence.p_value is not None]
+
+
+def p_notes(table: Comparison) -> list[str]:
+    """What the p-values are, and for what they hold."""
+    rows = compared(table)
+    if not rows:
+        return []
+    split, metric = table.scores[0]
+    counts = {row.evidence.seeds for row in rows}
+    units = "passages" if table.task.kind == "language" else "examples"
+    luck = f"the luck of seeds and of {split} {units}" if max(counts) > 1 else f"the luck of {split} {units}"
+    exact = ", not below the exact McNemar test" if metric == "accuracy" else ""
+    holm = f"; Holm's correction for {len(rows)} comparisons" if len(rows) > 1 else ""
+    notes = [f"p: t test of {metric}, paired, that counts {luck}{exact}{holm}."]
+    if 1 in counts:
+        notes.append("With one seed, p holds for the runs that were made and says nothing of other seeds.")
+    if 2 in counts:
+        notes.append("With two seeds, p is rough: up to 10 % of equal methods fall below 0.05.")
+    return notes
+
+
+def _size_note(table: Comparison) -> list[str]:
+    """How many examples a point is."""
+    split, metric = table.scores[0]
+    size = table.task.rows.get(split)
+    if metric != "accuracy" or size is None:
+        return []
+    return [f"One point of accuracy is {size / 100:.1f} of {size:,} {split} examples."]
+
+
+def _machine_note(table: Comparison) -> list[str]:
+    """A warning where latencies of different conditions stand in one column."""
+    latencies = [run.record.student.latency.get(str(table.batch_size)) for run in table.runs]
+    places = {(x.device, x.threads, x.tokens) for x in latencies if x is not None}
+    processors = {run.record.environment.processor for run in table.runs}
+    if len(places) > 1 or (places and len(processors) > 1):
+        return ["Latencies come from different devices, threads or lengths: do not compare them across rows."]
+    return []
+
+
+def _repeat_notes(table: Comparison) -> list[str]:
+    """A warning where one seed stands twice in a row."""
+    seeds = {row.label: [run.record.seed for run in row.runs] for row in table.rows}
+    return [
+        f"{label}: {len(found)} runs of {len(set(found))} seeds; the deviation is too small."
+        for label, found in seeds.items()
+        if len(set(found)) < len(found)
+    ]
+
+
+def _floor_note(table: Comparison) -> list[str]:
+    """What a constant answer scores."""
+    floors = [
+        f"{score_title(score, table.scores).removesuffix(', %')} {manner(score[1]).text(floor)}"
+        for score in table.scores
+        if (floor := table.majority.get(score[0], {}).get(score[1])) is not None
+    ]
+    return [f"Always the same answer would score: {'; '.join(floors)}."] if floors else []
+
+
+def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The sentences below the table, only those that something in it needs."""
+    text = "\n".join(cell for row in rows for cell in row)
+    found = []
+    if "±" in text:
+        found.append("±: sample standard deviation over seeds.")
+    if ONE_SEED in text:
+        found.append(f"{ONE_SEED} one seed, no spread.")
+    if BY_DEV in text:
+        found.append(
+            f"{BY_DEV} dev-selected: the dev set also chose the weights, so its score is optimistic."
+        )
+    found += [*p_notes(table), *_size_note(table), *_floor_note(table)]
+    return (*found, *_machine_note(table), *_repeat_notes(table), *remarks(table))

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+from lmdistill.report.alarms import DIVERGED, SCATTERED, remarks, row_alarms
+from lmdistill.report.comparison import compare
+from lmdistill.report.record import RunFolder
+from tests.report.factory import make_record, network, plain_record, write_run
+
+
+def run(name: str, seed: int = 0, accuracy: float | None = 0.8, **changes: object) -> RunFolder:
+    found = make_record(name, seed, **{"metrics": {"dev": {"accuracy": accuracy}}, **changes})
+    return RunFolder(path=Path(f"{name}-{seed}"), record=found)
+
+
+def alarms_of(*runs: RunFolder) -> dict[str, tuple[str, ...]]:
+    (table,) = compare(runs)
+    return {row.label: row_alarms(row, table) for row in table.rows}
+
+
+def remarks_of(*runs: RunFolder) -> str:
+    (table,) = compare(runs)
+    return " ".join(remarks(table))
+
+
+def test_alarms_of_runs_come_first_and_once() -> None:
+    found = alarms_of(run("KD", 0, alarms=["too low"]), run("KD", 1, None, alarms=["too low"]))
+    assert found["KD"] == ("too low", DIVERGED)
+
+
+def test_seeds_that_differ_by_more_than_the_effect_ring() -> None:
+    # differences to FT, seed by seed: KD +3, -1 (mean 1, deviation 2.8); MixKD +3, +2 (2.5, 0.7)
+    floor = [run("FT", 0, 0.80), run("FT", 1, 0.82)]
+    found = alarms_of(
+        *floor, run("KD", 0, 0.83), run("KD", 1, 0.81), run("MixKD", 0, 0.83), run("MixKD", 1, 0.84)
+    )
+    assert found == {"Teacher": (), "FT": (), "KD": (SCATTERED,), "MixKD": ()}
+
+
+def test_seeds_that_move_together_do_not_ring() -> None:
+    floor = [run("FT", 0, 0.70), run("FT", 1, 0.80)]
+    assert alarms_of(*floor, run("KD", 0, 0.72), run("KD", 1, 0.82))["KD"] == ()
+
+
+def test_one_seed_or_none_in_common_cannot_ring() -> None:
+    assert alarms_of(run("FT", 0, 0.8), run("KD", 0, 0.8), run("KD", 1, 0.9))["KD"] == ()
+    assert alarms_of(run("KD", 0, 0.8), run("KD", 1, 0.9))["KD"] == ()
+
+
+def test_many_seeds_that_settle_the_question_do_not_ring(tmp_path: Path) -> None:
+    # differences of 13 and -1 points, in turn: mean 6, deviation 7.3, t(11) = 2.8
+    values = [
+        (name, seed, value)
+        for seed in range(12)
+        for name, value in (("FT", 0.6), ("KD", 0.59 + seed % 2 * 0.14))
+    ]
+    plain = [run(name, seed, value) for name, seed, value in values]
+    assert alarms_of(*plain)["KD"] == (SCATTERED,)
+    answered = [
+        write_run(
+            tmp_path,
+            make_record(name, seed, value),
+            right=[i < round(200 * value) for i in range(200)],
+            num_steps=1,
+        )
+        for name, seed, value in values
+    ]
+    assert alarms_of(*answered)["KD"] == ()
+
+
+def test_a_student_better_than_its_own_teacher_is_a_remark() -> None:
+    weak = {"teacher": network(4, "weak"), "teacher_metrics": {"dev": {"accuracy": 0.7}}}
+    text = remarks_of(run("FT", 0, 0.8), run("KD", 0, 0.75, **weak), run("MixKD", 0, 0.91))
+    assert "Better than the teacher: KD, MixKD." in text
+    assert not any(alarms_of(run("FT", 0, 0.95)).values())
+    assert remarks_of(run("FT", 0, 0.8)) == ""
+
+
+def test_a_lower_score_is_the_better_one_where_the_metric_says_so() -> None:
+    task = plain_record()["task"] | {"kind": "language", "labels": [], "metrics": ["nats"]}
+    scores = {"task": task, "majority": {}, "teacher_metrics": {"dev": {"nats": 1.5}}}
+    found = remarks_of(
+        run("SFT", metrics={"dev": {"nats": 2.0}}, **scores),
+        run("KD", metrics={"dev": {"nats": 1.4}}, **scores),
+    )
+    assert "Better than the teacher: KD." in found
+
+
+def test_a_seed_that_only_others_have_is_a_remark() -> None:
+    both = [run("FT", 0), run("FT", 1), run("FT", 2)]
+    assert "Without a seed that others have: KD (1, 2)." in remarks_of(*both, run("KD", 0))
+    assert "Without a seed" not in remarks_of(*both)
+
+
+def test_other_dev_examples_are_said_in_one_line() -> None:
+    few = plain_record()["task"] | {"rows": {"train": 6735, "dev": 100}}
+    tables = compare([run("FT"), run("KD", task=few)])
+    assert len(tables) == 2
+    for table in tables:
+        assert "Other runs of sst2 were judged on other dev examples" in " ".join(remarks(table))

@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+from scipy.stats import binomtest
+
+from lmdistill.report.certainty import certainty
+from lmdistill.report.comparison import compare
+from lmdistill.report.html import report_html
+from lmdistill.report.record import RunFolder
+from lmdistill.report.tables import as_data, grid, p_text
+from tests.report.factory import make_record, write_run
+
+VALUES = {"FT": 0.80, "KD": 0.83, "MixKD": 0.86}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[RunFolder]:
+    """Three methods under two seeds, one point apart."""
+    return [
+        write_run(tmp_path, make_record(name, seed, value + seed / 100), num_steps=1)
+        for name, value in VALUES.items()
+        for seed in (0, 1)
+    ]
+
+
+def test_the_table_has_an_interval_for_every_number(runs: list[RunFolder]) -> None:
+    (table,) = compare(runs)
+    found = certainty(table)
+    assert found is not None
+    assert found.header == (
+        "", "accuracy, %", "against FT", "of 200 examples", "seeds of both",
+        "p", "p, Holm", "p, these runs", "of teacher, %", "gap closed, %",
+    )  # fmt: skip
+    lines = {line[0]: dict(zip(found.header, line, strict=True)) for line in found.rows}
+    assert list(lines) == ["FT", "KD", "MixKD"]
+    # 83.5 with a deviation of 0.71 over two seeds: 12.706 * 0.71 / sqrt(2) = 6.35 on both sides
+    assert lines["KD"]["accuracy, %"] == "83.50 [77.15, 89.85]"
+    assert lines["MixKD"]["against FT"].startswith("+6.00 [")
+    assert lines["MixKD"]["of 200 examples"] == "+12.0"
+    assert lines["MixKD"]["seeds of both"] == "2"
+    assert lines["MixKD"]["of teacher, %"].startswith("86.50 [")  # of a teacher whose answers are all right
+    assert lines["FT"]["against FT"] == lines["FT"]["p"] == "–"
+    assert any(note.startswith("p: t test of accuracy") for note in found.notes)
+    assert any("two seeds" in note for note in found.notes)
+
+
+def test_the_first_table_has_the_corrected_p_and_says_so(tmp_path: Path) -> None:
+    # examples that the method alone has right, and those that the baseline alone has: 14 to 4, and 12 to 4
+    right = {
+        "FT": [i >= 14 for i in range(200)],
+        "MixKD": [not 14 <= i < 18 for i in range(200)],
+        "KD": [i >= 2 and not 14 <= i < 18 for i in range(200)],
+    }
+    (table,) = compare(
+        [write_run(tmp_path, make_record(name), right=hits, num_steps=1) for name, hits in right.items()]
+    )
+    first, second = grid(table), certainty(table)
+    assert second is not None
+    shown = {row[0]: row[first.header.index("p against FT")] for row in first.rows}
+    alone = [binomtest(better, better + 4).pvalue for better in (14, 12)]
+    assert shown["MixKD"] == p_text(2 * alone[0])
+    assert shown["KD"] == p_text(max(2 * alone[0], alone[1]))
+    raw = {row[0]: row[second.header.index("p")] for row in second.rows}
+    assert (raw["MixKD"], raw["KD"]) == (p_text(alone[0]), p_text(alone[1]))
+    assert any("Holm's correction for 2 comparisons" in note for note in first.notes)
+    assert "One point of accuracy is 2.0 of 200 dev examples." in first.notes
+
+
+def test_one_seed_says_for_what_p_holds(runs: list[RunFolder]) -> None:
+    (table,) = compare([run for run in runs if run.record.seed == 0])
+    found = certainty(table)
+    assert found is not None
+    assert "p, these runs" not in found.header
+    assert "accuracy, %" not in found.header
+    text = " ".join(found.notes)
+    assert "says nothing of other seeds" in text
+    assert "seeds and of dev" not in text
+
+
+def test_a_single_comparison_needs_no_correction(runs: list[RunFolder]) -> None:
+    (table,) = compare([run for run in runs if run.record.name != "KD"])
+    found = certainty(table)
+    assert found is not None
+    assert "p, Holm" not in found.header
+    assert "Holm" not in " ".join(found.notes)
+
+
+def test_without_seeds_and_answers_there_is_no_such_table() -> None:
+    (table,) = compare([RunFolder(path=Path("nowhere"), record=make_record())])
+    assert certainty(table) is None
+
+
+def test_the_page_has_it_and_the_data_too(runs: list[RunFolder]) -> None:
+    page = report_html(runs)
+    assert "How sure it is" in page
+    (table,) = compare(runs)
+    (line,) = (line for line in as_data(table) if line["name"] == "MixKD")
+    assert line["difference"]["low"] < line["difference"]["value"] < line["difference"]["high"]
+    assert line["p_value"] <= line["p_holm"]
+    assert line["share_kept_interval"][0] < 0.865 < line["share_kept_interval"][1]
+
+
+def test_making_it_twice_gives_the_same(runs: list[RunFolder]) -> None:
+    assert certainty(compare(runs)[0]) == certainty(compare(runs)[0])
