@@ -168,6 +168,11 @@ def test_theory_shows_the_gap_that_a_run_has_measured_itself(finished, lmdistill
     assert "at most" not in said.out
 
 
+def test_report_writes_the_page_that_was_named(finished, lmdistill):
+    assert lmdistill("report", "runs", "--out", "pages/two.html").code == 0
+    assert Path("pages/two.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 def test_report_writes_one_page_that_needs_nothing_else(finished, lmdistill):
     said = lmdistill("report", "runs", "--out", "pages", "--markdown")
     assert said.code == 0, said.err

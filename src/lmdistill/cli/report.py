@@ -7,18 +7,20 @@ import typer
 
 from lmdistill.cli.messages import say
 from lmdistill.cli.tables import show
-from lmdistill.report.html import write_report
+from lmdistill.report.html import REPORT, write_report
 from lmdistill.report.record import find_records
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of runs.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for report.html; only the table without it.")
+        Path | None, typer.Option(help="The page, or a folder for report.html; only the table without it.")
     ] = None,
     markdown: Annotated[bool, typer.Option(help="Print the table as Markdown.")] = False,
 ) -> None:
     """Compare runs: a table here, and a page that needs nothing but itself."""
     show(runs, as_markdown=markdown)
     if out is not None:
-        say(f"report: {write_report(out, find_records(runs))}")
+        is_page = out.suffix == ".html" and not out.is_dir()
+        folder, name = (out.parent, out.name) if is_page else (out, REPORT)
+        say(f"report: {write_report(folder, find_records(runs), name=name)}")

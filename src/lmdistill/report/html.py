@@ -207,8 +207,9 @@ def write_report(
     title: str | None = None,
     baseline: str | None = None,
     order: Sequence[str] = (),
+    name: str = REPORT,
 ) -> Path:
-    """Write `folder/report.html` about the runs and return its path; an older report is replaced."""
-    path = folder / REPORT
+    """Write a page about the runs into `folder` and return its path; an older one is replaced."""
+    path = folder / name
     write_text(path, report_html(runs, title=title, baseline=baseline, order=order))
     return path
