@@ -74,6 +74,7 @@ def test_how_a_student_was_pruned_and_through_whom_it_learned_is_said() -> None:
 def test_a_class_in_the_folder_has_two_ways_to_be_loaded() -> None:
     card = model_card(make_record(), carried=True)
     assert "AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)" in card
+    assert "AutoTokenizer.from_pretrained(folder, trust_remote_code=True)" in card  # or transformers asks
     assert (
         "import lmdistill\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer" in card
     )

@@ -136,7 +136,7 @@ def _python(imports: str, auto: str, trust: str = "") -> str:
         f"```python\n{imports}\n\n"
         'folder = "path/to/this/folder"\n'
         f"model = {auto}.from_pretrained(folder{trust})\n"
-        "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+        f"tokenizer = AutoTokenizer.from_pretrained(folder{trust})\n"
         "```"
     )
 
