@@ -7,6 +7,7 @@ A page marks such a part by two comments, and what stands between them is replac
     <!-- results --> ... <!-- /results -->                          every table, and where it comes from
     <!-- tokens stories --> ... <!-- /tokens -->                    easy and hard tokens of records/stories
     <!-- schedules sst2 --> ... <!-- /schedules -->                schedules of records/sst2 side by side
+    <!-- studies --> ... <!-- /studies -->                         the studies that come with the package
     <!-- benchmark mixkd_step --> ... <!-- /benchmark -->           the newest run of a script in benchmarks/
 """
 
@@ -27,7 +28,10 @@ import yaml
 from lmdistill.core.storage import write_text
 from lmdistill.core.types import Method
 from lmdistill.data.augment import Augmenter
+from lmdistill.recipes.catalog import catalog
 from lmdistill.recipes.construct import plain
+from lmdistill.recipes.study.cells import study_cells
+from lmdistill.recipes.study.schema import read_study
 from lmdistill.report.certainty import certainty
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
@@ -42,7 +46,8 @@ REPO = Path(__file__).parents[1]
 RECORDS = REPO / "records"
 MEASURED = REPO / "benchmarks" / "results.csv"
 PART = re.compile(
-    r"(<!-- (fields|results|tokens|schedules|benchmark)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL
+    r"(<!-- (fields|results|tokens|schedules|studies|benchmark)(?: (\S+))? -->\n)(.*?)(<!-- /\2 -->)",
+    re.DOTALL,
 )
 WORDS: Mapping[Any, str] = types.MappingProxyType(
     {bool: "true, false", int: "whole number", float: "number", str: "text"}
@@ -174,6 +179,16 @@ def schedules(name: str) -> str:
     return "\n".join(map(markdown, schedule_grids(find_records([RECORDS / name])))) or NOTHING
 
 
+def studies(_: str | None) -> str:
+    """What each study that comes with the package is, and its number of runs at each scale."""
+    lines = ["| study | what it is | runs, small | runs, paper |", "|---|---|---:|---:|"]
+    for name, line in catalog("studies").items():
+        found = [read_study(name, [f"scale={scale}"]) for scale in ("small", "paper")]
+        numbers = [str(len(study_cells(study, Path()))) for study in found]
+        lines.append(f"| `{name}` | {' | '.join([line, *numbers])} |")
+    return "\n".join(lines) + "\n"
+
+
 def shown(value: Spread | None) -> str:
     """Mean and sample standard deviation."""
     if value is None:
@@ -266,6 +281,7 @@ KINDS: Mapping[str, Callable[[Any], str]] = types.MappingProxyType(
         "results": results,
         "tokens": tokens,
         "schedules": schedules,
+        "studies": studies,
         "benchmark": benchmark,
     }
 )

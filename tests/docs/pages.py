@@ -16,7 +16,7 @@ PAGES = (README, REPO / "CONTRIBUTING.md", CHANGELOG, *sorted((REPO / "docs").rg
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-MADE = re.compile(r"<!-- (results|fields)\b.*?<!-- /\1 -->", re.DOTALL)
+MADE = re.compile(r"<!-- (results|fields|studies)\b.*?<!-- /\1 -->", re.DOTALL)
 FORMULA = re.compile(r"^\$\$.*?^\$\$$", re.MULTILINE | re.DOTALL)
 
 

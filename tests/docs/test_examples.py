@@ -18,7 +18,7 @@ from tests.docs.pages import EXAMPLES, REPO
 START = EXAMPLES / "start.sh"
 SHELL = sorted(EXAMPLES.glob("*.sh"))
 MAKEFILE = (REPO / "Makefile").read_text(encoding="utf-8")
-UNTRIED = {"marian", "apertium", "--benchmark", "schedules", "stories-half", "jobs=auto"}
+UNTRIED = {"marian", "apertium", "--benchmark", "schedules", "stories-half", "jobs=auto", "mixkd-table"}
 """What needs programs, data or cores that a test machine may not have; these commands are read only."""
 
 

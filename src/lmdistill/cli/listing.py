@@ -15,6 +15,7 @@ class What(StrEnum):
     """Kinds of things with names."""
 
     recipes = "recipes"
+    studies = "studies"
     methods = "methods"
     tasks = "tasks"
     augmenters = "augmenters"

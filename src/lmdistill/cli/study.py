@@ -25,7 +25,9 @@ RUN = (sys.executable, "-m", "lmdistill", "distill")
 
 
 def study(
-    file: Annotated[Path, typer.Argument(help="YAML file with study, base, axes and seeds.")],
+    file: Annotated[
+        str, typer.Argument(help="A built-in study, or a YAML file with study, base, axes, seeds.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the study, runs/NAME unless given; the same command goes on."),

@@ -7,6 +7,7 @@ from lmdistill.data.augment import AUGMENTERS
 from lmdistill.data.tasks import TASKS, TaskSpec
 from lmdistill.methods import METHODS
 from lmdistill.recipes.read import builtin
+from lmdistill.recipes.study.schema import builtin_studies
 
 
 def _first_line(text: str | None) -> str:
@@ -23,6 +24,7 @@ def _task_line(task: TaskSpec) -> str:
 _KINDS: Mapping[str, Callable[[], dict[str, str]]] = MappingProxyType(
     {
         "recipes": lambda: {name: _first_line(text) for name, text in builtin().items()},
+        "studies": lambda: {name: _first_line(text) for name, text in builtin_studies().items()},
         "methods": lambda: {name: _first_line(cls.__doc__) for name, cls in METHODS.items()},
         "tasks": lambda: {name: _task_line(task) for name, task in TASKS.items()},
         "augmenters": lambda: {name: _first_line(cls.__doc__) for name, cls in AUGMENTERS.items()},
@@ -31,5 +33,5 @@ _KINDS: Mapping[str, Callable[[], dict[str, str]]] = MappingProxyType(
 
 
 def catalog(kind: str) -> dict[str, str]:
-    """Name to line, for "recipes", "methods", "tasks" or "augmenters"."""
+    """Name to line, for "recipes", "studies", "methods", "tasks" or "augmenters"."""
     return _KINDS[kind]()

@@ -14,9 +14,9 @@ from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.schema import Recipe
 
 
-def builtin() -> dict[str, str]:
-    """The recipes that come with the package: name and text."""
-    folder = files("lmdistill.recipes") / "builtin"
+def builtin(package: str = "lmdistill.recipes") -> dict[str, str]:
+    """The recipes that come with the package, or the studies of `lmdistill.recipes.study`: name and text."""
+    folder = files(package) / "builtin"
     found = {
         entry.name: entry.read_text(encoding="utf-8")
         for entry in folder.iterdir()
@@ -83,8 +83,7 @@ def table_of(name: str, folder: Path = Path()) -> dict[str, Any]:
     if path.is_file():
         return table_in(path)
     if name in known:
-        table: dict[str, Any] = _yaml(known[name], name)
-        return table
+        return table_from(known[name], name)
     if path.suffix in {".yaml", ".yml"}:
         raise ConfigError(f"there is no recipe file {path}. Built-in recipes: {', '.join(known)}.")
     raise UnknownNameError("recipe", name, known)
@@ -96,9 +95,18 @@ def table_in(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: If it is no YAML table.
     """
-    table = _yaml(_text(path), str(path))
+    return table_from(_text(path), str(path))
+
+
+def table_from(text: str, where: str) -> dict[str, Any]:
+    """Plain values of a text, which was read at `where`.
+
+    Raises:
+        ConfigError: If it is no YAML table.
+    """
+    table = _yaml(text, where)
     if not isinstance(table, dict):
-        raise ConfigError(f"{path} must be a table of keys and values, got {table!r}.")
+        raise ConfigError(f"{where} must be a table of keys and values, got {table!r}.")
     return table
 
 

@@ -1,6 +1,7 @@
 """What the file of a study can say."""
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
-from lmdistill.recipes.read import table_in, table_of, typed
+from lmdistill.recipes.read import builtin, table_from, table_in, table_of, typed
 
 UNFIT = set('/\\:*?"<>|')
 """What no name of a folder may hold on some system."""
@@ -38,7 +39,7 @@ class Study(BaseModel):
     """Combinations that are left out, by the labels or values of some axes, or by `seed`."""
 
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Named variants, each with dotted fields that stand over `set`."""
+    """Named variants, each with dotted fields that stand over `set`, or with keys of the study."""
 
     scale: str | None = None
     """Which of them; the first unless given."""
@@ -74,30 +75,35 @@ FIELDS = tuple(field.alias or name for name, field in Study.model_fields.items()
 """Keys of the file."""
 
 
-def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
-    """The study in the file `path`, with nothing left open: its base is settings, its scale is in `changes`.
+def builtin_studies() -> dict[str, str]:
+    """The studies that come with the package: name and text."""
+    return builtin("lmdistill.recipes.study")
+
+
+def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """The study called `name`, or in the file `name`, with nothing left open.
+
+    Its base is settings, and its scale is part of `axes`, `seeds` and `changes`.
 
     Args:
-        path: A YAML file; a base that is a path begins in its folder.
+        name: Of a built-in study, or a YAML file; a base that is a path begins in the file's folder.
         overrides: `a=value` for a key of the study (`seeds=[0]`, `scale=paper`), `a.b=value` for a field of
-            every cell's recipe.
+            every cell's recipe. They stand over the scale.
 
     Raises:
         ConfigError: If there is no such file; or a value is missing, or outside its type or range.
-        UnknownNameError: If a key, the base or the scale does not exist; names the nearest one.
+        UnknownNameError: If a name, a key, the base or the scale does not exist; names the nearest one.
     """
-    if not path.is_file():
-        raise ConfigError(
-            f"there is no study file {path}. Name a YAML file with study, base, axes and seeds."
-        )
-    table, last = table_in(path), dict[str, Any]()
-    for text in overrides:
-        _override(table, last, text)
+    table, last = _table(str(name)), dict[str, Any]()
+    settings = [(f"--set {text}", *typed(text)) for text in overrides]
+    _apply(settings, table, last)
+    scale, scaled = _scale(_validated(table)), dict[str, Any]()
+    _apply(scale, table, scaled)
+    _apply(settings, table, last)
     study = _validated(table)
-    base = table_of(study.base, path.parent) if isinstance(study.base, str) else study.base
-    changes = {**study.changes, **_scaled(study), **last}
-    resolved = {"base": base, "changes": changes, "scales": {}, "scale": None}
-    return study.model_copy(update=resolved)
+    base = table_of(study.base, Path(name).parent) if isinstance(study.base, str) else study.base
+    changes = {**study.changes, **scaled, **last}
+    return study.model_copy(update={"base": base, "changes": changes, "scales": {}, "scale": None})
 
 
 def study_text(study: Study) -> str:
@@ -107,18 +113,39 @@ def study_text(study: Study) -> str:
     return text
 
 
-def _override(table: dict[str, Any], last: dict[str, Any], text: str) -> None:
-    """Apply one `--set`: to a key of the study, to an entry of one, or to every recipe."""
-    path, value = typed(text)
-    first, _, rest = path.partition(".")
-    if first not in FIELDS or (first == "set" and rest):
-        last[path if first not in FIELDS else rest] = value
-    elif rest and isinstance(table.get(first, {}), dict):
-        table.setdefault(first, {})[rest] = value
-    elif rest:
-        raise ConfigError(f"--set {text}: {first} is {table[first]!r}, which has no keys.")
-    else:
-        table[first] = value
+def _table(name: str) -> dict[str, Any]:
+    """Plain values of the file, or of the built-in study, called `name`."""
+    path, known = Path(name), builtin_studies()
+    if path.is_file():
+        return table_in(path)
+    if name in known:
+        return table_from(known[name], name)
+    if path.suffix in {".yaml", ".yml"}:
+        raise ConfigError(
+            f"there is no study file {name}. Name a YAML file with study, base, axes and seeds, or one of "
+            f"{', '.join(known)}."
+        )
+    raise UnknownNameError("study", name, known)
+
+
+def _apply(settings: Iterable[tuple[str, str, Any]], table: dict[str, Any], fields: dict[str, Any]) -> None:
+    """Write settings into the `table` of the study, or into the `fields` of every recipe.
+
+    Args:
+        settings: What the user wrote, for messages; the dotted path; the value.
+        table: Changed where a path begins with a key of the study.
+        fields: Changed by all other paths, and by those in `set`.
+    """
+    for said, path, value in settings:
+        first, _, rest = path.partition(".")
+        if first not in FIELDS or (first == "set" and rest):
+            fields[path if first not in FIELDS else rest] = value
+        elif rest and isinstance(table.get(first, {}), dict):
+            table.setdefault(first, {})[rest] = value
+        elif rest:
+            raise ConfigError(f"{said}: {first} is {table[first]!r}, which has no keys.")
+        else:
+            table[first] = copy.deepcopy(value)  # a later setting may reach into it
 
 
 def _validated(table: Mapping[str, Any]) -> Study:
@@ -141,9 +168,13 @@ def _validated(table: Mapping[str, Any]) -> Study:
     )
 
 
-def _scaled(study: Study) -> dict[str, Any]:
+def _scale(study: Study) -> list[tuple[str, str, Any]]:
     """What the chosen scale sets."""
     if study.scale is not None and study.scale not in study.scales:
         raise UnknownNameError("scale", study.scale, study.scales)
     chosen = study.scale or next(iter(study.scales), None)
-    return {} if chosen is None else study.scales[chosen]
+    entries = {} if chosen is None else study.scales[chosen]
+    for path in entries:
+        if path.split(".")[0] in ("study", "scale", "scales"):
+            raise ConfigError(f"scales.{chosen} sets {path}; a scale is part of a study. Remove the entry.")
+    return [(f"scales.{chosen}: {path}", path, value) for path, value in entries.items()]
