@@ -163,7 +163,7 @@ COMMANDS = [
     Case("no recipe", r"^Missing argument 'recipe'\. See lmdistill distill --help\.$", command=("distill",)),
     Case("no out", r"^Missing option '--out'\. See lmdistill distill --help\.$", command=("distill", "recipe.yaml")),
     Case("no such option", r"^No such option: --seeds.* See lmdistill distill --help\.$", command=(*DISTILL, "--seeds", "3")),
-    Case("no such list", r"'methodes' is not one of 'recipes', 'methods'.* See lmdistill list --help\.$", command=("list", "methodes")),
+    Case("no such list", r"'methodes' is not one of 'recipes', 'studies', 'methods'.* See lmdistill list --help\.$", command=("list", "methodes")),
     Case("a number out of range", r"tokens.*See lmdistill measure --help\.$", command=("measure", "models/classifier", "--tokens", "0")),
     Case("evaluate a model without a task", r"^models/classifier is no run, so what it is for is not known\. Add --set task=NAME", command=("evaluate", "models/classifier")),
     Case("evaluate with settings that do nothing", r"^training has no effect on a finished network", command=("evaluate", "models/classifier", "--set", "training.epochs=3")),
