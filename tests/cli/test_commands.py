@@ -15,6 +15,8 @@ import pytest
 from lmdistill.core.errors import MissingExtraError
 from lmdistill.data.augment.wordnet import wordnet_synonyms
 from lmdistill.evaluation.submission import TEST_FILES
+from lmdistill.report.disagreements import instructive
+from lmdistill.report.predictions import read_predictions
 from lmdistill.report.record import read_record
 from tests.cli.workshop import LABELS, RECIPE, files_in, read_csv, texts, write_csv, write_recipe
 
@@ -43,7 +45,7 @@ def test_a_run_leaves_what_the_house_says(finished):
     assert {
         "recipe.yaml", "record.json", "history.jsonl", "predictions.jsonl", "report.html", "README.md",
         "student/model.safetensors", "student/config.json", "student/README.md", "student/tokenizer.json",
-        "teacher/model.safetensors",
+        "teacher/model.safetensors", "disagreements.jsonl",
     } <= files_in(finished / "runs/one")  # fmt: skip
     assert not [name for name in files_in(finished) if ".part" in name or "checkpoints" in name]
     assert record("runs/one")["task"]["labels"] == ["mid", "neg", "pos"]
@@ -51,6 +53,15 @@ def test_a_run_leaves_what_the_house_says(finished):
     names = [record("runs/one")["task"][name] for name in ("fingerprint", "dev_fingerprint")]
     assert [len(name) for name in names] == [16, 16]
     assert names[0] != names[1]
+
+
+def test_a_run_keeps_lengths_and_the_texts_on_which_its_networks_disagree(finished):
+    answers = read_predictions(finished / "runs/one/predictions.jsonl")
+    texts = [row[0].split() for row in read_csv(finished / "dev.csv")[1:]]
+    assert all(len(text) + 2 <= one.tokens <= 32 for one, text in zip(answers, texts, strict=True))
+    kept = [json.loads(line) for line in (finished / "runs/one/disagreements.jsonl").read_text().splitlines()]
+    assert [one["example"] for one in kept] == [one.example for one in instructive(answers)]
+    assert all(one["texts"][0].split() == texts[one["example"]] for one in kept)
 
 
 def test_the_same_command_again_does_nothing_and_shows_the_same_table(finished, lmdistill):

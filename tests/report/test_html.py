@@ -73,7 +73,8 @@ def test_a_comparison_shows_table_curves_runs_and_environment(tmp_path: Path) ->
     page = parsed((tmp_path / "report.html").read_text(encoding="utf-8"))
     texts = " ".join(page.texts)
     assert "Distillation on sst2" in texts
-    assert sum(tag == "figure" for tag, _ in page.tags) == 5  # scores, two losses, two reliabilities
+    # two costs, scores, two losses, two reliabilities
+    assert sum(tag == "figure" for tag, _ in page.tags) == 7
     assert all(run.record.command in texts for run in runs)
     assert texts.count("with uncommitted changes") == 1  # four runs in one environment
     assert "1.25 % of train" in texts
@@ -86,7 +87,7 @@ def test_ids_are_unique_and_every_picture_has_words(tmp_path: Path) -> None:
     names = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(names) == len(set(names))
     pictures = [attrs for _, attrs in page.tags if attrs.get("role") == "img"]
-    assert len(pictures) == 7
+    assert len(pictures) == 9
     assert all(attrs["aria-label"] for attrs in pictures)
 
 
@@ -129,14 +130,15 @@ def test_several_runs_have_a_line_each_and_the_first_seed_of_a_row_at_length(tmp
         for seed in (0, 1)
     ]
     page = parsed(report_html(runs))
-    lines = [text for text in page.texts if re.fullmatch(r"\w+, seed \d", text)]
+    above = page.texts[: page.texts.index("Runs behind the rows")]
+    lines = [text for text in above if re.fullmatch(r"\w+, seed \d", text)]
     for name in facts:
         assert [line for line in lines if line.startswith(name)] == [
             f"{name}, seed 0",
             f"{name}, seed 1",
-            f"{name}, seed 0",
+            *[f"{name}, seed 0"] * 3,  # at length, and above two pictures
         ]
-    assert not [line for line in lines if line.startswith("FT")]
+    assert [line for line in lines if line.startswith("FT")] == ["FT, seed 0"] * 2  # above its pictures alone
     assert sum(text.startswith("Schedule ") for text in page.texts) == 2
     assert "How students came to their teachers, a line a run" in page.texts
 
@@ -150,3 +152,25 @@ def test_names_in_a_schedule_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     page = parsed(report_html([write_run(tmp_path, record)]))
     assert "script" not in {tag for tag, _ in page.tags}
     assert any(NASTY in text for text in page.texts)
+
+
+def test_every_number_of_the_first_table_leads_to_a_record_on_the_page(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record(name, seed)) for name in ("FT", "KD") for seed in (0, 1)]
+    text = report_html([*runs, write_run(tmp_path, make_record("MixKD"))])
+    page = parsed(text)
+    names = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    targets = {str(attrs["href"]).removeprefix("#") for tag, attrs in page.tags if tag == "a"}
+    assert targets <= names
+    assert {f"run-{place}" for place in range(5)} <= targets
+    table = text[text.index("<table") : text.index("</table")]
+    cells = re.findall(r"<td>(.*?)</td>", table)
+    assert all(cell.startswith('<a href="#') for cell in cells if cell != "–")
+    assert len(cells) > 20
+
+
+def test_every_picture_has_its_numbers_in_a_table(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record(name, schedule=schedule())) for name in ("FT", "KD")]
+    text = report_html(runs)
+    figures = re.findall(r"<figure>.*?</figure>", text, re.DOTALL)
+    assert len(figures) == text.count("<figure>") >= 7
+    assert all(figure.count("<td>") >= 2 for figure in figures)

@@ -1,6 +1,6 @@
 """Trained networks to the facts of a record: quality, agreement, calibration, risk, cost."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from lmdistill.evaluation.risk import risks
 from lmdistill.models.describe import describe, fingerprint, flops
 from lmdistill.models.network import Network
 from lmdistill.recipes.material import Material, Split
+from lmdistill.report.disagreements import Text, instructive, shortened
 from lmdistill.report.facts import Calibration, Latency, NetworkFacts, Parameters, Risk, TaskFacts
 from lmdistill.report.predictions import Prediction
 
@@ -135,7 +136,8 @@ def predictions(material: Material, answers: Answers) -> list[Prediction]:
     found = []
     for name, split in material.dev.items():
         theirs = None if answers.teacher is None else answers.teacher[name]
-        for row, (label, logits) in enumerate(zip(split.labels, answers.student[name], strict=True)):
+        told = zip(split.labels, answers.student[name], split.lengths, strict=True)
+        for row, (label, logits, tokens) in enumerate(told):
             found.append(
                 Prediction(
                     example=row,
@@ -143,9 +145,26 @@ def predictions(material: Material, answers: Answers) -> list[Prediction]:
                     label=float(label),
                     student=tuple(round(float(x), DIGITS) for x in logits),
                     teacher=None if theirs is None else tuple(round(float(x), DIGITS) for x in theirs[row]),
+                    tokens=int(tokens),
                 )
             )
     return found
+
+
+def disagreements(material: Material, found: Iterable[Prediction]) -> list[Text]:
+    """The beginnings of the texts on which the two networks disagree most, those of the headline split."""
+    name = next(iter(material.dev))
+    rows = material.task.split(name)
+    chosen = instructive(one for one in found if one.split == name)
+    return [
+        Text(
+            example=one.example,
+            split=name,
+            texts=tuple(shortened(text) for text in (row["sentence1"], row["sentence2"]) if text),
+        )
+        for one in chosen
+        for row in (rows[one.example],)
+    ]
 
 
 def task_facts(material: Material) -> TaskFacts:

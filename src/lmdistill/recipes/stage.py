@@ -23,10 +23,11 @@ from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import Workplace
 from lmdistill.recipes.material import Material, prepare
 from lmdistill.recipes.pages import write_pages
-from lmdistill.recipes.proof import ask, cost, predictions, quality, risk, task_facts
+from lmdistill.recipes.proof import ask, cost, disagreements, predictions, quality, risk, task_facts
 from lmdistill.recipes.schedule.route import Route, accounted
 from lmdistill.recipes.train import Course, train
 from lmdistill.report.card import model_card
+from lmdistill.report.disagreements import DISAGREEMENTS, write_disagreements
 from lmdistill.report.environment import describe_environment
 from lmdistill.report.facts import Training as TrainingFacts
 from lmdistill.report.predictions import PREDICTIONS, write_predictions
@@ -154,7 +155,9 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
         **quality(material, answers),
         **facts,
     )
-    write_predictions(place.path / PREDICTIONS, predictions(material, answers))
+    answered = predictions(material, answers)
+    write_predictions(place.path / PREDICTIONS, answered)
+    write_disagreements(place.path / DISAGREEMENTS, disagreements(material, answered))
     card = model_card(record, carried=is_carried(place.student))
     write_text(place.student / "README.md", card)
     write_record(place.path, record)

@@ -4,13 +4,16 @@ Pictures hold no user text: names are in the legend and the caption, which the p
 """
 
 import io
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from lmdistill.report.metrics import NONE
 
 INK = "#010203"
 """Stands for the colour of the page's text; replaced by `currentColor` in the SVG."""
@@ -52,6 +55,40 @@ class Plot:
 
     legend: tuple[Mark, ...]
     """One entry a line."""
+
+    table: tuple[tuple[str, ...], ...]
+    """The numbers that are drawn: titles, then one line of texts each."""
+
+
+def number(value: float | int | None) -> str:
+    """A number of a picture as text.
+
+    Examples:
+        >>> number(1234.5), number(0.123456), number(None), number(float("nan"))
+        ('1234.5', '0.1235', '–', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    return f"{value:.6g}" if abs(value) >= 100 else f"{value:.4g}"
+
+
+def joined(
+    across: str, curves: Mapping[str, Iterable[tuple[float | int, float]]]
+) -> tuple[tuple[str, ...], ...]:
+    """The table of curves: a line for each place that one of them has.
+
+    Args:
+        across: Title of the places.
+        curves: Places and heights by title.
+
+    Examples:
+        >>> joined("step", {"KD": [(1, 0.5), (2, 0.25)], "FT": [(2, 1.0)]})
+        (('step', 'KD', 'FT'), ('1', '0.5', '–'), ('2', '0.25', '1'))
+    """
+    heights = {title: dict(points) for title, points in curves.items()}
+    places = sorted({place for points in heights.values() for place in points})
+    lines = ((number(place), *(number(points.get(place)) for points in heights.values())) for place in places)
+    return (across, *heights), *lines
 
 
 def canvas(across: str, up: str) -> tuple[Figure, Axes]:

@@ -176,6 +176,7 @@ def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
         carried: Whether the class of the model lies beside its weights.
     """
     stock, own = "any program that reads Hugging Face folders loads it", "its README says how to load it"
+    writes = record.task.kind == "language"
     files = {
         "student/": f"the model; {own if carried else stock}",
         "report.html": "scores, costs and curves, one page",
@@ -183,10 +184,10 @@ def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
         "recipe.yaml": "the resolved recipe",
         "history.jsonl": "the loss, step by step",
         "predictions.jsonl": "the answer to each dev example",
+        **({} if writes else {"disagreements.jsonl": "texts on which student and teacher disagree most"}),
     }
     listing = "\n".join(f"- `{name}`: {what}" for name, what in files.items())
     place = shlex.quote(folder)
-    writes = record.task.kind == "language"
     first = f"generate {place} prompts.jsonl" if writes else f"predict {place} texts.csv"
     more = [] if writes else [f"lmdistill measure {place}"]
     use = _code("\n".join([f"lmdistill {first}", *more, f"lmdistill report {place}"]))

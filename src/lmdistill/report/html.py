@@ -1,7 +1,6 @@
 """`report.html`: one page that needs nothing but itself."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -11,21 +10,24 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 
 from lmdistill.core.storage import write_text
+from lmdistill.report.anchors import Places, entry, places_of, run_anchors
 from lmdistill.report.assistants import Account, account, accounts
 from lmdistill.report.benchmarks import benchmark_grid
 from lmdistill.report.canvas import Plot
 from lmdistill.report.certainty import certainty
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
+from lmdistill.report.disagreements import Quote, quotes
 from lmdistill.report.facts import Environment
-from lmdistill.report.history import HISTORY, read_history
 from lmdistill.report.metrics import manner
-from lmdistill.report.plots import loss_plot, reliability_plot, score_plot, uncertainty_plot
+from lmdistill.report.pictures import curves, students, trades
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.schedules import schedule_grids
-from lmdistill.report.tables import Grid, grid, percent, summary
+from lmdistill.report.slices import slices
+from lmdistill.report.tables import Grid, grid, percent
 from lmdistill.report.trade_off import trade_off_plot
+from lmdistill.report.verdict import verdict
 
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -36,10 +38,19 @@ class Section:
     """What the page says about one task."""
 
     summary: str
-    """One sentence about the best student."""
+    """The verdict on the best student."""
 
     tables: tuple[Grid, ...]
     """Quality and cost; everything else."""
+
+    slices: tuple[Grid, ...]
+    """Quality by class and by length of text."""
+
+    quotes: tuple[Quote, ...]
+    """Where the best student and its teacher answer most differently."""
+
+    trades: tuple[Plot, ...]
+    """Quality against cost, data and settings."""
 
     certainty: Grid | None
     """Intervals, where there are several seeds or answers."""
@@ -48,10 +59,8 @@ class Section:
     """Standard tasks, where they were asked."""
 
     schedules: tuple[Grid, ...]
-    """Schedules side by side, where several led to the same student."""
-
-    routes: Grid | None
-    """How students came to their teachers, a line a run; None for a single run, which has `accounts`."""
+    """Schedules side by side, and how students came to their teachers, a line a run; a single run has
+    `accounts`."""
 
     accounts: tuple[tuple[str, Account, Plot | None], ...]
     """The same at length, of the first run of each row, with the row and a picture."""
@@ -61,6 +70,9 @@ class Section:
 
     notes: tuple[str, ...]
     """What was inferred, dropped, counted or cut in the data."""
+
+    places: Places
+    """Where on the page the records are."""
 
 
 @cache
@@ -73,51 +85,14 @@ def _template() -> Template:
     return templates.get_template("report.html.j2")
 
 
-def _shown(table: Comparison) -> dict[str, Row]:
-    """Students by what the first run of their row is called."""
-    return {
-        row.label if len(row.runs) == 1 else f"{row.label}, seed {row.runs[0].record.seed}": row
-        for row in table.rows
-        if row.runs and row.role != "teacher"
-    }
-
-
 def _accounts(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Account, Plot | None]]:
     """How the first student of each row came to its teacher; a single run needs no name."""
-    for who, row in _shown(table).items():
+    for who, row in students(table).items():
         record = row.runs[0].record
         found = account(record)
         if found is not None and record.schedule is not None:
             plot = trade_off_plot(record.schedule, name=next(names))
             yield "" if len(table.runs) == 1 else who, found, plot
-
-
-def _plots(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot | None]]:
-    """The dev score of all rows, then the losses and the reliability of the first run of each."""
-    split, metric = table.scores[0]
-    students = [row for row in table.rows if row.runs and row.role != "teacher"]
-    shown = _shown(table)
-    teacher = next((row.quality.get(table.scores[0]) for row in table.rows if row.role == "teacher"), None)
-    histories = {row.label: [read_history(run.path / HISTORY) for run in row.runs] for row in students}
-    yield (
-        "",
-        score_plot(
-            histories,
-            metric,
-            name=next(names),
-            teacher=None if teacher is None else teacher.mean,
-            majority=table.majority.get(split, {}).get(metric),
-        ),
-    )
-    for who, row in shown.items():
-        yield who, loss_plot(histories[row.label][0], name=next(names))
-    for who, row in shown.items():
-        record = row.runs[0].record
-        if record.calibration is not None:
-            yield who, reliability_plot(record.calibration, record.teacher_calibration, name=next(names))
-    facts = next((row.runs[0].record.tokens for row in students if row.runs[0].record.tokens), None)
-    if facts is not None:
-        yield "", uncertainty_plot(facts, name=next(names))
 
 
 def _best(table: Comparison) -> Row | None:
@@ -139,19 +114,23 @@ def _notes(table: Comparison) -> tuple[str, ...]:
     return (*said, *([f"Cut to the longest allowed length: {shares}."] if shares else []))
 
 
-def _section(table: Comparison, names: Iterator[str]) -> Section:
+def _section(table: Comparison, names: Iterator[str], anchors: Mapping[Path, str]) -> Section:
     """Everything about one task."""
     best = _best(table)
+    routes = accounts(table.runs) if len(table.runs) > 1 else None
     return Section(
-        summary="" if best is None else summary(best, table),
+        summary="" if best is None else verdict(best, table),
         tables=(grid(table), details(table)),
+        slices=slices(table),
+        quotes=() if best is None else quotes(best.runs[0]),
+        trades=trades(table, names),
         certainty=certainty(table),
         benchmarks=benchmark_grid(table),
-        schedules=schedule_grids(table.runs),
-        routes=accounts(table.runs) if len(table.runs) > 1 else None,
+        schedules=(*schedule_grids(table.runs), *([] if routes is None else [routes])),
         accounts=tuple(_accounts(table, names)),
-        plots=tuple((who, plot) for who, plot in _plots(table, names) if plot is not None),
+        plots=curves(table, names),
         notes=_notes(table),
+        places=places_of(table, names, anchors),
     )
 
 
@@ -181,8 +160,9 @@ def report_html(
         baseline: See `comparison.compare`.
         order: See `comparison.compare`.
     """
-    names = (f"plot{number}" for number in count())
-    sections = [_section(table, names) for table in compare(runs, baseline=baseline, order=order)]
+    names = (f"part{number}" for number in count())
+    anchors = run_anchors(runs)
+    sections = [_section(table, names, anchors) for table in compare(runs, baseline=baseline, order=order)]
     first = runs[0].record
     several = len(runs) > 1
     tasks = ", ".join(dict.fromkeys(run.record.task.name for run in runs))
@@ -190,9 +170,7 @@ def report_html(
         title=title or (f"Distillation on {tasks}" if several else f"{first.name} on {first.task.name}"),
         synthetic=any(run.record.task.synthetic for run in runs),
         sections=sections,
-        runs=[
-            (run, json.dumps(run.record.recipe, indent=2, ensure_ascii=False, default=str)) for run in runs
-        ],
+        entries=[entry(run, anchors[run.path]) for run in runs],
         environments=list(
             {run.record.environment: _environment(run.record.environment) for run in runs}.values()
         ),

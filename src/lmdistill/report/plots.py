@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from lmdistill.report.canvas import INK, Mark, Plot, as_svg, canvas, draw, inked, mark_of
+from lmdistill.report.canvas import INK, Mark, Plot, as_svg, canvas, draw, inked, joined, mark_of, number
 from lmdistill.report.facts import Calibration, TokenFacts
 from lmdistill.report.history import History
 from lmdistill.report.metrics import manner
@@ -42,11 +42,12 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
     if not history.steps:
         return None
     terms = dict.fromkeys(term for step in history.steps for term in step.parts)
-    curves = {term: [step.parts.get(term, math.nan) for step in history.steps] for term in terms}
     figure, axes = canvas("step", "loss")
     steps = smoothed(np.array([step.step for step in history.steps], dtype=float))
     total = smoothed(np.array([step.loss for step in history.steps]))
-    drawn = {term: smoothed(np.array(curve)) for term, curve in curves.items()}
+    drawn = {
+        term: smoothed(np.array([step.parts.get(term, math.nan) for step in history.steps])) for term in terms
+    }
     marks = [mark_of(index, term) for index, term in enumerate(drawn)]
     if len(drawn) != 1:
         marks, drawn = [inked("sum", "solid"), *marks], {"": total, **drawn}
@@ -61,7 +62,16 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
     words = f"The loss goes from {total[0]:.3g} to {total[-1]:.3g} in {history.steps[-1].step:,} steps."
     if len(history.steps) >= 2 * POINTS:
         words += f" Each point is the mean of about {len(history.steps) / POINTS:.0f} steps."
-    return Plot(svg=as_svg(figure, name), title="Loss by term", alt=words, legend=tuple(marks))
+    curves = {
+        mark.label: zip(steps, curve, strict=True) for mark, curve in zip(marks, drawn.values(), strict=True)
+    }
+    return Plot(
+        svg=as_svg(figure, name),
+        title="Loss by term",
+        alt=words,
+        legend=tuple(marks),
+        table=joined("step", curves),
+    )
 
 
 def score_plot(
@@ -85,6 +95,7 @@ def score_plot(
     figure, axes = canvas("step", f"dev {shown.title.replace(', %', ' × 100')}")
     marks: list[Mark] = []
     ends: list[str] = []
+    drawn: dict[str, list[tuple[int, float]]] = {}
     for label, runs in histories.items():
         mark = mark_of(len(marks), label)
         curves = [
@@ -92,7 +103,8 @@ def score_plot(
             for run in runs
         ]
         curves = [curve for curve in curves if curve]
-        for curve in curves:
+        for place, curve in enumerate(curves):
+            drawn[label if len(curves) == 1 else f"{label}, run {place + 1}"] = curve
             draw(axes, mark, [step for step, _ in curve], [value for _, value in curve])
         if curves:
             marks.append(mark)
@@ -109,7 +121,13 @@ def score_plot(
             marks.append(inked(label, dash))
             ends.append(f"the {label} scores {shown.text(level)}")
     alt = "; ".join(ends) + "."
-    return Plot(svg=as_svg(figure, name), title=f"Dev {metric} during training", alt=alt, legend=tuple(marks))
+    return Plot(
+        svg=as_svg(figure, name),
+        title=f"Dev {metric} during training",
+        alt=alt,
+        legend=tuple(marks),
+        table=joined("step", drawn),
+    )
 
 
 def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
@@ -123,7 +141,14 @@ def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
         f"{shares[0]:.0f} % of the tokens have an uncertainty below {1 / parts:g}, "
         f"{shares[-1]:.0f} % one above {1 - 1 / parts:g}."
     )
-    return Plot(svg=as_svg(figure, name), title="Uncertainty", alt=words, legend=(mark,))
+    lines = [(f"{i / parts:g} to {(i + 1) / parts:g}", number(one)) for i, one in enumerate(shares)]
+    return Plot(
+        svg=as_svg(figure, name),
+        title="Uncertainty",
+        alt=words,
+        legend=(mark,),
+        table=(("uncertainty", "tokens, %"), *lines),
+    )
 
 
 def reliability_plot(student: Calibration, teacher: Calibration | None, *, name: str) -> Plot | None:
@@ -136,6 +161,7 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
     axes.plot([0, 100], [0, 100], color=INK, alpha=0.5, linewidth=1, linestyle="dotted")
     marks: list[Mark] = []
     words: list[str] = []
+    lines = [("", "confidence × 100", "right × 100", "predictions")]
     for label, side in sides.items():
         bins = [one for one in side.bins if one.count] if side is not None else []
         if side is None or not bins:
@@ -146,6 +172,9 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
         axes.plot(across, up, color=mark.colour, linewidth=1.2, linestyle=mark.dash)
         axes.scatter(across, up, s=share, color=mark.colour, alpha=0.7)
         marks.append(mark)
+        lines += [
+            (label, number(x), number(y), str(one.count)) for x, y, one in zip(across, up, bins, strict=True)
+        ]
         words += (
             [] if side.ece is None else [f"the {label} has a calibration error of {100 * side.ece:.2f} %"]
         )
@@ -158,4 +187,6 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
     axes.set_ylim(bottom - 3, 103)
     alt = f"Points on the dotted diagonal are as often right as they say; {'; '.join(words)}."
     marks.append(inked("as right as it says", "dotted"))
-    return Plot(svg=as_svg(figure, name), title="Reliability", alt=alt, legend=tuple(marks))
+    return Plot(
+        svg=as_svg(figure, name), title="Reliability", alt=alt, legend=tuple(marks), table=tuple(lines)
+    )

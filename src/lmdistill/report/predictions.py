@@ -32,6 +32,9 @@ class Prediction:
     teacher: tuple[float, ...] | None = None
     """Logits of the teacher."""
 
+    tokens: int | None = None
+    """Length of the example as the student reads it; None in older runs, and for language models."""
+
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
     """Write one line an example, the whole file or nothing."""
@@ -48,6 +51,7 @@ def _prediction(line: dict[str, Any]) -> Prediction:
         label=float(line["label"]),
         student=tuple(np.nan if value is None else float(value) for value in line["student"]),
         teacher=None if teacher is None else tuple(np.nan if x is None else float(x) for x in teacher),
+        tokens=line.get("tokens"),
     )
 
 

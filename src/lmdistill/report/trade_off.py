@@ -6,7 +6,7 @@ from itertools import product
 from matplotlib.axes import Axes
 from scipy import stats
 
-from lmdistill.report.canvas import INK, Mark, Plot, as_svg, canvas, draw, inked, mark_of
+from lmdistill.report.canvas import INK, Mark, Plot, as_svg, canvas, draw, inked, joined, mark_of
 from lmdistill.report.facts import Candidate, ScheduleFacts
 from lmdistill.report.metrics import Value, manner
 
@@ -75,12 +75,14 @@ def trade_off_plot(facts: ScheduleFacts, *, name: str) -> Plot | None:
         return None
     figure, axes = canvas("kept × 100", manner(facts.metric).title.replace(", %", " × 100"))
     marks: list[Mark] = []
+    drawn: dict[str, list[tuple[float, float]]] = {}
     rounds = sorted({one.round for one in facts.candidates})
     for number, (label, height) in product(rounds, _curves(facts)):
         held = [one for one in facts.candidates if one.round == number]
         points = [(one, value) for one in held if (value := height(one)) is not None]
         mark = mark_of(len(marks), label if len(rounds) == 1 else f"{label}, round {number}")
-        draw(axes, mark, [100 * one.kept for one, _ in points], [100 * value for _, value in points])
+        drawn[mark.label] = [(100 * one.kept, 100 * value) for one, value in points]
+        draw(axes, mark, [across for across, _ in drawn[mark.label]], [up for _, up in drawn[mark.label]])
         for one, value in points:
             if one.chosen:
                 axes.plot(100 * one.kept, 100 * value, "o", color=INK, markersize=9, fillstyle="none")
@@ -89,7 +91,13 @@ def trade_off_plot(facts: ScheduleFacts, *, name: str) -> Plot | None:
     for kept in chosen:
         _point_out(axes, 100 * kept)
     legend = (*marks, *([inked("chosen", "dotted")] if chosen else []))
-    return Plot(svg=as_svg(figure, name), title="Trade-off", alt=_words(facts), legend=legend)
+    return Plot(
+        svg=as_svg(figure, name),
+        title="Trade-off",
+        alt=_words(facts),
+        legend=legend,
+        table=joined("kept × 100", drawn),
+    )
 
 
 def _point_out(axes: Axes, across: float) -> None:

@@ -1,0 +1,72 @@
+"""All pictures of a comparison, in the order of the page."""
+
+from collections.abc import Iterator
+
+from lmdistill.report.canvas import Plot
+from lmdistill.report.frontier import latency_plot, size_plot
+from lmdistill.report.history import HISTORY, read_history
+from lmdistill.report.plots import loss_plot, reliability_plot, score_plot, uncertainty_plot
+from lmdistill.report.rows import Comparison, Row
+from lmdistill.report.sweeps import data_plot, heat_plots
+
+
+def students(table: Comparison) -> dict[str, Row]:
+    """Students by what the first run of their row is called."""
+    return {
+        row.label if len(row.runs) == 1 else f"{row.label}, seed {row.runs[0].record.seed}": row
+        for row in table.rows
+        if row.runs and row.role != "teacher"
+    }
+
+
+def trades(table: Comparison, names: Iterator[str]) -> tuple[Plot, ...]:
+    """Quality against cost, data and settings: each where the rows differ in it.
+
+    Args:
+        table: Of one task.
+        names: Letters, digits and hyphens, another one for each picture on a page.
+    """
+    found = [
+        latency_plot(table, name=next(names)),
+        size_plot(table, name=next(names)),
+        data_plot(table, name=next(names)),
+        *heat_plots(table, names),
+    ]
+    return tuple(plot for plot in found if plot is not None)
+
+
+def curves(table: Comparison, names: Iterator[str]) -> tuple[tuple[str, Plot], ...]:
+    """The dev score of all rows, then the losses and the reliability of the first run of each.
+
+    Args:
+        table: Of one task.
+        names: See `trades`.
+    """
+    return tuple((who, plot) for who, plot in _curves(table, names) if plot is not None)
+
+
+def _curves(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot | None]]:
+    """With the row that a picture is about, empty for all."""
+    split, metric = table.scores[0]
+    shown = students(table)
+    teacher = next((row.quality.get(table.scores[0]) for row in table.rows if row.role == "teacher"), None)
+    histories = {row.label: [read_history(run.path / HISTORY) for run in row.runs] for row in shown.values()}
+    yield (
+        "",
+        score_plot(
+            histories,
+            metric,
+            name=next(names),
+            teacher=None if teacher is None else teacher.mean,
+            majority=table.majority.get(split, {}).get(metric),
+        ),
+    )
+    for who, row in shown.items():
+        yield who, loss_plot(histories[row.label][0], name=next(names))
+    for who, row in shown.items():
+        record = row.runs[0].record
+        if record.calibration is not None:
+            yield who, reliability_plot(record.calibration, record.teacher_calibration, name=next(names))
+    facts = next((row.runs[0].record.tokens for row in shown.values() if row.runs[0].record.tokens), None)
+    if facts is not None:
+        yield "", uncertainty_plot(facts, name=next(names))

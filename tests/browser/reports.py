@@ -1,0 +1,62 @@
+"""The reports that the browser opens: a run, a study, and names that nobody would wish for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+from lmdistill.report.disagreements import DISAGREEMENTS, Text, write_disagreements
+from lmdistill.report.predictions import PREDICTIONS, read_predictions, write_predictions
+from tests.report.factory import NUM_DEV, exhaustive_schedule, make_record, plain_record, schedule, write_run
+
+TOKENS = {
+    "easy": {"count": 500, "nats": 0.4, "teacher_nats": 0.3, "agreement": 0.93},
+    "hard": {"count": 500, "nats": 3.1, "teacher_nats": 2.6, "agreement": 0.41},
+    "histogram": [600, 150, 120, 80, 50],
+}
+LONG = "a-name-without-a-single-space-" * 6
+
+
+def a_run(root: Path) -> None:
+    record = make_record("MiniDisc", schedule=schedule(), alarms=["the student is at chance on dev."])
+    run = write_run(root, record)
+    found = read_predictions(run.path / PREDICTIONS)
+    write_predictions(run.path / PREDICTIONS, [replace(one, tokens=3 + one.example % 40) for one in found])
+    texts = [Text(example=one.example, split="dev", texts=("a film " * 50, "x" * 300)) for one in found]
+    write_disagreements(run.path / DISAGREEMENTS, texts)
+
+
+def a_study(root: Path) -> None:
+    """Four methods of three seeds, two with schedules, one with tokens; settings, and fewer training rows."""
+    changes = {
+        "FT": {},
+        "KD": {"tokens": TOKENS},
+        "MiniDisc": {"schedule": schedule()},
+        "MaxiDisc": {"schedule": exhaustive_schedule()},
+    }
+    for place, (name, change) in enumerate(changes.items()):
+        for seed in range(3):
+            write_run(
+                root / "whole",
+                make_record(name, seed, 0.84 + 0.01 * place + 0.002 * seed, **change),
+                num_steps=100,
+            )
+    for place, (alpha, heat) in enumerate(product((0.1, 0.5), (1, 2, 4))):
+        method = {"name": "pkd", "alpha": alpha, "temperature": heat}
+        write_run(
+            root / f"map-{place}", make_record("PKD", 0, 0.8 + 0.01 * place, method=method), num_steps=20
+        )
+    for rows in (100, 1000):
+        task = plain_record()["task"] | {"rows": {"train": rows, "dev": NUM_DEV}}
+        write_run(root / f"rows-{rows}", make_record("FT", 0, 0.7 + rows / 1e4, task=task), num_steps=20)
+
+
+def long_names(root: Path) -> None:
+    """Words that no line can hold."""
+    task = plain_record()["task"] | {"name": LONG, "source": f"/{LONG}/{LONG}", "notes": [LONG]}
+    for name in ("FT", LONG[:100]):
+        write_run(root, make_record(name, task=task, alarms=[LONG], command=f"lmdistill distill {LONG * 3}"))
+
+
+REPORTS: Mapping[str, Callable[[Path], None]] = {"run": a_run, "study": a_study, "long": long_names}
+"""What to write into an empty folder, by the name of the report."""

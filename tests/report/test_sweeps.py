@@ -1,0 +1,62 @@
+from itertools import count, product
+from pathlib import Path
+from typing import Any
+
+from lmdistill.report.canvas import Plot
+from lmdistill.report.comparison import compare
+from lmdistill.report.record import RunFolder
+from lmdistill.report.sweeps import data_plot, heat_plots
+from tests.report.factory import make_record, plain_record
+
+
+def run(root: Path, number: int, accuracy: float, train: int = 6735, **method: Any) -> RunFolder:
+    rows = plain_record()["task"]["rows"] | {"train": train}
+    record = make_record(
+        "KD",
+        accuracy=accuracy,
+        task=plain_record()["task"] | {"rows": rows},
+        method={"name": "kd", "alpha": 1.0, "warm": True, **method},
+    )
+    return RunFolder(path=root / str(number), record=record)
+
+
+def maps(runs: list[RunFolder]) -> list[Plot]:
+    (table,) = compare(runs)
+    return list(heat_plots(table, (f"p{i}" for i in count())))
+
+
+def test_a_curve_has_a_point_for_each_number_of_training_rows(tmp_path: Path) -> None:
+    runs = [run(tmp_path, i, 0.7 + 0.1 * i, train=size) for i, size in enumerate((1000, 100))]
+    (table,) = compare(runs)
+    plot = data_plot(table, name="a")
+    assert plot is not None
+    assert plot.table == (("training rows", "KD"), ("100", "80"), ("1000", "70"))
+    assert plot.alt == "KD goes from 80 on 100 rows to 70 on 1,000. Bars: deviation over seeds."
+
+
+def test_other_methods_and_one_size_make_no_curve(tmp_path: Path) -> None:
+    different = [run(tmp_path, 0, 0.7, train=100, alpha=0.5), run(tmp_path, 1, 0.8, train=1000)]
+    for runs in (different, different[:1]):
+        (table,) = compare(runs)
+        assert data_plot(table, name="a") is None
+
+
+def test_two_fields_that_differ_make_a_map(tmp_path: Path) -> None:
+    grid = list(product((0.1, 0.5), (1, 2)))
+    runs = [run(tmp_path, i, 0.7 + 0.01 * i, alpha=a, parts={"t": t}) for i, (a, t) in enumerate(grid)]
+    (plot,) = maps(runs)
+    assert plot.table == (
+        ("parts.t \\ alpha", "0.1", "0.5"),
+        ("1", "70.00", "72.00"),
+        ("2", "71.00", "73.00"),
+    )
+    assert plot.alt == "The mean accuracy is best at alpha 0.5 and parts.t 2: 73.00; the worst is 70.00."
+    assert "<image" not in plot.svg
+
+
+def test_one_field_a_third_one_or_a_switch_makes_no_map(tmp_path: Path) -> None:
+    assert maps([run(tmp_path, i, 0.7, alpha=a) for i, a in enumerate((0.1, 0.2, 0.3))]) == []
+    assert maps([run(tmp_path, i, 0.7, alpha=a, warm=bool(i)) for i, a in enumerate((0.1, 0.2))]) == []
+    corners = [(0.1, 1, 1), (0.1, 2, 2), (0.2, 1, 3)]
+    runs = [run(tmp_path, i, 0.7, alpha=a, t=t, u=u) for i, (a, t, u) in enumerate(corners)]
+    assert maps(runs) == []
