@@ -8,12 +8,8 @@ from pathlib import Path
 from lmdistill.report.disagreements import DISAGREEMENTS, Text, write_disagreements
 from lmdistill.report.predictions import PREDICTIONS, read_predictions, write_predictions
 from tests.report.factory import NUM_DEV, exhaustive_schedule, make_record, plain_record, schedule, write_run
+from tests.report.language_factory import TOKENS, write_language_run
 
-TOKENS = {
-    "easy": {"count": 500, "nats": 0.4, "teacher_nats": 0.3, "agreement": 0.93},
-    "hard": {"count": 500, "nats": 3.1, "teacher_nats": 2.6, "agreement": 0.41},
-    "histogram": [600, 150, 120, 80, 50],
-}
 LONG = "a-name-without-a-single-space-" * 6
 
 
@@ -21,7 +17,8 @@ def a_run(root: Path) -> None:
     record = make_record("MiniDisc", schedule=schedule(), alarms=["the student is at chance on dev."])
     run = write_run(root, record)
     found = read_predictions(run.path / PREDICTIONS)
-    write_predictions(run.path / PREDICTIONS, [replace(one, tokens=3 + one.example % 40) for one in found])
+    known = [replace(one, label=int(one.example % 3 > 0), tokens=3 + one.example % 40) for one in found]
+    write_predictions(run.path / PREDICTIONS, known)
     texts = [Text(example=one.example, split="dev", texts=("a film " * 50, "x" * 300)) for one in found]
     write_disagreements(run.path / DISAGREEMENTS, texts)
 
@@ -51,6 +48,18 @@ def a_study(root: Path) -> None:
         write_run(root / f"rows-{rows}", make_record("FT", 0, 0.7 + rows / 1e4, task=task), num_steps=20)
 
 
+def a_language_run(root: Path) -> None:
+    """With what it was asked to change, and texts that it and its teacher see differently."""
+    write_language_run(root, changed={"share": 0.3, "completions": {"student": 1.0}})
+
+
+def language_models(root: Path) -> None:
+    """Two methods of two seeds."""
+    for name, method in (("SFT", {"name": "sft"}), ("ATKD", {"name": "atkd", "share": 0.5})):
+        for seed in range(2):
+            write_language_run(root, name, seed, method=method)
+
+
 def long_names(root: Path) -> None:
     """Words that no line can hold."""
     task = plain_record()["task"] | {"name": LONG, "source": f"/{LONG}/{LONG}", "notes": [LONG]}
@@ -58,5 +67,11 @@ def long_names(root: Path) -> None:
         write_run(root, make_record(name, task=task, alarms=[LONG], command=f"lmdistill distill {LONG * 3}"))
 
 
-REPORTS: Mapping[str, Callable[[Path], None]] = {"run": a_run, "study": a_study, "long": long_names}
+REPORTS: Mapping[str, Callable[[Path], None]] = {
+    "run": a_run,
+    "study": a_study,
+    "language": a_language_run,
+    "languages": language_models,
+    "long": long_names,
+}
 """What to write into an empty folder, by the name of the report."""

@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_formulas(student, teacher, batches):
     assert found.perplexity == pytest.approx(math.exp(nats.mean()), rel=1e-5)
     assert found.accuracy == pytest.approx((q.argmax(-1) == labels).double().mean().item())
     assert found.passages.keys() <= {0, 1, 2, 3, 4}  # the row numbers of this fixture are not unique
-    assert sum(count for count, _ in found.passages.values()) == n
+    assert sum(one.tokens for one in found.passages.values()) == n
     confidence, right = q.max(-1).values, (q.argmax(-1) == labels).double()
     error = 0.0
     for number in range(15):
@@ -155,11 +155,14 @@ def test_each_passage_has_its_own_sum(student, batches):
     ]
     whole = language_scores(student, numbered, device="cpu")
     assert sorted(whole.passages) == [0, 1, 2, 10, 11, 12, 13, 14, 20]
-    assert sum(nats for _, nats in whole.passages.values()) / whole.tokens == pytest.approx(whole.nats)
+    assert sum(one.nats for one in whole.passages.values()) / whole.tokens == pytest.approx(whole.nats)
     row = dataclasses.replace(numbered[0], scored=numbered[0].scored & (torch.arange(5) == 2)[:, None])
     single = language_scores(student, [row], device="cpu")
-    assert single.passages == {12: (single.tokens, pytest.approx(single.nats * single.tokens))}
-    assert whole.passages[12] == pytest.approx(single.passages[12])
+    assert single.passages[12].tokens == single.tokens
+    assert single.passages[12].nats == pytest.approx(single.nats * single.tokens)
+    assert whole.passages[12].tokens == single.tokens
+    assert whole.passages[12].nats == pytest.approx(single.passages[12].nats)
+    assert whole.passages[12].teacher_nats is None
     unnumbered = [dataclasses.replace(batch, examples=None) for batch in batches]
     assert language_scores(student, unnumbered, device="cpu").passages == {}
 

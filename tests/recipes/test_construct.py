@@ -15,7 +15,7 @@ from lmdistill.core.types import Method
 from lmdistill.data.augment import AUGMENTERS, Augmenter
 from lmdistill.engine.training import Optimizer, Training
 from lmdistill.methods import METHODS, MixKD
-from lmdistill.recipes.construct import construct, plain
+from lmdistill.recipes.construct import changed, construct, plain
 from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.schema import Recipe, Student
 from lmdistill.schedules.plans import SCHEDULES, Schedule
@@ -79,6 +79,18 @@ def test_the_rest_of_a_recipe_comes_back_equal(cls, data):
 def test_every_method_has_its_name_first():
     for name, cls in METHODS.items():
         assert next(iter(plain(cls()).items())) == ("name", name)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+@given(data=st.data())
+def test_what_was_changed_is_all_that_it_takes_to_make_it_again(name, data):
+    try:
+        made = construct(Method, {"name": name, **data.draw(tables_of(METHODS[name]))})
+    except LmdistillError:
+        assume(False)
+    assert construct(Method, {"name": name, **changed(made)}) == made
+    assert all(plain(made)[field] != plain(METHODS[name]())[field] for field in changed(made))
+    assert changed(METHODS[name]()) == {}
 
 
 def test_missing_keys_take_their_defaults():

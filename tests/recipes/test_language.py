@@ -21,7 +21,9 @@ from lmdistill.recipes.language.passages import cut_pages, load_texts
 from lmdistill.recipes.language.run import run_language_recipe
 from lmdistill.recipes.language.schema import LanguageRecipe, Texts
 from lmdistill.recipes.read import read_recipe, recipe_text
-from lmdistill.report.record import read_record
+from lmdistill.report.disagreements import quotes
+from lmdistill.report.predictions import read_predictions
+from lmdistill.report.record import RunFolder, read_record
 from tests.tiny import WORDS
 from tests.tiny_causal import tiny_language
 
@@ -80,6 +82,7 @@ def test_every_run_has_all_its_files_and_a_record_that_says_what_it_is(place):
             "record.json",
             "history.jsonl",
             "predictions.jsonl",
+            "disagreements.jsonl",
             "generations.jsonl",
             "report.html",
             "README.md",
@@ -130,6 +133,33 @@ def test_predictions_add_up_to_the_record(place):
     assert len(lines) == 6
     nats = sum(line["student"][0] for line in lines) / sum(line["label"] for line in lines)
     assert nats == pytest.approx(read_record(folder).metrics["dev"]["nats"], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["SFT", "ATKD"])
+def test_texts_and_places_add_up_to_the_record(place, name):
+    folder = place / "runs" / "all" / f"{name}-seed0"
+    record, texts = read_record(folder), read_predictions(folder / "predictions.jsonl")
+    total = sum(one.label for one in texts)
+    assert sum(one.count for one in record.positions) == total
+    assert sum(one.count for one in record.calibration.bins) == total
+    sides = [(record.metrics, "nats", "student"), (record.teacher_metrics, "teacher_nats", "teacher")]
+    for scores, by_place, by_text in sides:
+        nats = scores["dev"]["nats"]
+        places = sum(one.count * getattr(one, by_place) for one in record.positions)
+        assert places / total == pytest.approx(nats, rel=1e-5)
+        assert sum(getattr(one, by_text)[0] for one in texts) / total == pytest.approx(nats, rel=1e-4)
+    assert {one.tokens for one in texts} == {int(one.label) + 1 for one in texts}  # all but the first token
+    page = (folder / "report.html").read_text()
+    assert "Nats a token by how many tokens of the text stand before it" in page
+    first = quotes(RunFolder(path=folder, record=record)).found[0]
+    assert " has a " in first.texts[-1]
+    assert first.texts[-1] in page
+
+
+def test_a_record_knows_what_was_changed(place):
+    found = {name: read_record(place / "runs" / "all" / f"{name}-seed0").changed for name in ("SFT", "GKD")}
+    changed = {"divergence": "jensen_shannon", "completions": {"student": 0.5, "max_new": 6}}
+    assert found == {"SFT": {}, "GKD": changed}
 
 
 def test_a_finished_recipe_is_not_run_again_and_another_one_is_refused(place, monkeypatch):

@@ -174,3 +174,9 @@ def test_every_picture_has_its_numbers_in_a_table(tmp_path: Path) -> None:
     figures = re.findall(r"<figure>.*?</figure>", text, re.DOTALL)
     assert len(figures) == text.count("<figure>") >= 7
     assert all(figure.count("<td>") >= 2 for figure in figures)
+
+
+def test_a_page_may_have_a_name_of_its_own(tmp_path: Path) -> None:
+    run = write_run(tmp_path, make_record())
+    assert write_report(tmp_path / "pages", [run], name="one.html") == tmp_path / "pages" / "one.html"
+    assert (tmp_path / "pages" / "one.html").is_file()

@@ -27,7 +27,8 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
     value = plain_record()
     write_record(tmp_path, Record.model_validate(value))
     written = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
-    assert written == value | {"tokens": None, "written": None, "schedule": None}  # not of every run
+    absent = {"changed": None, "tokens": None, "positions": [], "written": None, "schedule": None}
+    assert written == value | absent  # not of every run
 
 
 def test_scores_that_do_not_exist_are_null(tmp_path: Path) -> None:
@@ -38,11 +39,17 @@ def test_scores_that_do_not_exist_are_null(tmp_path: Path) -> None:
     assert again.recipe == {"patience": "Infinity"}
 
 
-def test_another_schema_is_refused_with_both_numbers(tmp_path: Path) -> None:
-    folder = write_plain(tmp_path / "run", plain_record(schema=2))
-    with pytest.raises(
-        RunError, match=r"record\.json has schema 2, and this version reads schema 1\. Read it"
-    ):
+@pytest.mark.parametrize(("number", "way"), [(2, "Update lmdistill"), (0, "Read it with the version of")])
+def test_another_schema_is_refused_with_both_numbers(tmp_path: Path, number: int, way: str) -> None:
+    folder = write_plain(tmp_path / "run", plain_record(schema=number))
+    said = rf"record\.json has schema {number}, and this version reads schema 1\. {way}"
+    with pytest.raises(RunError, match=said):
+        read_record(folder)
+
+
+def test_a_field_of_a_newer_version_is_named(tmp_path: Path) -> None:
+    folder = write_plain(tmp_path / "run", plain_record(future=1))
+    with pytest.raises(RunError, match=r"has a field future, which this version does not know\. Update"):
         read_record(folder)
 
 
@@ -51,8 +58,9 @@ def test_a_file_that_is_no_record_is_refused(tmp_path: Path) -> None:
         read_record(write_plain(tmp_path / "list", []))
 
 
-def test_broken_json_is_refused_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "record.json").write_text('{"schema": 1,', encoding="utf-8")
+@pytest.mark.parametrize("text", ['{"schema": 1,', "", "[" * 100_000], ids=["cut", "empty", "deep"])
+def test_broken_json_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "record.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match=r"is not JSON \(.*\)\. Run it again\.$") as caught:
         read_record(tmp_path)
     assert "\n" not in str(caught.value)
@@ -76,9 +84,10 @@ def test_a_folder_without_a_record_is_named(tmp_path: Path) -> None:
         read_record(tmp_path / "nowhere")
 
 
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused_and_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(RunError, match=r"no record\.json below .*Name a run folder"):
         find_records([tmp_path])
+    assert caplog.text == ""
 
 
 def test_runs_are_found_in_natural_order_each_once_and_not_inside_runs(tmp_path: Path) -> None:

@@ -82,7 +82,9 @@ def test_those_that_differ_most_come_first_and_agreement_is_none() -> None:
 def test_a_disagreement_is_shown_with_its_text_where_that_was_kept(tmp_path: Path) -> None:
     run = answered(tmp_path, [one(0, 1, NEGATIVE, POSITIVE), one(1, 1, (9.0, 0.0), POSITIVE)])
     write_disagreements(run.path / DISAGREEMENTS, [Text(example=1, split="dev", texts=("a film",))])
-    first, second = quotes(run)
+    found = quotes(run)
+    assert found is not None
+    first, second = found.found
     assert (first.title, first.texts, first.label) == ("dev, example 1", ("a film",), "positive")
     assert (first.student, first.teacher) == ("negative (100 %)", "positive (88 %)")
     assert second.texts == ()

@@ -13,8 +13,9 @@ from torch import Tensor
 from lmdistill.core.errors import DataError, MismatchError
 from lmdistill.core.language import LanguageNet
 from lmdistill.core.types import Batch, Head
-from lmdistill.evaluation.calibration import binned, calibration_gap
+from lmdistill.evaluation.calibration import Bin, binned, calibration_gap
 from lmdistill.evaluation.inference import evaluating
+from lmdistill.evaluation.passages import Passage, Stretch, by_passage, by_position
 from lmdistill.objectives.chunked import log_uncertainties, readings
 from lmdistill.objectives.hardness import hard_positions
 
@@ -76,13 +77,19 @@ class LanguageScores:
     """Share of tokens that have the highest probability, in [0, 1]."""
 
     calibration_error: float
-    """Expected calibration error of the most likely token, 15 bins, in [0, 1]."""
+    """Expected calibration error of the most likely token, in [0, 1]."""
+
+    reliability: tuple[Bin, ...]
+    """Its 15 bins, the least confident first."""
 
     imitation: Imitation | None
     """Beside the teacher; None without one."""
 
-    passages: Mapping[int, tuple[int, float]]
-    """Scored tokens and sum of nats of each text, by its row number; empty where batches give no numbers."""
+    passages: Mapping[int, Passage]
+    """Each text, by its row number; empty where batches give no numbers."""
+
+    positions: tuple[Stretch, ...]
+    """From early to late tokens."""
 
     @property
     def perplexity(self) -> float:
@@ -148,13 +155,16 @@ def language_scores(
     if not joined["log_prob"].isfinite().all():
         raise DataError("the student gives a token no finite likelihood; its training may have diverged.")
     right = joined["correct"].numpy()
+    bins = binned(joined["top_prob"].double().numpy(), right)
     return LanguageScores(
         tokens=len(right),
         nats=-float(joined["log_prob"].double().mean()),
         accuracy=float(right.mean()),
-        calibration_error=calibration_gap(binned(joined["top_prob"].double().numpy(), right)),
+        calibration_error=calibration_gap(bins),
+        reliability=bins,
         imitation=None if teacher is None else _imitation(joined),
-        passages=_by_passage(joined),
+        passages=by_passage(joined),
+        positions=by_position(joined),
     )
 
 
@@ -178,6 +188,7 @@ def _read(
                 beside = _Reading(labels=reader.labels, uncertain=True)
                 other = teacher(there.for_teacher, at=there.scored, reader=beside)
                 found |= {f"teacher_{name}": value for name, value in other.items()}
+            found["position"] = there.scored.nonzero()[:, 1] + 1
             if there.examples is not None:
                 found["row"] = there.examples.unsqueeze(-1).expand_as(there.scored)[there.scored]
             yield {name: value.cpu() for name, value in found.items()}
@@ -210,16 +221,6 @@ def _imitation(joined: Mapping[str, Tensor]) -> Imitation:
         threshold=float(uncertain[hard].min().double().exp()),
         histogram=tuple(int(count) for count in counts),
     )
-
-
-def _by_passage(joined: Mapping[str, Tensor]) -> dict[int, tuple[int, float]]:
-    """Scored tokens and sum of nats of each text."""
-    if "row" not in joined:
-        return {}
-    rows, place = torch.unique(joined["row"], return_inverse=True)
-    sums = torch.zeros(len(rows), dtype=torch.float64).index_add_(0, place, -joined["log_prob"].double())
-    counts = place.bincount(minlength=len(rows))
-    return {int(row): (int(n), float(total)) for row, n, total in zip(rows, counts, sums, strict=True)}
 
 
 def _scores(joined: Mapping[str, Tensor], chosen: Bool[Tensor, " n"]) -> TokenScores:

@@ -71,6 +71,31 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def changed(value: Any, default: Any = None) -> dict[str, Any]:
+    """The fields of a dataclass that differ from those of `default`, as `plain` has them.
+
+    Args:
+        value: The dataclass.
+        default: One of the same type; the one that is made without arguments unless given.
+
+    Examples:
+        >>> from lmdistill.methods import KD, PKD
+        >>> changed(KD()), changed(PKD(kd=KD(temperature=4.0)))
+        ({}, {'kd': {'temperature': 4.0}})
+    """
+    usual = type(value)() if default is None else default
+    pairs = {
+        one.name: (getattr(value, one.name), getattr(usual, one.name)) for one in dataclasses.fields(value)
+    }
+    return {
+        name: changed(own, other)
+        if dataclasses.is_dataclass(own) and type(own) is type(other)
+        else plain(own)
+        for name, (own, other) in pairs.items()
+        if own != other
+    }
+
+
 def _join(where: str, key: str) -> str:
     """The path one step further down."""
     return f"{where}.{key}" if where else key

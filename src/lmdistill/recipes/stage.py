@@ -19,7 +19,7 @@ from lmdistill.evaluation.classification import score
 from lmdistill.export.hugging_face import is_carried, save
 from lmdistill.models.describe import fingerprint
 from lmdistill.models.network import Network
-from lmdistill.recipes.construct import plain
+from lmdistill.recipes.construct import changed, plain
 from lmdistill.recipes.folder import Workplace
 from lmdistill.recipes.material import Material, prepare
 from lmdistill.recipes.pages import write_pages
@@ -145,6 +145,7 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
         seed=stage.training.seed,
         task=task_facts(material),
         method=plain(stage.method),
+        changed=changed(stage.method),
         recipe=dict(stage.recipe),
         command=stage.command,
         environment=describe_environment(device=device, threads=torch.get_num_threads()),

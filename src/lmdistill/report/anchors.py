@@ -160,5 +160,12 @@ def places_of(table: Comparison, names: Iterator[str], anchors: Mapping[Path, st
     found = _sources(table, names)
     runs = {row.label: _told(row, table) for row in table.rows}
     one_by_one = {_called(run, those): anchors[run.path] for those in runs.values() for run in those}
+    in_rows = {
+        f"{label}, {name}": anchors[run.path]
+        for label, those in runs.items()
+        for place, run in enumerate(those)
+        for name in (f"seed {run.record.seed}", f"run {place + 1}")
+    }
     single = {label: anchors[those[0].path] for label, those in runs.items() if len(those) == 1}
-    return Places(sources=found, links=one_by_one | single | {one.label: one.anchor for one in found})
+    rows = {one.label: one.anchor for one in found}
+    return Places(sources=found, links=in_rows | one_by_one | single | rows)

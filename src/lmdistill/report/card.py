@@ -184,7 +184,7 @@ def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
         "recipe.yaml": "the resolved recipe",
         "history.jsonl": "the loss, step by step",
         "predictions.jsonl": "the answer to each dev example",
-        **({} if writes else {"disagreements.jsonl": "texts on which student and teacher disagree most"}),
+        "disagreements.jsonl": "texts on which student and teacher disagree most",
     }
     listing = "\n".join(f"- `{name}`: {what}" for name, what in files.items())
     place = shlex.quote(folder)

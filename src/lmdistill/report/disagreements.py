@@ -1,17 +1,22 @@
 """The examples that student and teacher answer most differently, and their texts."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lmdistill.core.storage import atomic_file
-from lmdistill.report.history import encode_line, read_lines
+from lmdistill.report.history import encode_line, read_items
 from lmdistill.report.predictions import PREDICTIONS, Prediction, read_predictions
 from lmdistill.report.record import RunFolder
 
 DISAGREEMENTS = "disagreements.jsonl"
+
+Texts = Mapping[tuple[str, int], tuple[str, ...]]
+"""What was kept of texts, by split and number."""
+
 NUM_QUOTES = 20
 """Texts that a run keeps, at most."""
 
@@ -44,13 +49,27 @@ class Quote:
     """What it says; nothing where that was not kept."""
 
     label: str
-    """The right class."""
+    """The right class, or how many tokens there were to write."""
 
     student: str
-    """The student's answer, with its probability in percent."""
+    """The student's answer, with its probability in percent; or its nats a token."""
 
     teacher: str
     """The teacher's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quotes:
+    """The disagreements of one run, as a page shows them."""
+
+    run: RunFolder
+    """Whose they are."""
+
+    order: str
+    """What they are ordered by, in words."""
+
+    found: tuple[Quote, ...]
+    """The most instructive first, >= 1."""
 
 
 def _log_probs(logits: Sequence[float]) -> np.ndarray:
@@ -85,6 +104,28 @@ def instructive(predictions: Iterable[Prediction], count: int = NUM_QUOTES) -> l
     return sorted(filter(_differs, predictions), key=_gap, reverse=True)[:count]
 
 
+def _nats(one: Prediction, of_teacher: bool) -> float:
+    """Nats a token of a text; NaN where they are not known."""
+    sums = one.teacher if of_teacher else one.student
+    return sums[0] / float(one.label) if sums and one.label else math.nan
+
+
+def _distance(one: Prediction) -> float:
+    """How many nats a token lie between student and teacher."""
+    return abs(_nats(one, False) - _nats(one, True))
+
+
+def most_unlike(predictions: Iterable[Prediction], count: int = NUM_QUOTES) -> list[Prediction]:
+    """The texts whose likelihood a token differs most between student and teacher, as language models.
+
+    Args:
+        predictions: Of language models; those without a teacher are left out.
+        count: How many, at most.
+    """
+    differing = [one for one in predictions if _distance(one) > 0]
+    return sorted(differing, key=_distance, reverse=True)[:count]
+
+
 def shortened(text: str) -> str:
     """The beginning of a long text."""
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
@@ -96,32 +137,63 @@ def write_disagreements(path: Path, texts: Iterable[Text]) -> None:
         file.writelines(encode_line(vars(text)) for text in texts)
 
 
-def _texts(path: Path) -> dict[tuple[str, int], tuple[str, ...]]:
+def _texts(path: Path) -> Texts:
     """What was kept, by split and number."""
-    lines = read_lines(path) if path.exists() else []
-    return {(line["split"], int(line["example"])): tuple(line["texts"]) for line in lines}
+    return dict(
+        read_items(path, lambda line: ((line["split"], int(line["example"])), tuple(map(str, line["texts"]))))
+    )
 
 
-def quotes(run: RunFolder) -> tuple[Quote, ...]:
-    """The most instructive disagreements on the headline split, with texts where the run has kept them."""
-    labels, split = run.record.task.labels, run.record.headline[0]
-    if run.record.task.kind != "classification":
-        return ()
+def quotes(run: RunFolder) -> Quotes | None:
+    """The most instructive disagreements on the headline split, with texts where the run has kept them.
+
+    Returns:
+        None where student and teacher disagree on nothing, or where it is not known.
+    """
+    kind, split = run.record.task.kind, run.record.headline[0]
+    if kind == "regression":
+        return None
+    answers = [one for one in read_predictions(run.path / PREDICTIONS) if one.split == split]
     texts = _texts(run.path / DISAGREEMENTS)
+    if kind == "language":
+        order = "by how far their nats a token lie apart"
+        found = tuple(_of_text(one, texts) for one in most_unlike(answers))
+    else:
+        order = "by how far their losses lie apart; in brackets, how sure each was"
+        found = tuple(_of_class(one, texts, run.record.task.labels) for one in instructive(answers))
+    return Quotes(run=run, order=order, found=found) if found else None
+
+
+def _title(one: Prediction) -> str:
+    """Split and number."""
+    return f"{one.split}, example {one.example}"
+
+
+def _of_class(one: Prediction, texts: Texts, labels: Sequence[str]) -> Quote:
+    """Two classes, and how sure the networks were."""
 
     def answer(logits: Sequence[float]) -> str:
         """The class, and how sure the network is."""
         sure = np.exp(_log_probs(logits))
         return f"{labels[int(sure.argmax())]} ({100 * sure.max():.0f} %)"
 
-    found = [one for one in read_predictions(run.path / PREDICTIONS) if one.split == split]
-    return tuple(
-        Quote(
-            title=f"{split}, example {one.example}",
-            texts=texts.get((split, one.example), ()),
-            label=labels[int(one.label)],
-            student=answer(one.student),
-            teacher=answer(one.teacher or ()),
-        )
-        for one in instructive(found)
+    return Quote(
+        title=_title(one),
+        texts=texts.get((one.split, one.example), ()),
+        label=labels[int(one.label)],
+        student=answer(one.student),
+        teacher=answer(one.teacher or ()),
+    )
+
+
+def _of_text(one: Prediction, texts: Texts) -> Quote:
+    """Two likelihoods of one text."""
+    student, teacher = (f"{_nats(one, side):.3f} nats a token" for side in (False, True))
+    count = int(one.label)
+    return Quote(
+        title=_title(one),
+        texts=texts.get((one.split, one.example), ()),
+        label=f"{count:,} token{'' if count == 1 else 's'} to write",
+        student=student,
+        teacher=teacher,
     )

@@ -163,6 +163,15 @@ class TokenGroup(Part):
     """Share of tokens at which both have the same first choice, in [0, 1]."""
 
 
+class Stretch(TokenGroup):
+    """Those at about the same place of their texts."""
+
+    first: int
+    """Tokens that stand before the first of them."""
+    last: int
+    """Tokens that stand before the last of them."""
+
+
 class TokenFacts(Part):
     """How tokens fare by how uncertain the teacher is of them."""
 

@@ -2,16 +2,18 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from lmdistill.core.errors import RunError
 from lmdistill.core.storage import write_text
 
 HISTORY = "history.jsonl"
+
+Item = TypeVar("Item")
 
 
 def _plain(value: Any) -> Any:
@@ -44,6 +46,22 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
             if number < len(lines):
                 raise RunError(f"{path}, line {number}, is not a JSON object. Remove the line.") from None
     return values
+
+
+def read_items(path: Path, make: Callable[[dict[str, Any]], Item]) -> list[Item]:
+    """What `make` makes of each object of a file with one a line; nothing if there is no file.
+
+    Raises:
+        RunError: If a line is not a JSON object, or not one that `make` can use.
+    """
+    found = []
+    for line in read_lines(path) if path.exists() else []:
+        try:
+            found.append(make(line))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            said = json.dumps(line, ensure_ascii=False)[:60]
+            raise RunError(f"{path} has a line that no run wrote ({error!r}): {said}. Remove it.") from None
+    return found
 
 
 class HistoryWriter:
@@ -145,16 +163,29 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: _number(value) for name, value in values.items()}
 
 
+def _step(line: Mapping[str, Any]) -> Step:
+    """One optimizer step."""
+    return Step(step=line["step"], loss=_number(line["loss"]), parts=_numbers(line.get("parts", {})))
+
+
+def _evaluation(line: Mapping[str, Any]) -> Evaluation:
+    """One evaluation."""
+    return Evaluation(step=line["step"], scores=_numbers(line["dev"]))
+
+
+def _event(line: Mapping[str, Any]) -> Step | Evaluation | None:
+    """A step, an evaluation, or a line about something else."""
+    return _step(line) if "loss" in line else _evaluation(line) if "dev" in line else None
+
+
 def read_history(path: Path) -> History:
-    """The history in the file; an empty one if there is no file."""
-    lines = read_lines(path) if path.exists() else []
+    """The history in the file; an empty one if there is no file.
+
+    Raises:
+        RunError: See `read_items`.
+    """
+    events = read_items(path, _event)
     return History(
-        steps=tuple(
-            Step(step=line["step"], loss=_number(line["loss"]), parts=_numbers(line.get("parts", {})))
-            for line in lines
-            if "loss" in line
-        ),
-        evaluations=tuple(
-            Evaluation(step=line["step"], scores=_numbers(line["dev"])) for line in lines if "dev" in line
-        ),
+        steps=tuple(one for one in events if isinstance(one, Step)),
+        evaluations=tuple(one for one in events if isinstance(one, Evaluation)),
     )

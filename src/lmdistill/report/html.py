@@ -9,16 +9,19 @@ from pathlib import Path
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 
+from lmdistill.core.errors import RunError
 from lmdistill.core.storage import write_text
 from lmdistill.report.anchors import Places, entry, places_of, run_anchors
+from lmdistill.report.asked import asked
 from lmdistill.report.assistants import Account, account, accounts
 from lmdistill.report.benchmarks import benchmark_grid
 from lmdistill.report.canvas import Plot
 from lmdistill.report.certainty import certainty
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details
-from lmdistill.report.disagreements import Quote, quotes
+from lmdistill.report.disagreements import Quotes, quotes
 from lmdistill.report.facts import Environment
+from lmdistill.report.likelihood import likelihoods
 from lmdistill.report.metrics import manner
 from lmdistill.report.pictures import curves, students, trades
 from lmdistill.report.record import RunFolder
@@ -37,16 +40,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Section:
     """What the page says about one task."""
 
-    summary: str
-    """The verdict on the best student."""
+    verdict: tuple[str, str]
+    """What the best student's row is called, and what to say of it; empty texts where none was scored."""
 
     tables: tuple[Grid, ...]
     """Quality and cost; everything else."""
 
     slices: tuple[Grid, ...]
-    """Quality by class and by length of text."""
+    """Quality by class, by length of text and by place in it."""
 
-    quotes: tuple[Quote, ...]
+    quotes: Quotes | None
     """Where the best student and its teacher answer most differently."""
 
     trades: tuple[Plot, ...]
@@ -119,10 +122,10 @@ def _section(table: Comparison, names: Iterator[str], anchors: Mapping[Path, str
     best = _best(table)
     routes = accounts(table.runs) if len(table.runs) > 1 else None
     return Section(
-        summary="" if best is None else verdict(best, table),
+        verdict=("", "") if best is None else (best.label, verdict(best, table).removeprefix(best.label)),
         tables=(grid(table), details(table)),
-        slices=slices(table),
-        quotes=() if best is None else quotes(best.runs[0]),
+        slices=(*slices(table), *likelihoods(table)),
+        quotes=None if best is None else quotes(best.runs[0]),
         trades=trades(table, names),
         certainty=certainty(table),
         benchmarks=benchmark_grid(table),
@@ -169,7 +172,9 @@ def report_html(
     return _template().render(
         title=title or (f"Distillation on {tasks}" if several else f"{first.name} on {first.task.name}"),
         synthetic=any(run.record.task.synthetic for run in runs),
+        asked=asked(runs),
         sections=sections,
+        anchors=anchors,
         entries=[entry(run, anchors[run.path]) for run in runs],
         environments=list(
             {run.record.environment: _environment(run.record.environment) for run in runs}.values()
@@ -187,7 +192,15 @@ def write_report(
     order: Sequence[str] = (),
     name: str = REPORT,
 ) -> Path:
-    """Write a page about the runs into `folder` and return its path; an older one is replaced."""
+    """Write a page about the runs into `folder` and return its path; an older one is replaced.
+
+    Raises:
+        RunError: If a folder has the name of the page.
+    """
     path = folder / name
+    if path.is_dir():
+        raise RunError(
+            f"{path} is a folder, so no page can be written there. Move it, or name another place."
+        )
     write_text(path, report_html(runs, title=title, baseline=baseline, order=order))
     return path

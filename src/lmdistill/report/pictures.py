@@ -67,6 +67,7 @@ def _curves(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot
         record = row.runs[0].record
         if record.calibration is not None:
             yield who, reliability_plot(record.calibration, record.teacher_calibration, name=next(names))
-    facts = next((row.runs[0].record.tokens for row in shown.values() if row.runs[0].record.tokens), None)
+    found = ((who, row.runs[0].record.tokens) for who, row in shown.items())
+    facts = next(((who, tokens) for who, tokens in found if tokens is not None), None)
     if facts is not None:
-        yield "", uncertainty_plot(facts, name=next(names))
+        yield facts[0], uncertainty_plot(facts[1], name=next(names))

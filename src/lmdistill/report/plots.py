@@ -74,6 +74,16 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
     )
 
 
+def _evaluated(runs: Sequence[History], metric: str) -> dict[int, list[tuple[int, float]]]:
+    """Steps and scores as they are shown, by the number of the run, from 1; runs without any are left out."""
+    scale = manner(metric).scale
+    curves = {
+        place: [(one.step, scale * one.scores[metric]) for one in run.evaluations if metric in one.scores]
+        for place, run in enumerate(runs, start=1)
+    }
+    return {place: curve for place, curve in curves.items() if curve}
+
+
 def score_plot(
     histories: Mapping[str, Sequence[History]],
     metric: str,
@@ -98,17 +108,14 @@ def score_plot(
     drawn: dict[str, list[tuple[int, float]]] = {}
     for label, runs in histories.items():
         mark = mark_of(len(marks), label)
-        curves = [
-            [(e.step, shown.scale * e.scores[metric]) for e in run.evaluations if metric in e.scores]
-            for run in runs
-        ]
-        curves = [curve for curve in curves if curve]
-        for place, curve in enumerate(curves):
-            drawn[label if len(curves) == 1 else f"{label}, run {place + 1}"] = curve
+        curves = _evaluated(runs, metric)
+        for place, curve in curves.items():
+            drawn[label if len(runs) == 1 else f"{label}, run {place}"] = curve
             draw(axes, mark, [step for step, _ in curve], [value for _, value in curve])
         if curves:
             marks.append(mark)
-            ends.append(f"{label} ends at {np.mean([curve[-1][1] for curve in curves]):.{shown.digits}f}")
+            mean = np.mean([curve[-1][1] for curve in curves.values()])
+            ends.append(f"{label} ends at {mean:.{shown.digits}f}")
     if not marks:
         return None
     low, _ = axes.get_ylim()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lmdistill.core.storage import atomic_file
-from lmdistill.report.history import encode_line, read_lines
+from lmdistill.report.history import encode_line, read_items
 
 PREDICTIONS = "predictions.jsonl"
 
@@ -24,16 +24,16 @@ class Prediction:
     """Name of the split."""
 
     label: float | int
-    """Class number, or score."""
+    """Class number, or score; of a language model the number of scored tokens."""
 
     student: tuple[float, ...]
-    """Logits of the student."""
+    """Logits of the student; of a language model the nats of all scored tokens together."""
 
     teacher: tuple[float, ...] | None = None
-    """Logits of the teacher."""
+    """The same of the teacher."""
 
     tokens: int | None = None
-    """Length of the example as the student reads it; None in older runs, and for language models."""
+    """Length of the example as the student reads it; None in older runs."""
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
@@ -56,5 +56,9 @@ def _prediction(line: dict[str, Any]) -> Prediction:
 
 
 def read_predictions(path: Path) -> list[Prediction]:
-    """What `write_predictions` wrote; nothing if there is no file."""
-    return [_prediction(line) for line in read_lines(path)] if path.exists() else []
+    """What `write_predictions` wrote; nothing if there is no file.
+
+    Raises:
+        RunError: See `history.read_items`.
+    """
+    return read_items(path, _prediction)

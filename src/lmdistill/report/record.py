@@ -24,6 +24,7 @@ from lmdistill.report.facts import (
     Risk,
     ScheduleFacts,
     Scores,
+    Stretch,
     TaskFacts,
     TokenFacts,
     Training,
@@ -52,6 +53,8 @@ class Record(Part):
     """What was learned."""
     method: dict[str, Any]
     """Its `name` and its fields."""
+    changed: dict[str, Any] | None = None
+    """Those fields that are not as by default; None in records from before they were told apart."""
     recipe: dict[str, Any]
     """The resolved recipe."""
     command: str
@@ -78,6 +81,8 @@ class Record(Part):
     """Of the teacher."""
     tokens: TokenFacts | None = None
     """Easy and hard tokens apart, for language models with a teacher."""
+    positions: tuple[Stretch, ...] = ()
+    """Tokens from early to late, for language models; empty in older records."""
     written: dict[str, Number] | None = None
     """What the student wrote for prompts: ROUGE-L against references, distinct n-grams, length, how often it
     came to an end."""
@@ -126,20 +131,37 @@ def read_record(folder: Path) -> Record:
         value = read_json(path)
     except FileNotFoundError:
         raise RunError(f"no {RECORD} in {folder}. Name a folder that a finished run has written.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is not JSON ({error}). Run it again.") from None
-    number = value.get("schema") if isinstance(value, dict) else None
-    if number != SCHEMA:
-        raise RunError(
-            f"{path} has schema {number}, and this version reads schema {SCHEMA}. "
-            "Read it with the version of lmdistill that wrote it, or run it again."
-        )
+    _require_schema(path, value)
     try:
         return Record.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise RunError(f"{path} is damaged at {field}: {first['msg']}. Run it again.") from None
+        raise RunError(_damage(path, error)) from None
+
+
+def _require_schema(path: Path, value: Any) -> None:
+    """A record of this layout, and not of an older or a newer one."""
+    number = value.get("schema") if isinstance(value, dict) else None
+    if number == SCHEMA:
+        return
+    newer = isinstance(number, int) and number > SCHEMA
+    way = "Update lmdistill" if newer else "Read it with the version of lmdistill that wrote it"
+    raise RunError(
+        f"{path} has schema {number}, and this version reads schema {SCHEMA}. {way}, or run it again."
+    )
+
+
+def _damage(path: Path, error: ValidationError) -> str:
+    """The first field that cannot be used, and what to do."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return (
+            f"{path} has a field {field}, which this version does not know. "
+            "Update lmdistill if a newer one wrote it, or run it again."
+        )
+    return f"{path} is damaged at {field}: {first['msg']}. Run it again."
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -167,15 +189,13 @@ def find_records(paths: Iterable[Path | str]) -> Sequence[RunFolder]:
     Raises:
         RunError: If no run is found, or if a record cannot be read.
     """
-    names = [Path(path) for path in paths]
+    below = {name: list(_run_folders(name)) for name in map(Path, paths)}
     found: dict[Path, Path] = {}
-    for name in names:
-        folders = list(_run_folders(name))
-        for folder in folders:
-            found.setdefault(folder.resolve(), folder)
-        if not folders:
-            logger.warning("no %s below %s; skipped.", RECORD, name)
+    for folder in (folder for folders in below.values() for folder in folders):
+        found.setdefault(folder.resolve(), folder)
     if not found:
-        places = ", ".join(str(name) for name in names) or "nothing"
+        places = ", ".join(str(name) for name in below) or "nothing"
         raise RunError(f"no {RECORD} below {places}. Name a run folder, or a folder with run folders in it.")
+    for name in (name for name, folders in below.items() if not folders):
+        logger.warning("no %s below %s; skipped.", RECORD, name)
     return [RunFolder(path=folder, record=read_record(folder)) for folder in found.values()]

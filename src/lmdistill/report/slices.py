@@ -61,16 +61,25 @@ def _classes(labels: Sequence[str], seen: Sequence[Prediction]) -> list[_Part]:
     ]
 
 
-def _lengths(seen: Sequence[Prediction]) -> list[_Part]:
-    """Quarters of the lengths, from short to long."""
-    lengths = [one.tokens for one in seen if one.tokens is not None]
-    if not lengths or len(lengths) < len(seen):
+def ranges(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of about equally many lengths each, `PARTS` at most, from short to long.
+
+    Examples:
+        >>> ranges([1, 2, 3, 4, 5, 6, 7, 8]), ranges([3, 3, 3])
+        ([(1, 2), (3, 4), (5, 6), (7, 8)], [(3, 3)])
+    """
+    if not lengths:
         return []
     inner = np.quantile(lengths, np.linspace(0, 1, PARTS + 1), method="lower")[1:-1]
     ends = sorted({int(end) for end in inner} | {max(lengths)})
-    starts = [min(lengths), *(end + 1 for end in ends[:-1])]
+    return list(zip([min(lengths), *(end + 1 for end in ends[:-1])], ends, strict=True))
+
+
+def _lengths(seen: Sequence[Prediction]) -> list[_Part]:
+    """Quarters of the lengths, from short to long."""
+    lengths = [one.tokens for one in seen if one.tokens is not None]
     parts = []
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in ranges(lengths) if len(lengths) == len(seen) else []:
         count = sum(start <= length <= end for length in lengths)
         title = f"{start} to {end} tokens ({count:,})"
         parts.append(_Part(title=title, holds=lambda one, a=start, b=end: a <= (one.tokens or 0) <= b))  # type: ignore[misc]

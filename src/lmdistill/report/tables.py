@@ -226,15 +226,24 @@ def as_data(table: Comparison) -> list[dict[str, Any]]:
 
 
 def summary(row: Row, table: Comparison) -> str:
-    """One sentence: what the student keeps, at which size, how fast; nothing for what was not measured."""
+    """One sentence: what the student keeps, at which size, how fast; nothing for what was not measured.
+
+    Where less is better there is no share to keep: then it says how far the teacher is.
+    """
     teacher = next((other for other in table.rows if other.role == "teacher"), None)
-    value = row.quality.get(table.scores[0])
-    if teacher is None or row.kept is None or value is None:
-        shown = manner(table.scores[0][1])
-        return "" if value is None else f"{row.label} has {shown.text(value.mean)} {shown.title}."
+    score, value = table.scores[0], row.quality.get(table.scores[0])
+    if value is None:
+        return ""
+    shown = manner(score[1])
+    theirs = None if teacher is None else teacher.quality.get(score)
+    what = f"has {shown.text(value.mean)} {shown.title}"
+    if teacher is None or theirs is None:
+        return f"{row.label} {what}."
+    if row.kept is not None:
+        what = f"keeps {percent(row.kept)} % of the teacher's {score[1]}"
+    elif shown.lower_is_better:
+        gap = value.mean - theirs.mean
+        what += f", {shown.text(abs(gap))} {'more' if gap >= 0 else 'less'} than the teacher"
     speed = "" if row.cost.speedup is None else f" and answers {row.cost.speedup:.2f} times as fast"
     size = 100 * row.cost.parameters / teacher.cost.parameters
-    return (
-        f"{row.label} keeps {percent(row.kept)} % of the teacher's {table.scores[0][1]}, "
-        f"has {size:.0f} % of its parameters{speed}."
-    )
+    return f"{row.label} {what}, has {size:.0f} % of its parameters{speed}."

@@ -16,13 +16,16 @@ from lmdistill.data.conversations import Conversations
 from lmdistill.evaluation.cost import disk_bytes, latencies
 from lmdistill.evaluation.generations import Generation, generation_scores
 from lmdistill.evaluation.language import LanguageScores, TokenScores, language_scores
+from lmdistill.evaluation.passages import Stretch
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import describe, fingerprint
 from lmdistill.models.generate import complete, ends_of
 from lmdistill.recipes.language.assignment import Assignment
 from lmdistill.recipes.language.passages import Pages
 from lmdistill.recipes.proof import LATENCY_RUNS
+from lmdistill.report.disagreements import Text, most_unlike, shortened
 from lmdistill.report.facts import (
+    Bin,
     Calibration,
     Latency,
     NetworkFacts,
@@ -31,6 +34,7 @@ from lmdistill.report.facts import (
     TokenFacts,
     TokenGroup,
 )
+from lmdistill.report.facts import Stretch as StretchFacts
 from lmdistill.report.predictions import Prediction
 
 WRITINGS = "generations.jsonl"
@@ -67,17 +71,68 @@ def language_quality(
     quality = {
         "metrics": {"dev": _metrics(ours)},
         "teacher_metrics": None if theirs is None else {"dev": {**_metrics(theirs), "agreement": 1.0}},
-        "calibration": Calibration(ece=ours.calibration_error, brier=None, nll=ours.nats),
-        "teacher_calibration": None
-        if theirs is None
-        else Calibration(ece=theirs.calibration_error, brier=None, nll=theirs.nats),
+        "calibration": _calibration(ours),
+        "teacher_calibration": None if theirs is None else _calibration(theirs),
         "tokens": _tokens(ours),
+        "positions": tuple(map(_stretch, ours.positions)),
     }
+    lengths = pages.dev.lengths
     predictions = [
-        Prediction(example=row, split="dev", label=float(count), student=(round(nats, 4),))
-        for row, (count, nats) in sorted(ours.passages.items())
+        Prediction(
+            example=row,
+            split="dev",
+            label=float(one.tokens),
+            student=(round(one.nats, 4),),
+            teacher=None if one.teacher_nats is None else (round(one.teacher_nats, 4),),
+            tokens=int(lengths[row]),
+        )
+        for row, one in sorted(ours.passages.items())
     ]
     return quality, predictions
+
+
+def disagreements(pages: Pages, predictions: Sequence[Prediction], tokenizer: Any) -> list[Text]:
+    """Prompts and answers, or plain texts, whose likelihood student and teacher see most differently."""
+
+    def text(ids: Sequence[int]) -> str:
+        """What is kept of it."""
+        return shortened(tokenizer.decode(list(ids), skip_special_tokens=True).strip())
+
+    def parts(row: Mapping[str, Any]) -> tuple[str, ...]:
+        """What was given, and what was to be written."""
+        ids, start = row["input_ids"], row["start"]
+        return tuple(found for one in (ids[:start], ids[start:]) if (found := text(one)))
+
+    return [
+        Text(example=one.example, split=one.split, texts=parts(pages.dev.rows[one.example]))
+        for one in most_unlike(predictions)
+    ]
+
+
+def _calibration(found: LanguageScores) -> Calibration:
+    """Of the most likely token."""
+    return Calibration(
+        ece=found.calibration_error,
+        brier=None,
+        nll=found.nats,
+        bins=tuple(
+            Bin(confidence=one.confidence, accuracy=one.accuracy, count=one.count)
+            for one in found.reliability
+            if one.confidence is not None and one.accuracy is not None
+        ),
+    )
+
+
+def _stretch(found: Stretch) -> StretchFacts:
+    """Means instead of sums."""
+    beside = found.teacher_nats
+    return StretchFacts(
+        first=found.first,
+        last=found.last,
+        count=found.tokens,
+        nats=found.nats / found.tokens,
+        teacher_nats=None if beside is None else beside / found.tokens,
+    )
 
 
 def _metrics(found: LanguageScores) -> dict[str, float | None]:

@@ -21,16 +21,23 @@ from lmdistill.export.hugging_face import is_carried, save
 from lmdistill.models.adapters import merged
 from lmdistill.models.causal import LanguageNetwork
 from lmdistill.models.describe import fingerprint
-from lmdistill.recipes.construct import plain
+from lmdistill.recipes.construct import changed, plain
 from lmdistill.recipes.folder import Workplace
 from lmdistill.recipes.language.assignment import Assignment
 from lmdistill.recipes.language.passages import Pages
-from lmdistill.recipes.language.proof import language_cost, language_quality, language_task, written
+from lmdistill.recipes.language.proof import (
+    disagreements,
+    language_cost,
+    language_quality,
+    language_task,
+    written,
+)
 from lmdistill.recipes.language.sampling import sampled
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.schedule.route import Route, accounted
 from lmdistill.recipes.train import Course, train
 from lmdistill.report.card import model_card
+from lmdistill.report.disagreements import DISAGREEMENTS, write_disagreements
 from lmdistill.report.environment import describe_environment
 from lmdistill.report.facts import ScheduleFacts
 from lmdistill.report.facts import Training as TrainingFacts
@@ -175,6 +182,7 @@ def _finish(
         seed=stage.training.seed,
         task=language_task(stage.texts, stage.pages, with_teacher=stage.teacher is not None),
         method=plain(stage.method),
+        changed=changed(stage.method),
         recipe=dict(stage.recipe),
         command=stage.command,
         environment=describe_environment(device=device, threads=torch.get_num_threads()),
@@ -186,6 +194,8 @@ def _finish(
         **language_cost(stage.pages, student, stage.compared, folders, device),
     )
     write_predictions(place.path / PREDICTIONS, predictions)
+    quoted = disagreements(stage.pages, predictions, student.tokenizer)
+    write_disagreements(place.path / DISAGREEMENTS, quoted)
     card = model_card(record, carried=is_carried(place.student))
     write_text(place.student / "README.md", card)
     write_record(place.path, record)
