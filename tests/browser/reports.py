@@ -6,16 +6,20 @@ from itertools import product
 from pathlib import Path
 
 from lmdistill.report.disagreements import DISAGREEMENTS, Text, write_disagreements
+from lmdistill.report.map import MAP, write_map
 from lmdistill.report.predictions import PREDICTIONS, read_predictions, write_predictions
 from tests.report.factory import NUM_DEV, exhaustive_schedule, make_record, plain_record, schedule, write_run
 from tests.report.language_factory import TOKENS, write_language_run
+from tests.report.test_maps import facts, places_of
 
 LONG = "a-name-without-a-single-space-" * 6
 
 
 def a_run(root: Path) -> None:
-    record = make_record("MiniDisc", schedule=schedule(), alarms=["the student is at chance on dev."])
+    alarms = ["the student is at chance on dev."]
+    record = make_record("MiniDisc", schedule=schedule(), alarms=alarms, map=facts(examples=300))
     run = write_run(root, record)
+    write_map(run.path / MAP, places_of(300))
     found = read_predictions(run.path / PREDICTIONS)
     known = [replace(one, label=int(one.example % 3 > 0), tokens=3 + one.example % 40) for one in found]
     write_predictions(run.path / PREDICTIONS, known)
@@ -33,11 +37,10 @@ def a_study(root: Path) -> None:
     }
     for place, (name, change) in enumerate(changes.items()):
         for seed in range(3):
-            write_run(
-                root / "whole",
-                make_record(name, seed, 0.84 + 0.01 * place + 0.002 * seed, **change),
-                num_steps=100,
-            )
+            score = 0.84 + 0.01 * place + 0.002 * seed
+            record = make_record(name, seed, score, map=facts(0.1 * place), **change)
+            run = write_run(root / "whole", record, num_steps=100)
+            write_map(run.path / MAP, places_of(20, seed))
     for place, (alpha, heat) in enumerate(product((0.1, 0.5), (1, 2, 4))):
         method = {"name": "pkd", "alpha": alpha, "temperature": heat}
         write_run(

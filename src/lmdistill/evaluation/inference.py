@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.language import LanguageNet
-from lmdistill.core.types import Batch, Net
+from lmdistill.core.types import Batch, Inputs, Net
 
 
 @contextmanager
@@ -57,24 +57,59 @@ def logits_of(
     Raises:
         DataError: There are no batches, or `in_order` cannot order them.
     """
+    return rows_of(
+        lambda inputs: net(inputs, hidden=False).logits,
+        net,
+        batches,
+        device=device,
+        as_teacher=as_teacher,
+        on_batch=on_batch,
+    )
+
+
+def rows_of(
+    read: Callable[[Inputs], Float[Tensor, "b k"]],
+    net: Net | LanguageNet,
+    batches: Iterable[Batch],
+    *,
+    device: torch.device | str,
+    as_teacher: bool = False,
+    on_batch: Callable[[int], None] = lambda num_examples: None,
+) -> Float[np.ndarray, "b k"]:
+    """What `read` finds in every example, in the order that `logits_of` has.
+
+    Args:
+        read: Runs `net` once; one row an example.
+        net: See `logits_of`.
+        batches: See `logits_of`.
+        device: See `logits_of`.
+        as_teacher: See `logits_of`.
+        on_batch: See `logits_of`.
+
+    Returns:
+        float32 values, one row an example.
+
+    Raises:
+        DataError: There are no batches, or `in_order` cannot order them.
+    """
     place = torch.device(device)
-    logits: list[Tensor] = []
+    found: list[Tensor] = []
     examples: list[Tensor] = []
     with evaluating(net):
         for batch in batches:
             inputs = (batch.for_teacher if as_teacher else batch.inputs).to(place)
-            logits.append(net(inputs, hidden=False).logits.float())  # stays there: copying would wait
+            found.append(read(inputs).float())  # stays there: copying would wait
             if batch.examples is not None:
                 examples.append(batch.examples)
             on_batch(len(batch.labels))
-    if not logits:
+    if not found:
         raise DataError("there are 0 batches to run the network on; check the split and its filters.")
-    if examples and len(examples) != len(logits):
+    if examples and len(examples) != len(found):
         raise DataError(
-            f"{len(examples)} of {len(logits)} batches carry example numbers; "
+            f"{len(examples)} of {len(found)} batches carry example numbers; "
             "give them to all batches or to none."
         )
-    rows = torch.cat(logits).cpu().numpy()
+    rows = torch.cat(found).cpu().numpy()
     return in_order(rows, torch.cat(examples).cpu().numpy()) if examples else rows
 
 

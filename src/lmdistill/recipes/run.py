@@ -1,6 +1,7 @@
 """A whole recipe: data, teacher, and a run for each method and seed."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from lmdistill.core.errors import ConfigError
@@ -11,6 +12,7 @@ from lmdistill.recipes.cells import Cell, cells, require_room
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.examples import load_examples
 from lmdistill.recipes.folder import RECIPE, Workplace
+from lmdistill.recipes.map import require_classes
 from lmdistill.recipes.material import require_fit
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.read import recipe_text
@@ -40,6 +42,7 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
     once(lambda: require_room(whole, out))
     with main_first():
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
+    require_classes(recipe.map, examples.original)
     ready = ready_teacher(
         recipe.teacher,
         examples.original,
@@ -120,4 +123,4 @@ def _run_cell(cell: Cell[Recipe], task: Task, ready: Ready, out: Path, command: 
             pruning=recipe.student.pruning,
             cache=out.parent / "teachers",
         )
-    run_stage(stage)
+    run_stage(replace(stage, map=recipe.map))  # not those before it

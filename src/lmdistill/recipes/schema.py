@@ -14,6 +14,7 @@ from lmdistill.data.augment import Augmenter
 from lmdistill.engine.training import Training
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
 from lmdistill.recipes.limits import require_first_layers, require_kind, require_pruned, require_runs
+from lmdistill.recipes.map import Map
 from lmdistill.recipes.schedule.pruning import Pruning
 from lmdistill.schedules.plans import Direct, Schedule
 
@@ -149,6 +150,9 @@ class Recipe:
 
     seeds: tuple[int, ...] = (0,)
     """A run for each."""
+
+    map: Map | None = None
+    """Where student and teacher put dev examples, for `map.jsonl` and the report; none unless asked for."""
 
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)

@@ -21,6 +21,7 @@ from lmdistill.models.describe import fingerprint
 from lmdistill.models.network import Network
 from lmdistill.recipes.construct import changed, plain
 from lmdistill.recipes.folder import Workplace
+from lmdistill.recipes.map import Map, drawn
 from lmdistill.recipes.material import Material, prepare
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.proof import ask, cost, disagreements, predictions, quality, risk, task_facts
@@ -29,7 +30,9 @@ from lmdistill.recipes.train import Course, train
 from lmdistill.report.card import model_card
 from lmdistill.report.disagreements import DISAGREEMENTS, write_disagreements
 from lmdistill.report.environment import describe_environment
+from lmdistill.report.facts import MapFacts
 from lmdistill.report.facts import Training as TrainingFacts
+from lmdistill.report.map import MAP, write_map
 from lmdistill.report.predictions import PREDICTIONS, write_predictions
 from lmdistill.report.record import Record, read_record, write_record
 
@@ -76,6 +79,9 @@ class Stage:
 
     route: Route[Network] | None = None
     """How the student came here, where other stages came before."""
+
+    map: Map | None = None
+    """What its map shows, where one is wanted."""
 
     @property
     def compared(self) -> Network | None:
@@ -137,6 +143,7 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
     answers = ask(material, stage.student, stage.compared, device)
     folders = {"student": place.student, "teacher": stage.teacher_folder}
     facts = cost(material, stage.student, stage.compared, folders, device)
+    mapped = _mapped(stage, place, material, device)
     first = next(iter(material.dev))
     record = Record(
         lmdistill=version("lmdistill"),
@@ -153,6 +160,7 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
         risk=risk(material, stage.student, answers.student[first], device),
         training=_work(stage, material, fitted),
         schedule=accounted(stage.route, fitted),
+        map=mapped,
         **quality(material, answers),
         **facts,
     )
@@ -164,6 +172,15 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
     write_record(place.path, record)
     write_pages(place.path)
     place.clean()
+
+
+def _mapped(stage: Stage, place: Workplace, material: Material, device: str) -> MapFacts | None:
+    """Draw the map, where one is wanted; what the record says of it."""
+    if stage.map is None:
+        return None
+    places, facts = drawn(material, stage.map, stage.student, stage.compared, device)
+    write_map(place.path / MAP, places)
+    return facts
 
 
 def _work(stage: Stage, material: Material, fitted: Fitted) -> TrainingFacts:

@@ -39,6 +39,9 @@ class Mark:
     dash: str
     """Style of the line, one of `DASHES`."""
 
+    shape: str | None = None
+    """An SVG path around a point, of what is shown by points and not by a line."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:

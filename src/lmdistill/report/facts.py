@@ -183,6 +183,32 @@ class TokenFacts(Part):
     """Tokens by the teacher's uncertainty, 1 less the probability of the token, in equal parts of [0, 1]."""
 
 
+class Separation(Part):
+    """How far apart classes lie in the states of a network, before any projection."""
+
+    silhouette: Number
+    """Mean silhouette of the examples, in [-1, 1]."""
+    spread_ratio: Number
+    """Spread of the classes' centres divided by the spread inside classes, >= 0."""
+
+
+class MapFacts(Part):
+    """The map of a run; its points are in a file of their own."""
+
+    split: str
+    """Of its examples."""
+    examples: int
+    """How many."""
+    pool: Literal["first", "mean"]
+    """What stands for a text: the final state of its first token, or the mean over its tokens."""
+    projection: Literal["tsne", "pca"]
+    """How its dimensions became two."""
+    student: Separation
+    """Of the student's states."""
+    teacher: Separation | None = None
+    """Of the teacher's, where there is one."""
+
+
 class Risk(Part):
     """Mean loss on what was seen and on what was not."""
 

@@ -23,7 +23,7 @@ from lmdistill.report.disagreements import Quotes, quotes
 from lmdistill.report.facts import Environment
 from lmdistill.report.likelihood import likelihoods
 from lmdistill.report.metrics import manner
-from lmdistill.report.pictures import curves, students, trades
+from lmdistill.report.pictures import Pictures, pictures, students
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.schedules import schedule_grids
@@ -52,9 +52,6 @@ class Section:
     quotes: Quotes | None
     """Where the best student and its teacher answer most differently."""
 
-    trades: tuple[Plot, ...]
-    """Quality against cost, data and settings."""
-
     certainty: Grid | None
     """Intervals, where there are several seeds or answers."""
 
@@ -68,8 +65,8 @@ class Section:
     accounts: tuple[tuple[str, Account, Plot | None], ...]
     """The same at length, of the first run of each row, with the row and a picture."""
 
-    plots: tuple[tuple[str, Plot], ...]
-    """Pictures with the row that they are about, empty for all."""
+    pictures: Pictures
+    """All other pictures."""
 
     notes: tuple[str, ...]
     """What was inferred, dropped, counted or cut in the data."""
@@ -126,12 +123,11 @@ def _section(table: Comparison, names: Iterator[str], anchors: Mapping[Path, str
         tables=(grid(table), details(table)),
         slices=(*slices(table), *likelihoods(table)),
         quotes=None if best is None else quotes(best.runs[0]),
-        trades=trades(table, names),
         certainty=certainty(table),
         benchmarks=benchmark_grid(table),
         schedules=(*schedule_grids(table.runs), *([] if routes is None else [routes])),
         accounts=tuple(_accounts(table, names)),
-        plots=curves(table, names),
+        pictures=pictures(table, names),
         notes=_notes(table),
         places=places_of(table, names, anchors),
     )

@@ -47,6 +47,8 @@ MANNERS: Mapping[str, Manner] = MappingProxyType(
         "accuracy_of_tokens": Manner(title="right tokens, %"),
         "agreement": Manner(title="agrees with teacher, %"),
         "rouge_l": Manner(title="ROUGE-L × 100"),
+        "silhouette": Manner(title="silhouette", scale=1, digits=3),
+        "spread_ratio": Manner(title="between / within", scale=1, digits=3),
         "distinct_1": Manner(title="distinct-1 × 100"),
         "distinct_2": Manner(title="distinct-2 × 100"),
     }

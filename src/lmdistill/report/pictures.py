@@ -1,13 +1,39 @@
 """All pictures of a comparison, in the order of the page."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lmdistill.report.canvas import Plot
 from lmdistill.report.frontier import latency_plot, size_plot
 from lmdistill.report.history import HISTORY, read_history
+from lmdistill.report.maps import Maps, maps
 from lmdistill.report.plots import loss_plot, reliability_plot, score_plot, uncertainty_plot
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.sweeps import data_plot, heat_plots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Everything that is drawn of one task, but its schedules."""
+
+    trades: tuple[Plot, ...]
+    """Quality against cost, data and settings."""
+
+    maps: Maps | None
+    """Where the networks put the same examples, where that was asked for."""
+
+    curves: tuple[tuple[str, Plot], ...]
+    """Scores, losses and reliability, with the row that they are about, empty for all."""
+
+
+def pictures(table: Comparison, names: Iterator[str]) -> Pictures:
+    """All pictures of a comparison.
+
+    Args:
+        table: Of one task.
+        names: Letters, digits and hyphens, another one for each picture on a page.
+    """
+    return Pictures(trades=trades(table, names), maps=maps(table), curves=curves(table, names))
 
 
 def students(table: Comparison) -> dict[str, Row]:

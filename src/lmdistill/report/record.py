@@ -18,6 +18,7 @@ from lmdistill.core.storage import read_json, write_text
 from lmdistill.report.facts import (
     Calibration,
     Environment,
+    MapFacts,
     NetworkFacts,
     Number,
     Part,
@@ -88,6 +89,8 @@ class Record(Part):
     came to an end."""
     risk: Risk | None = None
     """The generalisation gap."""
+    map: MapFacts | None = None
+    """How far apart the classes lie in the states of both networks, where a map was asked for."""
     schedule: ScheduleFacts | None = None
     """How the student came to its teacher, where pruning or assistants were asked for."""
     training: Training

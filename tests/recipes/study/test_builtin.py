@@ -20,6 +20,7 @@ CELLS = {
     "mixkd-table3": (3 * 2 * 4, 6 * 2 * 4),  # tasks, depths, methods
     "mixkd-table4": (1 * 2 * 3, 2 * 2 * 3 * 3),  # tasks, with and without DA, methods, seeds
     "mixkd-table5": (2 * 2 * 2 * 5, 4 * 2 * 2 * 5),  # tasks, depths, methods, seeds
+    "mixkd-figure2": (4, 4 * 3),  # methods, seeds
     "mixkd-figure1": (2 * 2 * 3, 3 * 2 * 3 * 3),  # tasks, shares, methods, seeds
     "mixkd-figure3": (25 + 9 + 9, 25 + 9 + 9),  # pairs of weights at ratio 1, 2 and 3
     "atkd-baselines": (2 * 11, 3 * 11),  # teachers, five baselines twice and SFT

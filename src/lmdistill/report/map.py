@@ -1,0 +1,58 @@
+"""Where student and teacher put the same dev examples: the file that a page draws its maps from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmdistill.core.storage import atomic_file
+from lmdistill.report.history import encode_line, read_lines
+
+MAP = "map.jsonl"
+Point = tuple[float, float]
+"""Across and up, without a unit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One example on the maps of two networks, which have nothing to do with each other."""
+
+    example: int
+    """Number of the example in its split."""
+
+    split: str
+    """Name of the split."""
+
+    label: int
+    """Class number."""
+
+    student: Point
+    """On the student's map."""
+
+    teacher: Point | None = None
+    """On the teacher's."""
+
+
+def write_map(path: Path, places: Iterable[Place]) -> None:
+    """Write one line an example, the whole file or nothing."""
+    with atomic_file(path) as part, part.open("w", encoding="utf-8") as file:
+        file.writelines(encode_line(vars(place)) for place in places)
+
+
+def _point(value: tuple[float, float] | list[float] | None) -> Point | None:
+    """A pair of numbers, if there is one."""
+    return None if value is None else (float(value[0]), float(value[1]))
+
+
+def read_map(path: Path) -> list[Place]:
+    """What `write_map` wrote; nothing if there is no file."""
+    lines = read_lines(path) if path.exists() else []
+    return [
+        Place(
+            example=int(line["example"]),
+            split=str(line["split"]),
+            label=int(line["label"]),
+            student=_point(line["student"]) or (0.0, 0.0),
+            teacher=_point(line.get("teacher")),
+        )
+        for line in lines
+    ]
