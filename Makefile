@@ -36,7 +36,7 @@ bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.minidisc_step
 
 docs: .venv/.made  ## the pages that are made from code and records
-	$(BIN)/python docs/make.py
+	$(BIN)/python -m docs.make
 
 format: .venv/.made  ## let the formatter have its way
 	$(BIN)/ruff check --fix .

@@ -184,6 +184,13 @@ def test_report_writes_the_page_that_was_named(finished, lmdistill):
     assert Path("pages/two.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+def test_report_writes_tables_and_pictures_as_files(finished, lmdistill):
+    assert lmdistill("report", "runs", "--files", "pages/files").code == 0
+    names = {path.name.partition("-")[2] for path in Path("pages/files").iterdir()}
+    assert {"quality.csv", "quality.md", "details.csv"} <= names
+    assert any(name.endswith(".svg") for name in names)
+
+
 def test_report_writes_one_page_that_needs_nothing_else(finished, lmdistill):
     said = lmdistill("report", "runs", "--out", "pages", "--markdown")
     assert said.code == 0, said.err

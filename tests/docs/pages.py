@@ -1,12 +1,9 @@
-"""The pages, their blocks, links and sentences, and the program that makes parts of them."""
+"""The pages, their blocks, links and sentences."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 REPO = Path(__file__).parents[2]
 EXAMPLES = REPO / "examples"
@@ -16,7 +13,9 @@ PAGES = (README, REPO / "CONTRIBUTING.md", CHANGELOG, *sorted((REPO / "docs").rg
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-MADE = re.compile(r"<!-- (results|fields|studies)\b.*?<!-- /\1 -->", re.DOTALL)
+MADE = re.compile(
+    r"<!-- (results|fields|studies|claims|overview|costs|seeds|schedules|figures)\b.*?<!-- /\1 -->", re.DOTALL
+)
 FORMULA = re.compile(r"^\$\$.*?^\$\$$", re.MULTILINE | re.DOTALL)
 
 
@@ -72,14 +71,3 @@ def rows(text: str) -> Iterator[list[str]]:
         cells = [cell.strip() for cell in line.strip("| \n").split(" | ")]
         if line.startswith("|") and not set(line) <= set("|-: "):
             yield cells
-
-
-@cache
-def maker() -> ModuleType:
-    """The module `docs/make.py`."""
-    spec = importlib.util.spec_from_file_location("docs_make", REPO / "docs" / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from docs.make import made
+from docs.parts import places
+from docs.parts.fields import fields, values_of
+from docs.parts.results import results
+from docs.parts.speed import benchmark
 from lmdistill.core.types import Method
 from lmdistill.engine.training import Training
 from lmdistill.methods import METHODS, MixKD
 from lmdistill.recipes.schema import Recipe
-from tests.docs.pages import maker
 from tests.report.factory import make_record, write_run
 
 
@@ -20,31 +24,29 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "records"
     for name, seed, accuracy in (("KD", 0, 0.8), ("KD", 1, 0.82), ("FT", 0, 0.7), ("FT", 1, 0.72)):
         write_run(folder / "small", make_record(name, seed=seed, accuracy=accuracy))
-    monkeypatch.setattr(maker(), "RECORDS", folder)
+    monkeypatch.setattr(places, "RECORDS", folder)
     return folder
 
 
 @pytest.mark.parametrize("cls", [*METHODS.values(), Recipe, Training], ids=lambda cls: cls.__name__)
 def test_a_table_has_every_field_in_order(cls: type) -> None:
-    table = maker().fields(f"{cls.__module__}.{cls.__name__}")
+    table = fields(f"{cls.__module__}.{cls.__name__}")
     names = [field.name for field in dataclasses.fields(cls)]
     assert re.findall(r"^\| `(\w+)` ", table, re.MULTILINE) == names
     assert all(len(re.split(r"(?<!\\)\|", line)) == 6 for line in table.splitlines() if names)
 
 
 def test_defaults_are_said_as_yaml_and_choices_as_choices() -> None:
-    table = maker().fields("lmdistill.methods.mixkd.MixKD")
+    table = fields("lmdistill.methods.mixkd.MixKD")
     assert "| `share` | `sample`, `batch` | `sample` | One lambda for each example" in table
     assert f"| `concentration` | number | `{MixKD().concentration}` |" in table
-    teacher = maker().fields("lmdistill.recipes.schema.Teacher")
+    teacher = fields("lmdistill.recipes.schema.Teacher")
     assert "| `training` | settings, see Training | `{epochs: 3, keep: best}` |" in teacher
-    assert "| `augmenter` | an augmenter | must be given |" in maker().fields(
-        "lmdistill.recipes.schema.Augmentation"
-    )
+    assert "| `augmenter` | an augmenter | must be given |" in fields("lmdistill.recipes.schema.Augmentation")
 
 
 def test_interfaces_have_words() -> None:
-    assert maker().values_of(Method) == "a method"
+    assert values_of(Method) == "a method"
 
 
 def test_a_benchmark_shows_its_newest_run_of_each_setting(
@@ -59,8 +61,8 @@ def test_a_benchmark_shows_its_newest_run_of_each_setting(
         "2026-01-03 11:00,aaaaaaaaaaaa,cpu,P,2,2,other,large,ours,peak,5",
     ]
     (tmp_path / "results.csv").write_text("\n".join(lines) + "\n")
-    monkeypatch.setattr(maker(), "MEASURED", tmp_path / "results.csv")
-    small, large = maker().benchmark("speed").split("**large**")
+    monkeypatch.setattr(places, "MEASURED", tmp_path / "results.csv")
+    small, large = benchmark("speed").split("**large**")
     assert "| ours | 2 |\n| loop | 3 |" in small
     assert "bbbbbbbbbb" in small
     assert "aaaaaaaaaa" not in small
@@ -70,23 +72,23 @@ def test_a_benchmark_shows_its_newest_run_of_each_setting(
 
 def test_a_part_is_replaced_and_stays() -> None:
     page = "a\n<!-- fields lmdistill.methods.kd.KD -->\nold\n<!-- /fields -->\nb\n"
-    new = maker().made(page)
+    new = made(page)
     assert "old" not in new
     assert "| `alpha` |" in new
     assert new.startswith("a\n<!-- fields")
     assert new.endswith("<!-- /fields -->\nb\n")
-    assert maker().made(new) == new
+    assert made(new) == new
 
 
 def test_results_are_those_of_the_records(records: Path) -> None:
-    table = maker().results("small")
+    table = results("small")
     assert re.search(r"\| KD \| 81\.00 ± 1\.41 \| 2 \|", table)
     assert re.search(r"\| FT \| 71\.00 ± 1\.41 \| 2 \|", table)
     assert "## small" not in table
 
 
 def test_all_results_say_where_they_come_from(records: Path) -> None:
-    text = maker().results(None)
+    text = results(None)
     assert text.startswith("## small\n")
     for part in (
         "- Command: `lmdistill distill",
@@ -98,5 +100,5 @@ def test_all_results_say_where_they_come_from(records: Path) -> None:
 
 
 def test_without_records_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maker(), "RECORDS", tmp_path)
-    assert maker().results(None) == maker().results("small") == maker().NOTHING
+    monkeypatch.setattr(places, "RECORDS", tmp_path)
+    assert results(None) == results("small") == places.NOTHING

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.make import made
 from lmdistill.methods import METHODS
 from tests.docs.pages import (
     BUILTIN,
@@ -18,7 +19,6 @@ from tests.docs.pages import (
     anchors,
     blocks,
     links,
-    maker,
     name_of,
     sentences,
 )
@@ -85,7 +85,7 @@ def test_a_broken_link_is_seen() -> None:
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_parts_are_as_made(page: str) -> None:
-    assert maker().made(TEXTS[page]) == TEXTS[page], "run make docs"
+    assert made(TEXTS[page]) == TEXTS[page], "run make docs"
 
 
 @pytest.mark.parametrize("page", TEXTS)

@@ -4,9 +4,10 @@ from typing import Any
 
 from lmdistill.report.canvas import Plot
 from lmdistill.report.comparison import compare
-from lmdistill.report.record import RunFolder
+from lmdistill.report.record import RunFolder, find_records
 from lmdistill.report.sweeps import data_plot, heat_plots
 from tests.report.factory import make_record, plain_record
+from tests.report.studies import cell
 
 
 def run(root: Path, number: int, accuracy: float, train: int = 6735, **method: Any) -> RunFolder:
@@ -60,3 +61,26 @@ def test_one_field_a_third_one_or_a_switch_makes_no_map(tmp_path: Path) -> None:
     corners = [(0.1, 1, 1), (0.1, 2, 2), (0.2, 1, 3)]
     runs = [run(tmp_path, i, 0.7, alpha=a, t=t, u=u) for i, (a, t, u) in enumerate(corners)]
     assert maps(runs) == []
+
+
+def test_rows_that_a_study_names_by_their_data_are_one_line(tmp_path: Path) -> None:
+    for fraction, rows in ((0.1, 1000), (0.01, 100)):
+        for method in ("FT", "TMKD"):
+            cell(tmp_path, method, 0.6 + rows / 1e4, fraction=fraction, rows=rows)
+    (table,) = compare(find_records([tmp_path]))
+    plot = data_plot(table, name="x")
+    assert plot is not None
+    assert [mark.label for mark in plot.legend] == [
+        "FT layers=3 augmentation=none",
+        "TMKD layers=3 augmentation=none",
+    ]
+    assert plot.table[1:] == (("100", "61", "61"), ("1000", "70", "70"))
+
+
+def test_maps_say_what_else_is_held(tmp_path: Path) -> None:
+    for ratio, sm, tmkd in product((1, 2), (0.5, 1, 2), (0.5, 1)):
+        cell(tmp_path, "MixKD", 0.7, ratio=ratio, alpha_sm=sm, alpha_tmkd=tmkd)
+    (table,) = compare(find_records([tmp_path]))
+    titles = [plot.title for plot in heat_plots(table, map(str, count()))]
+    assert "Sensitivity to alpha_sm and alpha_tmkd at ratio 2" in titles
+    assert len(titles) == len(set(titles)) == 7

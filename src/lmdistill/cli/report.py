@@ -7,6 +7,7 @@ import typer
 
 from lmdistill.cli.messages import say
 from lmdistill.cli.tables import show
+from lmdistill.report.files import write_files
 from lmdistill.report.html import REPORT, write_report
 from lmdistill.report.record import find_records
 
@@ -16,11 +17,16 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The page, or a folder for report.html; only the table without it.")
     ] = None,
+    files: Annotated[
+        Path | None, typer.Option(help="A folder for each table and picture as CSV, Markdown and SVG.")
+    ] = None,
     markdown: Annotated[bool, typer.Option(help="Print the table as Markdown.")] = False,
 ) -> None:
-    """Compare runs: a table here, and a page that needs nothing but itself."""
+    """Compare runs: a table here, a page that needs nothing but itself, and files for papers and programs."""
     show(runs, as_markdown=markdown)
     if out is not None:
         is_page = out.suffix == ".html" and not out.is_dir()
         folder, name = (out.parent, out.name) if is_page else (out, REPORT)
         say(f"report: {write_report(folder, find_records(runs), name=name)}")
+    if files is not None:
+        say(f"files: {len(write_files(files, find_records(runs)))} in {files}")

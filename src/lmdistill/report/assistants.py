@@ -142,6 +142,7 @@ def _candidates(facts: ScheduleFacts) -> Grid:
         ),
         notes=(*notes, STEP_NOTE),
         alarms=(),
+        name="candidates",
     )
 
 
@@ -164,6 +165,7 @@ def accounts(runs: Sequence[RunFolder]) -> Grid | None:
         rows=tuple(_line(record, facts) for record, facts in found),
         notes=("MaxiDisc's steps: of trying every assistant in turn, as many steps a stage.", STEP_NOTE),
         alarms=(),
+        name="assistants",
     )
 
 

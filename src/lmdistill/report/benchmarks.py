@@ -112,6 +112,7 @@ def benchmark_grid(table: Comparison) -> Grid | None:
         rows=tuple((label, *_cells(facts, questions)) for label, facts in lines),
         notes=("±: standard error over the examples of a task, as the harness gives it.",),
         alarms=(),
+        name="benchmarks",
     )
 
 

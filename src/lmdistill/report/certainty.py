@@ -109,4 +109,5 @@ def certainty(table: Comparison) -> Grid | None:
         rows=tuple((row.label, *(text(row) for text in filled.values())) for row in rows),
         notes=_notes(table, filled),
         alarms=(),
+        name="certainty",
     )

@@ -3,15 +3,14 @@
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from lmdistill.core.errors import UnknownNameError
+from lmdistill.report.costs import cost_of, speedup_of
 from lmdistill.report.evidence import judged, weigh
-from lmdistill.report.facts import NetworkFacts, Scores
+from lmdistill.report.facts import Scores
 from lmdistill.report.grouping import Known, alike, grouped, question, row_key, row_labels
 from lmdistill.report.metrics import manner
 from lmdistill.report.record import RunFolder
-from lmdistill.report.rows import Comparison, Cost, Row, Score
+from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.statistics import Spread, gap_closed, holm, share_kept, spread
 
 BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
@@ -26,35 +25,11 @@ def _quality(scores: Sequence[Score], sources: Sequence[Scores]) -> dict[Score, 
     return {score: value for score, value in spreads.items() if value is not None}
 
 
-def _latency(network: NetworkFacts, batch_size: int) -> float | None:
-    """Median milliseconds of one batch."""
-    measured = network.latency.get(str(batch_size))
-    return None if measured is None else measured.p50_ms
-
-
-def _cost(networks: Sequence[NetworkFacts], batch_size: int) -> Cost:
-    """The cost of a network of which there are several copies."""
-    latencies = [ms for network in networks if (ms := _latency(network, batch_size)) is not None]
-    disk = spread([network.disk_bytes for network in networks])
-    return Cost(
-        parameters=networks[0].parameters.total,
-        disk_bytes=None if disk is None else disk.mean,
-        latency_ms=float(np.median(latencies)) if latencies else None,
-    )
-
-
-def _speedup(runs: Sequence[RunFolder], cost: Cost, teacher: Row | None, batch_size: int) -> float | None:
-    """Mean ratio within runs, since a run measures both networks at about the same time; else of the rows."""
-    pairs = [
-        (_latency(run.record.teacher, batch_size), _latency(run.record.student, batch_size))
-        for run in runs
-        if run.record.teacher is not None
-    ]
-    ratio = spread([slow / fast for slow, fast in pairs if slow is not None and fast is not None])
-    if ratio is not None:
-        return ratio.mean
-    slow = None if teacher is None else teacher.cost.latency_ms
-    return None if slow is None or cost.latency_ms is None else slow / cost.latency_ms
+def _speedup(row: Row, teacher: Row | None, batch_size: int) -> float | None:
+    """Of the networks that a run has timed together; else of the rows."""
+    together = speedup_of([run.record for run in row.runs], batch_size)
+    slow, fast = None if teacher is None else teacher.cost.latency_ms, row.cost.latency_ms
+    return slow / fast if together is None and slow is not None and fast is not None else together
 
 
 def _teacher_rows(
@@ -68,7 +43,7 @@ def _teacher_rows(
         made = {run.record.student.fingerprint: run for run in own}
         known = {t.fingerprint: made[t.fingerprint].record.metrics for _, t in pairs if t.fingerprint in made}
         known |= {t.fingerprint: r.teacher_metrics for r, t in pairs if r.teacher_metrics is not None}
-        cost = _cost([teacher for _, teacher in pairs], batch_size)
+        cost = cost_of([teacher for _, teacher in pairs], batch_size)
         rows[size] = Row(
             label="Teacher" if len(sizes) == 1 else f"Teacher ({pairs[0][1].layers} layers)",
             role="teacher",
@@ -89,11 +64,17 @@ def _baseline(groups: Sequence[Sequence[RunFolder]], labels: Sequence[str], want
         if name in labels:
             return name
     tuned = [
-        label
-        for label, group in zip(labels, groups, strict=True)
+        (_has_new_rows(group[0]), place, label)
+        for place, (label, group) in enumerate(zip(labels, groups, strict=True))
         if group[0].record.method.get("name") in BASELINE_METHODS
     ]
-    return next(iter(tuned), None)
+    return min(tuned)[2] if tuned else None
+
+
+def _has_new_rows(run: RunFolder) -> bool:
+    """Whether the training data were augmented."""
+    data = run.record.recipe.get("data")
+    return isinstance(data, dict) and data.get("augmentation") is not None
 
 
 def _mean(row: Row | None, score: Score) -> float | None:
@@ -122,7 +103,7 @@ def _compared(
     return replace(
         row,
         role="baseline" if is_baseline else "student",
-        cost=replace(row.cost, speedup=_speedup(row.runs, row.cost, teacher, batch_size)),
+        cost=replace(row.cost, speedup=_speedup(row, teacher, batch_size)),
         kept=share_kept(ours, ceiling),
         closed=gap_closed(ours, floor, ceiling),
         evidence=weigh(
@@ -177,7 +158,7 @@ def _comparison(
             runs=tuple(group),
             networks=tuple(run.record.student for run in group),
             quality=_quality(scores, [run.record.metrics for run in group]),
-            cost=_cost([run.record.student for run in group], batch_size),
+            cost=cost_of([run.record.student for run in group], batch_size),
         )
         for label, group in zip(labels, groups, strict=True)
     }
@@ -214,7 +195,7 @@ def compare(
     Args:
         runs: What `find_records` found; the predictions beside them are read.
         baseline: Label of the row that the others are compared with; by default the one called FT, or the
-            first that was only fine-tuned.
+            first that was only fine-tuned, on rows that were not augmented if there is such a one.
         batch_size: Of the latencies, one of those that were measured.
         order: Labels of rows in the order they shall have, after the teacher and the baseline; what it does
             not name follows in the order of the runs.

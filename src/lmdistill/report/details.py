@@ -13,7 +13,8 @@ from lmdistill.report.tables import Grid, millions, milliseconds, percent
 
 Text = Callable[[Value], str]
 Values = Iterable[Value]
-Cell = Callable[[Row], str]
+Cell = tuple[Callable[[Row], Values], Text]
+"""Where the values of a row come from, one a run, and how their mean is written."""
 
 
 def plain(value: Value) -> str:
@@ -74,19 +75,14 @@ def _calibrations(row: Row, table: Comparison) -> list[Calibration]:
     return [one for one in own if one is not None]
 
 
-def _column(found: Callable[[Row], Values], text: Text) -> Cell:
-    """The mean over what `found` finds, as text."""
-    return lambda row: text(_mean(found(row)))
-
-
 def _of_runs(get: Callable[[Record], Value], text: Text = plain) -> Cell:
     """A column about runs."""
-    return _column(lambda row: (get(run.record) for run in row.runs), text)
+    return lambda row: (get(run.record) for run in row.runs), text
 
 
 def _of_networks(get: Callable[[NetworkFacts], Value], text: Text = plain) -> Cell:
     """A column about networks."""
-    return _column(lambda row: (get(network) for network in row.networks), text)
+    return lambda row: (get(network) for network in row.networks), text
 
 
 def _of_agreement(name: str) -> Cell:
@@ -109,7 +105,7 @@ def _columns(table: Comparison) -> dict[str, Cell]:
 
     def calibrated(get: Callable[[Calibration], Value], text: Text = plain) -> Cell:
         """A column about probabilities."""
-        return _column(lambda row: (get(one) for one in _calibrations(row, table)), text)
+        return lambda row: (get(one) for one in _calibrations(row, table)), text
 
     columns = {name.replace("_", " "): _of_agreement(name) for name in agreement} | {
         "calibration error, %": calibrated(lambda c: c.ece, percent),
@@ -159,16 +155,25 @@ def _of_tokens(kind: str, name: str, record: Record) -> Value:
     return found
 
 
+def measured(table: Comparison) -> dict[str, Callable[[Row], Values]]:
+    """The same figures as numbers: title to the values of a row, one a run or a network."""
+    return {title: found for title, (found, _) in _columns(table).items()}
+
+
 def details(table: Comparison) -> Grid:
     """Agreement, calibration, risk, training and cost, each the mean over seeds.
 
     One line a figure and one column a row of the first table; figures that no row has are left out.
     """
-    lines = [(title, *(text(row) for row in table.rows)) for title, text in _columns(table).items()]
+    lines = [
+        (title, *(text(_mean(found(row))) for row in table.rows))
+        for title, (found, text) in _columns(table).items()
+    ]
     return Grid(
         caption="Beside the score; means over seeds.",
         header=("", *(row.label for row in table.rows)),
         rows=tuple(line for line in lines if set(line[1:]) != {NONE}),
         notes=(),
         alarms=(),
+        name="details",
     )

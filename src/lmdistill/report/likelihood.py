@@ -44,7 +44,8 @@ def _by_length(table: Comparison) -> Grid | None:
     counts = {span: sum(span[0] <= (one.tokens or 0) <= span[1] for one in seen) for span in spans}
     titles = [f"{first} to {last} tokens ({counts[first, last]:,})" for first, last in spans]
     caption = "Nats a token by length of the text, prompt included; means over seeds, texts in brackets."
-    return _grid(table, dict(zip(titles, spans, strict=True)), cell, caption) if len(spans) > 1 else None
+    parts = dict(zip(titles, spans, strict=True))
+    return _grid(table, "by-length", parts, cell, caption) if len(spans) > 1 else None
 
 
 def _headline(run: RunFolder, table: Comparison) -> list[Prediction]:
@@ -67,7 +68,8 @@ def _by_position(table: Comparison) -> Grid | None:
     caption = (
         "Nats a token by how many tokens of the text stand before it; means over seeds, tokens in brackets."
     )
-    return _grid(table, dict(zip(titles, spans, strict=True)), cell, caption) if len(spans) > 1 else None
+    parts = dict(zip(titles, spans, strict=True))
+    return _grid(table, "by-position", parts, cell, caption) if len(spans) > 1 else None
 
 
 def _span(span: Span) -> str:
@@ -75,7 +77,7 @@ def _span(span: Span) -> str:
     return str(span[0]) if span[0] == span[1] else f"{span[0]} to {span[1]}"
 
 
-def _grid(table: Comparison, parts: dict[str, Span], cell: Cell, caption: str) -> Grid | None:
+def _grid(table: Comparison, name: str, parts: dict[str, Span], cell: Cell, caption: str) -> Grid | None:
     """Means over seeds; the only teacher has the first line. None where nobody has a number."""
 
     def line(label: str, runs: Sequence[RunFolder], of_teacher: bool) -> tuple[str, ...]:
@@ -91,4 +93,5 @@ def _grid(table: Comparison, parts: dict[str, Span], cell: Cell, caption: str) -
         taught = [run for row in students for run in row.runs]
         lines.insert(0, line(teachers[0], taught, True))
     rows = tuple(one for one in lines if set(one[1:]) != {NONE})
-    return Grid(caption=caption, header=("", *parts), rows=rows, notes=(), alarms=()) if rows else None
+    header = ("", *parts)
+    return Grid(name=name, caption=caption, header=header, rows=rows, notes=(), alarms=()) if rows else None

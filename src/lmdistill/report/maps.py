@@ -98,6 +98,7 @@ def _grid(found: dict[str, list[tuple[MapFacts, Separation]]]) -> Grid:
     if any(ONE_SEED in cell for line in lines for cell in line):
         notes.append(f"{ONE_SEED} A single network, so no deviation.")
     return Grid(
+        name="map",
         caption=f"How far apart the classes lie in {pools}, before any projection.",
         header=("", "silhouette", "between / within", "networks", "examples"),
         rows=tuple(lines),

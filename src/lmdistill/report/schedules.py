@@ -109,6 +109,7 @@ def _schedules(records: Sequence[Record]) -> Grid:
         rows=tuple(rows),
         notes=("Teacher-steps and time: means over seeds, every stage included.", STEP_NOTE),
         alarms=(),
+        name="schedules",
     )
 
 
@@ -188,6 +189,7 @@ def _foretold(records: Sequence[Record]) -> Grid | None:
             "chosen, best: seeds in which the score took it, and in which its student was the best.",
         ),
         alarms=(),
+        name="foretold",
     )
 
 

@@ -126,4 +126,5 @@ def _grid(
         rows=tuple(one for one in lines if set(one[1:]) != {NONE}),
         notes=(),
         alarms=(),
+        name=f"by-{what}",
     )

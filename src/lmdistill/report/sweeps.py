@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from lmdistill.core.fingerprint import fingerprint
 from lmdistill.report.canvas import COLOURS, INK, Plot, as_svg, canvas, draw, joined, mark_of, number
 from lmdistill.report.grouping import grouped
 from lmdistill.report.metrics import NONE, manner
@@ -50,6 +51,8 @@ def _num_train(row: Row) -> int:
 def data_plot(table: Comparison, *, name: str) -> Plot | None:
     """Quality over the number of training rows, a line for rows that differ in nothing else; else None.
 
+    In a study the name of a row may tell how much data it had; a line is called by what its names share.
+
     Args:
         table: Of one task.
         name: Letters, digits and hyphens, another one for each picture on a page.
@@ -88,16 +91,36 @@ def _lines(table: Comparison) -> dict[str, list[tuple[int, float, float]]]:
     score = table.scores[0]
     scale = manner(score[1]).scale
     found: dict[str, list[tuple[int, float, float]]] = {}
-    for rows in grouped(_students(table), lambda row: (row.runs[0].record.name, _rest(row, ()))).values():
+    for rows in grouped(_students(table), lambda row: (_rest(row, ()), _settings(row))).values():
         points = {
             _num_train(row): (scale * row.quality[score].mean, scale * (row.quality[score].sd or 0.0))
             for row in rows
         }
-        if len(points) > 1:
-            name = rows[0].runs[0].record.name
+        if len(points) == len(rows) > 1:
+            name = _shared([row.runs[0].record.name for row in rows])
             label = f"{name}, {len(found) + 1}" if name in found else name
             found[label] = [(size, *points[size]) for size in sorted(points)]
     return found
+
+
+def _settings(row: Row) -> str:
+    """The recipe of a row, apart from how much data, which seeds, and what the row is called."""
+    recipe = dict(row.runs[0].record.recipe)
+    methods, data = recipe.pop("methods", None), recipe.pop("data", None)
+    recipe = {name: value for name, value in recipe.items() if name not in ("name", "seed", "seeds")}
+    less = {name: value for name, value in (data or {}).items() if name not in ("fraction", "rows")}
+    return fingerprint([recipe, list((methods or {}).values()), less])
+
+
+def _shared(names: Sequence[str]) -> str:
+    """The words that all names have; the first name where they share none.
+
+    Examples:
+        >>> _shared(["TMKD fraction=1pct", "TMKD fraction=10pct"]), _shared(["KD", "TMKD"])
+        ('TMKD', 'KD')
+    """
+    words = [word for word in names[0].split() if all(word in name.split() for name in names)]
+    return " ".join(words) or names[0]
 
 
 def _is_number(value: Any) -> bool:
@@ -123,7 +146,15 @@ def heat_plots(table: Comparison, names: Iterator[str]) -> Iterator[Plot]:
         for group in grouped(rows, lambda row, pair=pair: (_rest(row, pair), _num_train(row))).values():  # type: ignore[misc]
             cells = _cells(group, pair)
             if cells is not None:
-                yield _heat_plot(table, pair, cells, next(names))
+                yield _heat_plot(table, pair, cells, next(names), held=_held(group[0], pair, varied))
+
+
+def _held(row: Row, pair: tuple[str, str], varied: Sequence[str]) -> str:
+    """What the other fields are on this map, where they differ between maps."""
+    method = flat(row.runs[0].record.method)
+    return ", ".join(
+        f"{field} {number(method[field])}" for field in varied if field in method and field not in pair
+    )
 
 
 def _cells(rows: Sequence[Row], pair: tuple[str, str]) -> dict[tuple[float, float], Row] | None:
@@ -137,9 +168,14 @@ def _cells(rows: Sequence[Row], pair: tuple[str, str]) -> dict[tuple[float, floa
 
 
 def _heat_plot(
-    table: Comparison, pair: tuple[str, str], cells: Mapping[tuple[float, float], Row], name: str
+    table: Comparison,
+    pair: tuple[str, str],
+    cells: Mapping[tuple[float, float], Row],
+    name: str,
+    *,
+    held: str,
 ) -> Plot:
-    """Squares that are the fuller the better, each with its number."""
+    """Squares that are the fuller the better, each with its number; `held` says what else is as it is."""
     score = table.scores[0]
     shown = manner(score[1])
     across, up = (sorted({place[axis] for place in cells}) for axis in (0, 1))
@@ -173,7 +209,7 @@ def _heat_plot(
     ]
     return Plot(
         svg=as_svg(figure, name),
-        title=f"Sensitivity to {pair[0]} and {pair[1]}",
+        title=f"Sensitivity to {pair[0]} and {pair[1]}{f' at {held}' if held else ''}",
         alt=f"The mean {label} is best at {pair[0]} {number(best[0])} and {pair[1]} {number(best[1])}: "
         f"{shown.text(shown.sign * high)}; the worst is {shown.text(shown.sign * low)}.",
         legend=(),

@@ -34,6 +34,9 @@ class Grid:
     alarms: tuple[str, ...]
     """What a reader must know before believing them."""
 
+    name: str = "table"
+    """What files call it after the name of the task: letters and hyphens."""
+
 
 def percent(value: Value) -> str:
     """Hundredths with two decimals, without a sign for it.
@@ -104,7 +107,7 @@ def p_text(value: Value) -> str:
     return f"< {SMALLEST_P}" if value < SMALLEST_P else f"{value:.3f}"
 
 
-def _speedup(value: Value) -> str:
+def times(value: Value) -> str:
     """How many times as fast."""
     return NONE if value is None else f"{value:.2f} ×"
 
@@ -128,7 +131,7 @@ def _columns(table: Comparison) -> Mapping[str, Callable[[Row], str]]:
         "parameters": lambda row: millions(row.cost.parameters),
         "on disk": lambda row: megabytes(row.cost.disk_bytes),
         f"latency p50, batch {table.batch_size}": lambda row: milliseconds(row.cost.latency_ms),
-        "speed-up": lambda row: _speedup(row.cost.speedup),
+        "speed-up": lambda row: times(row.cost.speedup),
         "of teacher, %": lambda row: percent(row.kept),
         "gap closed, %": lambda row: percent(row.closed),
         f"p against {floor}": lambda row: p_text(row.evidence.p_holm),
@@ -172,6 +175,7 @@ def grid(table: Comparison) -> Grid:
         rows=rows,
         notes=notes(table, rows),
         alarms=tuple(f"{', '.join(labels)}: {alarm}" for alarm, labels in who.items()),
+        name="quality",
     )
 
 

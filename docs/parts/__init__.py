@@ -1,0 +1,1 @@
+"""What makes each kind of part of a page; `docs/make.py` has the list."""

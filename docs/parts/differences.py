@@ -1,0 +1,81 @@
+"""Two rows in one setting: how far they lie apart, and how sure that is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from docs.parts.facets import Measure
+from lmdistill.report.evidence import judged, weigh
+from lmdistill.report.record import RunFolder
+from lmdistill.report.statistics import Spread, seeds_interval, spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Ours minus theirs, positive is better."""
+
+    value: float
+    """The mean over the seeds that both have."""
+
+    low: float | None
+    """Lower end of the 95 % interval; None where there is one seed, and no answers."""
+
+    high: float | None
+    """Upper end."""
+
+    p_value: float | None
+    """Of there being no difference."""
+
+    seeds: int
+    """Those that both have."""
+
+
+def spread_text(found: Spread | None, measure: Measure) -> str:
+    """Mean, deviation and number of seeds."""
+    if found is None:
+        return "–"
+    deviation = "" if found.sd is None else f" ± {measure.text(found.sd)}"
+    return f"{measure.text(found.mean)}{deviation} ({found.count})"
+
+
+def difference(
+    mine: Sequence[RunFolder], others: Sequence[RunFolder], measure: Measure, *, is_headline: bool
+) -> Difference | None:
+    """Ours minus theirs over the seeds of both; of the headline with the luck of examples, if known.
+
+    Returns:
+        None without a seed that both have.
+    """
+    if is_headline:
+        known = {run.path: judged(run) for run in (*mine, *others)}
+        found = weigh(mine, others, known, teacher=None)
+        if found.difference is not None:
+            ends = sorted((measure.sign * found.difference.low, measure.sign * found.difference.high))
+            return Difference(
+                value=measure.sign * found.difference.value,
+                low=ends[0],
+                high=ends[1],
+                p_value=found.p_value,
+                seeds=found.seeds,
+            )
+    ours, theirs = ({run.record.seed: measure.read(run.record) for run in runs} for runs in (mine, others))
+    gaps = [
+        measure.sign * (value - other)
+        for seed, value in ours.items()
+        if value is not None and (other := theirs.get(seed)) is not None
+    ]
+    return _over_seeds(gaps)
+
+
+def _over_seeds(gaps: Sequence[float]) -> Difference | None:
+    """Mean of paired differences with Student's interval; equal ones leave no doubt."""
+    found = spread(gaps)
+    if found is None:
+        return None
+    reach = seeds_interval(found)
+    p_value = None
+    if found.sd is not None:
+        p_value = float(found.mean == 0) if found.sd == 0 else float(stats.ttest_1samp(gaps, 0).pvalue)
+    low, high = (None, None) if reach is None else reach
+    return Difference(value=found.mean, low=low, high=high, p_value=p_value, seeds=found.count)

@@ -1,0 +1,51 @@
+"""Pictures of records, as files beside the pages."""
+
+from itertools import count
+
+from docs.parts import places
+from docs.parts.places import LATER, runs_of, tables_of
+from lmdistill.core.storage import write_text
+from lmdistill.report.canvas import Plot
+from lmdistill.report.files import file_name
+from lmdistill.report.pictures import trades
+from lmdistill.report.standalone import standalone
+
+FIRST = "figures"
+"""Folder of the files, beside the page that shows them."""
+
+
+def pictures(asked: str) -> dict[str, tuple[str, Plot]]:
+    """The pictures of a folder of records whose name begins as asked, by the name of their file.
+
+    Args:
+        asked: Folder and beginning, as in `mixkd-figure1 training-rows`.
+    """
+    folder, _, beginning = asked.partition(" ")
+    names = (f"{folder}-{number}" for number in count())
+    found: dict[str, tuple[str, Plot]] = {}
+    for table in tables_of(folder):
+        for plot in trades(table, names):
+            if file_name(plot.title).startswith(beginning):
+                stem = file_name(folder, table.task.name, plot.title.removeprefix("Quality and "))
+                title = f"{plot.title}, {table.task.name}"
+                found[f"{stem}{f'-{len(found)}' if f'{stem}.svg' in found else ''}.svg"] = title, plot
+    return found
+
+
+def figures(asked: str) -> str:
+    """Each picture with its words below."""
+    parts = [
+        f"![{title}]({FIRST}/{name})\n\n{title}. {plot.alt}\n"
+        for name, (title, plot) in pictures(asked).items()
+    ]
+    return "\n".join(parts) or (LATER if not runs_of(asked.split()[0]) else "Too few runs for a picture.\n")
+
+
+def write_figures(asked: list[str]) -> None:
+    """Write the files of all pictures that pages ask for, and remove those that none asks for any more."""
+    texts = {name: standalone(plot, title) for one in asked for name, (title, plot) in pictures(one).items()}
+    for name, text in texts.items():
+        write_text(places.FIGURES / name, text)
+    for old in places.FIGURES.glob("*.svg"):
+        if old.name not in texts and old.name.startswith(tuple(f"{one.split()[0]}-" for one in asked)):
+            old.unlink()

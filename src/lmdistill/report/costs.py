@@ -1,0 +1,176 @@
+"""What networks weigh and take: sizes, operations, latencies, and how much faster than the teacher."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmdistill.report.details import billions
+from lmdistill.report.facts import NetworkFacts
+from lmdistill.report.grouping import grouped
+from lmdistill.report.metrics import NONE, Value
+from lmdistill.report.record import Record, RunFolder
+from lmdistill.report.rows import Cost
+from lmdistill.report.statistics import spread
+from lmdistill.report.tables import Grid, megabytes, millions, milliseconds, percent, times
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Networks of one shape."""
+
+    label: str
+    """What they are."""
+
+    networks: tuple[NetworkFacts, ...]
+    """Each as a run describes it, >= 1."""
+
+    records: tuple[Record, ...]
+    """The runs whose students they are; none for teachers."""
+
+    teacher: NetworkFacts | None
+    """What they are compared with, where there is one for all."""
+
+
+Figure = tuple[Callable[[Size], Value], Callable[[Value], str]]
+"""A number of a size, and how it is written."""
+
+
+def _latency(network: NetworkFacts, batch_size: int) -> float | None:
+    """Median milliseconds of one batch."""
+    measured = network.latency.get(str(batch_size))
+    return None if measured is None else measured.p50_ms
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    """Of those that are known."""
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def cost_of(networks: Sequence[NetworkFacts], batch_size: int) -> Cost:
+    """The cost of a network of which there are several copies."""
+    disk = spread([network.disk_bytes for network in networks])
+    return Cost(
+        parameters=networks[0].parameters.total,
+        disk_bytes=None if disk is None else disk.mean,
+        latency_ms=_median(_latency(network, batch_size) for network in networks),
+    )
+
+
+def speedup_of(records: Sequence[Record], batch_size: int) -> float | None:
+    """Mean ratio within runs, since a run measures both networks at about the same time; None without any."""
+    pairs = [
+        (_latency(record.teacher, batch_size), _latency(record.student, batch_size))
+        for record in records
+        if record.teacher is not None
+    ]
+    ratio = spread([slow / fast for slow, fast in pairs if slow is not None and fast is not None])
+    return None if ratio is None else ratio.mean
+
+
+def sizes(runs: Sequence[RunFolder]) -> tuple[Size, ...]:
+    """Teachers, then students, each shape once, the largest first; heads of tasks do not part them."""
+    taught = [run.record.teacher for run in runs if run.record.teacher is not None]
+    prints = {teacher.fingerprint for teacher in taught}
+    teachers = grouped(taught, _shape)
+    students = grouped((run.record for run in runs if run.record.student.fingerprint not in prints), _learner)
+    only = next(iter(teachers.values()))[0] if len(teachers) == 1 else None
+    found = [
+        Size(label=_label("Teacher", some), networks=tuple(some), records=(), teacher=only)
+        for some in teachers.values()
+    ]
+    for records in students.values():
+        networks = [record.student for record in records]
+        label = _label("Student", networks)
+        found.append(Size(label=label, networks=tuple(networks), records=tuple(records), teacher=only))
+    return tuple(sorted(found, key=lambda size: (bool(size.records), -size.networks[0].parameters.encoder)))
+
+
+def _shape(network: NetworkFacts) -> Hashable:
+    """Equal for networks that weigh the same below their head."""
+    return network.layers, network.parameters.embeddings, network.parameters.encoder
+
+
+def _learner(record: Record) -> Hashable:
+    """The shape of the student."""
+    return _shape(record.student)
+
+
+def _label(role: str, networks: Sequence[NetworkFacts]) -> str:
+    """What a size is called."""
+    first = networks[0]
+    return f"{role}, {first.layers} layers, {millions(first.parameters.encoder)} in them"
+
+
+def figures(runs: Sequence[RunFolder]) -> Mapping[str, Figure]:
+    """Title to figure, in order."""
+    networks = [network for size in sizes(runs) for network in size.networks]
+    batches = sorted({int(batch) for network in networks for batch in network.latency})
+    found: dict[str, Figure] = {
+        "parameters": (lambda size: size.networks[0].parameters.total, millions),
+        "of teacher's, %": (_share_of_parameters, percent),
+        "FLOPs an example": (_flops, billions),
+        "of teacher's FLOPs, %": (_share_of_flops, percent),
+        "on disk": (lambda size: cost_of(size.networks, 1).disk_bytes, megabytes),
+    }
+    for batch in batches:
+        found[f"latency p50, batch {batch}"] = (
+            lambda size, batch=batch: cost_of(size.networks, batch).latency_ms,
+            milliseconds,
+        )
+        found[f"speed-up, batch {batch}"] = (
+            lambda size, batch=batch: speedup_of(size.records, batch) if size.records else 1.0,
+            times,
+        )
+    return found
+
+
+def _share_of_parameters(size: Size) -> Value:
+    """Embeddings and head included."""
+    if size.teacher is None:
+        return None
+    return size.networks[0].parameters.total / size.teacher.parameters.total
+
+
+def _flops(size: Size) -> Value:
+    """The mean over runs, whose examples may differ in length."""
+    found = spread([network.flops for network in size.networks])
+    return None if found is None else found.mean
+
+
+def _share_of_flops(size: Size) -> Value:
+    """The mean ratio within runs, since both networks of a run read the same example."""
+    if not size.records:
+        return 1.0
+    pairs = [(record.student.flops, record.teacher.flops) for record in size.records if record.teacher]
+    found = spread([ours / theirs for ours, theirs in pairs if ours and theirs])
+    return None if found is None else found.mean
+
+
+def costs_grid(runs: Sequence[RunFolder]) -> Grid | None:
+    """A line for each shape of network; None where there are fewer than two shapes of students."""
+    shapes = sizes(runs)
+    if sum(bool(size.records) for size in shapes) < 2:
+        return None
+    filled = {
+        title: (get, text)
+        for title, (get, text) in figures(runs).items()
+        if any(get(size) is not None for size in shapes)
+    }
+    places = {(x.device, x.threads) for size in shapes for n in size.networks for x in n.latency.values()}
+    where = "; ".join(f"{device}, {threads} threads" for device, threads in sorted(places))
+    return Grid(
+        caption="What networks weigh and take",
+        header=("", "runs", *filled),
+        rows=tuple(
+            (size.label, str(len(size.records) or NONE), *(text(get(size)) for get, text in filled.values()))
+            for size in shapes
+        ),
+        notes=(
+            "Latency: median over runs. Speed-up: mean over runs of the ratio within a run.",
+            *([f"Measured on: {where}."] if where else []),
+        ),
+        alarms=(),
+        name="costs",
+    )

@@ -1,0 +1,211 @@
+"""All tasks in one table: rows are methods, columns are tasks, as papers show them."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lmdistill.report.comparison import compare
+from lmdistill.report.evidence import NOTHING, Evidence
+from lmdistill.report.grouping import grouped
+from lmdistill.report.metrics import NONE, manner
+from lmdistill.report.notes import ONE_SEED
+from lmdistill.report.record import RunFolder
+from lmdistill.report.rows import Comparison, Row
+from lmdistill.report.statistics import Spread
+from lmdistill.report.tables import Grid, spread_text
+
+LEVEL = 0.05
+"""A corrected p below it has a mark."""
+
+BETTER, WORSE = "↑", "↓"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One score of one row."""
+
+    row: str
+    """Label of the row."""
+
+    column: str
+    """Task and metric."""
+
+    metric: str
+    """Which score."""
+
+    quality: Spread
+    """Over seeds."""
+
+    evidence: Evidence
+    """Against the baseline, for the headline of the task; else nothing."""
+
+    role: str
+    """Of the row: teacher, baseline or student."""
+
+    floor: str | None
+    """The row that it was tested against, if there is one."""
+
+    @property
+    def mark(self) -> str:
+        """An arrow, where two seeds or more and a corrected p-value bear it."""
+        found, p_value = self.evidence.difference, self.evidence.p_holm
+        if found is None or p_value is None or p_value >= LEVEL or self.evidence.seeds < 2:
+            return ""
+        return f" {BETTER if manner(self.metric).sign * found.value > 0 else WORSE}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """All tasks together."""
+
+    grid: Grid
+    """As text."""
+
+    cells: tuple[Cell, ...]
+    """As numbers, row by row."""
+
+
+def overview(runs: Sequence[RunFolder], *, order: Sequence[str] = ()) -> Overview:
+    """Teachers first, then students by size; a column for each score of each task.
+
+    Students are tested against the fine-tuned one of their own size and training data, not against one of
+    another size. Holm's correction is for the rows of one size and one task. A cell says its number of seeds
+    where not all cells have the same. Nothing is averaged over tasks.
+
+    Args:
+        runs: What `find_records` found, at least one.
+        order: Labels of rows in the order they shall have within a size.
+    """
+    cells = tuple(_cells(runs, order))
+    columns = list(dict.fromkeys(cell.column for cell in cells))
+    placed = {(cell.row, cell.column): cell for cell in cells}
+    counts = {cell.quality.count for cell in cells if cell.role != "teacher"}
+    rows = tuple(
+        (row, *(_text(placed.get((row, column)), len(counts) > 1) for column in columns))
+        for row in dict.fromkeys(cell.row for cell in cells)
+    )
+    tasks = ", ".join(dict.fromkeys(run.record.task.name for run in runs))
+    grid = Grid(
+        caption=f"Methods and tasks: {tasks}",
+        header=("", *columns),
+        rows=rows,
+        notes=_notes(cells, rows, counts),
+        alarms=(),
+        name="overview",
+    )
+    return Overview(grid=grid, cells=cells)
+
+
+def _text(cell: Cell | None, counted: bool) -> str:
+    """Mean and deviation, the number of seeds where they differ, and the mark."""
+    if cell is None:
+        return NONE
+    several = f" ({cell.quality.count})" if counted and cell.role != "teacher" else ""
+    return f"{spread_text(cell.quality, cell.metric)}{several}{cell.mark}"
+
+
+def _notes(cells: Sequence[Cell], rows: Sequence[Sequence[str]], counts: set[int]) -> tuple[str, ...]:
+    """What a reader needs to read the cells."""
+    text = "\n".join(cell for row in rows for cell in row)
+    floors = ", ".join(dict.fromkeys(cell.floor for cell in cells if cell.floor))
+    found = []
+    if "±" in text:
+        found.append("±: sample standard deviation over seeds.")
+    if ONE_SEED in text:
+        found.append(f"{ONE_SEED} one seed, no spread.")
+    if len(counts) > 1:
+        found.append("In brackets: seeds of the cell; cells of different numbers are not to be averaged.")
+    elif counts:
+        found.append(f"Students: {min(counts)} {'seed' if counts == {1} else 'seeds'} a cell.")
+    if floors:
+        found.append(
+            f"{BETTER}, {WORSE}: better or worse than the baseline of the same size and data ({floors}), "
+            "p < 0.05 over seeds and examples, Holm's correction within size and task; two seeds or more."
+        )
+    return tuple(found)
+
+
+def _cells(runs: Sequence[RunFolder], order: Sequence[str]) -> Iterator[Cell]:
+    """Teachers' cells, then those of each size."""
+    taught = {run.record.teacher.fingerprint for run in runs if run.record.teacher is not None}
+    teachers = [
+        run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in taught
+    ]
+    learners = [run for run in runs if run not in teachers]
+    several = {
+        task
+        for task, some in grouped(learners, lambda run: run.record.task.name).items()
+        if len(set(map(_shape, some))) > 1
+    }
+    places = list(dict.fromkeys(map(_shape, learners)))
+    found: list[tuple[bool, int, Cell]] = []
+    for size, group in grouped(learners, _block).items():
+        theirs = {run.record.teacher.fingerprint for run in group if run.record.teacher is not None}
+        own = [run for run in teachers if run.record.student.fingerprint in theirs]
+        for table in compare([*group, *own], order=order):
+            place = places.index(size[0])
+            found += [
+                (cell.role != "teacher", place, cell)
+                for cell in _of_table(table, _limited(runs), size[1] in several)
+            ]
+    first: dict[tuple[str, str], Cell] = {}
+    for _, _, cell in sorted(found, key=lambda one: one[:2]):
+        first.setdefault((cell.row, cell.column), cell)
+    yield from first.values()
+
+
+def _shape(run: RunFolder) -> tuple[int, int]:
+    """Depth and size of the layers; heads differ from task to task."""
+    return run.record.student.layers, run.record.student.parameters.encoder
+
+
+def _data(run: RunFolder) -> Mapping[str, float]:
+    """How much of the training data was asked for."""
+    data = run.record.recipe.get("data")
+    found = data if isinstance(data, dict) else {}
+    return {name: float(found[name]) for name in ("fraction", "rows") if found.get(name) is not None}
+
+
+def _block(run: RunFolder) -> tuple[tuple[int, int], str, Hashable]:
+    """Runs that may be tested against each other."""
+    return _shape(run), run.record.task.name, str(_data(run))
+
+
+def _limited(runs: Sequence[RunFolder]) -> set[str]:
+    """Tasks of which some runs had less training data than others."""
+    asked = grouped(runs, lambda run: run.record.task.name)
+    return {name for name, some in asked.items() if len({str(_data(run)) for run in some}) > 1}
+
+
+def _of_table(table: Comparison, limited: set[str], several: bool) -> Iterator[Cell]:
+    """The cells of one task, one size and one amount of data."""
+    floor = next((row.label for row in table.rows if row.role == "baseline"), None)
+    dev = f", {table.task.rows.get(table.scores[0][0], 0):,} dev" if table.apart else ""
+    asked = _data(table.runs[0]) if table.runs else {}
+    share = f" ({', '.join(f'{name} {value:g}' for name, value in asked.items())})"
+    task = f"{table.task.name}{share if table.task.name in limited and asked else ''}{dev}"
+    for row in table.rows:
+        for score in table.scores:
+            if score in row.quality:
+                split = "" if len({name for name, _ in table.scores}) == 1 else f" {score[0]}"
+                yield Cell(
+                    row=_label(row, several),
+                    column=f"{task}{split.replace('_', ' ')} {manner(score[1]).title}",
+                    metric=score[1],
+                    quality=row.quality[score],
+                    evidence=row.evidence if score == table.scores[0] else NOTHING,
+                    role=row.role,
+                    floor=floor,
+                )
+
+
+def _label(row: Row, several: bool) -> str:
+    """What the row is called, with its depth where sizes differ and its name does not say it.
+
+    How much data it had is left out: that is said by the column.
+    """
+    depth = row.networks[0].layers
+    words = row.label.split(" ")
+    label = " ".join(word for word in words if not word.startswith(("fraction=", "rows="))) or row.label
+    if row.role == "teacher" or not several or f"layers={depth}" in words:
+        return label
+    return f"{label}, {depth} layers"

@@ -1,0 +1,65 @@
+"""What networks weigh and take: by hand, from the shapes and times of the records."""
+
+from pathlib import Path
+
+import pytest
+
+from lmdistill.report.comparison import compare
+from lmdistill.report.costs import costs_grid, sizes, speedup_of
+from lmdistill.report.record import find_records
+from lmdistill.report.seeds import seeds_grid, spreads
+from tests.report.studies import cell
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    for layers in (2, 3):
+        cell(tmp_path, "FT", 0.8, layers=layers)
+        cell(tmp_path, "KD", 0.8, layers=layers, task="rte")
+    return tmp_path
+
+
+def test_each_shape_stands_once_whatever_the_task_and_the_method(study: Path) -> None:
+    found = costs_grid(find_records([study]))
+    assert found is not None
+    assert [row[:2] for row in found.rows] == [
+        ("Teacher, 6 layers, 10.65 M in them", "–"),
+        ("Student, 3 layers, 5.32 M in them", "2"),
+        ("Student, 2 layers, 3.55 M in them", "2"),
+    ]
+
+
+def test_shares_and_speed_are_those_of_the_teacher_by_hand(study: Path) -> None:
+    found = costs_grid(find_records([study]))
+    assert found is not None
+    half = dict(zip(found.header, found.rows[1], strict=True))
+    assert half["of teacher's, %"] == "76.56"  # 11.919 + 5.323 + 0.149 of 11.919 + 10.647 + 0.149 million
+    assert half["of teacher's FLOPs, %"] == "50.00"
+    assert half["latency p50, batch 16"] == "60.0 ms"
+    assert half["speed-up, batch 1"] == half["speed-up, batch 16"] == "2.00 ×"
+
+
+def test_one_size_needs_no_table(tmp_path: Path) -> None:
+    cell(tmp_path, "FT", 0.8)
+    assert costs_grid(find_records([tmp_path])) is None
+    assert len(sizes(find_records([tmp_path]))) == 2
+
+
+def test_a_run_without_a_teacher_has_no_speedup(study: Path) -> None:
+    records = [run.record.model_copy(update={"teacher": None}) for run in find_records([study])]
+    assert speedup_of(records, 1) is None
+
+
+def test_seeds_have_their_ends_and_single_ones_no_line(tmp_path: Path) -> None:
+    for seed, score in enumerate((0.80, 0.84, 0.82)):
+        cell(tmp_path, "KD", score, seed=seed)
+    cell(tmp_path, "FT", 0.7)
+    (table,) = compare(find_records([tmp_path]))
+    found = seeds_grid(table)
+    assert found is not None
+    assert found.rows == (
+        ("KD layers=3 augmentation=none", "accuracy, %", "82.00", "2.00", "80.00", "84.00", "3"),
+    )
+    ((_, _, over, known),) = spreads(table)
+    assert known == (0.80, 0.82, 0.84)
+    assert over.count == 3

@@ -1,0 +1,99 @@
+"""All tasks in one table: each size against its own baseline, and no mean that hides missing seeds."""
+
+from pathlib import Path
+
+import pytest
+
+from lmdistill.report.overview import Overview, overview
+from lmdistill.report.record import find_records
+from tests.report.studies import cell
+
+
+def seen(root: Path) -> Overview:
+    return overview(find_records([root]))
+
+
+def cells(found: Overview) -> dict[tuple[str, str], str]:
+    """Text by row and column."""
+    return {
+        (row[0], title): text
+        for row in found.grid.rows
+        for title, text in zip(found.grid.header[1:], row[1:], strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tasks, two sizes; KD is far better than FT of its size, and worse than FT of the other."""
+    root = tmp_path_factory.mktemp("study")
+    for task in ("sst2", "rte"):
+        for seed in range(2):
+            cell(root, "FT", 0.60, seed=seed, task=task, layers=2)
+            cell(root, "KD", 0.75, seed=seed, task=task, layers=2)
+            cell(root, "FT", 0.88, seed=seed, task=task)
+            cell(root, "KD", 0.885, seed=seed, task=task)
+    return root
+
+
+def test_rows_are_methods_and_columns_are_tasks_with_the_teacher_on_top(study: Path) -> None:
+    grid = seen(study).grid
+    assert grid.header[1:] == ("rte accuracy, %", "sst2 accuracy, %")
+    assert [row[0] for row in grid.rows] == [
+        "Teacher",
+        "FT layers=2 augmentation=none",
+        "KD layers=2 augmentation=none",
+        "FT layers=3 augmentation=none",
+        "KD layers=3 augmentation=none",
+    ]
+    assert grid.rows[0][1] == "90.00 ‡"
+
+
+def test_a_size_is_tested_against_its_own_baseline(study: Path) -> None:
+    text = cells(seen(study))
+    assert text["KD layers=2 augmentation=none", "rte accuracy, %"] == "75.00 ± 0.00 ↑"
+    assert text["KD layers=3 augmentation=none", "rte accuracy, %"] == "88.50 ± 0.00"
+    assert any("FT layers=2 augmentation=none" in note for note in seen(study).grid.notes)
+
+
+def test_augmented_rows_are_tested_against_the_baseline_on_the_originals(tmp_path: Path) -> None:
+    for seed in range(3):
+        cell(tmp_path, "FT", 0.70, seed=seed, augmentation="apertium", rows=13000)  # its folder comes first
+        cell(tmp_path, "FT", 0.60, seed=seed)
+    floors = {one.floor for one in seen(tmp_path).cells}
+    assert floors == {"FT layers=3 augmentation=none"}
+
+
+def test_cells_of_fewer_seeds_say_so(study: Path, tmp_path: Path) -> None:
+    assert all("(" not in text for text in cells(seen(study)).values())
+    assert "Students: 2 seeds a cell." in seen(study).grid.notes
+    for task, seeds in (("sst2", 2), ("rte", 1)):
+        for seed in range(seeds):
+            cell(tmp_path, "FT", 0.8, seed=seed, task=task)
+    text = cells(seen(tmp_path))
+    assert text["FT layers=3 augmentation=none", "sst2 accuracy, %"] == "80.00 ± 0.00 (2)"
+    assert text["FT layers=3 augmentation=none", "rte accuracy, %"] == "80.00 ‡ (1)"
+    assert any("seeds of the cell" in note for note in seen(tmp_path).grid.notes)
+
+
+def test_one_seed_bears_no_mark(tmp_path: Path) -> None:
+    cell(tmp_path, "FT", 0.5)
+    cell(tmp_path, "KD", 0.9)
+    text = cells(seen(tmp_path))
+    assert text["KD layers=3 augmentation=none", "sst2 accuracy, %"] == "90.00 ‡"
+
+
+def test_what_was_not_run_is_a_dash_and_not_a_mean(tmp_path: Path) -> None:
+    cell(tmp_path, "FT", 0.5, task="sst2")
+    cell(tmp_path, "FT", 0.6, task="rte")
+    cell(tmp_path, "KD", 0.7, task="rte")
+    assert cells(seen(tmp_path))["KD layers=3 augmentation=none", "sst2 accuracy, %"] == "–"
+
+
+def test_amounts_of_data_are_columns_of_their_own(tmp_path: Path) -> None:
+    for fraction, rows in ((0.1, 1000), (0.01, 100)):
+        cell(tmp_path, "FT", 0.5, fraction=fraction, rows=rows)
+    assert [row[0] for row in seen(tmp_path).grid.rows] == ["Teacher", "FT layers=3 augmentation=none"]
+    assert set(seen(tmp_path).grid.header[1:]) == {
+        "sst2 (fraction 0.1) accuracy, %",
+        "sst2 (fraction 0.01) accuracy, %",
+    }
