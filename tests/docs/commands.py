@@ -25,6 +25,13 @@ SMALLER_MINIDISC = (
 """The same where the teacher must know something, since its heads are ranked."""
 
 
+SMALLER_SEARCH = (
+    "search.trials=1", "search.fields.training.epochs=[1]", "teacher.model=bert-base-uncased", "data.rows=24",
+    "teacher.training.epochs=1",
+)  # fmt: skip
+"""The same for searches."""
+
+
 SMALLER_STUDY = ("axes.student.layers=[1]", "teacher.model=bert-base-uncased", "training.epochs=1")
 """The same for studies, whose runs are processes of their own and see none of what a test replaces."""
 
@@ -39,6 +46,8 @@ def smaller(words: list[str]) -> list[str]:
     """The words after `lmdistill`, on fewer examples, timed once, and with the GLUE folder of the tests."""
     if words[0] == "measure":
         return [*words, "--runs", "1"]
+    if words[0] == "study" and "search" in words[1]:
+        return [*words, *(part for setting in SMALLER_SEARCH for part in ("--set", setting))]
     if words[0] == "study":
         return [*words, *(part for setting in SMALLER_STUDY for part in ("--set", setting))]
     if words[0] not in {"demo", "distill", "finetune"}:

@@ -1,5 +1,6 @@
 """Every file in examples/ is run as it is written, on tiny models and few rows, or read."""
 
+import importlib.util
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from lmdistill.cli.main import app
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.study.cells import study_cells
 from lmdistill.recipes.study.schema import read_study
+from lmdistill.recipes.study.search.space import branches
 from lmdistill.report.record import find_records
 from tests.docs.commands import commands, run, smaller
 from tests.docs.pages import EXAMPLES, REPO
@@ -18,7 +20,16 @@ from tests.docs.pages import EXAMPLES, REPO
 START = EXAMPLES / "start.sh"
 SHELL = sorted(EXAMPLES.glob("*.sh"))
 MAKEFILE = (REPO / "Makefile").read_text(encoding="utf-8")
-UNTRIED = {"marian", "apertium", "--benchmark", "schedules", "stories-half", "jobs=auto", "mixkd-table"}
+UNTRIED = {
+    "marian",
+    "apertium",
+    "--benchmark",
+    "schedules",
+    "stories-half",
+    "jobs=auto",
+    "mixkd-table",
+    "search.storage",
+}
 """What needs programs, data or cores that a test machine may not have; these commands are read only."""
 
 
@@ -32,11 +43,14 @@ def read(words: Sequence[str]) -> None:
     if "recipe" in given:
         read_recipe(given["recipe"], given["set_"] or [])
     if "file" in given and name == "study":
-        assert study_cells(read_study(given["file"], given["set_"] or []), Path())
+        study = read_study(given["file"], given["set_"] or [])
+        assert study_cells(study, Path()) if study.search is None else branches(study)
 
 
 def is_tried(words: Sequence[str]) -> bool:
     """Whether the command can be done here."""
+    if "search" in " ".join(words) and importlib.util.find_spec("optuna") is None:
+        return False
     return words[0] == "lmdistill" and not any(name in " ".join(words) for name in (*UNTRIED, "augmentation"))
 
 
@@ -88,7 +102,7 @@ def test_programs_do_what_they_say(name: str, world: Path, capsys: pytest.Captur
     assert PROGRAMS[name] in capsys.readouterr().out
 
 
-RECIPES = sorted(path for path in EXAMPLES.glob("*.yaml") if path.stem != "study")
+RECIPES = sorted(path for path in EXAMPLES.glob("*.yaml") if path.stem not in {"study", "search"})
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)

@@ -56,6 +56,7 @@ EXTRAS: Mapping[str, set[str]] = {
     "evaluation.benchmarks": {"lm_eval"},
     "evaluation.generations": {"rouge_score"},
     "models.adapters": {"peft"},
+    "recipes.study.search.database": {"optuna", "sqlalchemy"},
 }  # optional packages, and the only ones who may ask for them
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)

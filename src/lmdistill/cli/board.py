@@ -22,11 +22,15 @@ URGENT = ("running", "failed", "elsewhere", "waiting", "done")
 
 
 @contextmanager
-def following() -> Iterator[Callable[[Sequence[Standing]], None]]:
-    """Yield what shows how far a study is: in a changing table, or in lines where stderr is no terminal."""
+def following(*, grows: bool = False) -> Iterator[Callable[[Sequence[Standing]], None]]:
+    """Yield what shows how far a study is: in a changing table, or in lines where stderr is no terminal.
+
+    Args:
+        grows: Whether cells are added while it runs, so that their number says nothing in the beginning.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines().watch
+        yield _Lines(grows=grows).watch
         return
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield lambda board: live.update(_table(board, console.height - ROOM))
@@ -35,17 +39,21 @@ def following() -> Iterator[Callable[[Sequence[Standing]], None]]:
 class _Lines:
     """A line for each change."""
 
-    def __init__(self) -> None:
-        self._last: dict[str, str] = {}
+    def __init__(self, *, grows: bool) -> None:
+        self._grows = grows
+        self._last: dict[str, str] | None = None
 
     def watch(self, board: Sequence[Standing]) -> None:
         """Say what has changed since the last look."""
-        if not self._last:
+        if self._last is None:
             ready = sum(standing.state == "done" for standing in board)
-            log.info("%d cells, %d of them done before", len(board), ready)
+            if self._grows:
+                log.info("%d runs were done before", ready)
+            else:
+                log.info("%d cells, %d of them done before", len(board), ready)
             self._last = {s.cell.name: s.state if s.state == "done" else "waiting" for s in board}
         for standing in board:
-            name, before = standing.cell.name, self._last[standing.cell.name]
+            name, before = standing.cell.name, self._last.get(standing.cell.name, "waiting")
             if standing.state != before:
                 self._last[name] = standing.state
                 log.info("%s: %s", name, _said(standing))

@@ -1,4 +1,4 @@
-"""lmdistill study: a base recipe, axes and seeds in; a run for each cell and one table out."""
+"""lmdistill study: a base recipe, axes or a search, and seeds in; runs and one table out."""
 
 import os
 import shlex
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from lmdistill.cli.board import following
 from lmdistill.cli.messages import complain
+from lmdistill.cli.search import list_trials, search
 from lmdistill.cli.tables import results, show
 from lmdistill.core.errors import ConfigError
 from lmdistill.recipes.study.cells import study_cells
@@ -32,16 +33,21 @@ def study(
         Path | None,
         typer.Option(help="Folder of the study, runs/NAME unless given; the same command goes on."),
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Print the cells and what is done.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Print what there is and what is done.")] = False,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="seeds=[0], scale=paper, jobs=2; a.b=value reaches every recipe."),
     ] = None,
 ) -> None:
-    """Run every cell of a study that is not done, and compare them all."""
+    """Run every cell or trial of a study that is not done, and compare them all."""
     _require_alone()
     chosen = read_study(file, set_ or [])
     place = StudyFolder(path=out or Path("runs") / chosen.study)
+    if chosen.search is not None:
+        if list_:
+            list_trials(chosen, place)
+            return
+        raise typer.Exit(search(chosen, place, RUN))
     cells = study_cells(chosen, place.path)
     place.require(chosen, cells)
     if list_:

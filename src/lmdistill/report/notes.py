@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lmdistill.report.alarms import remarks
 from lmdistill.report.metrics import manner
 from lmdistill.report.rows import Comparison, Row, Score
+from lmdistill.report.trials import NOTE, are_trials
 
 BY_DEV, ONE_SEED = "†", "‡"
 
@@ -97,5 +98,7 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
         found.append(
             f"{BY_DEV} dev-selected: the dev set also chose the weights, so its score is optimistic."
         )
+    if are_trials(run.path for run in table.runs):
+        found.append(NOTE)
     found += [*p_notes(table), *_size_note(table), *_floor_note(table)]
     return (*found, *_machine_note(table), *_repeat_notes(table), *remarks(table))

@@ -37,6 +37,14 @@ class Choice:
     changes: Mapping[str, Any]
     """What it sets, by dotted field."""
 
+    key: str = "axes"
+    """Where in the study the axis stands."""
+
+    @property
+    def place(self) -> str:
+        """The axis with the key of the study that it stands in, as in `axes.task`."""
+        return f"{self.key}.{self.axis}"
+
     @property
     def title(self) -> str:
         """The last part of the axis's name, and the label."""
@@ -52,8 +60,8 @@ class Choice:
         return bool(wanted == self.value) or str(wanted) == self.label
 
 
-def choices(axis: str, values: Any) -> tuple[Choice, ...]:
-    """The values of an axis.
+def choices(axis: str, values: Any, key: str = "axes") -> tuple[Choice, ...]:
+    """The values of an axis, which stands in the table called `key`.
 
     A labelled value is that of the axis's field; or, where it is a table that names this field or one below,
     a table of dotted fields. An axis that is no field has tables of dotted fields only.
@@ -62,48 +70,48 @@ def choices(axis: str, values: Any) -> tuple[Choice, ...]:
         ConfigError: If there are none, two have one label, or a field is not known; names the nearest one.
     """
     if axis.split(".")[0] == "seeds":
-        raise ConfigError("axes.seeds: seeds are a key of the study beside axes. Move them there.")
+        raise ConfigError(f"{key}.seeds: seeds are a key of the study beside {key}. Move them there.")
     if isinstance(values, Mapping):
         labelled = [(str(label), value) for label, value in values.items()]
     elif isinstance(values, list):
-        labelled = [(_label(axis, value), value) for value in values]
+        labelled = [(_label(f"{key}.{axis}", value), value) for value in values]
     else:
-        raise ConfigError(f"axes.{axis} must be a list of values or a table of labels, got {values!r}.")
+        raise ConfigError(f"{key}.{axis} must be a list of values or a table of labels, got {values!r}.")
     if not labelled:
-        raise ConfigError(f"axes.{axis} is empty; give at least one value.")
+        raise ConfigError(f"{key}.{axis} is empty; give at least one value.")
     labels = [label for label, _ in labelled]
     for label in labels:
         if labels.count(label) > 1:
-            raise ConfigError(f"axes.{axis} has {label} twice. Remove one, or give them labels.")
+            raise ConfigError(f"{key}.{axis} has {label} twice. Remove one, or give them labels.")
     return tuple(
-        Choice(axis=axis, label=label, value=value, changes=_changes(axis, value))
+        Choice(axis=axis, label=label, value=value, changes=_changes(key, axis, value), key=key)
         for label, value in labelled
     )
 
 
-def _changes(axis: str, value: Any) -> dict[str, Any]:
+def _changes(key: str, axis: str, value: Any) -> dict[str, Any]:
     """The fields that a value sets."""
-    keys = [str(key) for key in value] if isinstance(value, Mapping) else []
-    dotted = bool(keys) and all(key.split(".")[0] in KNOWN for key in keys)
+    paths = [str(path) for path in value] if isinstance(value, Mapping) else []
+    dotted = bool(paths) and all(path.split(".")[0] in KNOWN for path in paths)
     if axis.split(".")[0] in KNOWN:
-        own = any(key == axis or key.startswith(f"{axis}.") for key in keys)
-        return {str(key): item for key, item in value.items()} if dotted and own else {axis: value}
+        own = any(path == axis or path.startswith(f"{axis}.") for path in paths)
+        return {str(path): item for path, item in value.items()} if dotted and own else {axis: value}
     if dotted:
-        return {str(key): item for key, item in value.items()}
-    unknown = [part for key in (axis, *keys) if (part := key.split(".")[0]) not in KNOWN]
+        return {str(path): item for path, item in value.items()}
+    unknown = [part for path in (axis, *paths) if (part := path.split(".")[0]) not in KNOWN]
     misspelt = [part for part in unknown if difflib.get_close_matches(part, KNOWN, n=1)]
     named = next(iter(misspelt), unknown[0])
-    raise ConfigError(f"axes.{axis}: {UnknownNameError('setting of a recipe', named, KNOWN)}")
+    raise ConfigError(f"{key}.{axis}: {UnknownNameError('setting of a recipe', named, KNOWN)}")
 
 
-def _label(axis: str, value: Any) -> str:
+def _label(place: str, value: Any) -> str:
     """What a value without a label is called."""
     if isinstance(value, Mapping):
         if not isinstance(value.get("name"), str):
-            raise ConfigError(f"axes.{axis}: {value!r} has no name. Give it a label, as in {{small: ...}}.")
+            raise ConfigError(f"{place}: {value!r} has no name. Give it a label, as in {{small: ...}}.")
         return str(value["name"])
     if isinstance(value, list):
-        return "+".join(_label(axis, item) for item in value)
+        return "+".join(_label(place, item) for item in value)
     if value is None or isinstance(value, bool):
         return {None: "none", True: "true", False: "false"}[value]
     return str(value)

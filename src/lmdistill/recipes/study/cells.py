@@ -48,6 +48,34 @@ class StudyCell:
         return next(iter(self.recipe.methods))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Combination:
+    """One value of each axis."""
+
+    base: Mapping[str, Any]
+    """The settings that all cells begin with."""
+
+    changes: Mapping[str, Any]
+    """Settings of every cell, by dotted field."""
+
+    choices: tuple[Choice, ...]
+    """The value of each axis."""
+
+    axes: tuple[tuple[Choice, ...], ...]
+    """All values of each."""
+
+    seeds: tuple[int, ...]
+    """Those that are not skipped."""
+
+    def recipe(self, drawn: Sequence[Choice] = ()) -> Recipe | LanguageRecipe:
+        """The recipe, its one method called what its row is called; `drawn` is set beside the axes.
+
+        Raises:
+            ConfigError: If a recipe is refused; names the axis that is to blame.
+        """
+        return _recipe(self.base, self.changes, self.choices, self.axes, drawn)
+
+
 def study_cells(study: Study, out: Path) -> tuple[StudyCell, ...]:
     """All cells, in the order of the axes, seeds last; each is valid.
 
@@ -61,33 +89,51 @@ def study_cells(study: Study, out: Path) -> tuple[StudyCell, ...]:
         ConfigError: If two axes set one field, two cells are the same, none is left, or a recipe is refused;
             then the axis is named that is to blame.
     """
-    base = {key: value for key, value in _base(study).items() if key != "seeds"}
-    axes = [choices(axis, values) for axis, values in study.axes.items()]
-    axes += _methods_of(_changed(base, study.changes, "set"), axes)
-    _require_apart(study, axes)
-    _require_skips(study, axes)
-    found = []
-    for combination in itertools.product(*axes):
-        seeds = [seed for seed in study.seeds if not _is_skipped(study, combination, seed)]
-        if seeds:
-            recipe = _recipe(base, study.changes, combination, axes)
-            found += [_cell(recipe, combination, seed, out) for seed in seeds]
-    if not found:
-        raise ConfigError("skip leaves out every cell of the study. Remove an entry of it.")
+    found = [
+        cell_of(each.recipe(), each.choices, seed, out) for each in combinations(study) for seed in each.seeds
+    ]
     _require_different(found)
     return tuple(found)
 
 
-def _base(study: Study) -> dict[str, Any]:
-    """The settings that all cells begin with."""
+def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tuple[Combination, ...]:
+    """One value of each axis, in the order of the axes.
+
+    Args:
+        study: With nothing left open, as `read_study` gives it.
+        searched: What is set beside the axes, so that no axis may set it too.
+
+    Raises:
+        ConfigError: If two axes set one field, or none is left.
+    """
     assert isinstance(study.base, dict)  # read_study has looked it up
-    return study.base
+    base = {key: value for key, value in study.base.items() if key != "seeds"}
+    axes = [choices(axis, values) for axis, values in study.axes.items()]
+    axes += _methods_of(_changed(base, study.changes, "set"), [*axes, *searched])
+    _require_apart(study, [*axes, *searched])
+    _require_skips(study, axes)
+    found = []
+    for chosen in itertools.product(*axes):
+        seeds = tuple(seed for seed in study.seeds if not _is_skipped(study, chosen, seed))
+        if seeds:
+            found.append(
+                Combination(base=base, changes=study.changes, choices=chosen, axes=tuple(axes), seeds=seeds)
+            )
+    if not found:
+        raise ConfigError("skip leaves out every cell of the study. Remove an entry of it.")
+    return tuple(found)
 
 
-def _cell(recipe: Recipe | LanguageRecipe, combination: Sequence[Choice], seed: int, out: Path) -> StudyCell:
-    """One combination with one seed."""
+def cell_of(
+    recipe: Recipe | LanguageRecipe, combination: Sequence[Choice], seed: int, out: Path
+) -> StudyCell:
+    """One combination with one seed.
+
+    Raises:
+        ConfigError: If the name of its folder is too long.
+    """
     labels = [choice.short for choice in combination] or list(recipe.methods)
-    name = f"{'-'.join(_fit(label) for label in labels)}-seed{seed}"
+    name = f"{'-'.join(fit(label) for label in labels)}-seed{seed}"
     if len(name) > LONGEST:
         raise ConfigError(
             f"the name of the cell {name} has {len(name)} characters, and {LONGEST} fit. Give short labels."
@@ -100,7 +146,7 @@ def _cell(recipe: Recipe | LanguageRecipe, combination: Sequence[Choice], seed: 
     )
 
 
-def _fit(label: str) -> str:
+def fit(label: str) -> str:
     """A label as part of a folder's name."""
     kept = "".join("_" if char in UNFIT or ord(char) < 32 else char for char in label)
     return re.sub("_+", "_", kept).strip("._ ") or "_"
@@ -111,13 +157,15 @@ def _recipe(
     changes: Mapping[str, Any],
     combination: Sequence[Choice],
     axes: Sequence[Sequence[Choice]],
+    drawn: Sequence[Choice],
 ) -> Recipe | LanguageRecipe:
     """The recipe of a combination, its one method called what its row is called."""
-    own = {path: value for choice in combination for path, value in choice.changes.items()}
+    all_of_it = (*combination, *drawn)
+    own = {path: value for choice in all_of_it for path, value in choice.changes.items()}
     try:
         recipe = recipe_of(_changed(base, {**changes, **own}, "axes"))
     except LmdistillError as error:
-        raise ConfigError(f"{_blamed(base, changes, combination, str(error))}: {error}") from None
+        raise ConfigError(f"{_blamed(base, changes, all_of_it, str(error))}: {error}") from None
     if len(recipe.methods) > 1:
         raise ConfigError(
             f"a cell has the methods {', '.join(recipe.methods)}, and it must have one. Make them an axis, "
@@ -136,7 +184,7 @@ def _row(label: str, combination: Sequence[Choice], axes: Sequence[Sequence[Choi
             label = choice.label
         elif choice.axis != "task" or len(set(tasks)) < len(tasks):
             parts.append(choice.title)
-    return " ".join(_fit(part) for part in [label, *parts])
+    return " ".join(fit(part) for part in [label, *parts])
 
 
 def _changed(base: Mapping[str, Any], changes: Mapping[str, Any], said: str) -> dict[str, Any]:
@@ -172,8 +220,8 @@ def _require_apart(study: Study, axes: Sequence[Sequence[Choice]]) -> None:
     for values in axes:
         for path in {path for choice in values for path in choice.changes}:
             if path in seen:
-                raise ConfigError(f"{path} is set by {seen[path]} and by axes.{values[0].axis}. Remove one.")
-        seen |= {path: f"axes.{choice.axis}" for choice in values for path in choice.changes}
+                raise ConfigError(f"{path} is set by {seen[path]} and by {values[0].place}. Remove one.")
+        seen |= {path: choice.place for choice in values for path in choice.changes}
 
 
 def _require_skips(study: Study, axes: Sequence[Sequence[Choice]]) -> None:
@@ -205,7 +253,7 @@ def _blamed(
         [
             ("base", {}),
             ("set", dict(changes)),
-            *((f"axes.{choice.axis}", {**changes, **choice.changes}) for choice in combination),
+            *((choice.place, {**changes, **choice.changes}) for choice in combination),
         ]
     )
     for where, some in tried:

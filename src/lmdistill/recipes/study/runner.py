@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -57,6 +57,9 @@ class Standing:
 Watch = Callable[[Sequence[Standing]], None]
 """Called often with all cells; a table or lines for the user."""
 
+Tend = Callable[[list[Standing]], bool]
+"""Called as often, and may add cells or drop waiting ones; whether more may come."""
+
 
 def standings(cells: Sequence[StudyCell]) -> list[Standing]:
     """How far each cell is, as its folder says."""
@@ -92,9 +95,8 @@ def run_study(
     """
     place.require(study, cells)
     place.claim(study, cells)
-    board, jobs = standings(cells), jobs_at_once(study.jobs)
-    with _asked_to_end(), launcher(command, place, jobs) as start:
-        _work(board, start, jobs, watch)
+    board = standings(cells)
+    work(board, place, command=command, jobs=jobs_at_once(study.jobs), watch=watch)
     done = [standing.cell for standing in board if standing.state == "done"]
     if done:
         write_pages(place.path, order=rows(cells), inside=[cell.folder for cell in done])
@@ -108,29 +110,60 @@ def rows(cells: Sequence[StudyCell]) -> tuple[str, ...]:
 
 def exit_code(board: Sequence[Standing]) -> int:
     """0 if all is done, 2 if every cell that failed says that the user can mend it, else 1."""
-    codes = {standing.code for standing in board if standing.state == "failed"}
+    return code_of({standing.code for standing in board if standing.state == "failed"})
+
+
+def code_of(codes: Set[int]) -> int:
+    """0 if there are none, 2 if all are, else 1."""
     return 0 if not codes else USERS if codes == {USERS} else 1
 
 
-def _work(board: Sequence[Standing], start: Launcher, jobs: int, watch: Watch) -> None:
-    """Start, watch and settle until nothing is left to do; no process outlives this."""
+def work(
+    board: list[Standing],
+    place: StudyFolder,
+    *,
+    command: Sequence[str],
+    jobs: int,
+    watch: Watch,
+    tend: Tend = lambda board: False,
+) -> None:
+    """Start, watch and settle until nothing is left to do; no process outlives this.
+
+    Args:
+        board: All cells; changed.
+        place: Where they lie.
+        command: What starts a run, up to its recipe.
+        jobs: How many at once.
+        watch: Told how far everything is.
+        tend: May change the board.
+
+    Raises:
+        KeyboardInterrupt: If this process was asked to end; all others have ended by then.
+    """
     working: dict[str, Job] = {}
-    try:
-        while True:
-            for standing in board:
-                job = working.get(standing.cell.name)
-                if job is not None and not _settled(standing, job):
-                    continue
-                working.pop(standing.cell.name, None)
-                if standing.state in ("waiting", "elsewhere") and len(working) < jobs:
-                    begun = _begin(standing, start)
-                    working |= {} if begun is None else {standing.cell.name: begun}
-            watch(board)
-            if not working and all(standing.state in ("done", "failed") for standing in board):
-                return
-            time.sleep(PAUSE)
-    finally:
-        stop(list(working.values()))
+    with _asked_to_end(), launcher(command, place, jobs) as start:
+        try:
+            while _goes_on(board, working, start, jobs, watch, tend):
+                time.sleep(PAUSE)
+        finally:
+            stop(list(working.values()))
+
+
+def _goes_on(
+    board: list[Standing], working: dict[str, Job], start: Launcher, jobs: int, watch: Watch, tend: Tend
+) -> bool:
+    """Settle what has ended, start what there is room for; whether anything is left to do."""
+    for standing in board:
+        job = working.get(standing.cell.name)
+        if job is not None and _settled(standing, job):
+            del working[standing.cell.name]
+    more = tend(board)
+    for standing in board:
+        if standing.state in ("waiting", "elsewhere") and len(working) < jobs:
+            begun = _begin(standing, start)
+            working |= {} if begun is None else {standing.cell.name: begun}
+    watch(board)
+    return more or bool(working) or any(standing.state not in ("done", "failed") for standing in board)
 
 
 def _begin(standing: Standing, start: Launcher) -> Job | None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.recipes.read import builtin, table_from, table_in, table_of, typed
+from lmdistill.recipes.study.search.settings import Search, search_of
 
 UNFIT = set('/\\:*?"<>|')
 """What no name of a folder may hold on some system."""
@@ -44,6 +45,9 @@ class Study(BaseModel):
     scale: str | None = None
     """Which of them; the first unless given."""
 
+    search: Search | None = None
+    """Fields that are drawn instead of listed; beside axes, a search for each combination of them."""
+
     jobs: int | Literal["auto"] = 1
     """Cells at once, >= 1; `auto` is one for each core, or for each `OMP_NUM_THREADS` of them."""
 
@@ -62,6 +66,11 @@ class Study(BaseModel):
         if len(set(seeds)) != len(seeds):
             raise ConfigError(f"seeds are {list(seeds)}, one of them twice; each run needs its own.")
         return seeds
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _is_a_search(cls, table: Any) -> Search | None:
+        return search_of(table)
 
     @field_validator("jobs")
     @classmethod
@@ -107,8 +116,15 @@ def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
 
 
 def study_text(study: Study) -> str:
-    """The study as a file that `read_study` reads to an equal one; without `jobs`, which change no result."""
+    """The study as a file that `read_study` reads to an equal one.
+
+    Without `jobs`, which change no result, and without the address of a database, which can hold a password.
+    """
     table = study.model_dump(mode="json", by_alias=True, exclude={"jobs", "scales", "scale"})
+    if study.search is None:
+        del table["search"]
+    else:
+        table["search"].pop("storage")
     text: str = yaml.safe_dump(table, sort_keys=False, allow_unicode=True)
     return text
 

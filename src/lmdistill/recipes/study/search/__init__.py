@@ -1,0 +1,1 @@
+"""Search: trials that a sampler draws from ranges and choices, each an ordinary run for each seed."""
