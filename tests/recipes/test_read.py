@@ -14,7 +14,7 @@ from lmdistill.recipes.read import builtin, override, read_recipe, recipe_of, re
 from lmdistill.recipes.schema import Augmentation, Recipe
 
 FOLDER = Path(__file__).parents[2] / "examples"
-EXAMPLES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem != "study")
+EXAMPLES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem not in ("study", "search"))
 
 
 def leaves(tree, where=""):
@@ -40,6 +40,7 @@ OTHER = {
     "student.pruning.score": "magnitude", "student.pruning.data": "dev", "student.pruning.scope": "layer",
     "seeds": [3, 4], "methods.MixKD.distance": "forward_kl", "methods.MixKD.share": "batch",
     "methods.MixKD.partner": "train", "methods.MixKD.segments": "keep",
+    "map": {"examples": 300, "pool": "mean", "projection": "pca"},
 }  # fmt: skip
 TRAINING = {"precision": "bf16", "keep": "best", "optimizer.schedule": "cosine"}
 

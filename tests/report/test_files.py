@@ -11,11 +11,13 @@ import pytest
 
 from lmdistill.report.canvas import COLOURS, Mark, Plot
 from lmdistill.report.files import file_name, write_files
+from lmdistill.report.map import MAP, write_map
 from lmdistill.report.record import find_records
 from lmdistill.report.sections import page_of
 from lmdistill.report.standalone import LETTER, standalone
 from tests.report.factory import NUM_DEV, make_record, plain_record, schedule, write_run
 from tests.report.studies import cell
+from tests.report.test_maps import facts, places_of
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,9 @@ def test_names_say_task_and_contents(files: Path) -> None:
 def test_every_table_and_picture_of_the_page_is_a_file(study: Path, files: Path) -> None:
     page = page_of(find_records([study]))
     plots = sum(
-        len(one.trades) + len(one.plots) + sum(plot is not None for _, _, plot in one.accounts)
+        len(one.pictures.trades)
+        + len(one.pictures.curves)
+        + sum(plot is not None for _, _, plot in one.accounts)
         for one in page.sections
     )
     assert len(list(files.glob("*.svg"))) == plots
@@ -138,3 +142,22 @@ def test_names_in_the_legend_are_text_and_stay_inside() -> None:
 def test_names_fit_every_file_system() -> None:
     assert file_name("a/b", "c:d", "x" * 300).startswith("a-b-c-d-xxx")
     assert len(file_name("x" * 300)) == 100
+
+
+def test_a_map_is_a_file_whose_legend_has_the_shapes_of_its_points(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "runs", make_record(map=facts(examples=300)))
+    write_map(run.path / MAP, places_of(300))
+    names = {path.name for path in write_files(tmp_path / "files", [run])}
+    pictures = [
+        name for name in names if name.startswith("sst2-map-of-representations") and name.endswith(".svg")
+    ]
+    assert {"sst2-map.csv", "sst2-map.md"} <= names
+    assert len(pictures) == 2  # the teacher's and the student's
+    for name in pictures:
+        tree = ElementTree.parse(tmp_path / "files" / name)
+        paths = [str(path.get("d")) for path in tree.iter("{http://www.w3.org/2000/svg}path")]
+        points = [path for path in paths if path.count("M") > 1]
+        legend = [path for path in paths if path.count("M") == 1]
+        shapes = [re.sub(r"^M[\d.]+ [\d.]+", "", path) for path in legend]
+        assert len(points) == len(legend) == len(set(shapes)) > 1
+        assert all(any(shape in path for path in points) for shape in shapes)

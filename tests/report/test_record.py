@@ -27,7 +27,14 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
     value = plain_record()
     write_record(tmp_path, Record.model_validate(value))
     written = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
-    absent = {"changed": None, "tokens": None, "positions": [], "written": None, "schedule": None}
+    absent = {
+        "changed": None,
+        "tokens": None,
+        "positions": [],
+        "written": None,
+        "schedule": None,
+        "map": None,
+    }
     assert written == value | absent  # not of every run
 
 
