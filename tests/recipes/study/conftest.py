@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lmdistill.core.storage import write_text
 from lmdistill.recipes.study.cells import study_cells
 from lmdistill.recipes.study.place import StudyFolder
 from lmdistill.recipes.study.runner import run_study
@@ -32,7 +33,8 @@ class Bench:
     def prepared(self, out="out", **keys):
         """The study with these keys, its cells, its folder."""
         file = self.folder / "study.yaml"
-        file.write_text(yaml.safe_dump({**TABLE, **keys}, sort_keys=False))
+        text = yaml.safe_dump({**TABLE, **keys}, sort_keys=False)
+        write_text(file, text)  # whole, since two threads may prepare at once
         study = read_study(file)
         place = StudyFolder(path=self.folder / out)
         return study, study_cells(study, place.path), place
