@@ -57,6 +57,24 @@ def test_pictures_and_tables_say_the_same(tmp_path: Path) -> None:
     assert float(sizes.table[3][1]) == pytest.approx(15.62, abs=0.01)
 
 
+def test_networks_of_one_shape_share_their_latency(tmp_path: Path) -> None:
+    def student(name: str, layers: int, latency: float) -> dict[str, object]:
+        found = network(layers, name)
+        return found | {"latency": {"1": found["latency"]["1"] | {"p50_ms": latency}}}
+
+    rows = [("FT", 3, 4.0), ("KD", 3, 8.0), ("PKD", 3, 6.5), ("small", 2, 3.0)]
+    runs = [
+        write_run(tmp_path, make_record(name, 0, 0.8 + layers / 100, student=student(name, layers, latency)))
+        for name, layers, latency in rows
+    ]
+    (table,) = compare(runs)
+    plot = latency_plot(table, name="a")
+    assert plot is not None
+    shown = {line[0]: line[1] for line in plot.table[1:]}
+    assert {shown[name] for name in ("FT", "KD", "PKD")} == {"6.5"}
+    assert shown["small"] == "3"
+
+
 def test_rows_of_one_size_have_no_picture(tmp_path: Path) -> None:
     runs = [
         write_run(tmp_path, make_record(name, teacher=None, teacher_metrics=None)) for name in ("FT", "KD")

@@ -74,7 +74,7 @@ def sizes(runs: Sequence[RunFolder]) -> tuple[Size, ...]:
     """Teachers, then students, each shape once, the largest first; heads of tasks do not part them."""
     taught = [run.record.teacher for run in runs if run.record.teacher is not None]
     prints = {teacher.fingerprint for teacher in taught}
-    teachers = grouped(taught, _shape)
+    teachers = grouped(taught, shape_of)
     students = grouped((run.record for run in runs if run.record.student.fingerprint not in prints), _learner)
     only = next(iter(teachers.values()))[0] if len(teachers) == 1 else None
     found = [
@@ -88,14 +88,14 @@ def sizes(runs: Sequence[RunFolder]) -> tuple[Size, ...]:
     return tuple(sorted(found, key=lambda size: (bool(size.records), -size.networks[0].parameters.encoder)))
 
 
-def _shape(network: NetworkFacts) -> Hashable:
+def shape_of(network: NetworkFacts) -> Hashable:
     """Equal for networks that weigh the same below their head."""
     return network.layers, network.parameters.embeddings, network.parameters.encoder
 
 
 def _learner(record: Record) -> Hashable:
     """The shape of the student."""
-    return _shape(record.student)
+    return shape_of(record.student)
 
 
 def _label(role: str, networks: Sequence[NetworkFacts]) -> str:

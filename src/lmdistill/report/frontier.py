@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from lmdistill.report.canvas import COLOURS, INK, Mark, Plot, as_svg, canvas, number
+from lmdistill.report.costs import cost_of, shape_of
+from lmdistill.report.grouping import grouped
 from lmdistill.report.metrics import manner
 from lmdistill.report.rows import Comparison, Row
 
@@ -33,8 +35,15 @@ def size_plot(table: Comparison, *, name: str) -> Plot | None:
 
 
 def latency_plot(table: Comparison, *, name: str) -> Plot | None:
-    """Headline quality against the median latency; None where fewer than two rows were measured."""
-    times = [(row, row.cost.latency_ms) for row in table.rows if row.cost.latency_ms is not None]
+    """Headline quality against the median latency; None where fewer than two shapes were measured.
+
+    Networks of one shape do the same work, so rows of one shape share the median of all their latencies: what
+    these differ in is noise of the machine.
+    """
+    alike = grouped((network for row in table.rows for network in row.networks), shape_of)
+    pooled = {shape: cost_of(networks, table.batch_size).latency_ms for shape, networks in alike.items()}
+    shared = [(row, pooled[shape_of(row.networks[0])]) for row in table.rows]
+    times = [(row, latency) for row, latency in shared if latency is not None]
     across = f"latency p50, batch {table.batch_size}, ms"
     return _frontier_plot(table, times, across, "Quality and latency", name)
 
