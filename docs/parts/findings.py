@@ -238,8 +238,9 @@ def _flats(claim: claims.Flat) -> Iterator[Finding]:
             if row is not chosen[0]
             and (one := difference(row, chosen[0], measure, is_headline=True)) is not None
         ]
-        is_missing = False
-        yield _flat(found, measure, _where(runs))
+        if found:
+            is_missing = False
+            yield _flat(found, measure, _where(runs))
     if is_missing:
         chosen_one = claims.Side(row=claim.row, where=claim.chosen)
         yield Finding(setting=claim.row, measured="", missing=_missing(claim, chosen_one))

@@ -132,6 +132,14 @@ def test_settings_that_make_no_difference_are_flat(world: Path) -> None:
     assert [one for one, _ in ask(world, flat)] == [DISAGREES]
 
 
+def test_settings_without_a_common_seed_are_not_measured_yet(world: Path) -> None:
+    flat = {**CLAIM, "kind": "flat", "row": "MixKD", "chosen": {"method.ratio": 1}, "margin": 0.1}
+    flat = {key: value for key, value in flat.items() if key not in ("pairs", "expect")}
+    for ratio, seed in ((1, 0), (2, 1)):
+        cell(world / "records" / "study", "MixKD", 0.9, seed=seed, ratio=ratio)
+    assert [one for one, _ in ask(world, flat)] == [MISSING]
+
+
 def test_a_share_is_judged_by_its_interval(world: Path) -> None:
     kept = {**CLAIM, "kind": "value", "rows": [{"row": "TMKD"}], "score": "kept", "margin": 0.1}
     kept = {key: value for key, value in kept.items() if key not in ("pairs", "expect")}

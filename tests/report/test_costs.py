@@ -8,6 +8,7 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.costs import costs_grid, sizes, speedup_of
 from lmdistill.report.record import find_records
 from lmdistill.report.seeds import seeds_grid, spreads
+from tests.report.factory import make_record, network, write_run
 from tests.report.studies import cell
 
 
@@ -63,3 +64,13 @@ def test_seeds_have_their_ends_and_single_ones_no_line(tmp_path: Path) -> None:
     ((_, _, over, known),) = spreads(table)
     assert known == (0.80, 0.82, 0.84)
     assert over.count == 3
+
+
+def test_what_nobody_measured_has_no_column(tmp_path: Path) -> None:
+    for layers in (2, 3):
+        bare = {"flops": None, "latency": {}}
+        student, teacher = network(layers, f"s{layers}") | bare, network(6, "teacher") | bare
+        write_run(tmp_path, make_record(f"KD{layers}", student=student, teacher=teacher), num_steps=2)
+    found = costs_grid(find_records([tmp_path]))
+    assert found is not None
+    assert found.header == ("", "runs", "parameters", "of teacher's, %", "on disk")

@@ -161,3 +161,9 @@ def test_a_map_is_a_file_whose_legend_has_the_shapes_of_its_points(tmp_path: Pat
         shapes = [re.sub(r"^M[\d.]+ [\d.]+", "", path) for path in legend]
         assert len(points) == len(legend) == len(set(shapes)) > 1
         assert all(any(shape in path for path in points) for shape in shapes)
+
+
+def test_a_name_is_short_in_bytes_too() -> None:
+    name = file_name("文" * 120, "quality")
+    assert 0 < len(name.encode()) <= 100
+    assert set(name) == {"文"}

@@ -9,7 +9,7 @@ from lmdistill.report.html import report_html
 from lmdistill.report.likelihood import likelihoods
 from lmdistill.report.predictions import PREDICTIONS, Prediction, read_predictions, write_predictions
 from lmdistill.report.record import RECORD, RunFolder, find_records, read_record
-from tests.report.factory import make_record, write_run
+from tests.report.factory import make_record, network, write_run
 from tests.report.language_factory import NUM_TEXTS, write_language_run
 
 
@@ -122,3 +122,21 @@ def test_the_page_of_a_language_model_has_every_part(tmp_path: Path) -> None:
                  "agrees with teacher", "calibration error", "hard tokens: teacher", "lmdistill distill"):  # fmt: skip
         assert said in page, said
     assert "more than the teacher, has 77 % of its parameters" in page
+
+
+def test_a_teacher_of_many_students_counts_once(tmp_path: Path) -> None:
+    runs = []
+    for name, seed, teacher, nats in (("KD", 0, "a", 1.0), ("SFT", 0, "a", 1.0), ("ATKD", 1, "b", 4.0)):
+        run = write_language_run(tmp_path, name, seed, positions=[], teacher=network(6, teacher))
+        rows = [text(0, 1, 5.0, nats, 2), text(1, 1, 5.0, nats, 7)]
+        write_predictions(run.path / PREDICTIONS, rows)
+        runs.append(run)
+    (grid,) = likelihoods(compare(runs)[0])
+    assert grid.rows[0] == ("Teacher", "2.500", "2.500")
+
+
+def test_a_number_that_is_none_is_a_dash(tmp_path: Path) -> None:
+    (grid,) = likelihoods(
+        compare([with_answers(tmp_path, [text(0, 1, float("nan"), 1.0, 2), text(1, 1, 3.0, 1.0, 7)])])[0]
+    )
+    assert grid.rows == (("Teacher", "1.000", "1.000"), ("ATKD", "–", "3.000"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lmdistill.core.errors import RunError
 from lmdistill.report.canvas import COLOURS
 from lmdistill.report.comparison import compare
 from lmdistill.report.facts import MapFacts, Separation
@@ -171,3 +172,12 @@ def test_names_of_classes_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     text = report_html([RunFolder(path=run.path, record=record)])
     assert "<script>" not in text
     assert "&lt;script&gt; around" in text
+
+
+@pytest.mark.parametrize(
+    "line", ['{"example": 1}', '{"example": 0, "split": "dev", "label": 0, "student": [1.0]}']
+)
+def test_a_line_that_no_run_wrote_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / MAP).write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(RunError, match="a line that no run wrote"):
+        read_map(tmp_path / MAP)

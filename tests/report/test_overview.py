@@ -6,6 +6,7 @@ import pytest
 
 from lmdistill.report.overview import Overview, overview
 from lmdistill.report.record import find_records
+from tests.report.factory import make_record, network, plain_record, write_run
 from tests.report.studies import cell
 
 
@@ -97,3 +98,58 @@ def test_amounts_of_data_are_columns_of_their_own(tmp_path: Path) -> None:
         "sst2 (fraction 0.1) accuracy, %",
         "sst2 (fraction 0.01) accuracy, %",
     }
+
+
+def test_students_of_one_depth_and_two_widths_have_rows_of_their_own(tmp_path: Path) -> None:
+    for encoder, accuracy in ((4_000_000, 0.7), (2_000_000, 0.6)):
+        student = network(3, f"KD-{encoder}")
+        student["parameters"] |= {"encoder": encoder}
+        write_run(tmp_path / str(encoder), make_record("KD", 0, accuracy, student=student), num_steps=2)
+    assert [row[:2] for row in seen(tmp_path).grid.rows[1:]] == [
+        ("KD, 3 layers, 2.00 M in them", "60.00 ‡"),
+        ("KD, 3 layers, 4.00 M in them", "70.00 ‡"),
+    ]
+
+
+def test_teachers_of_two_depths_have_rows_of_their_own(tmp_path: Path) -> None:
+    for layers, depth, score in ((2, 6, 0.9), (3, 12, 0.95)):
+        facts = {"teacher": network(depth, f"t{depth}"), "teacher_metrics": {"dev": {"accuracy": score}}}
+        write_run(tmp_path, make_record(f"KD{layers}", student=network(layers, f"s{layers}"), **facts))
+    rows = dict(row[:2] for row in seen(tmp_path).grid.rows)
+    assert rows["Teacher (6 layers)"] == "90.00 ‡"
+    assert rows["Teacher (12 layers)"] == "95.00 ‡"
+
+
+def test_a_teacher_stands_with_all_its_seeds_where_one_size_has_fewer(tmp_path: Path) -> None:
+    for layers, seeds in ((2, 1), (3, 2)):
+        for seed in range(seeds):
+            facts = {
+                "teacher": network(6, f"t{seed}"),
+                "teacher_metrics": {"dev": {"accuracy": 0.9 + 0.02 * seed}},
+            }
+            write_run(
+                tmp_path,
+                make_record(f"KD{layers}", seed, student=network(layers, f"s{layers}{seed}"), **facts),
+            )
+    assert seen(tmp_path).grid.rows[0][:2] == ("Teacher", "91.00 ± 1.41")
+
+
+def test_equally_many_other_dev_examples_have_a_column_of_their_own(tmp_path: Path) -> None:
+    for contents, accuracy in (("a" * 16, 0.6), ("b" * 16, 0.8)):
+        task = plain_record()["task"] | {"dev_fingerprint": contents}
+        write_run(tmp_path / contents, make_record("KD", 0, accuracy, task=task), num_steps=2)
+    found = cells(seen(tmp_path))
+    assert found["KD", "sst2, 200 dev (aaaaaa) accuracy, %"] == "60.00 ‡"
+    assert found["KD", "sst2, 200 dev (bbbbbb) accuracy, %"] == "80.00 ‡"
+
+
+def test_a_language_model_is_tested_against_the_baseline_on_as_many_texts(tmp_path: Path) -> None:
+    for rows in (100, 1000):
+        for name in ("SFT", "ATKD"):
+            task = plain_record()["task"] | {"rows": {"train": rows, "dev": 200}}
+            recipe = {"texts": {"rows": rows}}
+            record = make_record(name, 0, 0.7, task=task, recipe=recipe, method={"name": name.lower()})
+            write_run(tmp_path / str(rows), record, num_steps=2)
+    found = seen(tmp_path)
+    assert set(found.grid.header[1:]) == {"sst2 (rows 100) accuracy, %", "sst2 (rows 1000) accuracy, %"}
+    assert {one.floor for one in found.cells} == {"SFT"}

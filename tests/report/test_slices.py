@@ -16,7 +16,7 @@ from lmdistill.report.disagreements import (
 from lmdistill.report.predictions import PREDICTIONS, Prediction, read_predictions, write_predictions
 from lmdistill.report.record import RunFolder
 from lmdistill.report.slices import slices
-from tests.report.factory import make_record, write_run
+from tests.report.factory import make_record, network, write_run
 
 NEGATIVE, POSITIVE = (2.0, 0.0), (0.0, 2.0)
 
@@ -95,3 +95,15 @@ def test_long_texts_are_cut(length: int) -> None:
     text = shortened("a" * length)
     assert len(text) == min(length, LONGEST)
     assert text.endswith("…") == (length > LONGEST)
+
+
+def test_a_teacher_of_many_students_counts_once(tmp_path: Path) -> None:
+    right = [one(i, i % 2, POSITIVE, (POSITIVE, NEGATIVE)[i % 2 == 0]) for i in range(4)]
+    wrong = [one(i, i % 2, POSITIVE, (NEGATIVE, POSITIVE)[i % 2 == 0]) for i in range(4)]
+    runs = []
+    for name, teacher, rows in (("KD", "a", right), ("PKD", "a", right), ("MixKD", "b", wrong)):
+        run = write_run(tmp_path, make_record(name, teacher=network(6, teacher)))
+        write_predictions(run.path / PREDICTIONS, rows)
+        runs.append(run)
+    (by_class,) = slices(compare(runs)[0])
+    assert by_class.rows[0] == ("Teacher", "50.00", "50.00")

@@ -84,3 +84,15 @@ def test_maps_say_what_else_is_held(tmp_path: Path) -> None:
     titles = [plot.title for plot in heat_plots(table, map(str, count()))]
     assert "Sensitivity to alpha_sm and alpha_tmkd at ratio 2" in titles
     assert len(titles) == len(set(titles)) == 7
+
+
+def test_numbers_of_texts_make_a_curve_as_numbers_of_examples_do(tmp_path: Path) -> None:
+    runs = []
+    for rows in (100, 1000):
+        task = plain_record()["task"] | {"rows": {"train": rows, "dev": 200}}
+        recipe = {"texts": {"path": "a.jsonl", "rows": rows}, "methods": {"KD": {"name": "kd"}}}
+        record = make_record("KD", accuracy=rows / 2000, task=task, recipe=recipe)
+        runs.append(RunFolder(path=tmp_path / str(rows), record=record))
+    plot = data_plot(compare(runs)[0], name="x")
+    assert plot is not None
+    assert plot.table[1:] == (("100", "5"), ("1000", "50"))

@@ -115,3 +115,12 @@ def test_the_summary_is_one_sentence_with_the_three_figures() -> None:
         "MixKD keeps 96.67 % of the teacher's accuracy, "
         "has 77 % of its parameters and answers 2.00 times as fast."
     )
+
+
+def test_the_summary_is_about_the_own_teacher_of_the_row() -> None:
+    small, large = network(6, "small"), network(12, "large")
+    runs = [run("KD", teacher=small), run("PKD", teacher=large, teacher_metrics={"dev": {"accuracy": 0.8}})]
+    (table,) = compare(runs)
+    said = {row.label: summary(row, table) for row in table.rows}
+    assert "has 77 % of its parameters" in said["KD"]
+    assert "keeps 100.00 % of the teacher's accuracy, has 52 % of its parameters" in said["PKD"]

@@ -128,7 +128,9 @@ def _size_latency(batch: int, size: Size) -> Value:
 
 def _size_speedup(batch: int, size: Size) -> Value:
     """Against the teacher in the same process; the teacher is as fast as itself."""
-    return speedup_of(size.records, batch) if size.records else 1.0
+    if size.records:
+        return speedup_of(size.records, batch)
+    return None if _size_latency(batch, size) is None else 1.0
 
 
 def _share_of_parameters(size: Size) -> Value:
@@ -147,7 +149,7 @@ def _flops(size: Size) -> Value:
 def _share_of_flops(size: Size) -> Value:
     """The mean ratio within runs, since both networks of a run read the same example."""
     if not size.records:
-        return 1.0
+        return None if _flops(size) is None else 1.0
     pairs = [(record.student.flops, record.teacher.flops) for record in size.records if record.teacher]
     found = spread([ours / theirs for ours, theirs in pairs if ours and theirs])
     return None if found is None else found.mean

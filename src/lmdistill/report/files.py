@@ -23,7 +23,7 @@ from lmdistill.report.standalone import standalone
 from lmdistill.report.tables import Grid, markdown
 
 LONGEST = 100
-"""Characters of a name without its ending."""
+"""Bytes of a name without its ending: file systems take 255, with what a half-written one has around it."""
 
 
 def file_name(*parts: str) -> str:
@@ -34,7 +34,8 @@ def file_name(*parts: str) -> str:
         ('sst2-latency', 'rte-loss-by-term-sm+tmkd-seed-0')
     """
     said = (part.lower().removeprefix("quality and ") for part in parts if part)
-    return re.sub(r"[^\w+=.]+", "-", "-".join(said)).strip("-.")[:LONGEST]
+    name = re.sub(r"[^\w+=.]+", "-", "-".join(said)).strip("-.")
+    return name.encode()[:LONGEST].decode(errors="ignore")
 
 
 def write_files(

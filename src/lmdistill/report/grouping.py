@@ -23,6 +23,12 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
     return groups
 
 
+def one_each(runs: Iterable[RunFolder]) -> list[RunFolder]:
+    """The first run of each teacher's network: a teacher of many students counts once."""
+    taught = [run for run in runs if run.record.teacher is not None]
+    return [some[0] for some in grouped(taught, lambda run: run.record.teacher.fingerprint).values()]  # type: ignore[union-attr]
+
+
 def question(run: RunFolder) -> Hashable:
     """Equal for runs that are asked the same of the same task."""
     return run.record.task.name, run.record.task.metrics

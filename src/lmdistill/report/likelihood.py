@@ -1,9 +1,11 @@
 """Nats a token of parts of the dev texts: by the length of the text, and by the place in it."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lmdistill.report.grouping import one_each
 from lmdistill.report.metrics import NONE, Value, manner
 from lmdistill.report.predictions import PREDICTIONS, Prediction, read_predictions
 from lmdistill.report.record import RunFolder
@@ -83,15 +85,20 @@ def _grid(table: Comparison, name: str, parts: dict[str, Span], cell: Cell, capt
     def line(label: str, runs: Sequence[RunFolder], of_teacher: bool) -> tuple[str, ...]:
         """One row of the table."""
         found = [[cell(run, span, of_teacher) for run in runs] for span in parts.values()]
-        known = [[one for one in values if one is not None] for values in found]
+        known = [[one for one in values if one is not None and math.isfinite(one)] for values in found]
         return label, *(manner("nats").text(float(np.mean(one)) if one else None) for one in known)
 
     students = [row for row in table.rows if row.role != "teacher"]
     teachers = [row.label for row in table.rows if row.role == "teacher"]
     lines = [line(row.label, row.runs, False) for row in students]
     if len(teachers) == 1:
-        taught = [run for row in students for run in row.runs]
-        lines.insert(0, line(teachers[0], taught, True))
+        taught = [
+            run
+            for row in students
+            for run in row.runs
+            if any(cell(run, span, True) is not None for span in parts.values())
+        ]
+        lines.insert(0, line(teachers[0], one_each(taught), True))
     rows = tuple(one for one in lines if set(one[1:]) != {NONE})
     header = ("", *parts)
     return Grid(name=name, caption=caption, header=header, rows=rows, notes=(), alarms=()) if rows else None

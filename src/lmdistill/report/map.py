@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lmdistill.core.storage import atomic_file
-from lmdistill.report.history import encode_line, read_lines
+from lmdistill.report.history import encode_line, read_items
 
 MAP = "map.jsonl"
 Point = tuple[float, float]
@@ -40,19 +41,27 @@ def write_map(path: Path, places: Iterable[Place]) -> None:
 
 def _point(value: tuple[float, float] | list[float] | None) -> Point | None:
     """A pair of numbers, if there is one."""
-    return None if value is None else (float(value[0]), float(value[1]))
+    if value is None:
+        return None
+    across, up = value
+    return float(across), float(up)
+
+
+def _place(line: dict[str, Any]) -> Place:
+    """One line of the file as an object."""
+    return Place(
+        example=int(line["example"]),
+        split=str(line["split"]),
+        label=int(line["label"]),
+        student=_point(line["student"]) or (0.0, 0.0),
+        teacher=_point(line.get("teacher")),
+    )
 
 
 def read_map(path: Path) -> list[Place]:
-    """What `write_map` wrote; nothing if there is no file."""
-    lines = read_lines(path) if path.exists() else []
-    return [
-        Place(
-            example=int(line["example"]),
-            split=str(line["split"]),
-            label=int(line["label"]),
-            student=_point(line["student"]) or (0.0, 0.0),
-            teacher=_point(line.get("teacher")),
-        )
-        for line in lines
-    ]
+    """What `write_map` wrote; nothing if there is no file.
+
+    Raises:
+        RunError: See `history.read_items`.
+    """
+    return read_items(path, _place)

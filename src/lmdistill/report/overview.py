@@ -11,7 +11,7 @@ from lmdistill.report.notes import ONE_SEED
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.statistics import Spread
-from lmdistill.report.tables import Grid, spread_text
+from lmdistill.report.tables import Grid, millions, spread_text
 
 LEVEL = 0.05
 """A corrected p below it has a mark."""
@@ -131,10 +131,9 @@ def _cells(runs: Sequence[RunFolder], order: Sequence[str]) -> Iterator[Cell]:
         run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in taught
     ]
     learners = [run for run in runs if run not in teachers]
-    several = {
-        task
+    known = {
+        task: (set(map(_shape, some)), {run.record.teacher.layers for run in some if run.record.teacher})
         for task, some in grouped(learners, lambda run: run.record.task.name).items()
-        if len(set(map(_shape, some))) > 1
     }
     places = list(dict.fromkeys(map(_shape, learners)))
     found: list[tuple[bool, int, Cell]] = []
@@ -145,11 +144,13 @@ def _cells(runs: Sequence[RunFolder], order: Sequence[str]) -> Iterator[Cell]:
             place = places.index(size[0])
             found += [
                 (cell.role != "teacher", place, cell)
-                for cell in _of_table(table, _limited(runs), size[1] in several)
+                for cell in _of_table(table, _limited(runs), _dev_sets(runs), *known[size[1]])
             ]
     first: dict[tuple[str, str], Cell] = {}
     for _, _, cell in sorted(found, key=lambda one: one[:2]):
-        first.setdefault((cell.row, cell.column), cell)
+        before = first.setdefault((cell.row, cell.column), cell)
+        if cell.role == "teacher" and cell.quality.count > before.quality.count:
+            first[cell.row, cell.column] = cell  # of more of its seeds
     yield from first.values()
 
 
@@ -160,7 +161,7 @@ def _shape(run: RunFolder) -> tuple[int, int]:
 
 def _data(run: RunFolder) -> Mapping[str, float]:
     """How much of the training data was asked for."""
-    data = run.record.recipe.get("data")
+    data = run.record.recipe.get("data") or run.record.recipe.get("texts")
     found = data if isinstance(data, dict) else {}
     return {name: float(found[name]) for name in ("fraction", "rows") if found.get(name) is not None}
 
@@ -176,10 +177,38 @@ def _limited(runs: Sequence[RunFolder]) -> set[str]:
     return {name for name, some in asked.items() if len({str(_data(run)) for run in some}) > 1}
 
 
-def _of_table(table: Comparison, limited: set[str], several: bool) -> Iterator[Cell]:
+def _dev_set(run: RunFolder) -> tuple[str, int, str | None]:
+    """Task, number of dev examples, and fingerprint of their contents."""
+    task = run.record.task
+    return task.name, task.rows.get(run.record.headline[0], 0), task.dev_fingerprint
+
+
+def _dev_sets(runs: Sequence[RunFolder]) -> set[tuple[str, int, str | None]]:
+    """Those whose contents are known."""
+    return {found for found in map(_dev_set, runs) if found[2] is not None}
+
+
+def _judged_on(table: Comparison, known: set[tuple[str, int, str | None]]) -> str:
+    """What tells the dev examples of a table from others of the task: their number, else their contents."""
+    own = [_dev_set(run) for run in table.runs]
+    of_task = [found for found in known if found[0] == table.task.name]
+    if not (own and (table.apart or len(of_task) > 1)):
+        return ""
+    contents = next((found[2] for found in own if found[2] is not None), None)
+    twins = sum(found[1] == own[0][1] for found in of_task)
+    return f", {own[0][1]:,} dev{f' ({contents[:6]})' if contents and twins > 1 else ''}"
+
+
+def _of_table(
+    table: Comparison,
+    limited: set[str],
+    dev_sets: set[tuple[str, int, str | None]],
+    shapes: set[tuple[int, int]],
+    taught: set[int],
+) -> Iterator[Cell]:
     """The cells of one task, one size and one amount of data."""
     floor = next((row.label for row in table.rows if row.role == "baseline"), None)
-    dev = f", {table.task.rows.get(table.scores[0][0], 0):,} dev" if table.apart else ""
+    dev = _judged_on(table, dev_sets)
     asked = _data(table.runs[0]) if table.runs else {}
     share = f" ({', '.join(f'{name} {value:g}' for name, value in asked.items())})"
     task = f"{table.task.name}{share if table.task.name in limited and asked else ''}{dev}"
@@ -188,7 +217,7 @@ def _of_table(table: Comparison, limited: set[str], several: bool) -> Iterator[C
             if score in row.quality:
                 split = "" if len({name for name, _ in table.scores}) == 1 else f" {score[0]}"
                 yield Cell(
-                    row=_label(row, several),
+                    row=_label(row, shapes, taught),
                     column=f"{task}{split.replace('_', ' ')} {manner(score[1]).title}",
                     metric=score[1],
                     quality=row.quality[score],
@@ -198,14 +227,20 @@ def _of_table(table: Comparison, limited: set[str], several: bool) -> Iterator[C
                 )
 
 
-def _label(row: Row, several: bool) -> str:
+def _label(row: Row, shapes: set[tuple[int, int]], taught: set[int]) -> str:
     """What the row is called, with its depth where sizes differ and its name does not say it.
 
-    How much data it had is left out: that is said by the column.
+    Students of one depth and several widths are told apart by the weights of their layers. How much data a
+    row had is left out: that is said by the column.
     """
-    depth = row.networks[0].layers
-    words = row.label.split(" ")
+    network = row.networks[0]
+    depth, words = network.layers, row.label.split(" ")
+    if row.role == "teacher":
+        return f"Teacher ({depth} layers)" if len(taught) > 1 else row.label
     label = " ".join(word for word in words if not word.startswith(("fraction=", "rows="))) or row.label
-    if row.role == "teacher" or not several or f"layers={depth}" in words:
-        return label
-    return f"{label}, {depth} layers"
+    said = [label]
+    if len(shapes) > 1 and f"layers={depth}" not in words:
+        said.append(f"{depth} layers")
+    if sum(layers == depth for layers, _ in shapes) > 1:
+        said.append(f"{millions(network.parameters.encoder)} in them")
+    return ", ".join(said)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lmdistill.report.grouping import one_each
 from lmdistill.report.metrics import NONE
 from lmdistill.report.predictions import PREDICTIONS, Prediction, read_predictions
 from lmdistill.report.record import RunFolder
@@ -39,10 +40,12 @@ def slices(table: Comparison) -> tuple[Grid, ...]:
         if row.role != "teacher"
     }
     rows = [(label, runs) for label, runs in held.items() if runs]
+    taught = one_each(run for run in table.runs if any(one.teacher for one in answers[run.path]))
     parts = {"class": _classes(table.task.labels, seen), "length": _lengths(seen)}
     teachers = [row.label for row in table.rows if row.role == "teacher"]
     label = teachers[0] if len(teachers) == 1 else None
-    return tuple(_grid(what, found, rows, label) for what, found in parts.items() if len(found) > 1 and rows)
+    theirs = None if label is None else (label, [answers[run.path] for run in taught])
+    return tuple(_grid(what, found, rows, theirs) for what, found in parts.items() if len(found) > 1 and rows)
 
 
 def _headline(run: RunFolder, table: Comparison) -> list[Prediction]:
@@ -107,7 +110,7 @@ def _grid(
     what: str,
     parts: Sequence[_Part],
     rows: Sequence[tuple[str, Sequence[Sequence[Prediction]]]],
-    teacher: str | None,
+    teacher: tuple[str, Sequence[Sequence[Prediction]]] | None,
 ) -> Grid:
     """Means over seeds; the only teacher has the first line."""
 
@@ -119,7 +122,7 @@ def _grid(
 
     lines = [line(label, runs, False) for label, runs in rows]
     if teacher is not None:
-        lines.insert(0, line(teacher, [run for _, runs in rows for run in runs], True))
+        lines.insert(0, line(*teacher, True))
     return Grid(
         caption=f"Right answers by {what}, %; means over seeds, examples in brackets.",
         header=("", *(part.title for part in parts)),

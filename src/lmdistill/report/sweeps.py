@@ -106,7 +106,7 @@ def _lines(table: Comparison) -> dict[str, list[tuple[int, float, float]]]:
 def _settings(row: Row) -> str:
     """The recipe of a row, apart from how much data, which seeds, and what the row is called."""
     recipe = dict(row.runs[0].record.recipe)
-    methods, data = recipe.pop("methods", None), recipe.pop("data", None)
+    methods, data = recipe.pop("methods", None), recipe.pop("data", None) or recipe.pop("texts", None)
     recipe = {name: value for name, value in recipe.items() if name not in ("name", "seed", "seeds")}
     less = {name: value for name, value in (data or {}).items() if name not in ("fraction", "rows")}
     return fingerprint([recipe, list((methods or {}).values()), less])

@@ -229,12 +229,20 @@ def as_data(table: Comparison) -> list[dict[str, Any]]:
     ]
 
 
+def _teacher_of(row: Row, table: Comparison) -> Row | None:
+    """The row's own teacher; the first one, where it had none."""
+    teachers = [other for other in table.rows if other.role == "teacher"]
+    names = {run.record.teacher.fingerprint for run in row.runs if run.record.teacher is not None}
+    own = [one for one in teachers if names & {network.fingerprint for network in one.networks}]
+    return next(iter([*own, *teachers]), None)
+
+
 def summary(row: Row, table: Comparison) -> str:
     """One sentence: what the student keeps, at which size, how fast; nothing for what was not measured.
 
     Where less is better there is no share to keep: then it says how far the teacher is.
     """
-    teacher = next((other for other in table.rows if other.role == "teacher"), None)
+    teacher = _teacher_of(row, table)
     score, value = table.scores[0], row.quality.get(table.scores[0])
     if value is None:
         return ""
