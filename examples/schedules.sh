@@ -14,3 +14,7 @@ lmdistill distill examples/schedules.yaml --set 'methods={MiniDisc+MixKD: {name:
 
 # A decoder to half its width.
 lmdistill distill examples/stories-half.yaml --out runs/stories-half/minidisc
+
+# Direct distillation for as many teacher-steps as MiniDisc takes.
+lmdistill distill examples/schedules.yaml --set training.epochs=9 --set 'schedule={name: direct}' \
+  --set 'methods={"direct, 9 epochs": {name: hidden_kd}}' --out runs/schedules-10/direct9
