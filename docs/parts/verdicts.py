@@ -99,9 +99,10 @@ def claims(paper: str) -> str:
     for line in lines(paper):
         same = before is line.claim
         source = f"{line.claim.source}; {claimed.SURE[line.claim.sure]}"
-        rows.append(("″" if same else line.claim.says, "″" if same else source, *_cells(line)))
+        first = ("″", "″") if same else (line.claim.says, source)
+        rows.append((*first, *_cells(line)))
         before = line.claim
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows) + "\n"
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from docs.parts import places
 from docs.parts.claims import Choice, Claim, Comparison, Value, read_claims
 from docs.parts.figures import figures, pictures, write_figures
 from docs.parts.findings import Finding
-from docs.parts.verdicts import AGREES, DISAGREES, MISSING, UNSURE, lines, verdict_of
+from docs.parts.verdicts import AGREES, DISAGREES, MISSING, UNSURE, claims, lines, verdict_of
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.report.standalone import standalone
 from tests.docs.pages import PAGES, REPO
@@ -75,6 +75,14 @@ def test_each_setting_has_a_line_and_pairs_do_not_cross_them(world: Path) -> Non
         (DISAGREES, "TMKD against KD: sst2"),
     ]
     assert "(study)" in found[0][1]
+
+
+def test_a_bar_in_a_claim_does_not_part_its_cell(world: Path) -> None:
+    runs(world, tmkd=0.95, kd=0.55)
+    ask(world, CLAIM | {"says": "TMKD | better"})
+    head, _, line = claims("mixkd").splitlines()
+    assert line.count("|") == head.count("|")
+    assert "TMKD &#124; better" in line
 
 
 def test_one_seed_and_equal_rows_cannot_be_told(world: Path) -> None:

@@ -103,6 +103,17 @@ def test_each_student_is_measured_against_its_own_teacher() -> None:
     assert rows["MixKD"].cost.speedup == pytest.approx(4.0)
 
 
+def test_teachers_as_deep_as_each_other_are_told_apart_by_their_weights() -> None:
+    wide = network(6, "wide")
+    wide["parameters"] = wide["parameters"] | {"total": 70_000_000}
+    rows = rows_of(run("KD"), run("MixKD", teacher=wide), run("PKD", teacher=network(12, "deep")))
+    assert list(rows)[:3] == [
+        "Teacher (6 layers, 22.71 M)",
+        "Teacher (6 layers, 70.00 M)",
+        "Teacher (12 layers)",
+    ]
+
+
 def test_rows_of_one_name_are_told_apart_by_what_differs() -> None:
     few = plain_record()["task"] | {"rows": {"train": 673, "dev": 200}}
     settings = {"method": {"name": "mixkd", "alpha": 2.0}}

@@ -46,6 +46,16 @@ def test_one_size_needs_no_table(tmp_path: Path) -> None:
     assert len(sizes(find_records([tmp_path]))) == 2
 
 
+def test_a_student_that_taught_another_keeps_its_line(tmp_path: Path) -> None:
+    assistant = make_record("KD", 0, student=network(3, "assistant"))
+    write_run(tmp_path / "first", assistant)
+    write_run(
+        tmp_path / "second", make_record("KD", 0, student=network(2, "last"), teacher=network(3, "assistant"))
+    )
+    students = [size.label for size in sizes(find_records([tmp_path])) if size.records]
+    assert students == ["Student, 3 layers, 5.32 M in them", "Student, 2 layers, 3.55 M in them"]
+
+
 def test_a_run_without_a_teacher_has_no_speedup(study: Path) -> None:
     records = [run.record.model_copy(update={"teacher": None}) for run in find_records([study])]
     assert speedup_of(records, 1) is None

@@ -139,6 +139,12 @@ def test_names_in_the_legend_are_text_and_stay_inside() -> None:
     assert all(float(one.get("x", "0")) + LETTER * len(one.text or "") < 330 for one in words)
 
 
+def test_a_name_with_control_characters_is_still_xml() -> None:
+    plot = Plot(svg='<svg viewBox="0 0 9 9"></svg>', title="T", alt="a\x00b", legend=(), table=())
+    root = ElementTree.fromstring(standalone(plot, "bell\x07 😀"))
+    assert root.findtext("{http://www.w3.org/2000/svg}title") == "bell\N{REPLACEMENT CHARACTER} 😀"
+
+
 def test_names_fit_every_file_system() -> None:
     assert file_name("a/b", "c:d", "x" * 300).startswith("a-b-c-d-xxx")
     assert len(file_name("x" * 300)) == 100

@@ -143,8 +143,8 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
     answers = ask(material, stage.student, stage.compared, device)
     folders = {"student": place.student, "teacher": stage.teacher_folder}
     facts = cost(material, stage.student, stage.compared, folders, device)
-    mapped = _mapped(stage, place, material, device)
     first = next(iter(material.dev))
+    figures = quality(material, answers)  # before anything of it is drawn: it refuses what is no number
     record = Record(
         lmdistill=version("lmdistill"),
         kind=stage.kind,
@@ -160,8 +160,8 @@ def _finish(stage: Stage, place: Workplace, material: Material, fitted: Fitted, 
         risk=risk(material, stage.student, answers.student[first], device),
         training=_work(stage, material, fitted),
         schedule=accounted(stage.route, fitted),
-        map=mapped,
-        **quality(material, answers),
+        map=_mapped(stage, place, material, device),
+        **figures,
         **facts,
     )
     answered = predictions(material, answers)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.report.costs import cost_of, speedup_of
 from lmdistill.report.evidence import judged, weigh
-from lmdistill.report.facts import Scores
+from lmdistill.report.facts import NetworkFacts, Scores
 from lmdistill.report.grouping import Known, alike, grouped, question, row_key, row_labels
 from lmdistill.report.metrics import manner
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.statistics import Spread, gap_closed, holm, share_kept, spread
+from lmdistill.report.tables import millions
 
 BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
 
@@ -45,7 +46,7 @@ def _teacher_rows(
         known |= {t.fingerprint: r.teacher_metrics for r, t in pairs if r.teacher_metrics is not None}
         cost = cost_of([teacher for _, teacher in pairs], batch_size)
         rows[size] = Row(
-            label="Teacher" if len(sizes) == 1 else f"Teacher ({pairs[0][1].layers} layers)",
+            label=_teacher_label(pairs[0][1], [of_size[0][1] for of_size in sizes.values()]),
             role="teacher",
             runs=tuple(run for name, run in made.items() if name in {t.fingerprint for _, t in pairs}),
             networks=tuple({teacher.fingerprint: teacher for _, teacher in pairs}.values()),
@@ -54,6 +55,15 @@ def _teacher_rows(
             kept=None if manner(scores[0][1]).lower_is_better else 1.0,
         )
     return rows
+
+
+def _teacher_label(teacher: NetworkFacts, all_sizes: Sequence[NetworkFacts]) -> str:
+    """Told from teachers of other sizes by its layers, and by its weights from others of as many."""
+    if len(all_sizes) == 1:
+        return "Teacher"
+    as_deep = sum(other.layers == teacher.layers for other in all_sizes)
+    weights = f", {millions(teacher.parameters.total)}" if as_deep > 1 else ""
+    return f"Teacher ({teacher.layers} layers{weights})"
 
 
 def _baseline(groups: Sequence[Sequence[RunFolder]], labels: Sequence[str], wanted: str | None) -> str | None:

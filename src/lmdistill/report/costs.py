@@ -1,6 +1,6 @@
 """What networks weigh and take: sizes, operations, latencies, and how much faster than the teacher."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
@@ -75,7 +75,8 @@ def sizes(runs: Sequence[RunFolder]) -> tuple[Size, ...]:
     taught = [run.record.teacher for run in runs if run.record.teacher is not None]
     prints = {teacher.fingerprint for teacher in taught}
     teachers = grouped(taught, shape_of)
-    students = grouped((run.record for run in runs if run.record.student.fingerprint not in prints), _learner)
+    learners = [run.record for run in runs if not _is_only_teacher(run.record, prints)]
+    students = grouped(learners, _learner)
     only = next(iter(teachers.values()))[0] if len(teachers) == 1 else None
     found = [
         Size(label=_label("Teacher", some), networks=tuple(some), records=(), teacher=only)
@@ -91,6 +92,11 @@ def sizes(runs: Sequence[RunFolder]) -> tuple[Size, ...]:
 def shape_of(network: NetworkFacts) -> Hashable:
     """Equal for networks that weigh the same below their head."""
     return network.layers, network.parameters.embeddings, network.parameters.encoder
+
+
+def _is_only_teacher(record: Record, taught_others: Set[str]) -> bool:
+    """Whether a run made a teacher and no student: a student that taught another one is both."""
+    return record.kind == "finetune" and record.student.fingerprint in taught_others
 
 
 def _learner(record: Record) -> Hashable:

@@ -90,11 +90,11 @@ def _lengths(seen: Sequence[Prediction]) -> list[_Part]:
 
 
 def _right(found: Sequence[Prediction], of_teacher: bool) -> NDArray[np.float64]:
-    """1 where the answer is right, NaN where there is none."""
+    """1 where the answer is right, NaN where there is none or it is no number."""
     logits = [one.teacher if of_teacher else one.student for one in found]
     return np.array(
         [
-            np.nan if values is None else float(np.argmax(values) == one.label)
+            np.nan if values is None or np.isnan(values).any() else float(np.argmax(values) == one.label)
             for one, values in zip(found, logits, strict=True)
         ]
     )

@@ -17,6 +17,9 @@ MARGIN, SWATCH = 8, 24
 LETTER = 5.6
 """Width of a letter on average; text is placed by it, since a file cannot measure fonts."""
 
+NOT_XML = r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]"
+"""What an XML file may not hold, not even escaped (XML 1.0, 2.2); a page may."""
+
 DASHED = {"solid": "none", "dashed": "6 3", "dashdot": "7 2 1.5 2", "dotted": "1.5 2.5"}
 
 
@@ -65,7 +68,7 @@ def standalone(plot: Plot, title: str = "") -> str:
         ),
         "</svg>",
     ]
-    return "\n".join(lines) + "\n"
+    return sub(NOT_XML, "\N{REPLACEMENT CHARACTER}", "\n".join(lines)) + "\n"
 
 
 def _legend(marks: Sequence[Mark], width: float) -> list[list[tuple[float, Mark]]]:

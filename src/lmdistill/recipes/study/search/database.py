@@ -56,7 +56,7 @@ def open_database(address: str, home: str) -> Iterator[Database]:
         ConfigError: If it cannot be opened.
     """
     require_optuna()
-    where = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", address)
+    where = _without_password(address)
 
     def take_over(study: Any, stale: Any) -> None:
         place = stale.user_attrs.get(PLACE, stale.number)
@@ -71,7 +71,7 @@ def open_database(address: str, home: str) -> Iterator[Database]:
                 heartbeat_stale_trial_callback=take_over,
             )
         except Exception as error:  # each driver has errors of its own
-            reason = str(error.__cause__ or error).splitlines()[0].replace(address, where)
+            reason = _reason(error).replace(address, where)
             raise ConfigError(
                 f"search.storage {where} cannot be opened: {reason}. Check the address, as in "
                 "postgresql://user@host/name, and that its driver is installed."
@@ -81,6 +81,23 @@ def open_database(address: str, home: str) -> Iterator[Database]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _without_password(address: str) -> str:
+    """The address as it may be shown; the password stands before the host or among the options.
+
+    Examples:
+        >>> _without_password("mysql://me:secret@host/name"), _without_password("mysql://host/n?password=secret&a=1")
+        ('mysql://me:***@host/name', 'mysql://host/n?password=***&a=1')
+    """
+    shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", address)
+    return re.sub(r"([?&](?:password|passwd|pwd)=)[^&]*", r"\1***", shown, flags=re.IGNORECASE)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what a driver says, or the kind of its error where it says nothing."""
+    cause = error.__cause__ or error
+    return next(iter(str(cause).splitlines()), "") or type(cause).__name__
 
 
 @contextlib.contextmanager
@@ -96,9 +113,8 @@ def asking(where: str) -> Iterator[Any]:
         try:
             yield optuna
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
             raise RunError(
-                f"{where} does not answer: {reason}. The same command goes on once it does."
+                f"{where} does not answer: {_reason(error)}. The same command goes on once it does."
             ) from None
         finally:
             optuna.logging.set_verbosity(before)
