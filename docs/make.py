@@ -10,6 +10,7 @@ A page marks such a part by two comments, and what stands between them is replac
     <!-- overview mixkd-table1 --> ... <!-- /overview -->           its methods and tasks in one table
     <!-- costs mixkd-table2 --> ... <!-- /costs -->                 sizes, operations and latencies
     <!-- seeds mixkd-table5 --> ... <!-- /seeds -->                 how far its seeds lie apart
+    <!-- separation mixkd-figure2 --> ... <!-- /separation -->     how far apart networks put the classes
     <!-- figures mixkd-figure1 training-rows --> ...                its pictures whose names begin so
     <!-- verdicts --> ... <!-- /verdicts -->                        how much of docs/claims.yaml agrees
     <!-- claims mixkd --> ... <!-- /claims -->                      each claim in it beside records
@@ -31,7 +32,7 @@ from docs.parts.figures import figures, write_figures
 from docs.parts.results import results, schedules, tokens
 from docs.parts.speed import benchmark
 from docs.parts.studies import studies
-from docs.parts.together import costs, overview, seeds
+from docs.parts.together import costs, overview, seeds, separation
 from docs.parts.verdicts import claims, verdicts
 from lmdistill.core.storage import write_text
 
@@ -44,6 +45,7 @@ KINDS: Mapping[str, Callable[[Any], str]] = types.MappingProxyType(
         "overview": overview,
         "costs": costs,
         "seeds": seeds,
+        "separation": separation,
         "figures": figures,
         "verdicts": verdicts,
         "claims": claims,

@@ -1,5 +1,6 @@
 """Pictures of records, as files beside the pages."""
 
+from collections.abc import Iterator
 from itertools import count
 
 from docs.parts import places
@@ -7,7 +8,9 @@ from docs.parts.places import LATER, runs_of, tables_of
 from lmdistill.core.storage import write_text
 from lmdistill.report.canvas import Plot
 from lmdistill.report.files import file_name
+from lmdistill.report.maps import maps
 from lmdistill.report.pictures import trades
+from lmdistill.report.rows import Comparison
 from lmdistill.report.standalone import standalone
 
 FIRST = "figures"
@@ -24,12 +27,19 @@ def pictures(asked: str) -> dict[str, tuple[str, Plot]]:
     names = (f"{folder}-{number}" for number in count())
     found: dict[str, tuple[str, Plot]] = {}
     for table in tables_of(folder):
-        for plot in trades(table, names):
-            if file_name(plot.title).startswith(beginning):
-                stem = file_name(folder, table.task.name, plot.title.removeprefix("Quality and "))
-                title = f"{plot.title}, {table.task.name}"
+        for name, plot in _drawn(table, names):
+            if file_name(name).startswith(beginning):
+                stem = file_name(folder, table.task.name, name.removeprefix("Quality and "))
+                title = f"{name}, {table.task.name}"
                 found[f"{stem}{f'-{len(found)}' if f'{stem}.svg' in found else ''}.svg"] = title, plot
     return found
+
+
+def _drawn(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot]]:
+    """Pictures of one task with what each is called."""
+    yield from ((plot.title, plot) for plot in trades(table, names))
+    mapped = maps(table)
+    yield from () if mapped is None else ((f"{plot.title}: {who}", plot) for who, plot in mapped.plots)
 
 
 def figures(asked: str) -> str:

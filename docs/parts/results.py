@@ -73,15 +73,17 @@ def section(name: str) -> str:
     for table in tables_of(name):
         sure = certainty(table)
         parts += [markdown(grid(table)), *([] if sure is None else [markdown(sure)])]
-        parts += [origin(table.runs), markdown(details(table))]
+        parts += [origin(table.runs, name), markdown(details(table))]
     return "\n".join(parts)
 
 
-def origin(runs: Sequence[RunFolder]) -> str:
-    """How, from what and where the numbers of a table were made."""
+def origin(runs: Sequence[RunFolder], name: str) -> str:
+    """How, from what and where the numbers of a table were made; cells of a study have one command."""
     records = [run.record for run in runs]
+    study = (places.RECORDS / name / "study.yaml").is_file()
+    commands = [f"lmdistill study records/{name}/study.yaml"] if study else [one.command for one in records]
     lines = [
-        ("Command", listed(f"`{record.command}`" for record in records)),
+        ("Command", listed(f"`{command}`" for command in commands)),
         ("Seeds", listed(str(seed) for seed in sorted({record.seed for record in records}))),
         ("Methods", listed(f"{record.name}: `{settings(record)}`" for record in records)),
         ("Commit", listed(commit(record) for record in records)),

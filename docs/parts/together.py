@@ -2,6 +2,7 @@
 
 from docs.parts.places import LATER, order_of, runs_of, tables_of
 from lmdistill.report.costs import costs_grid
+from lmdistill.report.maps import maps
 from lmdistill.report.overview import overview as overview_of
 from lmdistill.report.seeds import seeds_grid
 from lmdistill.report.tables import markdown
@@ -24,3 +25,9 @@ def seeds(name: str) -> str:
     """A line for each score of each row that has several seeds."""
     grids = [seeds_grid(table) for table in tables_of(name)]
     return "\n".join(markdown(grid) for grid in grids if grid is not None) or LATER
+
+
+def separation(name: str) -> str:
+    """How far apart each network puts the classes."""
+    found = [maps(table) for table in tables_of(name)]
+    return "\n".join(markdown(one.grid) for one in found if one is not None) or LATER

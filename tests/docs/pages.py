@@ -14,7 +14,8 @@ PAGES = (README, REPO / "CONTRIBUTING.md", CHANGELOG, *sorted((REPO / "docs").rg
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 MADE = re.compile(
-    r"<!-- (results|fields|studies|claims|overview|costs|seeds|schedules|figures)\b.*?<!-- /\1 -->", re.DOTALL
+    r"<!-- (results|fields|studies|claims|overview|costs|seeds|separation|schedules|figures)\b.*?<!-- /\1 -->",
+    re.DOTALL,
 )
 FORMULA = re.compile(r"^\$\$.*?^\$\$$", re.MULTILINE | re.DOTALL)
 

@@ -18,6 +18,7 @@ from lmdistill.report.standalone import standalone
 from tests.docs.pages import PAGES, REPO
 from tests.report.factory import exhaustive_schedule, make_record, schedule, write_run
 from tests.report.studies import cell
+from tests.report.test_maps import mapped
 
 CLAIM: dict[str, Any] = {
     "paper": "mixkd",
@@ -199,6 +200,7 @@ PAGE = "".join(
         "overview study",
         "costs study",
         "seeds study",
+        "separation study",
         "figures study latency",
     )
 )
@@ -207,13 +209,24 @@ PAGE = "".join(
 def test_a_page_is_the_same_twice_and_changes_with_a_record(world: Path) -> None:
     ask(world, CLAIM)
     empty = made(PAGE)
-    assert empty.count(places.LATER) == 4
+    assert empty.count(places.LATER) == 5
     runs(world, tmkd=0.95, kd=0.55)
     page = made(PAGE)
     assert made(page) == page != empty
     assert "figures/study-sst2-latency.svg" in page
     cell(world / "records" / "study", "KD", 0.65, seed=1)
     assert made(page) != page
+
+
+def test_maps_have_a_file_for_each_network_and_a_table_of_what_they_rest_on(world: Path) -> None:
+    ask(world, CLAIM)
+    mapped(world / "records" / "study", "KD")
+    page = made(PAGE.replace("latency", "map-of"))
+    assert re.search(r"\| KD +\| +0.250 ‡", page)
+    assert sorted(pictures("study map-of")) == [
+        "study-sst2-map-of-representations-kd.svg",
+        "study-sst2-map-of-representations-teacher.svg",
+    ]
 
 
 def test_figures_are_the_same_bytes_and_old_ones_go(world: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from lmdistill.cli.main import app
+from lmdistill.recipes.construct import plain
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.study.cells import study_cells
 from lmdistill.recipes.study.schema import read_study
@@ -125,3 +126,14 @@ def test_a_command_that_does_not_exist_is_seen() -> None:
 def test_tests_only_add_to_commands_that_take_long() -> None:
     assert smaller(["report", "runs"]) == ["report", "runs"]
     assert smaller(["distill", "demo"])[:2] == ["distill", "demo"]
+
+
+STUDIES = sorted((REPO / "records").glob("*/study.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
+def test_a_recorded_study_is_what_its_runs_were_made_by(path: Path) -> None:
+    cells = {cell.name: plain(cell.recipe) for cell in study_cells(read_study(str(path)), Path())}
+    found = {run.path.name: run.record.recipe for run in find_records([path.parent])}
+    assert found
+    assert found == {name: cells.get(name) for name in found}

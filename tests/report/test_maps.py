@@ -12,7 +12,7 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.facts import MapFacts, Separation
 from lmdistill.report.html import report_html
 from lmdistill.report.map import MAP, Place, Point, read_map, write_map
-from lmdistill.report.maps import MARGIN, SHAPES, SIDE, map_plot, maps
+from lmdistill.report.maps import MARGIN, SHAPES, SHORT, SIDE, map_plot, maps
 from lmdistill.report.record import RunFolder
 from tests.report.factory import make_record, write_run
 
@@ -71,7 +71,7 @@ def test_a_page_has_a_table_and_a_map_for_each_row_the_teachers_first(tmp_path: 
     assert section.count("<figure>") == 3
     assert all(plot.alt in section for _, plot in found.plots)
     assert section.count('role="img" aria-label="20 examples of dev by t-SNE: 10 of negative around') == 3
-    assert section.count('<svg viewBox="0 0 400 400"') == 3
+    assert section.count('<svg viewBox="0 0 400 ') == 3
     assert "map.jsonl" in section
     assert section.count("<td>10</td>") == 6  # examples of each class
 
@@ -128,11 +128,25 @@ def test_up_is_up_and_one_scale_holds_for_both_directions() -> None:
     assert corner[1] - top[1] == (SIDE - 2 * MARGIN) / 2
 
 
-@pytest.mark.parametrize("points", [[(0.0, 0.0)] * 3, [(-1e6, 3.0), (1e6, 3.0), (0.0, 4.0)]])
-def test_every_point_lies_inside_the_frame(points: list[Point]) -> None:
-    found = POINT.findall(plotted(points, [0, 1, 1]))
+@pytest.mark.parametrize(
+    ("points", "wanted"),
+    [
+        ([(0.0, 0.0)] * 3, SHORT),
+        ([(-1e6, 3.0), (1e6, 3.0), (0.0, 4.0)], SHORT),
+        ([(0.0, 0.0), (10.0, 0.0), (0.0, 5.0)], (SIDE - 2 * MARGIN) // 2 + 2 * MARGIN),
+        ([(0.0, 0.0), (3.0, 0.0), (0.0, 50.0)], SIDE),
+    ],
+)
+def test_every_point_lies_inside_the_frame_which_is_no_higher_than_they_need(
+    points: list[Point], wanted: int
+) -> None:
+    svg = plotted(points, [0, 1, 1])
+    found = POINT.findall(svg)
     assert len(found) == 3
-    assert all(MARGIN <= int(value) <= SIDE - MARGIN for pair in found for value in pair)
+    assert all(MARGIN <= int(across) <= SIDE - MARGIN for across, _ in found)
+    height = int(re.findall(r'viewBox="0 0 400 (\d+)"', svg)[0])
+    assert all(MARGIN <= int(down) <= height - MARGIN for _, down in found)
+    assert height == wanted
 
 
 def test_classes_differ_in_shape_and_in_colour_and_the_legend_says_which() -> None:

@@ -104,7 +104,7 @@ def certainty(table: Comparison) -> Grid | None:
     if not filled:
         return None
     return Grid(
-        caption="How sure it is.",
+        caption="Differences, their intervals and tests.",
         header=("", *filled),
         rows=tuple((row.label, *(text(row) for text in filled.values())) for row in rows),
         notes=_notes(table, filled),

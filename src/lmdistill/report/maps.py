@@ -3,6 +3,7 @@
 These pictures have no axes and many points, so they are written as paths of a few bytes a point.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,8 @@ SHAPES = (
 )
 """Circle, cross, triangle, plus, square and diamond; the shape alone tells six classes apart."""
 
-SIDE, MARGIN = 400, 14
-"""Of the square that a map is drawn in, in SVG units."""
+SIDE, MARGIN, SHORT = 400, 14, 120
+"""Width of a map, room around its points, and its least height, in SVG units; it is no higher than wide."""
 
 PROJECTIONS = {"tsne": "t-SNE", "pca": "PCA"}
 POOLS = {
@@ -158,7 +159,7 @@ def map_plot(
         f"Silhouette before the projection: {measured}. All points are in {MAP}."
     )
     return Plot(
-        svg=_svg(_fitted(across_up), classes, drawn),
+        svg=_svg(*_fitted(across_up), classes, drawn),
         title="Map of representations",
         alt=alt,
         legend=tuple(drawn.values()),
@@ -166,22 +167,25 @@ def map_plot(
     )
 
 
-def _fitted(points: np.ndarray) -> np.ndarray:
-    """Points in SVG units: one scale for both directions, up is up, the middle in the middle."""
+def _fitted(points: np.ndarray) -> tuple[np.ndarray, int]:
+    """Points in SVG units, and the height of their frame: one scale for both directions, up is up."""
     low, high = points.min(axis=0), points.max(axis=0)
     scale = (SIDE - 2 * MARGIN) / (float((high - low).max()) or 1.0)
-    moved: np.ndarray = np.rint((points - (low + high) / 2) * [scale, -scale] + SIDE / 2)
-    return moved.astype(int)
+    height = max(SHORT, math.ceil(scale * float(high[1] - low[1])) + 2 * MARGIN)
+    moved: np.ndarray = np.rint((points - (low + high) / 2) * [scale, -scale] + [SIDE / 2, height / 2])
+    return moved.astype(int), height
 
 
-def _svg(points: np.ndarray, classes: np.ndarray, marks: dict[int, Mark]) -> str:
+def _svg(points: np.ndarray, height: int, classes: np.ndarray, marks: dict[int, Mark]) -> str:
     """A frame, and a path for each class."""
     shapes = {
         at: "".join(f"M{x} {y}{mark.shape}" for x, y in points[classes == at]) for at, mark in marks.items()
     }
     paths = [f'<path stroke="{mark.colour}" d="{shapes[at]}"/>' for at, mark in marks.items()]
-    frame = f'<rect x=".5" y=".5" width="{SIDE - 1}" height="{SIDE - 1}" stroke="currentColor" opacity=".3"/>'
+    frame = (
+        f'<rect x=".5" y=".5" width="{SIDE - 1}" height="{height - 1}" stroke="currentColor" opacity=".3"/>'
+    )
     return (
-        f'<svg viewBox="0 0 {SIDE} {SIDE}" aria-hidden="true"><g fill="none" stroke-width="1.4">'
+        f'<svg viewBox="0 0 {SIDE} {height}" aria-hidden="true"><g fill="none" stroke-width="1.4">'
         f"{frame}{''.join(paths)}</g></svg>"
     )
