@@ -90,12 +90,18 @@ def test_a_line_that_no_run_wrote_is_named(name, line, finished, lmdistill):
     refused(said, rf"{name}(, line 1, is not a JSON object|.* no run wrote)")
 
 
-def test_runs_of_other_dev_examples_stand_apart_and_that_is_said(finished, lmdistill):
+def test_runs_of_other_dev_examples_are_refused_or_stand_apart_and_that_is_said(finished, lmdistill):
     shutil.rmtree("runs")
     for name, dev in (("FT", "a" * 16), ("KD", "b" * 16)):
         task = plain_record()["task"] | {"dev_fingerprint": dev}
         write_run(Path("runs"), make_record(name, task=task), num_steps=5)
-    said = lmdistill("report", "runs", "--markdown")
+    said = lmdistill("report", "runs", "--out", "page")
+    refused(
+        said, rf"of sst2 .* different dev examples: runs/ft-0 on 200 of dev \({'a' * 16}\) and .* --apart"
+    )
+    assert said.out == ""
+    assert not Path("page").exists()
+    said = lmdistill("report", "runs", "--markdown", "--apart")
     assert said.code == 0
     assert said.out.count("they have a table of their own and are not compared with these") == 2
     assert "p against" not in said.out

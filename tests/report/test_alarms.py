@@ -35,6 +35,18 @@ def test_seeds_that_differ_by_more_than_the_effect_ring() -> None:
     assert found == {"Teacher": (), "FT": (), "KD": (SCATTERED,), "MixKD": ()}
 
 
+def test_a_seed_that_is_there_twice_rings_and_says_what_differs() -> None:
+    recipe = make_record("KD").recipe
+    other = {**recipe, "training": {"precision": "bf16", "seed": 1}, "seeds": [1]}
+    (twice,) = alarms_of(run("KD", 0), run("KD", 1), run("KD", 1, recipe=other))["KD"]
+    assert twice.startswith("runs of one seed (1) are taken for several, and their recipes differ in")
+    assert "training.precision" in twice
+    assert "seeds" not in twice
+    (copied,) = alarms_of(run("KD", 0), run("KD", 0))["KD"]
+    assert "one run may be there twice" in copied
+    assert alarms_of(run("KD", 0), run("KD", 1))["KD"] == ()
+
+
 def test_seeds_that_move_together_do_not_ring() -> None:
     floor = [run("FT", 0, 0.70), run("FT", 1, 0.80)]
     assert alarms_of(*floor, run("KD", 0, 0.72), run("KD", 1, 0.82))["KD"] == ()

@@ -87,7 +87,8 @@ def test_latencies_of_different_devices_are_not_left_unsaid() -> None:
 
 
 def test_a_seed_that_stands_twice_is_said() -> None:
-    assert any(note.startswith("KD: 2 runs of 1 seeds") for note in table_of(run("KD"), run("KD")).notes)
+    found = table_of(run("KD"), run("KD"))
+    assert any(alarm.startswith("KD: runs of one seed (0)") for alarm in found.alarms), found.alarms
 
 
 def test_markdown_has_as_many_bars_in_every_line_whatever_the_texts() -> None:

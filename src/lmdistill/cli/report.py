@@ -20,10 +20,13 @@ def report(
     files: Annotated[
         Path | None, typer.Option(help="A folder for each table and picture as CSV, Markdown and SVG.")
     ] = None,
+    apart: Annotated[
+        bool, typer.Option(help="Runs of one task on different dev examples have tables of their own.")
+    ] = False,
     markdown: Annotated[bool, typer.Option(help="Print the table as Markdown.")] = False,
 ) -> None:
     """Compare runs: a table here, a page that needs nothing but itself, and files for papers and programs."""
-    show(runs, as_markdown=markdown)
+    show(runs, as_markdown=markdown, apart=apart)
     if out is not None:
         is_page = out.suffix == ".html" and not out.is_dir()
         folder, name = (out.parent, out.name) if is_page else (out, REPORT)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lmdistill.cli.messages import SILENT, say
 from lmdistill.report.assistants import account, accounts
-from lmdistill.report.comparison import compare
+from lmdistill.report.comparison import compare, require_alike
 from lmdistill.report.html import REPORT
 from lmdistill.report.record import RunFolder, find_records
 from lmdistill.report.schedules import schedule_grids
@@ -32,6 +32,7 @@ def show(
     order: tuple[str, ...] = (),
     as_markdown: bool = False,
     reports: Sequence[Path] | None = None,
+    apart: bool = True,
 ) -> None:
     """Print the comparison of all runs at or below `paths` to stdout, then how they were scheduled.
 
@@ -40,9 +41,16 @@ def show(
         order: Labels in the order of the table.
         as_markdown: As Markdown has tables, instead of as a terminal shows them.
         reports: Folders whose page is named at the end; those in `paths` unless given.
+        apart: Whether runs of one task may have been judged on different dev examples.
+
+    Raises:
+        MismatchError: If they may not, and were; before anything is printed.
     """
     console, runs = results(), find_records(paths)
-    for table in compare(runs, order=order):
+    tables = compare(runs, order=order)
+    if not apart:
+        require_alike(tables)
+    for table in tables:
         _show(console, grid(table), as_markdown=as_markdown)
     _show_schedules(console, runs, as_markdown=as_markdown)
     for path in paths if reports is None else reports:

@@ -1,14 +1,19 @@
 """What a reader must know before believing a row, and what is odd without being wrong."""
 
 import math
+from collections import Counter
 
 import numpy as np
 
 from lmdistill.report.metrics import manner
 from lmdistill.report.rows import Comparison, Row
+from lmdistill.report.sweeps import flat
 
 ALPHA = 0.05
 """Below it a difference counts as found."""
+
+SEEDS = ("seeds", "training.seed")
+"""Fields of a recipe in which the runs of a row should differ."""
 
 DIVERGED = (
     "a seed has a score that is no number, as after a training that diverged, and the mean leaves it out. "
@@ -28,6 +33,7 @@ def row_alarms(row: Row, table: Comparison) -> tuple[str, ...]:
         found.append(DIVERGED)
     if _is_scattered(row, table):
         found.append(SCATTERED)
+    found += _repeated(row)
     return tuple(dict.fromkeys(found))
 
 
@@ -42,6 +48,22 @@ def _is_scattered(row: Row, table: Comparison) -> bool:
     if len(differences) < 2 or (p_value is not None and p_value < ALPHA):
         return False
     return bool(np.std(differences, ddof=1) > abs(np.mean(differences)) + 1e-12)
+
+
+def _repeated(row: Row) -> list[str]:
+    """That a row has a seed twice: its runs cannot be draws of one thing."""
+    counts = Counter(run.record.seed for run in row.runs)
+    twice = {seed for seed, count in counts.items() if count > 1}
+    if not twice:
+        return []
+    recipes = [flat(run.record.recipe) for run in row.runs]
+    names = dict.fromkeys(name for recipe in recipes for name in recipe if name not in SEEDS)
+    differ = [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
+    said = f"their recipes differ in {', '.join(differ)}" if differ else "one run may be there twice"
+    return [
+        f"runs of one seed ({_listed(twice)}) are taken for several, and {said}. Mean, deviation and p do "
+        "not hold; report on them apart."
+    ]
 
 
 def _by_seed(row: Row, table: Comparison) -> dict[int, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from lmdistill.core.errors import UnknownNameError
+from lmdistill.core.errors import MismatchError, UnknownNameError
 from lmdistill.report.costs import cost_of, speedup_of
 from lmdistill.report.evidence import judged, weigh
 from lmdistill.report.facts import NetworkFacts, Scores
@@ -224,3 +224,25 @@ def compare(
     if baseline is not None and baseline not in labels:
         raise UnknownNameError("row", baseline, labels)
     return tuple(tables)
+
+
+def require_alike(tables: Iterable[Comparison]) -> None:
+    """Refuse runs of one task that were judged on different dev examples: their scores cannot be compared.
+
+    Raises:
+        MismatchError: If there are such runs; names one of each kind.
+    """
+    for task, found in grouped((table for table in tables if table.apart), lambda one: one.task.name).items():
+        runs = [table.runs[0] for table in found]
+        said = " and ".join(f"{run.path} on {_dev(run)}" for run in runs[:2])
+        raise MismatchError(
+            f"runs of {task} were judged on different dev examples: {said}. Report on them one by one, or "
+            "with --apart in tables of their own."
+        )
+
+
+def _dev(run: RunFolder) -> str:
+    """How many dev examples a run was judged on, and which."""
+    task = run.record.task
+    rows = ", ".join(f"{count:,} of {name}" for name, count in task.rows.items() if name != "train")
+    return f"{rows} ({task.dev_fingerprint or 'of unknown contents'})"

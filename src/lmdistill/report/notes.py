@@ -66,16 +66,6 @@ def _machine_note(table: Comparison) -> list[str]:
     return []
 
 
-def _repeat_notes(table: Comparison) -> list[str]:
-    """A warning where one seed stands twice in a row."""
-    seeds = {row.label: [run.record.seed for run in row.runs] for row in table.rows}
-    return [
-        f"{label}: {len(found)} runs of {len(set(found))} seeds; the deviation is too small."
-        for label, found in seeds.items()
-        if len(set(found)) < len(found)
-    ]
-
-
 def _floor_note(table: Comparison) -> list[str]:
     """What a constant answer scores."""
     floors = [
@@ -101,4 +91,4 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     if are_trials(run.path for run in table.runs):
         found.append(NOTE)
     found += [*p_notes(table), *_size_note(table), *_floor_note(table)]
-    return (*found, *_machine_note(table), *_repeat_notes(table), *remarks(table))
+    return (*found, *_machine_note(table), *remarks(table))
