@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from scipy import stats
 
 from docs.parts.facets import Measure
+from lmdistill.core.errors import ConfigError
 from lmdistill.report.evidence import judged, weigh
+from lmdistill.report.grouping import alike
 from lmdistill.report.record import RunFolder
 from lmdistill.report.statistics import Spread, seeds_interval, spread
 
@@ -30,6 +32,36 @@ class Difference:
     seeds: int
     """Those that both have."""
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The interval, if there is one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Envelope(Difference):
+    """Several differences to one row, as one: the largest, with the outermost ends of all intervals."""
+
+    farthest: tuple[float, float] | None
+    """The one interval that lies farthest from 0; the p-value is its own, times the number of differences."""
+
+
+def envelope(found: Sequence[Difference]) -> Envelope:
+    """Several differences to one row, at least one; without an interval unless all have one."""
+    ends = [one.ends for one in found if one.ends is not None]
+    value, seeds = max((one.value for one in found), key=abs), min(one.seeds for one in found)
+    if len(ends) < len(found):
+        return Envelope(value=value, low=None, high=None, p_value=None, seeds=seeds, farthest=None)
+    far = max(zip(ends, found, strict=True), key=lambda pair: max(pair[0][0], -pair[0][1]))[1]
+    return Envelope(
+        value=value,
+        low=min(low for low, _ in ends),
+        high=max(high for _, high in ends),
+        p_value=None if far.p_value is None else min(1.0, far.p_value * len(found)),
+        seeds=seeds,
+        farthest=far.ends,
+    )
+
 
 def spread_text(found: Spread | None, measure: Measure) -> str:
     """Mean, deviation and number of seeds."""
@@ -46,9 +78,18 @@ def difference(
 
     Returns:
         None without a seed that both have.
+
+    Raises:
+        ConfigError: If the two were judged on different dev examples.
     """
+    runs = (*mine, *others)
+    known = {run.path: judged(run) if is_headline else None for run in runs}
+    if len(groups := alike(runs, known)) > 1:
+        raise ConfigError(
+            f"{groups[0][0].path} and {groups[1][0].path} were judged on different dev examples, so they "
+            "cannot be compared. Judge both on the same ones."
+        )
     if is_headline:
-        known = {run.path: judged(run) for run in (*mine, *others)}
         found = weigh(mine, others, known, teacher=None)
         if found.difference is not None:
             ends = sorted((measure.sign * found.difference.low, measure.sign * found.difference.high))

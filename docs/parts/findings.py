@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from docs.parts import claims, places
-from docs.parts.differences import Difference, difference, spread_text
+from docs.parts.differences import Difference, difference, envelope, spread_text
 from docs.parts.facets import FACETS, SCORES, Measure, facet, headline, setting_text
 from docs.parts.places import runs_of
 from lmdistill.core.errors import ConfigError
@@ -42,6 +42,9 @@ class Finding:
 
     high: float | None = None
     """Upper end."""
+
+    farthest: tuple[float, float] | None = None
+    """Of several settings, whose `low` and `high` are the outermost ends: the interval farthest from 0."""
 
     p_value: float | None = None
     """Of there being no difference."""
@@ -129,8 +132,12 @@ def _comparisons(claim: claims.Comparison, ours: claims.Side, theirs: claims.Sid
 
 def _where(*sides: Sequence[RunFolder]) -> str:
     """The setting, and the folders that hold its records."""
-    folders = dict.fromkeys(run.path.relative_to(places.RECORDS).parts[0] for runs in sides for run in runs)
-    return f"{setting_text(sides[0][0])} ({', '.join(folders)})"
+    return f"{setting_text(sides[0][0])} ({', '.join(_folders([run for runs in sides for run in runs]))})"
+
+
+def _folders(runs: Sequence[RunFolder]) -> list[str]:
+    """The folders of records that hold the runs."""
+    return list(dict.fromkeys(run.path.relative_to(places.RECORDS).parts[0] for run in runs))
 
 
 def _title(side: claims.Side) -> str:
@@ -173,11 +180,11 @@ def _values(claim: claims.Value, side: claims.Side) -> Iterator[Finding]:
 def _valued(claim: claims.Value, side: claims.Side, runs: Sequence[RunFolder]) -> Finding:
     """One row in one setting."""
     name = f"{_title(side)}: {_where(runs)}"
-    value, text = _number(claim, runs)
+    value, seeds, text = _number(claim, runs)
     return Finding(
         setting=name,
         measured=text,
-        seeds=len({run.record.seed for run in runs}),
+        seeds=seeds,
         value=None if value is None else value.value,
         low=None if value is None else value.low,
         high=None if value is None else value.high,
@@ -187,8 +194,8 @@ def _valued(claim: claims.Value, side: claims.Side, runs: Sequence[RunFolder]) -
     )
 
 
-def _number(claim: claims.Value, runs: Sequence[RunFolder]) -> tuple[Interval | None, str]:
-    """The number with its interval, if it has one, and how it is written."""
+def _number(claim: claims.Value, runs: Sequence[RunFolder]) -> tuple[Interval | None, int, str]:
+    """The number with its interval, if it has one; the seeds that it rests on; and how it is written."""
     if claim.score in SCORES:
         measure = SCORES[claim.score]
         over = spread([measure.read(run.record) for run in runs])
@@ -196,24 +203,26 @@ def _number(claim: claims.Value, runs: Sequence[RunFolder]) -> tuple[Interval | 
         known = None
         if over is not None and ends is not None:
             known = Interval(value=over.mean, low=ends[0], high=ends[1])
-        return known, spread_text(over, measure)
-    floors = _floors(claim, runs)
+        return known, 0 if over is None else over.count, spread_text(over, measure)
+    floors = _floors(runs)
     split, metric = runs[0].record.headline
     teachers = [(run.record.teacher_metrics or {}).get(split, {}).get(metric) for run in runs]
     teacher = spread(teachers)
     answers = {run.path: judged(run) for run in (*runs, *floors)}
     evidence = weigh(runs, floors, answers, teacher=None if teacher is None else teacher.mean)
-    share = evidence.kept if claim.score == "kept" else evidence.closed
-    return share, "no share can be told" if share is None else f"{100 * share.value:.2f} %"
+    share, seeds = evidence.closed, evidence.seeds
+    if claim.score == "kept":
+        share, seeds = evidence.kept, sum(answers[run.path] is not None for run in runs)
+    return share, seeds, "no share can be told" if share is None else f"{100 * share.value:.2f} %"
 
 
-def _floors(claim: claims.Value, runs: Sequence[RunFolder]) -> list[RunFolder]:
-    """The runs that were only fine-tuned, in the same setting but for new rows."""
+def _floors(runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """The runs of the same folder that were only fine-tuned, in the same setting but for new rows."""
     free = [name for name in FACETS if name != "augmentation"]
     like = [facet(runs[0], name) for name in free]
     return [
         run
-        for folder in claim.within
+        for folder in _folders(runs)
         for run in runs_of(folder)
         if run.record.method.get("name") == "finetune"
         and facet(run, "augmentation") == "none"
@@ -247,21 +256,17 @@ def _flats(claim: claims.Flat) -> Iterator[Finding]:
 
 
 def _flat(found: Sequence[Difference], measure: Measure, name: str) -> Finding:
-    """Lowest and highest of all differences, with the outermost ends of their intervals."""
-    lows, highs = (
-        [end for one in found if (end := getattr(one, side)) is not None] for side in ("low", "high")
-    )
-    values = [one.value for one in found]
-    p_values = [one.p_value for one in found if one.p_value is not None]
-    farthest = max(values, key=abs)
+    """All differences as one."""
+    whole, values = envelope(found), [one.value for one in found]
     return Finding(
         setting=f"{len(found) + 1} settings: {name}",
         measured=f"others lie {measure.text(min(values))} to {measure.text(max(values))} from the chosen one",
-        seeds=min(one.seeds for one in found),
-        value=farthest,
-        low=min(lows) if len(lows) == len(found) else None,
-        high=max(highs) if len(highs) == len(found) else None,
-        p_value=min(1.0, min(p_values) * len(found)) if p_values else None,
+        seeds=whole.seeds,
+        value=whole.value,
+        low=whole.low,
+        high=whole.high,
+        farthest=whole.farthest,
+        p_value=whole.p_value,
         scale=(measure.scale, measure.digits),
     )
 

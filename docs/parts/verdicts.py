@@ -43,8 +43,8 @@ def verdict_of(claim: claimed.Claim, found: Finding, p_holm: float | None) -> st
     corrected p is below 0.05; the claim agrees if the difference has its sign, and does not if it has the
     other. A claim of no difference agrees where the whole interval lies within the margin. It does not agree
     where the whole interval lies beyond it and the corrected p is below 0.05; of several settings at once,
-    where the farthest does. A claim of a value goes by its interval alone: within the margin around the
-    paper's value, or wholly beyond.
+    where that of one of them does. A claim of a value goes by its interval alone: within the margin around
+    the paper's value, or wholly beyond.
     """
     if found.missing:
         return MISSING
@@ -67,7 +67,8 @@ def _within(found: Finding, centre: float, margin: float, *, is_sure: bool) -> s
         return UNSURE
     if centre - margin <= found.low and found.high <= centre + margin:
         return AGREES
-    is_beyond = found.high < centre - margin or found.low > centre + margin
+    low, high = found.farthest or (found.low, found.high)
+    is_beyond = high < centre - margin or low > centre + margin
     return DISAGREES if is_beyond and is_sure else UNSURE
 
 

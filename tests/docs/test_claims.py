@@ -14,6 +14,7 @@ from docs.parts.figures import figures, pictures, write_figures
 from docs.parts.findings import Finding
 from docs.parts.verdicts import AGREES, DISAGREES, MISSING, UNSURE, claims, lines, verdict_of
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.report.record import RECORD
 from lmdistill.report.standalone import standalone
 from tests.docs.pages import PAGES, REPO
 from tests.report.factory import exhaustive_schedule, make_record, schedule, write_run
@@ -141,6 +142,15 @@ def test_settings_that_make_no_difference_are_flat(world: Path) -> None:
     assert [one for one, _ in ask(world, flat)] == [DISAGREES]
 
 
+def test_one_setting_far_from_the_chosen_one_is_enough_beside_others_that_are_close(world: Path) -> None:
+    flat = {**CLAIM, "kind": "flat", "row": "MixKD", "chosen": {"method.ratio": 1}, "margin": 0.1}
+    flat = {key: value for key, value in flat.items() if key not in ("pairs", "expect")}
+    for ratio, score in ((1, 0.9), (2, 0.9), (3, 0.4)):
+        for seed in range(2):
+            cell(world / "records" / "study", "MixKD", score, seed=seed, ratio=ratio)
+    assert [one for one, _ in ask(world, flat)] == [DISAGREES]
+
+
 def test_settings_without_a_common_seed_are_not_measured_yet(world: Path) -> None:
     flat = {**CLAIM, "kind": "flat", "row": "MixKD", "chosen": {"method.ratio": 1}, "margin": 0.1}
     flat = {key: value for key, value in flat.items() if key not in ("pairs", "expect")}
@@ -155,6 +165,28 @@ def test_a_share_is_judged_by_its_interval(world: Path) -> None:
     runs(world, tmkd=0.9, kd=0.5)  # their teacher is right everywhere
     close, far = (kept | {"value": value} for value in (0.9, 0.5))
     assert [one for one, _ in ask(world, close, far)] == [AGREES, DISAGREES]
+
+
+def test_a_share_of_the_way_counts_the_seeds_of_the_folders_own_floor(world: Path) -> None:
+    closed = {**CLAIM, "within": ["study", "later"], "kind": "value", "rows": [{"row": "TMKD"}]}
+    closed = {key: value for key, value in closed.items() if key not in ("pairs", "expect")}
+    closed |= {"score": "closed", "value": 0.8, "margin": 0.2}
+    for seed, score in ((0, 0.9), (1, 0.9)):
+        cell(world / "records" / "study", "TMKD", score, seed=seed)
+        cell(world / "records" / "later", "FT", 0.8, seed=seed)  # of another folder: none of this row's
+    cell(world / "records" / "study", "FT", 0.5)
+    assert [one for one, _ in ask(world, closed)] == [UNSURE]
+    assert (lines("mixkd")[0].finding.seeds, lines("mixkd")[0].finding.measured) == (1, "80.00 %")
+    cell(world / "records" / "study", "FT", 0.5, seed=1)
+    assert [one for one, _ in ask(world, closed)] == [AGREES]
+
+
+def test_rows_that_were_judged_on_different_examples_are_refused(world: Path) -> None:
+    cell(world / "records" / "study", "TMKD", 0.8)
+    path = cell(world / "records" / "study", "KD", 0.8).path / RECORD
+    path.write_text(path.read_text().replace('"dev": 200', '"dev": 100'))
+    with pytest.raises(ConfigError, match=r"tmkd.* and .*kd.* were judged on different dev examples"):
+        ask(world, CLAIM)
 
 
 def test_a_choice_counts_the_seeds_in_which_it_was_the_best(world: Path) -> None:

@@ -91,3 +91,11 @@ def test_other_sizes_and_other_data_are_not_compared() -> None:
 def test_a_seed_with_only_one_of_both_foretells_nothing() -> None:
     runs = [run("MiniDisc", 0, 0.8, schedule()), run("MaxiDisc", 1, 0.8, exhaustive_schedule())]
     assert len(schedule_grids(runs)) == 1
+
+
+def test_scores_by_one_method_foretell_nothing_of_students_by_another() -> None:
+    other = make_record("MiniDisc+MixKD", 0, method={"name": "kd"}, schedule=schedule())
+    tried = make_record("MaxiDisc", 0, schedule=exhaustive_schedule())
+    same = make_record("MiniDisc", 0, schedule=schedule())
+    assert trials([other, tried]) == ()
+    assert [trial.seed for trial in trials([other, tried, same])] == [0]

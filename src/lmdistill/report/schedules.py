@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+from lmdistill.core.fingerprint import fingerprint
 from lmdistill.report.assistants import STEP_NOTE, steps_text, through
 from lmdistill.report.details import duration
 from lmdistill.report.facts import Candidate, ScheduleFacts
@@ -126,28 +127,31 @@ def _mean(values: Iterable[Value]) -> float | None:
 
 
 def trials(records: Sequence[Record]) -> tuple[Trial, ...]:
-    """Seeds of which one run has scored its candidates and another has tried the same assistants in turn."""
-    scored: dict[int, Record] = {}
-    tried: dict[int, Record] = {}
+    """Seeds of which one run has scored its candidates and another has tried the same assistants in turn.
+
+    Both by the same method: what one loss makes of the candidates foretells nothing of students of another.
+    """
+    scored: dict[tuple[int, str], Record] = {}
+    tried: dict[tuple[int, str], Record] = {}
     for record in records:
-        firsts = _first_round(record)
+        firsts, place = _first_round(record), (record.seed, fingerprint(record.method))
         if any(one.student_metric is not None for one in firsts):
-            tried.setdefault(record.seed, record)
+            tried.setdefault(place, record)
         elif any(one.score is not None for one in firsts) and through(_facts(record)):
-            scored.setdefault(record.seed, record)
+            scored.setdefault(place, record)
     found = (
         Trial(
-            seed=seed,
+            seed=record.seed,
             scores={one.kept: one.score for one in _first_round(record) if one.score is not None},
             students={
                 one.kept: one.student_metric
-                for one in _first_round(tried[seed])
+                for one in _first_round(tried[place])
                 if one.student_metric is not None
             },
             chosen=through(_facts(record))[0].kept,
         )
-        for seed, record in sorted(scored.items())
-        if seed in tried
+        for place, record in sorted(scored.items())
+        if place in tried
     )
     return tuple(trial for trial in found if trial.chosen in trial.shared)
 
