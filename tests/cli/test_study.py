@@ -1,5 +1,6 @@
 """The command `study`: mistakes in one line, a list that runs nothing, and real runs that are killed."""
 
+import errno
 import hashlib
 import signal
 import time
@@ -65,6 +66,18 @@ def test_other_files_and_other_commands_are_refused(place, lmdistill, monkeypatc
     )
     monkeypatch.setenv("WORLD_SIZE", "2")
     refused(lmdistill("study", "study.yaml"), r"^a study starts its own processes, and this is one of 2")
+
+
+def test_folders_that_cannot_be_written_are_one_line(place, lmdistill, monkeypatch):
+    write()
+    refused(lmdistill("study", "study.yaml", "--out", "x" * 300), r"^x+.* cannot be used: File name too long")
+    refused(lmdistill("study", "x" * 300), r"^x+ cannot be used: File name too long")
+
+    def sealed(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", "sealed/out")
+
+    monkeypatch.setattr("lmdistill.recipes.study.place.write_text", sealed)
+    refused(lmdistill("study", "study.yaml"), r"^sealed/out cannot be used: Read-only file system")
 
 
 def test_a_list_of_cells_runs_none(place, lmdistill):

@@ -33,6 +33,9 @@ FULL = ("No space left", "os error 28", "disk is full", "inline_container")
 UNUSABLE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 """What the system says of a path that cannot be written or read."""
 
+NOWHERE = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
+"""The same, where Python has no error of its own for it."""
+
 _Misuse: Any = typer.BadParameter.__mro__[2]  # click's own base of them, which typer carries under no name
 
 app = typer.Typer(
@@ -88,7 +91,8 @@ def _explain(error: Exception) -> NoReturn:
     if any(_is_full(cause) for cause in _causes(error)):
         where = f" while writing {error.filename}" if isinstance(error, OSError) and error.filename else ""
         _leave(f"the disk is full{where}. Make room; the same command goes on.", THEIRS)
-    if isinstance(error, UNUSABLE) and error.filename:
+    is_unusable = isinstance(error, UNUSABLE) or getattr(error, "errno", None) in NOWHERE
+    if isinstance(error, OSError) and is_unusable and error.filename:
         _leave(f"{error.filename} cannot be used: {error.strerror}. Choose another path.", THEIRS)
     _leave(f"{type(error).__name__}: {error} (a bug of lmdistill; {TRACEBACK}=1 shows where).", OURS)
 

@@ -122,7 +122,7 @@ def _yaml(text: str, where: str) -> Any:
     """The value that `text` stands for."""
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the 13th month of a date, and the like
         raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
 
 

@@ -57,6 +57,8 @@ def main(recipe, folder):
         sys.exit(2)
     if trouble == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if trouble == "a signal without a name":
+        os.kill(os.getpid(), 35)
     if trouble == "silence":
         sys.exit(0)
     record = json.loads(Path(os.environ["STUDY_RECORD"]).read_text())

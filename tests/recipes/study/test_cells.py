@@ -144,6 +144,8 @@ def test_what_is_skipped_is_left_out_and_nothing_else(tmp_path):
     gone = {"layers=1-KD-seed0", "layers=1-KD-seed1", "layers=2-FT-seed1", "layers=2-KD-seed1"}
     assert names(left) == [name for name in names(whole) if name not in gone]
     assert set(names(whole)) - set(names(left)) == gone
+    written = [{**entry, "seed": str(entry["seed"])} if "seed" in entry else entry for entry in skip]
+    assert names(made(tmp_path, **keys, skip=written)) == names(left)
 
 
 def test_a_scale_stands_over_set_and_the_command_over_both(tmp_path):
@@ -212,6 +214,7 @@ REFUSED = {
     "no seeds": ({"seeds": []}, r"^seeds is empty; give at least one"),
     "a seed twice": ({"seeds": [1, 1]}, r"^seeds are \[1, 1\], one of them twice"),
     "seeds as an axis": ({"axes": {"seeds": [1]}}, r"^axes\.seeds: seeds are a key of the study beside axes"),
+    "a list of seeds in set": ({"set": {"seeds": [1, 2]}}, r"^set\.seeds: seeds are a key of the study beside set\. Move them there\."),
     "seeds in set": ({"set": {"training.seed": 3}}, r"^set: training\.seed is 3; a recipe has a list of seeds"),
     "a value twice": ({"axes": {"student.layers": [2, 2]}}, r"^axes\.student\.layers has 2 twice"),
     "one cell under two labels": ({"axes": {"student.layers": {"a": 2, "b": 2}}}, r"^the cells a-seed0 and b-seed0 are the same run under two labels"),
@@ -234,7 +237,10 @@ REFUSED = {
     "a name that is a path": ({"study": "a/b"}, r"^study is 'a/b'; it names a folder"),
     "axes that are no table": ({"axes": [1]}, r"^axes must be a valid dictionary, got \[1\]"),
     "several methods in a cell": ({"base": {"methods": METHODS_OF_A_RECIPE}, "axes": {"size": {"a": {"student.layers": 1}, "b": {"method": {"name": "kd"}}}}}, r"^a cell has the methods FT, Mine, and it must have one"),
-    "labels that are too long": ({"axes": {"student.layers": {"x" * 200: 1}}}, r"has 206 characters, and 150 fit"),
+    "labels that are too long": ({"axes": {"student.layers": {"x" * 200: 1}}}, r"has 206 bytes, and 150 fit"),
+    "labels that are too long in bytes": ({"axes": {"student.layers": {"模" * 60: 1}}}, r"has 186 bytes, and 150 fit"),
+    "a name of two lines": ({"study": "a\0b"}, r"^study is 'a\\x00b'; it names a folder, so choose a name on one line"),
+    "a name that is too long": ({"study": "é" * 99}, r"^the name of the study éé.* has 198 bytes, and 150 fit\. Shorten it\."),
 }  # fmt: skip
 
 
@@ -245,6 +251,13 @@ def test_a_mistake_is_named_with_its_place(tmp_path, what):
         made(tmp_path, **keys)
     assert re.search(message, str(refused.value)), refused.value
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["2020-13-45", "9" * 5000, "[" * 3000])
+def test_what_yaml_cannot_make_a_value_of_is_a_mistake_too(tmp_path, value):
+    made(tmp_path)
+    with pytest.raises(ConfigError, match=r"^--set seeds=\S+ is not YAML: "):
+        read_study(tmp_path / "study.yaml", [f"seeds={value}"])
 
 
 @pytest.mark.parametrize("key", ["study", "base", "seeds"])

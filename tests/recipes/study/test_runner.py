@@ -94,6 +94,20 @@ def test_who_is_asked_to_end_ends_all_others_first(bench, monkeypatch, sign):
     assert bench.steps("KD-seed0") == []
 
 
+def test_who_was_started_not_to_hear_a_terminal_close_goes_on(bench, monkeypatch):
+    monkeypatch.setenv("STUDY_STEP", "0.05")
+
+    def as_nohup_does():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        bench.run(seeds=[0])
+
+    process = started(as_nohup_does)
+    until(lambda: bench.steps("FT-seed0"))
+    os.kill(process.pid, signal.SIGHUP)
+    assert ended(process) == 0
+    assert [step for step, _ in bench.steps("KD-seed0")] == list(range(STEPS))
+
+
 def test_two_at_once_give_what_one_by_one_gives(bench, monkeypatch):
     monkeypatch.setenv("STUDY_STEP", "0.01")
     most = []
@@ -113,6 +127,12 @@ METHODS = {"A": {"name": "finetune"}, "B": {"name": "kd"}, "C": {"name": "mixkd"
     [
         ("mistake", 2, "the teacher is ill. See a doctor."),
         ("crash", 1, "the process was ended by SIGSEGV."),
+        pytest.param(
+            "a signal without a name",
+            1,
+            "the process was ended by signal 35.",
+            marks=pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="all signals here have names"),
+        ),
         ("silence", 1, "the process left with code 0 and no record."),
     ],
 )

@@ -19,11 +19,9 @@ from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.read import put, recipe_of
 from lmdistill.recipes.schema import Recipe
 from lmdistill.recipes.study.axes import METHOD, Choice, choices
-from lmdistill.recipes.study.schema import UNFIT, Study
+from lmdistill.recipes.study.schema import LONGEST, UNFIT, Study
 
 SEED = "seed"
-LONGEST = 150
-"""Characters of a folder's name; names with an ending must fit the limit of file systems too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +105,8 @@ def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tup
         ConfigError: If two axes set one field, or none is left.
     """
     assert isinstance(study.base, dict)  # read_study has looked it up
+    if "seeds" in study.changes:
+        raise ConfigError("set.seeds: seeds are a key of the study beside set. Move them there.")
     base = {key: value for key, value in study.base.items() if key != "seeds"}
     axes = [choices(axis, values) for axis, values in study.axes.items()]
     axes += _methods_of(_changed(base, study.changes, "set"), [*axes, *searched])
@@ -134,9 +134,10 @@ def cell_of(
     """
     labels = [choice.short for choice in combination] or list(recipe.methods)
     name = f"{'-'.join(fit(label) for label in labels)}-seed{seed}"
-    if len(name) > LONGEST:
+    size = len(name.encode())
+    if size > LONGEST:
         raise ConfigError(
-            f"the name of the cell {name} has {len(name)} characters, and {LONGEST} fit. Give short labels."
+            f"the name of the cell {name} has {size} bytes, and {LONGEST} fit. Give short labels."
         )
     return StudyCell(
         name=name,
@@ -240,7 +241,10 @@ def _is_skipped(study: Study, combination: Sequence[Choice], seed: int) -> bool:
     """Whether an entry of `skip` fits in all that it says."""
     known = {choice.axis: choice for choice in combination}
     return any(
-        all(wanted == seed if axis == SEED else known[axis].answers(wanted) for axis, wanted in entry.items())
+        all(
+            str(wanted) == str(seed) if axis == SEED else known[axis].answers(wanted)
+            for axis, wanted in entry.items()
+        )
         for entry in study.skip
     )
 

@@ -61,7 +61,8 @@ class Job:
         if messages:
             return messages[-1]
         if code < 0:
-            return f"the process was ended by {signal.Signals(-code).name}."
+            known = {sign.value: sign.name for sign in signal.Signals}  # not every one has a name
+            return f"the process was ended by {known.get(-code, f'signal {-code}')}."
         return f"the process left with code {code} and no record."
 
 

@@ -213,7 +213,8 @@ def _asked_to_end() -> Iterator[None]:
 
     is_main = threading.current_thread() is threading.main_thread()
     signs = (signal.SIGTERM, signal.SIGHUP) if is_main else ()
-    before = {sign: signal.signal(sign, interrupt) for sign in signs}
+    heard = [sign for sign in signs if signal.getsignal(sign) is not signal.SIG_IGN]  # nohup ignores one
+    before = {sign: signal.signal(sign, interrupt) for sign in heard}
     try:
         yield
     finally:

@@ -15,6 +15,9 @@ from lmdistill.recipes.study.search.settings import Search, search_of
 UNFIT = set('/\\:*?"<>|')
 """What no name of a folder may hold on some system."""
 
+LONGEST = 150
+"""Bytes of a folder's name; names with an ending must fit the limit of file systems too."""
+
 
 class Study(BaseModel):
     """Runs that differ in the values of axes and in the seed."""
@@ -56,6 +59,12 @@ class Study(BaseModel):
     def _is_a_name(cls, name: str) -> str:
         if not name or name.startswith(".") or set(name) & UNFIT:
             raise ConfigError(f"study is {name!r}; it names a folder, so choose a name without / or :.")
+        if any(ord(char) < 32 for char in name):
+            raise ConfigError(f"study is {name!r}; it names a folder, so choose a name on one line.")
+        if len(name.encode()) > LONGEST:
+            raise ConfigError(
+                f"the name of the study {name} has {len(name.encode())} bytes, and {LONGEST} fit. Shorten it."
+            )
         return name
 
     @field_validator("seeds")

@@ -3,9 +3,11 @@
 import contextlib
 import functools
 import json
+import multiprocessing
 import os
 import signal
 import statistics
+import time
 
 import pytest
 
@@ -277,6 +279,43 @@ def test_a_trial_of_a_dead_machine_is_taken_over_with_its_values(bench, shared, 
     # the machine comes back: nothing is left to do, and what it had begun stays as it is
     assert bench.trials(out="there", search=search) == trials
     assert runs_in(bench.folder / "there") == {}
+
+
+def test_what_a_dead_machine_was_to_try_again_is_taken_over_too(bench, shared, monkeypatch):
+    search, end = {"storage": shared, "trials": 2}, time.monotonic() + 20
+    for number in range(2):
+        monkeypatch.setenv(f"STUDY_KD trial-00{number}", "mistake")
+    assert [trial.state for trial in bench.trials(out="there", search=search)] == ["failed"] * 2
+    study, place = bench.prepared("there", search)
+    with SearchFolder(study=study, place=place).held() as (desk,):
+        for trial in desk.finding().failed:
+            desk.trials.again(trial)  # and is killed before it begins
+    for number in range(2):
+        monkeypatch.delenv(f"STUDY_KD trial-00{number}")
+
+    def watch(board):
+        assert time.monotonic() < end, "nobody takes them over"
+
+    assert [trial.state for trial in bench.trials(search=search, watch=watch)] == ["done"] * 2
+
+
+def test_machines_may_open_a_new_database_at_the_same_moment(bench):
+    address, barrier = f"sqlite:///{bench.folder / 'new.db'}", multiprocessing.get_context("fork").Barrier(4)
+
+    def opened():
+        barrier.wait()
+        with database.open_database(address, "home"):
+            pass
+
+    processes = [started(opened) for _ in range(4)]
+    assert [ended(process) for process in processes] == [0] * 4
+
+
+@pytest.mark.parametrize("name", ["what?/a", "50%20/a", "a#b", "{a}"])
+def test_the_database_lies_in_the_folder_whatever_that_is_called(bench, name):
+    study, place = bench.prepared(out=name)
+    with SearchFolder(study=study, place=place).held():
+        assert (place.path / "search.db").is_file()
 
 
 def test_one_trial_too_many_is_given_back(bench):

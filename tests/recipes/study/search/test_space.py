@@ -37,6 +37,7 @@ REFUSED = {
     "no trials": ({"trials": 0}, r"^search\.trials must be >= 1, got 0\."),
     "trials of another kind": ({"trials": "many"}, r"^search\.trials must be .*, got 'many'"),
     "an unknown sampler": ({"sampler": "tpee"}, r"^no choice for search\.sampler is called 'tpee'\. Did you mean 'tpe'\?"),
+    "a field that is a number": ({"fields": {1: [1]}}, r"^search\.fields\.1: no setting of a recipe is called '1'"),
     "an unknown key": ({"trails": 3}, r"^no setting of search is called 'trails'\. Did you mean 'trials'\?"),
 }  # fmt: skip
 
@@ -56,6 +57,9 @@ def test_a_mistake_is_named_with_its_place(tmp_path, what):
         ({"axes": {EPOCHS: [1]}}, r"^training\.epochs is set by axes\.training\.epochs and by search\.fields\.training\.epochs"),
         ({"set": {EPOCHS: 1}}, r"^training\.epochs is set by set and by search\.fields\.training\.epochs"),
         ({"base": {"task": "synthetic", "method": {"name": "kdd"}}}, r"^base: no method is called 'kdd'"),
+        ({"axes": {"student.layers": {"a/b": 1, "A:b": 2}}}, r"^two searches are called A_b: .*'a/b'.* and .*'A:b'.*other labels"),
+        ({"axes": {"student.layers": {"a-b": 1, "a": 2}, "student.which": {"c": "first", "b-c": "last"}}}, r"^two searches are called a-b-c: "),
+        ({"axes": {"student.layers": {"x" * 200: 1}}}, r"has 216 bytes, and 150 fit"),
     ],
 )  # fmt: skip
 def test_a_mistake_between_a_search_and_the_rest_is_named(tmp_path, keys, message):

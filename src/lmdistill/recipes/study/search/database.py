@@ -3,15 +3,22 @@
 import contextlib
 import importlib.util
 import re
+import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, MissingExtraError, RunError
 
 BEAT, GRACE = 60, 300
 """Seconds between two heartbeats, and after the last of them until others may take a trial over."""
+
+TRIES = 50
+"""Of opening a database whose tables another machine makes at this moment; WAIT seconds lie between them."""
+
+WAIT = 0.1
 
 HOME, PLACE = "home", "place"
 """What is stored beside a trial: whose it is, and the number of the trial that it repeats."""
@@ -60,16 +67,11 @@ def open_database(address: str, home: str) -> Iterator[Database]:
 
     def take_over(study: Any, stale: Any) -> None:
         place = stale.user_attrs.get(PLACE, stale.number)
-        begin(optuna, study, stale.params, stale.distributions, {HOME: home, PLACE: place})
+        begin(optuna, storage, study, stale.params, stale.distributions, {HOME: home, PLACE: place})
 
     with asking(where) as optuna:
         try:
-            storage = optuna.storages.RDBStorage(
-                address.replace("{", "{{").replace("}", "}}"),  # Optuna formats it
-                heartbeat_interval=BEAT,
-                grace_period=GRACE,
-                heartbeat_stale_trial_callback=take_over,
-            )
+            storage = _storage(optuna, address, take_over)
         except Exception as error:  # each driver has errors of its own
             reason = _reason(error).replace(address, where)
             raise ConfigError(
@@ -81,6 +83,32 @@ def open_database(address: str, home: str) -> Iterator[Database]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def sqlite(file: Path) -> str:
+    """The address of a database that is a file, whatever its path has in it."""
+    import sqlalchemy
+
+    return sqlalchemy.URL.create("sqlite", database=str(file)).render_as_string()
+
+
+def _storage(optuna: Any, address: str, take_over: Callable[[Any, Any], None]) -> Any:
+    """Optuna's storage; asked for again where others make the same tables at the same moment."""
+    import sqlalchemy
+
+    for left in reversed(range(TRIES)):
+        try:
+            return optuna.storages.RDBStorage(
+                address.replace("{", "{{").replace("}", "}}"),  # Optuna formats it
+                heartbeat_interval=BEAT,
+                grace_period=GRACE,
+                heartbeat_stale_trial_callback=take_over,
+            )
+        except sqlalchemy.exc.DBAPIError as error:
+            is_made = isinstance(error, sqlalchemy.exc.IntegrityError) or "already exists" in str(error)
+            if not left or not is_made:
+                raise
+        time.sleep(WAIT)
 
 
 def _without_password(address: str) -> str:
@@ -122,17 +150,18 @@ def asking(where: str) -> Iterator[Any]:
 
 def begin(
     optuna: Any,
+    storage: Any,
     study: Any,
     params: Mapping[str, Any],
     spaces: Mapping[str, Any],
     attributes: Mapping[str, Any],
 ) -> None:
-    """Add a trial that runs."""
-    study.add_trial(
-        optuna.create_trial(
-            state=optuna.trial.TrialState.RUNNING,
-            params=dict(params),
-            distributions=dict(spaces),
-            user_attrs=dict(attributes),
-        )
+    """Add a trial that runs; its heart beats from now on, or nobody could take it over."""
+    trial = optuna.create_trial(
+        state=optuna.trial.TrialState.RUNNING,
+        params=dict(params),
+        distributions=dict(spaces),
+        user_attrs=dict(attributes),
     )
+    number = storage.create_new_trial(storage.get_study_id_from_name(study.study_name), trial)
+    storage.record_heartbeat(number)

@@ -18,7 +18,7 @@ from lmdistill.recipes.read import recipe_text
 from lmdistill.recipes.study.cells import StudyCell
 from lmdistill.recipes.study.place import StudyFolder
 from lmdistill.recipes.study.schema import Study
-from lmdistill.recipes.study.search.database import open_database, require_optuna
+from lmdistill.recipes.study.search.database import open_database, require_optuna, sqlite
 from lmdistill.recipes.study.search.space import Branch, branches
 from lmdistill.recipes.study.search.trials import Trial, Trials, open_trials
 from lmdistill.report.trials import TRIALS
@@ -169,7 +169,7 @@ class SearchFolder:
         search, found = self.study.search, branches(self.study)
         assert search is not None
         require_optuna()
-        address = search.storage or f"sqlite:///{(self.place.path / DATABASE).resolve()}"
+        address = search.storage or sqlite((self.place.path / DATABASE).resolve())
         home = self._home.read_text(encoding="utf-8") if self._home.exists() else uuid.uuid4().hex
         with open_database(address, home) as database:
             yield tuple(

@@ -77,9 +77,9 @@ def search_of(table: Any) -> Search | None:
     if isinstance(table, Mapping):
         single = {key: value for key, value in table.items() if str(key).startswith(INSIDE)}
         fields = table.get("fields", {})
-        if single and isinstance(fields, Mapping):
+        if isinstance(fields, Mapping) and (single or fields):
             rest = {key: value for key, value in table.items() if key not in single}
             named = {key.removeprefix(INSIDE): value for key, value in single.items()}
-            table = {**rest, "fields": {**fields, **named}}
+            table = {**rest, "fields": {**{str(key): value for key, value in fields.items()}, **named}}
     search: Search = construct(Search, table, "search")
     return search

@@ -101,11 +101,12 @@ class Branch:
         """Refuse values that no recipe takes: each is tried beside the first of all others.
 
         Raises:
-            ConfigError: With the field that is to blame.
+            ConfigError: With the field that is to blame, or with a name that is too long.
         """
         for place, dimension in enumerate(self.space):
             for choice in dimension.choices:
                 self.recipe([*self._first[:place], choice, *self._first[place + 1 :]])
+        self.cells(0, {one.field: _stored(one.choices[0]) for one in self.space}, Path())
 
     @property
     def _first(self) -> list[Choice]:
@@ -117,15 +118,30 @@ def branches(study: Study) -> tuple[Branch, ...]:
     """The searches of a study, one for each combination of its axes; each is valid.
 
     Raises:
-        ConfigError: If a field is not known, has no values, is set twice, or a recipe is refused.
+        ConfigError: If a field is not known, has no values, is set twice, two searches have one name, or a
+            recipe is refused.
     """
     assert study.search is not None
     space = tuple(_dimension(field, values) for field, values in study.search.fields.items())
     found = combinations(study, [dimension.choices for dimension in space])
     all_of_them = tuple(Branch(combination=combination, space=space) for combination in found)
+    _require_different(all_of_them)
     for branch in all_of_them:
         branch.require()
     return all_of_them
+
+
+def _require_different(found: Sequence[Branch]) -> None:
+    """No two searches with one name: their trials and folders would be the same."""
+    names = dict[str, Branch]()
+    for branch in found:
+        twin = names.setdefault(branch.folder.casefold(), branch)
+        if twin is not branch:
+            ours, theirs = ({c.axis: c.label for c in one.combination.choices} for one in (twin, branch))
+            raise ConfigError(
+                f"two searches are called {branch.folder}: {ours} and {theirs}. Give the values of one axis "
+                "other labels."
+            )
 
 
 def _dimension(field: str, values: Any) -> Dimension:

@@ -141,7 +141,8 @@ class Trials:
     def _add(self, params: Mapping[str, Any], spaces: Mapping[str, Any], attributes: dict[str, Any]) -> None:
         """A trial of ours that runs from the first moment on, so that no kill leaves it without an owner."""
         with asking(self.database.where) as optuna:
-            begin(optuna, self.study, params, spaces, {HOME: self.database.home, **attributes})
+            ours = {HOME: self.database.home, **attributes}
+            begin(optuna, self.database.storage, self.study, params, spaces, ours)
 
     def _note(self, key: int, attributes: Mapping[str, Any]) -> None:
         """Store something beside a trial, unless it was taken over meanwhile."""
