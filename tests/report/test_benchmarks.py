@@ -13,7 +13,7 @@ from lmdistill.report.benchmarks import (
 )
 from lmdistill.report.comparison import compare
 from lmdistill.report.html import report_html
-from tests.report.factory import make_record, write_run
+from tests.report.factory import make_record, network, write_run
 
 
 def fact(task="arc_easy", value=0.5, few_shot=0, limit=None, error=0.02):
@@ -81,3 +81,18 @@ def test_the_page_shows_benchmarks_where_there_are_some(runs):
     assert "<h2>Benchmarks</h2>" in page
     assert "0.4321 ± 0.0200" in page
     assert "<b>task" not in page
+
+
+def test_rows_and_teachers_are_called_as_in_the_first_table(tmp_path):
+    runs = [
+        write_run(
+            tmp_path / str(layers), make_record("KD", student=network(layers, f"s{layers}"), teacher=teacher)
+        )
+        for layers, teacher in ((2, network(6, "a")), (3, network(12, "b")))
+    ]
+    for run in runs:
+        add_benchmarks(run.path, {"student": [fact()], "teacher": [fact()]})
+    (table,) = compare(runs)
+    labels = [row[0] for row in benchmark_grid(table).rows]
+    assert labels[:2] == ["Teacher (6 layers)", "Teacher (12 layers)"]
+    assert labels == [row.label for row in table.rows]

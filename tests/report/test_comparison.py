@@ -198,3 +198,30 @@ def test_a_named_baseline_need_not_stand_in_every_table() -> None:
     tables = compare([run("KD"), run("MixKD"), run("PKD", task=other)], baseline="MixKD")
     assert [row.role for row in tables[0].rows] == ["teacher", "baseline", "student"]
     assert [row.role for row in tables[1].rows] == ["teacher", "student"]
+
+
+def language(name: str, seed: int = 0, *, taught: bool = True, **changes: object) -> RunFolder:
+    metrics = ["nats", "accuracy_of_tokens", *(["agreement"] if taught else [])]
+    task = plain_record()["task"] | {"kind": "language", "labels": [], "metrics": metrics}
+    scores = {"nats": 2.0, "accuracy_of_tokens": 0.6} | ({"agreement": 0.7} if taught else {})
+    alone = {} if taught else {"teacher": None, "teacher_metrics": None}
+    facts = {"task": task, "metrics": {"dev": scores}, "teacher_metrics": {"dev": scores}, **alone}
+    return run(name, seed, **facts | changes)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_language_models_without_a_teacher_stand_beside_those_with_one(first: int) -> None:
+    # only a run with a teacher has an agreement, which must not set the others apart
+    teacher = language("own", taught=False, kind="finetune", student=network(6, "teacher"))
+    runs = [teacher, language("SFT", taught=False), language("ATKD")]
+    rows = rows_of(*runs[first:], *runs[:first])
+    assert list(rows) == ["Teacher", "SFT", "ATKD"]
+    assert rows["Teacher"].runs == (teacher,)
+    assert list(rows["ATKD"].quality) == [("dev", m) for m in ("nats", "accuracy_of_tokens", "agreement")]
+    assert ("dev", "agreement") not in rows["SFT"].quality
+
+
+@pytest.mark.parametrize("score", [0.0, None])
+def test_a_teacher_keeps_nothing_of_a_score_of_which_there_are_no_shares(score: float | None) -> None:
+    rows = rows_of(run("KD", teacher_metrics={"dev": {"accuracy": score}}))
+    assert (rows["Teacher"].kept, rows["KD"].kept) == (None, None)

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from lmdistill.report.comparison import compare
-from lmdistill.report.details import details
+from lmdistill.report.details import details, measured
 from lmdistill.report.record import RunFolder
-from tests.report.factory import calibration, make_record
+from tests.report.factory import calibration, make_record, network
 
 
 def run(name: str, seed: int = 0, **changes: object) -> RunFolder:
@@ -28,3 +28,23 @@ def test_figures_that_nobody_has_are_left_out() -> None:
     titles = {line[0] for line in details(table).rows}
     assert not titles & {"gap", "Brier", "same answer"}
     assert "steps" in titles
+
+
+def test_a_teacher_of_many_students_is_one_network() -> None:
+    # of two teachers the first taught three students: 1 % and 5 %, and their mean is 3 %
+    runs = [run("KD", seed, teacher_calibration=calibration(0.01)) for seed in range(3)]
+    other = network(6, "other")
+    (table,) = compare([*runs, run("KD", 3, teacher=other, teacher_calibration=calibration(0.05))])
+    lines = {line[0]: line[1:] for line in details(table).rows}
+    assert lines["calibration error, %"][0] == "3.00"
+    values = list(measured(table)["calibration error, %"](table.rows[0]))
+    assert values == [0.01, 0.05]
+
+
+def test_a_teacher_whose_students_say_nothing_has_what_its_own_run_says() -> None:
+    own = run(
+        "own", kind="finetune", student=network(6, "teacher"), teacher=None, calibration=calibration(0.02)
+    )
+    (table,) = compare([own, run("KD", teacher_calibration=None)])
+    lines = {line[0]: line[1:] for line in details(table).rows}
+    assert lines["calibration error, %"] == ("2.00", "6.00")

@@ -153,3 +153,13 @@ def test_a_language_model_is_tested_against_the_baseline_on_as_many_texts(tmp_pa
     found = seen(tmp_path)
     assert set(found.grid.header[1:]) == {"sst2 (rows 100) accuracy, %", "sst2 (rows 1000) accuracy, %"}
     assert {one.floor for one in found.cells} == {"SFT"}
+
+
+def test_the_run_that_made_the_teacher_does_not_say_how_much_data_its_students_had(tmp_path: Path) -> None:
+    for fraction, accuracy in ((0.1, 0.7), (None, 0.8)):
+        cell(tmp_path, "KD", accuracy, fraction=fraction, rows=6735 if fraction is None else 673)
+    own = make_record("own", 0, 0.9, kind="finetune", student=network(6, "teacher-sst2"), teacher=None)
+    write_run(tmp_path, own, num_steps=2)
+    found = cells(seen(tmp_path))
+    assert found["KD layers=3 augmentation=none", "sst2 (fraction 0.1) accuracy, %"] == "70.00 ‡"
+    assert found["KD layers=3 augmentation=none", "sst2 accuracy, %"] == "80.00 ‡"

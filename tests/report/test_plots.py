@@ -1,16 +1,20 @@
 import math
 import re
 import xml.etree.ElementTree as ET
+from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lmdistill.report.canvas import COLOURS, INK, Plot
+from lmdistill.report.comparison import compare
 from lmdistill.report.facts import Calibration
 from lmdistill.report.history import Evaluation, History, Step
 from lmdistill.report.html import TEMPLATES
+from lmdistill.report.pictures import curves
 from lmdistill.report.plots import loss_plot, reliability_plot, score_plot, smoothed
-from tests.report.factory import calibration
+from tests.report.factory import calibration, make_record, network, write_run
 
 
 def history(num_steps: int = 10) -> History:
@@ -116,3 +120,30 @@ def test_every_colour_stands_out_on_both_pages() -> None:
         for page in pages:
             low, high = sorted((luminance(colour), luminance(page)))
             assert (high + 0.05) / (low + 0.05) >= 3, f"{colour} on {page}"
+
+
+def test_words_know_what_is_no_number() -> None:
+    whole = History(evaluations=(Evaluation(step=1, scores={"accuracy": 0.8}),))
+    gone = History(evaluations=(Evaluation(step=1, scores={"accuracy": math.nan}),))
+    found = score_plot({"KD": [whole, gone], "FT": [gone]}, "accuracy", name="a")
+    assert found is not None
+    assert found.alt == "KD ends at 80.00; FT ends at no number."
+    steps = (
+        Step(step=1, loss=0.5, parts={"label": 0.5}),
+        Step(step=2, loss=math.nan, parts={"label": math.nan}),
+    )
+    lost = loss_plot(History(steps=steps), name="b")
+    assert lost is not None
+    assert lost.alt == "The loss goes from 0.5 to no number in 2 steps."
+
+
+def test_of_several_teachers_none_is_the_level(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / str(layers), make_record("KD", seed, teacher=network(layers, str(layers))))
+        for seed, layers in enumerate((6, 12))
+    ]
+    words = [
+        next(plot.alt for _, plot in curves(table, map(str, count())) if plot.title.startswith("Dev"))
+        for (table,) in (compare(runs), compare(runs[:1]))
+    ]
+    assert ["the teacher scores" in alt for alt in words] == [False, True]

@@ -113,3 +113,9 @@ def test_an_unfinished_run_beside_a_finished_one_is_skipped_aloud(
     with caplog.at_level(logging.WARNING, "lmdistill"):
         assert len(find_records([tmp_path / "open", tmp_path / "done"])) == 1
     assert "open; skipped" in caplog.text
+
+
+def test_a_folder_may_have_a_digit_in_its_name_that_counts_nothing(tmp_path: Path) -> None:
+    for name in ("²", "seed-10", "seed-2"):
+        write_record(tmp_path / name, make_record())
+    assert {run.path.name for run in find_records([tmp_path])} == {"²", "seed-10", "seed-2"}

@@ -96,3 +96,12 @@ def test_numbers_of_texts_make_a_curve_as_numbers_of_examples_do(tmp_path: Path)
     plot = data_plot(compare(runs)[0], name="x")
     assert plot is not None
     assert plot.table[1:] == (("100", "5"), ("1000", "50"))
+
+
+def test_a_setting_that_is_a_word_on_one_map_and_a_number_elsewhere_is_said(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, place, 0.7, alpha=alpha, beta=beta, heat="auto")
+        for place, (alpha, beta) in enumerate(product((0.1, 0.5), (1, 2)))
+    ]
+    runs += [run(tmp_path, 4 + heat, 0.7, alpha=0.1, beta=1, heat=heat) for heat in (1, 2)]
+    assert [plot.title for plot in maps(runs)] == ["Sensitivity to alpha and beta at heat auto"]

@@ -125,3 +125,21 @@ def test_the_summary_is_about_the_own_teacher_of_the_row() -> None:
     said = {row.label: summary(row, table) for row in table.rows}
     assert "has 77 % of its parameters" in said["KD"]
     assert "keeps 100.00 % of the teacher's accuracy, has 52 % of its parameters" in said["PKD"]
+
+
+def test_a_summary_without_a_share_says_whose_parameters_it_means() -> None:
+    (table,) = compare([run("KD", teacher_metrics={"dev": {"accuracy": 0.0}})])
+    assert "has 77 % of the teacher's parameters and answers" in summary(table.rows[1], table)
+
+
+def test_a_row_without_a_teacher_is_not_measured_by_one_of_several() -> None:
+    alone = run("FT", teacher=None, teacher_metrics=None)
+    (table,) = compare([alone, run("KD", teacher=network(6, "a")), run("PKD", teacher=network(12, "b"))])
+    (row,) = (row for row in table.rows if row.label == "FT")
+    assert summary(row, table) == "FT has 80.00 accuracy, %."
+
+
+def test_where_a_teacher_was_trained_says_nothing_of_latencies_that_its_students_took() -> None:
+    gpu = network(6, "teacher") | {"latency": {"1": latency(1.0, 1) | {"device": "cuda"}}}
+    found = table_of(run("own", kind="finetune", student=gpu, teacher=None), *two_rows())
+    assert not any("different devices" in note for note in found.notes)

@@ -101,7 +101,7 @@ def benchmark_grid(table: Comparison) -> Grid | None:
         for run in table.runs
         if run.record.teacher is not None and files[run.path].teacher
     }
-    lines = [("Teacher", facts) for facts in teachers.values()]
+    lines = [(_teacher(name, table), facts) for name, facts in teachers.items()]
     lines += [(_label(run, table), files[run.path].student) for run in table.runs if files[run.path].student]
     if not lines:
         return None
@@ -116,10 +116,17 @@ def benchmark_grid(table: Comparison) -> Grid | None:
     )
 
 
+def _teacher(name: str, table: Comparison) -> str:
+    """What the first table calls the teacher with this fingerprint."""
+    teachers = (row for row in table.rows if row.role == "teacher")
+    return next(row.label for row in teachers if name in {one.fingerprint for one in row.networks})
+
+
 def _label(run: RunFolder, table: Comparison) -> str:
-    """Name of a run, with its seed where there are several."""
-    several = sum(other.record.name == run.record.name for other in table.runs) > 1
-    return f"{run.record.name}, seed {run.record.seed}" if several else run.record.name
+    """What the first table calls the row of a student, with the seed where there are several runs."""
+    row = next(row for row in table.rows if any(other.path == run.path for other in row.runs))
+    label = run.record.name if row.role == "teacher" else row.label
+    return f"{label}, seed {run.record.seed}" if len(row.runs) > 1 else label
 
 
 def _title(question: Question) -> str:

@@ -45,15 +45,16 @@ def _teacher_rows(
         known = {t.fingerprint: made[t.fingerprint].record.metrics for _, t in pairs if t.fingerprint in made}
         known |= {t.fingerprint: r.teacher_metrics for r, t in pairs if r.teacher_metrics is not None}
         cost = cost_of([teacher for _, teacher in pairs], batch_size)
-        rows[size] = Row(
+        row = Row(
             label=_teacher_label(pairs[0][1], [of_size[0][1] for of_size in sizes.values()]),
             role="teacher",
             runs=tuple(run for name, run in made.items() if name in {t.fingerprint for _, t in pairs}),
             networks=tuple({teacher.fingerprint: teacher for _, teacher in pairs}.values()),
             quality=_quality(scores, list(known.values())),
             cost=replace(cost, speedup=None if cost.latency_ms is None else 1.0),
-            kept=None if manner(scores[0][1]).lower_is_better else 1.0,
         )
+        own_score = _goodness(row, scores[0])
+        rows[size] = replace(row, kept=share_kept(own_score, own_score))
     return rows
 
 
@@ -153,7 +154,8 @@ def _comparison(
 ) -> Comparison:
     """The rows of one task."""
     task = runs[0].record.task
-    scores = tuple((split, m) for split in runs[0].record.metrics for m in task.metrics)
+    metrics = dict.fromkeys(metric for run in runs for metric in run.record.task.metrics)
+    scores = tuple((split, metric) for split in runs[0].record.metrics for metric in metrics)
     prints = {run.record.teacher.fingerprint for run in runs if run.record.teacher is not None}
     own = [run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in prints]
     students = [run for run in runs if run not in own]

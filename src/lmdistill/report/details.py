@@ -62,17 +62,16 @@ def _mean(values: Values) -> Value:
 
 
 def _calibrations(row: Row, table: Comparison) -> list[Calibration]:
-    """Of the row's networks; a teacher's are in the records of its students."""
-    own = [run.record.calibration for run in row.runs]
-    if row.role == "teacher":
-        names = {network.fingerprint for network in row.networks}
-        students = [run.record for run in table.runs]
-        own += [
-            r.teacher_calibration
-            for r in students
-            if r.teacher is not None and r.teacher.fingerprint in names
-        ]
-    return [one for one in own if one is not None]
+    """One a network of the row; a teacher's are in the records of its students, however many it taught."""
+    if row.role != "teacher":
+        return [one for run in row.runs if (one := run.record.calibration) is not None]
+    names = {network.fingerprint for network in row.networks}
+    known = {run.record.student.fingerprint: run.record.calibration for run in row.runs}
+    for record in (run.record for run in table.runs):
+        name = None if record.teacher is None else record.teacher.fingerprint
+        if name in names and record.teacher_calibration is not None:
+            known[name] = record.teacher_calibration
+    return [one for one in known.values() if one is not None]
 
 
 def _of_runs(get: Callable[[Record], Value], text: Text = plain) -> Cell:

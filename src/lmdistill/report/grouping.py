@@ -11,6 +11,9 @@ from lmdistill.report.record import Record, RunFolder
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 
+OF_TEACHER = "agreement"
+"""A metric of language models that only those have which have a teacher."""
+
 Known = Mapping[Path, Judged | None]
 """The contributions of each run, by its folder."""
 
@@ -30,8 +33,9 @@ def one_each(runs: Iterable[RunFolder]) -> list[RunFolder]:
 
 
 def question(run: RunFolder) -> Hashable:
-    """Equal for runs that are asked the same of the same task."""
-    return run.record.task.name, run.record.task.metrics
+    """Equal for runs that are asked the same of the same task, with a teacher or without."""
+    task = run.record.task
+    return task.name, tuple(metric for metric in task.metrics if metric != OF_TEACHER)
 
 
 def _examples(run: RunFolder, known: Known) -> dict[str, Hashable]:

@@ -58,9 +58,10 @@ def _size_note(table: Comparison) -> list[str]:
 
 def _machine_note(table: Comparison) -> list[str]:
     """A warning where latencies of different conditions stand in one column."""
-    latencies = [run.record.student.latency.get(str(table.batch_size)) for run in table.runs]
+    runs = table.learners  # they have timed their teachers too
+    latencies = [run.record.student.latency.get(str(table.batch_size)) for run in runs]
     places = {(x.device, x.threads, x.tokens) for x in latencies if x is not None}
-    processors = {run.record.environment.processor for run in table.runs}
+    processors = {run.record.environment.processor for run in runs}
     if len(places) > 1 or (places and len(processors) > 1):
         return ["Latencies come from different devices, threads or lengths: do not compare them across rows."]
     return []

@@ -209,7 +209,7 @@ def _of_table(
     """The cells of one task, one size and one amount of data."""
     floor = next((row.label for row in table.rows if row.role == "baseline"), None)
     dev = _judged_on(table, dev_sets)
-    asked = _data(table.runs[0]) if table.runs else {}
+    asked = _data(table.learners[0]) if table.learners else {}
     share = f" ({', '.join(f'{name} {value:g}' for name, value in asked.items())})"
     task = f"{table.task.name}{share if table.task.name in limited and asked else ''}{dev}"
     for row in table.rows:

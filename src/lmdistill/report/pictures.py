@@ -75,7 +75,8 @@ def _curves(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot
     """With the row that a picture is about, empty for all."""
     split, metric = table.scores[0]
     shown = students(table)
-    teacher = next((row.quality.get(table.scores[0]) for row in table.rows if row.role == "teacher"), None)
+    taught = [row.quality.get(table.scores[0]) for row in table.rows if row.role == "teacher"]
+    teacher = taught[0] if len(taught) == 1 else None
     histories = {row.label: [read_history(run.path / HISTORY) for run in row.runs] for row in shown.values()}
     yield (
         "",

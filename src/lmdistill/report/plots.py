@@ -59,7 +59,7 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # no powers of ten
         axes.yaxis.set_minor_formatter(NullFormatter())
-    words = f"The loss goes from {total[0]:.3g} to {total[-1]:.3g} in {history.steps[-1].step:,} steps."
+    words = f"The loss goes from {_loss(total[0])} to {_loss(total[-1])} in {history.steps[-1].step:,} steps."
     if len(history.steps) >= 2 * POINTS:
         words += f" Each point is the mean of about {len(history.steps) / POINTS:.0f} steps."
     curves = {
@@ -72,6 +72,11 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
         legend=tuple(marks),
         table=joined("step", curves),
     )
+
+
+def _loss(value: float) -> str:
+    """Three digits, where it is a number."""
+    return f"{value:.3g}" if math.isfinite(value) else "no number"
 
 
 def _evaluated(runs: Sequence[History], metric: str) -> dict[int, list[tuple[int, float]]]:
@@ -114,8 +119,8 @@ def score_plot(
             draw(axes, mark, [step for step, _ in curve], [value for _, value in curve])
         if curves:
             marks.append(mark)
-            mean = np.mean([curve[-1][1] for curve in curves.values()])
-            ends.append(f"{label} ends at {mean:.{shown.digits}f}")
+            last = [curve[-1][1] for curve in curves.values() if math.isfinite(curve[-1][1])]
+            ends.append(f"{label} ends at {f'{np.mean(last):.{shown.digits}f}' if last else 'no number'}")
     if not marks:
         return None
     low, _ = axes.get_ylim()

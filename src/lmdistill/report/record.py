@@ -169,7 +169,7 @@ def _damage(path: Path, error: ValidationError) -> str:
 
 def _natural(path: Path) -> list[tuple[int, str]]:
     """Sorts seed-2 before seed-10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _run_folders(folder: Path) -> Iterator[Path]:

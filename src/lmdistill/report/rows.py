@@ -93,3 +93,8 @@ class Comparison:
     def runs(self) -> tuple[RunFolder, ...]:
         """Every run in the table."""
         return tuple(run for row in self.rows for run in row.runs)
+
+    @property
+    def learners(self) -> tuple[RunFolder, ...]:
+        """Every run in it but those that made the teachers."""
+        return tuple(run for row in self.rows if row.role != "teacher" for run in row.runs)

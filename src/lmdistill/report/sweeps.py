@@ -152,8 +152,10 @@ def heat_plots(table: Comparison, names: Iterator[str]) -> Iterator[Plot]:
 def _held(row: Row, pair: tuple[str, str], varied: Sequence[str]) -> str:
     """What the other fields are on this map, where they differ between maps."""
     method = flat(row.runs[0].record.method)
+    held = {field: method[field] for field in varied if field in method and field not in pair}
     return ", ".join(
-        f"{field} {number(method[field])}" for field in varied if field in method and field not in pair
+        f"{field} {number(value) if value is None or _is_number(value) else value}"
+        for field, value in held.items()
     )
 
 

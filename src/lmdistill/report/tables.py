@@ -230,11 +230,11 @@ def as_data(table: Comparison) -> list[dict[str, Any]]:
 
 
 def _teacher_of(row: Row, table: Comparison) -> Row | None:
-    """The row's own teacher; the first one, where it had none."""
+    """The row's own teacher; the only one, where it had none."""
     teachers = [other for other in table.rows if other.role == "teacher"]
     names = {run.record.teacher.fingerprint for run in row.runs if run.record.teacher is not None}
     own = [one for one in teachers if names & {network.fingerprint for network in one.networks}]
-    return next(iter([*own, *teachers]), None)
+    return next(iter(own), teachers[0] if len(teachers) == 1 else None)
 
 
 def summary(row: Row, table: Comparison) -> str:
@@ -258,4 +258,5 @@ def summary(row: Row, table: Comparison) -> str:
         what += f", {shown.text(abs(gap))} {'more' if gap >= 0 else 'less'} than the teacher"
     speed = "" if row.cost.speedup is None else f" and answers {row.cost.speedup:.2f} times as fast"
     size = 100 * row.cost.parameters / teacher.cost.parameters
-    return f"{row.label} {what}, has {size:.0f} % of its parameters{speed}."
+    whose = "the teacher's" if row.kept is None and not shown.lower_is_better else "its"
+    return f"{row.label} {what}, has {size:.0f} % of {whose} parameters{speed}."
