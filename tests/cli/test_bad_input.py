@@ -373,6 +373,9 @@ def test_a_folder_of_several_runs_is_not_used(finished, lmdistill, tmp_path):
         lmdistill("evaluate", tmp_path / "many"),
         r"many holds several runs: a, b\. Name one of them, as in .*many/a",
     )
+    (tmp_path / "many/recipe.yaml").rename(tmp_path / "many/study.yaml")
+    for command in (("evaluate",), ("measure",), ("predict", "texts.csv"), ("theory",)):
+        refused(lmdistill(command[0], tmp_path / "many", *command[1:]), r"many holds several runs: a, b\. ")
 
 
 def test_a_damaged_record_is_named(finished, lmdistill, tmp_path):

@@ -195,6 +195,7 @@ def test_report_writes_one_page_that_needs_nothing_else(finished, lmdistill):
     said = lmdistill("report", "runs", "--out", "pages", "--markdown")
     assert said.code == 0, said.err
     assert "| MixKD |" in said.out
+    assert "report: " not in lmdistill("report", "runs/one", "--markdown").out
     page = Path("pages/report.html").read_text()
     assert "://" not in page.replace("http://www.w3.org", "")
     assert not re.search(r"<script|src=(?!.data:)", page)

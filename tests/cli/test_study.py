@@ -60,6 +60,21 @@ def test_other_files_and_other_commands_are_refused(place, lmdistill, monkeypatc
     refused(lmdistill("study", "stdy.yaml"), r"^there is no study file stdy\.yaml")
     refused(lmdistill("study", "texts.csv"), r"^texts\.csv must be a table|^texts\.csv is not YAML")
     refused(lmdistill("study", "study.yaml", "--out", "models"), r"^models exists and is no study")
+    for name in ("recipe.yaml", "demo"):
+        refused(
+            lmdistill("study", name), rf"^{name} is a recipe, and a study is needed here\. lmdistill distill "
+        )
+    for name in ("study.yaml", "mixkd-table1"):
+        refused(
+            lmdistill("distill", name, "--out", "runs/x"),
+            rf"^{name} is a study, and a recipe is needed here\. lmdistill study runs it\.$",
+        )
+    (place / "runs").mkdir()
+    (place / "study.yaml").rename(place / "runs/study.yaml")
+    refused(
+        lmdistill("study", "runs"), r"^runs is the folder of a study\. Name its file, as in runs/study\.yaml"
+    )
+    (place / "runs/study.yaml").rename(place / "study.yaml")
     refused(
         lmdistill("study", "study.yaml", "--set", "training.epoch=1"),
         r"^set: no setting of training is called 'epoch'",

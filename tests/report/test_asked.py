@@ -84,6 +84,11 @@ def test_language_models_learn_passages(tmp_path: Path) -> None:
     assert "completions.student 1.0" in text
 
 
+def test_one_pass_is_once() -> None:
+    training = plain_record()["training"]
+    assert " steps, once through the data" in said(make_record(training=training | {"epochs": 1.0}))
+
+
 def test_several_runs_say_what_they_share_and_in_what_they_differ() -> None:
     records = [make_record(name, seed) for name in ("FT", "KD") for seed in (0, 1)]
     assert said(*records) == (

@@ -75,6 +75,22 @@ def test_networks_of_one_shape_share_their_latency(tmp_path: Path) -> None:
     assert shown["small"] == "3"
 
 
+def test_a_teacher_has_the_latency_of_all_its_runs(tmp_path: Path) -> None:
+    def timed(latency: float) -> dict[str, object]:
+        found = network(6, "teacher")
+        return found | {"latency": {"1": found["latency"]["1"] | {"p50_ms": latency}}}
+
+    runs = [
+        write_run(tmp_path, make_record("KD", seed, teacher=timed(latency)))
+        for seed, latency in enumerate((10.0, 12.0, 40.0))
+    ]
+    (table,) = compare(runs)
+    plot = latency_plot(table, name="a")
+    assert plot is not None
+    assert table.rows[0].cost.latency_ms == 12.0
+    assert {line[0]: line[1] for line in plot.table[1:]}["Teacher"] == "12"
+
+
 def test_rows_of_one_size_have_no_picture(tmp_path: Path) -> None:
     runs = [
         write_run(tmp_path, make_record(name, teacher=None, teacher_metrics=None)) for name in ("FT", "KD")

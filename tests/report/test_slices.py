@@ -53,6 +53,11 @@ def test_right_answers_by_class_and_by_length(tmp_path: Path) -> None:
     assert by_length.rows[1] == ("KD", "50.00", "50.00", "50.00", "50.00")
 
 
+def test_a_part_of_one_length_says_one_number(tmp_path: Path) -> None:
+    rows = [one(i, i % 2, NEGATIVE, POSITIVE, tokens=15 + (i > 2)) for i in range(4)]
+    assert slices(compare([answered(tmp_path, rows)])[0])[1].header[1:] == ("15 tokens (3)", "16 tokens (1)")
+
+
 def test_older_runs_have_no_lengths(tmp_path: Path) -> None:
     run = answered(tmp_path, [])
     lines = [{"example": i, "split": "dev", "label": i, "student": [0, 1]} for i in range(2)]

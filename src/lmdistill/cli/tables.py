@@ -39,7 +39,7 @@ def show(
     Args:
         paths: Runs, or folders of runs.
         order: Labels in the order of the table.
-        as_markdown: As Markdown has tables, instead of as a terminal shows them.
+        as_markdown: As Markdown has tables, and nothing else, instead of as a terminal shows them.
         reports: Folders whose page is named at the end; those in `paths` unless given.
         apart: Whether runs of one task may have been judged on different dev examples.
 
@@ -54,7 +54,7 @@ def show(
         _show(console, grid(table), as_markdown=as_markdown)
     _show_schedules(console, runs, as_markdown=as_markdown)
     for path in paths if reports is None else reports:
-        if (path / REPORT).is_file():
+        if (path / REPORT).is_file() and not as_markdown:
             say(f"report: {path / REPORT}")
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from lmdistill.cli.tables import print_grid, results
 from lmdistill.core.errors import ConfigError
+from lmdistill.recipes.opened import require_finished
 from lmdistill.report.bounds import Bound, Mixture, log_class_size
 from lmdistill.report.record import read_record
 from lmdistill.report.theory import RunSamples, run_samples, theory_grid, verdict
@@ -38,8 +39,10 @@ def theory(
     ] = None,
 ) -> None:
     """Print MixKD's bounds of the generalisation gap, and how many mixed samples are enough."""
-    found = None if run is None else run_samples(read_record(run), clipped=bound is not None)
-    if found is not None:
+    found = None
+    if run is not None:
+        require_finished(run)
+        found = run_samples(read_record(run), clipped=bound is not None)
         original = found.original if original is None else original
         augmented = found.mixed if augmented is None else augmented
     if original is None:

@@ -59,7 +59,8 @@ class UnknownNameError(LmdistillError, KeyError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"no {kind} is called {name!r}.{hint} Known: {', '.join(names)}.")
+        known = f"Known: {', '.join(names)}." if names else "There are none."
+        super().__init__(f"no {kind} is called {name!r}.{hint} {known}")
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -16,6 +16,7 @@ from lmdistill.recipes.construct import construct
 from lmdistill.recipes.folder import RECIPE
 from lmdistill.recipes.read import override
 from lmdistill.recipes.schema import Data
+from lmdistill.recipes.study.schema import FILE
 from lmdistill.report.record import RECORD, Record, read_record
 
 
@@ -78,7 +79,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
 
 def require_finished(folder: Path) -> None:
     """Refuse a folder of several runs, or of one that is not over."""
-    if (folder / RECORD).is_file() or not (folder / RECIPE).is_file():
+    if (folder / RECORD).is_file() or not any((folder / name).is_file() for name in (RECIPE, FILE)):
         return
     inside = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}") if path.parent.name != "teacher")
     if inside:

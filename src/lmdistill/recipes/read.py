@@ -13,6 +13,9 @@ from lmdistill.recipes.construct import construct, plain
 from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.schema import Recipe
 
+STUDIES = "lmdistill.recipes.study"
+"""The package that the built-in studies lie in."""
+
 
 def builtin(package: str = "lmdistill.recipes") -> dict[str, str]:
     """The recipes that come with the package, or the studies of `lmdistill.recipes.study`: name and text."""
@@ -77,11 +80,15 @@ def table_of(name: str, folder: Path = Path()) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: If there is neither.
-        ConfigError: If there is no such file, or it is no YAML table.
+        ConfigError: If there is no such file, or it is no YAML table, or a study.
     """
     path, known = folder / name, builtin()
-    if path.is_file():
-        return table_in(path)
+    table = table_in(path) if path.is_file() else None
+    is_study = name in builtin(STUDIES) if table is None else "study" in table
+    if is_study:
+        raise ConfigError(f"{name} is a study, and a recipe is needed here. lmdistill study runs it.")
+    if table is not None:
+        return table
     if name in known:
         return table_from(known[name], name)
     if path.suffix in {".yaml", ".yml"}:

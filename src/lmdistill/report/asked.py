@@ -88,7 +88,8 @@ def _unit(record: Record) -> str:
 
 def _work(record: Record) -> str:
     """Steps and passes."""
-    return f"{_number(record.training.steps, 'step')}, {record.training.epochs:.3g} times through the data"
+    passes = "once" if record.training.epochs == 1 else f"{record.training.epochs:.3g} times"
+    return f"{_number(record.training.steps, 'step')}, {passes} through the data"
 
 
 def _text(value: Any) -> str:

@@ -10,7 +10,7 @@ from lmdistill.report.metrics import NONE, Value, manner
 from lmdistill.report.predictions import PREDICTIONS, Prediction, read_predictions
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison
-from lmdistill.report.slices import ranges
+from lmdistill.report.slices import ranges, span_text
 from lmdistill.report.tables import Grid
 
 Span = tuple[int, int]
@@ -44,7 +44,7 @@ def _by_length(table: Comparison) -> Grid | None:
         return sum(known) / sum(one.label for one in inside) if inside and len(known) == len(inside) else None
 
     counts = {span: sum(span[0] <= (one.tokens or 0) <= span[1] for one in seen) for span in spans}
-    titles = [f"{first} to {last} tokens ({counts[first, last]:,})" for first, last in spans]
+    titles = [f"{span_text(*span)} tokens ({counts[span]:,})" for span in spans]
     caption = "Nats a token by length of the text, prompt included; means over seeds, texts in brackets."
     parts = dict(zip(titles, spans, strict=True))
     return _grid(table, "by-length", parts, cell, caption) if len(spans) > 1 else None
@@ -66,17 +66,12 @@ def _by_position(table: Comparison) -> Grid | None:
         found = [one for one in run.record.positions if (one.first, one.last) == span]
         return (found[0].teacher_nats if of_teacher else found[0].nats) if found else None
 
-    titles = [f"after {_span(span)} ({counts[span]:,})" for span in spans]
+    titles = [f"after {span_text(*span)} ({counts[span]:,})" for span in spans]
     caption = (
         "Nats a token by how many tokens of the text stand before it; means over seeds, tokens in brackets."
     )
     parts = dict(zip(titles, spans, strict=True))
     return _grid(table, "by-position", parts, cell, caption) if len(spans) > 1 else None
-
-
-def _span(span: Span) -> str:
-    """One number, or two."""
-    return str(span[0]) if span[0] == span[1] else f"{span[0]} to {span[1]}"
 
 
 def _grid(table: Comparison, name: str, parts: dict[str, Span], cell: Cell, caption: str) -> Grid | None:

@@ -78,13 +78,23 @@ def ranges(lengths: Sequence[int]) -> list[tuple[int, int]]:
     return list(zip([min(lengths), *(end + 1 for end in ends[:-1])], ends, strict=True))
 
 
+def span_text(first: int, last: int) -> str:
+    """One number, or two.
+
+    Examples:
+        >>> span_text(4, 7), span_text(3, 3)
+        ('4 to 7', '3')
+    """
+    return str(first) if first == last else f"{first} to {last}"
+
+
 def _lengths(seen: Sequence[Prediction]) -> list[_Part]:
     """Quarters of the lengths, from short to long."""
     lengths = [one.tokens for one in seen if one.tokens is not None]
     parts = []
     for start, end in ranges(lengths) if len(lengths) == len(seen) else []:
         count = sum(start <= length <= end for length in lengths)
-        title = f"{start} to {end} tokens ({count:,})"
+        title = f"{span_text(start, end)} tokens ({count:,})"
         parts.append(_Part(title=title, holds=lambda one, a=start, b=end: a <= (one.tokens or 0) <= b))  # type: ignore[misc]
     return parts
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.methods import KD
 from lmdistill.recipes.construct import plain
 from lmdistill.recipes.read import read_recipe, recipe_of, recipe_text
 from lmdistill.recipes.study.cells import study_cells
@@ -126,6 +127,16 @@ def test_a_base_with_several_methods_has_them_as_its_last_axis(tmp_path):
     ]
 
 
+def test_a_field_of_one_method_of_the_base_can_be_set(tmp_path):
+    base = {**BASE, "methods": METHODS_OF_A_RECIPE}
+    del base["method"]
+    cells = made(tmp_path, base=base, set={"methods.Mine.alpha": 0.25})
+    assert [plain(cell.recipe)["methods"] for cell in cells] == [
+        {"FT": {"name": "finetune"}},
+        {"Mine": plain(KD(alpha=0.25))},
+    ]
+
+
 METHODS_OF_A_RECIPE = {"FT": {"name": "finetune"}, "Mine": {"name": "kd"}}
 
 
@@ -213,6 +224,8 @@ REFUSED = {
     "through a value": ({"axes": {"task.name": ["x"]}}, r"^axes\.task\.name: axes: task\.name: task is 'synthetic', which has no keys"),
     "no seeds": ({"seeds": []}, r"^seeds is empty; give at least one"),
     "a seed twice": ({"seeds": [1, 1]}, r"^seeds are \[1, 1\], one of them twice"),
+    "one seed without a list": ({"seeds": 3}, r"^seeds must be a valid list, got 3, as in seeds: \[0, 1, 2\]\.$"),
+    "a setting of a method that has none": ({"base": {**BASE, "method": {"name": "finetune"}}, "set": {"method.alpha": 1}}, r"^set: no setting of method is called 'alpha'\. There are none\.$"),
     "seeds as an axis": ({"axes": {"seeds": [1]}}, r"^axes\.seeds: seeds are a key of the study beside axes"),
     "a list of seeds in set": ({"set": {"seeds": [1, 2]}}, r"^set\.seeds: seeds are a key of the study beside set\. Move them there\."),
     "seeds in set": ({"set": {"training.seed": 3}}, r"^set: training\.seed is 3; a recipe has a list of seeds"),

@@ -109,15 +109,18 @@ def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tup
         raise ConfigError("set.seeds: seeds are a key of the study beside set. Move them there.")
     base = {key: value for key, value in study.base.items() if key != "seeds"}
     axes = [choices(axis, values) for axis, values in study.axes.items()]
-    axes += _methods_of(_changed(base, study.changes, "set"), [*axes, *searched])
-    _require_apart(study, [*axes, *searched])
+    methods, changes = _methods_of(_changed(base, study.changes, "set"), [*axes, *searched]), study.changes
+    if methods:  # their values hold what is set in them
+        axes += methods
+        changes = {path: value for path, value in changes.items() if path.split(".")[0] != "methods"}
+    _require_apart(changes, [*axes, *searched])
     _require_skips(study, axes)
     found = []
     for chosen in itertools.product(*axes):
         seeds = tuple(seed for seed in study.seeds if not _is_skipped(study, chosen, seed))
         if seeds:
             found.append(
-                Combination(base=base, changes=study.changes, choices=chosen, axes=tuple(axes), seeds=seeds)
+                Combination(base=base, changes=changes, choices=chosen, axes=tuple(axes), seeds=seeds)
             )
     if not found:
         raise ConfigError("skip leaves out every cell of the study. Remove an entry of it.")
@@ -215,9 +218,9 @@ def _methods_of(start: Mapping[str, Any], axes: Sequence[Sequence[Choice]]) -> l
     return [choices(METHOD, {label: {METHOD: settings} for label, settings in methods.items()})]
 
 
-def _require_apart(study: Study, axes: Sequence[Sequence[Choice]]) -> None:
+def _require_apart(changes: Mapping[str, Any], axes: Sequence[Sequence[Choice]]) -> None:
     """No field is set by two axes, or by an axis and for all cells."""
-    seen = dict.fromkeys(study.changes, "set")
+    seen = dict.fromkeys(changes, "set")
     for values in axes:
         for path in {path for choice in values for path in choice.changes}:
             if path in seen:

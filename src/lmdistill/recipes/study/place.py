@@ -16,9 +16,7 @@ from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import Workplace
 from lmdistill.recipes.read import recipe_text, table_in
 from lmdistill.recipes.study.cells import StudyCell
-from lmdistill.recipes.study.schema import Study, study_text
-
-STUDY = "study.yaml"
+from lmdistill.recipes.study.schema import FILE, Study, study_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +55,15 @@ class StudyFolder:
         """Write down the study and the recipe of each cell."""
         for cell in cells:
             write_text(self.recipe(cell), recipe_text(cell.recipe))
-        write_text(self.path / STUDY, study_text(study))
+        write_text(self.path / FILE, study_text(study))
 
     def _require_same(self, study: Study, names: set[str]) -> None:
         """Refuse the folder of anything else."""
-        if not (self.path / STUDY).is_file():
+        if not (self.path / FILE).is_file():
             if _is_left_by_a_kill(self.path):
                 return
             raise RunError(f"{self.path} exists and is no study. Choose another --out, or remove it.")
-        there = table_in(self.path / STUDY).get("study")
+        there = table_in(self.path / FILE).get("study")
         if there != study.study:
             raise RunError(
                 f"{self.path} holds another study: study is {there!r} there and {study.study!r} here. "

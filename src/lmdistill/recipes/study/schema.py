@@ -9,8 +9,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
-from lmdistill.recipes.read import builtin, table_from, table_in, table_of, typed
+from lmdistill.recipes.read import STUDIES, builtin, table_from, table_in, table_of, typed
+from lmdistill.recipes.study.axes import KNOWN
 from lmdistill.recipes.study.search.settings import Search, search_of
+
+FILE = "study.yaml"
+"""Where a folder of runs keeps its study."""
 
 UNFIT = set('/\\:*?"<>|')
 """What no name of a folder may hold on some system."""
@@ -95,7 +99,7 @@ FIELDS = tuple(field.alias or name for name, field in Study.model_fields.items()
 
 def builtin_studies() -> dict[str, str]:
     """The studies that come with the package: name and text."""
-    return builtin("lmdistill.recipes.study")
+    return builtin(STUDIES)
 
 
 def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
@@ -141,16 +145,29 @@ def study_text(study: Study) -> str:
 def _table(name: str) -> dict[str, Any]:
     """Plain values of the file, or of the built-in study, called `name`."""
     path, known = Path(name), builtin_studies()
-    if path.is_file():
-        return table_in(path)
+    table = table_in(path) if path.is_file() else None
+    if name in builtin() if table is None else _is_a_recipe(table):
+        raise ConfigError(
+            f"{name} is a recipe, and a study is needed here. lmdistill distill runs it; a study names it as "
+            "its base."
+        )
+    if table is not None:
+        return table
     if name in known:
         return table_from(known[name], name)
+    if (path / FILE).is_file():
+        raise ConfigError(f"{name} is the folder of a study. Name its file, as in {path / FILE}.")
     if path.suffix in {".yaml", ".yml"}:
         raise ConfigError(
             f"there is no study file {name}. Name a YAML file with study, base, axes and seeds, or one of "
             f"{', '.join(known)}."
         )
     raise UnknownNameError("study", name, known)
+
+
+def _is_a_recipe(table: Mapping[str, Any]) -> bool:
+    """Whether keys of a recipe are there, and none that says a study."""
+    return bool(KNOWN & set(table)) and not {"study", "base"} & set(table)
 
 
 def _apply(settings: Iterable[tuple[str, str, Any]], table: dict[str, Any], fields: dict[str, Any]) -> None:
@@ -185,12 +202,11 @@ def _validated(table: Mapping[str, Any]) -> Study:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "value_error":
         raise ConfigError(str(first["ctx"]["error"]))
+    example = ", as in seeds: [0, 1, 2]" if first["loc"][0] == "seeds" else ""
     if first["type"] == "missing":
-        example = ", as in seeds: [0, 1, 2]" if where == "seeds" else ""
         raise ConfigError(f"the study has no {where}. Give it{example}.")
-    raise ConfigError(
-        f"{first['loc'][0]} must be {first['msg'].removeprefix('Input should be ')}, got {first['input']!r}."
-    )
+    wanted = first["msg"].removeprefix("Input should be ").replace("tuple", "list")
+    raise ConfigError(f"{first['loc'][0]} must be {wanted}, got {first['input']!r}{example}.")
 
 
 def _scale(study: Study) -> list[tuple[str, str, Any]]:
