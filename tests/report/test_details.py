@@ -3,7 +3,7 @@ from pathlib import Path
 from lmdistill.report.comparison import compare
 from lmdistill.report.details import details, measured
 from lmdistill.report.record import RunFolder
-from tests.report.factory import calibration, make_record, network
+from tests.report.factory import calibration, latency, make_record, network
 
 
 def run(name: str, seed: int = 0, **changes: object) -> RunFolder:
@@ -39,6 +39,13 @@ def test_a_teacher_of_many_students_is_one_network() -> None:
     assert lines["calibration error, %"][0] == "3.00"
     values = list(measured(table)["calibration error, %"](table.rows[0]))
     assert values == [0.01, 0.05]
+
+
+def test_a_teacher_is_timed_beside_every_student() -> None:
+    slow = network(6, "teacher") | {"latency": {"1": latency(18.0, 1)}}
+    (table,) = compare([run("KD", 0), run("KD", 1, teacher=slow)])
+    lines = {line[0]: line[1:] for line in details(table).rows}
+    assert lines["p50, batch 1"][0] == "15.0 ms"  # 12 and 18, not the last one
 
 
 def test_a_teacher_whose_students_say_nothing_has_what_its_own_run_says() -> None:

@@ -89,10 +89,20 @@ def _of_agreement(name: str) -> Cell:
     return _of_runs(lambda r: (r.agreement or {}).get(name))
 
 
-def _of_latency(size: str, field: Literal["p50_ms", "p95_ms"]) -> Cell:
+def _timed(row: Row, table: Comparison) -> list[NetworkFacts]:
+    """The networks of a row, each as often as it was timed: a teacher is, beside every student."""
+    if row.role != "teacher":
+        return list(row.networks)
+    names = {network.fingerprint for network in row.networks}
+    taught = [run.record.teacher for run in table.runs]
+    return [one for one in taught if one is not None and one.fingerprint in names]
+
+
+def _of_latency(table: Comparison, size: str, field: Literal["p50_ms", "p95_ms"]) -> Cell:
     """One latency at one batch size."""
-    return _of_networks(
-        lambda n: getattr(n.latency[size], field) if size in n.latency else None, milliseconds
+    return (
+        lambda row: (getattr(one.latency[size], field) for one in _timed(row, table) if size in one.latency),
+        milliseconds,
     )
 
 
@@ -123,8 +133,8 @@ def _columns(table: Comparison) -> dict[str, Cell]:
         "FLOPs an example": _of_networks(lambda n: n.flops, billions),
     }
     for size in sizes:
-        columns[f"p50, batch {size}"] = _of_latency(size, "p50_ms")
-        columns[f"p95, batch {size}"] = _of_latency(size, "p95_ms")
+        columns[f"p50, batch {size}"] = _of_latency(table, size, "p50_ms")
+        columns[f"p95, batch {size}"] = _of_latency(table, size, "p95_ms")
     return columns
 
 
