@@ -114,6 +114,26 @@ def test_teachers_as_deep_as_each_other_are_told_apart_by_their_weights() -> Non
     ]
 
 
+def test_each_amount_of_data_has_its_own_teacher_and_seeds_and_new_rows_share_one() -> None:
+    def taught(name: str, teacher: str, score: float, rows: int, seed: int = 0) -> RunFolder:
+        task = plain_record()["task"] | {"rows": {"train": rows, "dev": 200}}
+        metrics = {"dev": {"accuracy": score}}
+        return run(
+            f"{name} {rows}", seed, 0.8, teacher=network(6, teacher), teacher_metrics=metrics, task=task
+        )
+
+    rows = rows_of(taught("KD", "all", 0.9, 9999), taught("KD", "tenth", 0.6, 1000))
+    assert list(rows)[:2] == ["Teacher (9,999 examples)", "Teacher (1,000 examples)"]
+    assert rows["KD 9999"].kept == pytest.approx(0.8 / 0.9)
+    assert rows["KD 1000"].kept == pytest.approx(0.8 / 0.6)
+    # a teacher of plain and of augmented rows holds the teachers of both together
+    seeds = [taught("KD", "a", 0.9, 100), taught("KD", "b", 0.8, 200, 1), taught("KD", "a", 0.9, 200)]
+    rows = rows_of(*seeds)
+    assert next(iter(rows)) == "Teacher"
+    assert rows["Teacher"].quality[SCORE].mean == pytest.approx(0.85)
+    assert rows["Teacher"].quality[SCORE].count == 2
+
+
 def test_rows_of_one_name_are_told_apart_by_what_differs() -> None:
     few = plain_record()["task"] | {"rows": {"train": 673, "dev": 200}}
     settings = {"method": {"name": "mixkd", "alpha": 2.0}}

@@ -1,18 +1,18 @@
 """Runs to rows of numbers: seeds together, the teacher first, everything against the baseline."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from lmdistill.core.errors import MismatchError, UnknownNameError
 from lmdistill.report.costs import cost_of, speedup_of
 from lmdistill.report.evidence import judged, weigh
-from lmdistill.report.facts import NetworkFacts, Scores
+from lmdistill.report.facts import Scores
 from lmdistill.report.grouping import Known, alike, grouped, question, row_key, row_labels
 from lmdistill.report.metrics import manner
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.statistics import Spread, gap_closed, holm, share_kept, spread
-from lmdistill.report.tables import millions
+from lmdistill.report.teachers import teacher_labels, teachers_of
 
 BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
 
@@ -35,18 +35,18 @@ def _speedup(row: Row, teacher: Row | None, batch_size: int) -> float | None:
 
 def _teacher_rows(
     runs: Sequence[RunFolder], own: Sequence[RunFolder], scores: Sequence[Score], batch_size: int
-) -> dict[Hashable, Row]:
-    """One row for each size of teacher; `own` are the runs that made the teachers."""
-    taught = [(run.record, run.record.teacher) for run in runs if run.record.teacher is not None]
-    sizes = grouped(taught, lambda pair: (pair[1].layers, pair[1].parameters.total))
-    rows: dict[Hashable, Row] = {}
-    for size, pairs in sizes.items():
-        made = {run.record.student.fingerprint: run for run in own}
+) -> list[Row]:
+    """One row for each kind of teacher; `own` are the runs that made the teachers."""
+    kinds = teachers_of(runs)
+    labels = teacher_labels(kinds)
+    made = {run.record.student.fingerprint: run for run in own}
+    rows = []
+    for label, pairs in zip(labels, kinds, strict=True):
         known = {t.fingerprint: made[t.fingerprint].record.metrics for _, t in pairs if t.fingerprint in made}
         known |= {t.fingerprint: r.teacher_metrics for r, t in pairs if r.teacher_metrics is not None}
         cost = cost_of([teacher for _, teacher in pairs], batch_size)
         row = Row(
-            label=_teacher_label(pairs[0][1], [of_size[0][1] for of_size in sizes.values()]),
+            label=label,
             role="teacher",
             runs=tuple(run for name, run in made.items() if name in {t.fingerprint for _, t in pairs}),
             networks=tuple({teacher.fingerprint: teacher for _, teacher in pairs}.values()),
@@ -54,17 +54,8 @@ def _teacher_rows(
             cost=replace(cost, speedup=None if cost.latency_ms is None else 1.0),
         )
         own_score = _goodness(row, scores[0])
-        rows[size] = replace(row, kept=share_kept(own_score, own_score))
+        rows.append(replace(row, kept=share_kept(own_score, own_score)))
     return rows
-
-
-def _teacher_label(teacher: NetworkFacts, all_sizes: Sequence[NetworkFacts]) -> str:
-    """Told from teachers of other sizes by its layers, and by its weights from others of as many."""
-    if len(all_sizes) == 1:
-        return "Teacher"
-    as_deep = sum(other.layers == teacher.layers for other in all_sizes)
-    weights = f", {millions(teacher.parameters.total)}" if as_deep > 1 else ""
-    return f"Teacher ({teacher.layers} layers{weights})"
 
 
 def _baseline(groups: Sequence[Sequence[RunFolder]], labels: Sequence[str], wanted: str | None) -> str | None:
@@ -141,12 +132,12 @@ def _ordered(labels: Iterable[str], floor: str | None, order: Sequence[str]) -> 
     return sorted(labels, key=lambda label: (label != floor, ranks.get(label, len(ranks))))
 
 
-def _teacher_of(row: Row, teachers: Mapping[Hashable, Row]) -> Row | None:
+def _teacher_of(row: Row, teachers: Sequence[Row]) -> Row | None:
     """The row's own teacher; the only one, where it had none."""
     theirs = row.runs[0].record.teacher
-    if theirs is not None:
-        return teachers[theirs.layers, theirs.parameters.total]
-    return next(iter(teachers.values())) if len(teachers) == 1 else None
+    if theirs is None:
+        return teachers[0] if len(teachers) == 1 else None
+    return next(one for one in teachers if theirs.fingerprint in {n.fingerprint for n in one.networks})
 
 
 def _comparison(
@@ -189,7 +180,7 @@ def _comparison(
     return Comparison(
         task=task,
         scores=scores,
-        rows=(*teachers.values(), *_corrected(rows)),
+        rows=(*teachers, *_corrected(rows)),
         batch_size=batch_size,
         majority=runs[0].record.majority,
     )
