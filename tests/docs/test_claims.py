@@ -106,7 +106,7 @@ def test_what_was_not_run_is_not_measured_yet(world: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"within": ["studdy"]}, "folder of claim 0 .* 'studdy'. Did you mean 'study'"),
+        ({"within": ["study2"]}, "folder of claim 0 .* 'study2'. Did you mean 'study'"),
         ({"pairs": [[{"row": "TMDK"}, {"row": "KD"}]]}, "row of study of claim 0 .* 'TMDK'. Did you mean 'TMKD'"),
         ({"where": {"layer": 3}}, "facet of claim 0 .* 'layer'"),
         ({"score": "rouge"}, "score of claim 0 .* 'rouge'"),
