@@ -28,8 +28,8 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 
 def one_each(runs: Iterable[RunFolder]) -> list[RunFolder]:
     """The first run of each teacher's network: a teacher of many students counts once."""
-    taught = [run for run in runs if run.record.teacher is not None]
-    return [some[0] for some in grouped(taught, lambda run: run.record.teacher.fingerprint).values()]  # type: ignore[union-attr]
+    taught = [(run, run.record.teacher.fingerprint) for run in runs if run.record.teacher is not None]
+    return [some[0][0] for some in grouped(taught, lambda pair: pair[1]).values()]
 
 
 def question(run: RunFolder) -> Hashable:
