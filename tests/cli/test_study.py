@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import signal
+import subprocess
 import time
 
 import pytest
@@ -105,6 +106,13 @@ def test_a_list_of_cells_runs_none(place, lmdistill):
         (f"{method}-seed{seed}", "waiting") for method in ("FT", "KD") for seed in (0, 1)
     ]
     assert files_in(place) == before
+
+
+def test_files_of_the_user_with_names_of_modules_do_not_stop_a_cell(tmp_path):
+    (tmp_path / "queue.py").write_text("raise SystemExit('the wrong queue')\n")
+    said = subprocess.run([*RUN, "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert "lmdistill distill" in said.stdout
 
 
 @pytest.mark.slow

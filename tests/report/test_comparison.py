@@ -11,6 +11,7 @@ from lmdistill.report.predictions import PREDICTIONS
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Row
 from lmdistill.report.statistics import holm
+from lmdistill.report.tables import grid
 from tests.report.factory import latency, make_record, network, plain_record, write_run
 
 SCORE = ("dev", "accuracy")
@@ -140,6 +141,36 @@ def test_rows_of_one_name_are_told_apart_by_what_differs() -> None:
     rows = rows_of(run("MixKD"), run("MixKD", task=few), run("MixKD", **settings))
     names = ["(6,735 examples, alpha=1.0)", "(673 examples, alpha=1.0)", "(6,735 examples, alpha=2.0)"]
     assert list(rows) == ["Teacher", *(f"MixKD {name}" for name in names)]
+
+
+def test_settings_of_all_students_are_said_once_and_not_in_every_label() -> None:
+    runs = [
+        run("FT layers=3 ratio=1"),
+        run("KD layers=3 ratio=1"),
+        run("KD layers=3 ratio=2", task=plain_record()["task"] | {"name": "rte"}),
+    ]
+    tables = compare(runs)
+    assert [[row.label for row in table.rows] for table in tables] == [
+        ["Teacher", "FT ratio=1", "KD ratio=1"],
+        ["Teacher", "KD ratio=2"],
+    ]
+    assert {table.shared for table in tables} == {("layers=3",)}
+    assert all("All students: layers=3." in grid(table).notes for table in tables)
+    (one,) = compare(runs[:1])
+    assert [row.label for row in one.rows] == ["Teacher", "FT layers=3 ratio=1"]
+
+
+@pytest.mark.parametrize("name", ["KD", "KD layers=3"])
+def test_rows_are_named_with_or_without_what_all_share(name: str) -> None:
+    rows = rows_of(
+        run("FT layers=3"), run("KD layers=3"), run("A layers=3"), baseline=name, order=["A layers=3"]
+    )
+    assert [(label, row.role) for label, row in rows.items()] == [
+        ("Teacher", "teacher"),
+        ("KD", "baseline"),
+        ("A", "student"),
+        ("FT", "student"),
+    ]
 
 
 def test_each_task_has_its_own_comparison() -> None:

@@ -70,10 +70,7 @@ def test_rows_that_a_study_names_by_their_data_are_one_line(tmp_path: Path) -> N
     (table,) = compare(find_records([tmp_path]))
     plot = data_plot(table, name="x")
     assert plot is not None
-    assert [mark.label for mark in plot.legend] == [
-        "FT layers=3 augmentation=none",
-        "TMKD layers=3 augmentation=none",
-    ]
+    assert [mark.label for mark in plot.legend] == ["FT", "TMKD"]
     assert plot.table[1:] == (("100", "61", "61"), ("1000", "70", "70"))
 
 

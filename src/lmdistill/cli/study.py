@@ -21,8 +21,8 @@ from lmdistill.recipes.study.place import StudyFolder
 from lmdistill.recipes.study.runner import Standing, exit_code, rows, run_study, standings
 from lmdistill.recipes.study.schema import read_study
 
-RUN = (sys.executable, "-m", "lmdistill", "distill")
-"""What starts the run of a cell, up to its recipe."""
+RUN = (sys.executable, "-P", "-m", "lmdistill", "distill")
+"""What starts the run of a cell, up to its recipe; without -P a `queue.py` of the user would be imported."""
 
 
 def study(

@@ -7,7 +7,17 @@ from lmdistill.core.errors import MismatchError, UnknownNameError
 from lmdistill.report.costs import cost_of, speedup_of
 from lmdistill.report.evidence import judged, weigh
 from lmdistill.report.facts import Scores
-from lmdistill.report.grouping import Known, alike, grouped, question, row_key, row_labels
+from lmdistill.report.grouping import (
+    Known,
+    alike,
+    grouped,
+    question,
+    row_key,
+    row_labels,
+    shared_settings,
+    teaching,
+    without,
+)
 from lmdistill.report.metrics import manner
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row, Score
@@ -141,18 +151,23 @@ def _teacher_of(row: Row, teachers: Sequence[Row]) -> Row | None:
 
 
 def _comparison(
-    runs: Sequence[RunFolder], known: Known, baseline: str | None, batch_size: int, order: Sequence[str]
+    runs: Sequence[RunFolder],
+    known: Known,
+    shared: Sequence[str],
+    *,
+    baseline: str | None,
+    batch_size: int,
+    order: Sequence[str],
 ) -> Comparison:
     """The rows of one task."""
     task = runs[0].record.task
     metrics = dict.fromkeys(metric for run in runs for metric in run.record.task.metrics)
     scores = tuple((split, metric) for split in runs[0].record.metrics for metric in metrics)
-    prints = {run.record.teacher.fingerprint for run in runs if run.record.teacher is not None}
-    own = [run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in prints]
+    own = teaching(runs)
     students = [run for run in runs if run not in own]
     teachers = _teacher_rows(students, own, scores, batch_size)
     groups = list(grouped(students, row_key).values())
-    labels = row_labels(groups)
+    labels = [without(label, shared) for label in row_labels(groups)]
     floor = _baseline(groups, labels, baseline)
     plain = {
         label: Row(
@@ -183,17 +198,24 @@ def _comparison(
         rows=(*teachers, *_corrected(rows)),
         batch_size=batch_size,
         majority=runs[0].record.majority,
+        shared=tuple(shared),
     )
 
 
 def compare(
-    runs: Sequence[RunFolder], *, baseline: str | None = None, batch_size: int = 1, order: Sequence[str] = ()
+    runs: Sequence[RunFolder],
+    *,
+    baseline: str | None = None,
+    batch_size: int = 1,
+    order: Sequence[str] = (),
+    shared: Sequence[str] | None = None,
 ) -> tuple[Comparison, ...]:
     """One comparison for each task and set of dev examples, in the order of the runs.
 
     Runs of the same name, method, student shape and number of training examples are seeds of one row; a
     fine-tuning run whose network taught another run is that teacher's. Runs of one task that were judged on
-    different dev examples are kept apart: their number, their contents or their labels differ.
+    different dev examples are kept apart: their number, their contents or their labels differ. Settings in
+    the names of all rows are left out of their labels, and stand in `Comparison.shared`.
 
     Args:
         runs: What `find_records` found; the predictions beside them are read.
@@ -202,19 +224,26 @@ def compare(
         batch_size: Of the latencies, one of those that were measured.
         order: Labels of rows in the order they shall have, after the teacher and the baseline; what it does
             not name follows in the order of the runs.
+        shared: What to leave out of labels, as in `layers=3`, where `runs` are some of a larger whole.
 
     Raises:
         UnknownNameError: If no row of any table is called `baseline`.
     """
     known = {run.path: judged(run) for run in runs}
+    less = shared_settings(runs) if shared is None else shared
+    wanted = None if baseline is None else without(baseline, less)
+    ranked = [without(label, less) for label in order]
     tables = [
-        replace(_comparison(group, known, baseline, batch_size, order), apart=len(groups) > 1)
+        replace(
+            _comparison(group, known, less, baseline=wanted, batch_size=batch_size, order=ranked),
+            apart=len(groups) > 1,
+        )
         for asked in grouped(runs, question).values()
         for groups in [alike(asked, known)]
         for group in groups
     ]
     labels = {row.label for table in tables for row in table.rows if row.role != "teacher"}
-    if baseline is not None and baseline not in labels:
+    if baseline is not None and wanted not in labels:
         raise UnknownNameError("row", baseline, labels)
     return tuple(tables)
 

@@ -32,6 +32,12 @@ def one_each(runs: Iterable[RunFolder]) -> list[RunFolder]:
     return [some[0][0] for some in grouped(taught, lambda pair: pair[1]).values()]
 
 
+def teaching(runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """The runs that made a teacher of others."""
+    taught = {run.record.teacher.fingerprint for run in runs if run.record.teacher is not None}
+    return [run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in taught]
+
+
 def question(run: RunFolder) -> Hashable:
     """Equal for runs that are asked the same of the same task, with a teacher or without."""
     task = run.record.task
@@ -86,3 +92,25 @@ def row_labels(groups: Sequence[Sequence[RunFolder]]) -> list[str]:
         telling = [fact(record) for fact in facts if len({fact(twin) for twin in twins}) > 1]
         labels.append(f"{record.name} ({', '.join(telling)})" if telling else record.name)
     return labels
+
+
+def shared_settings(runs: Sequence[RunFolder]) -> tuple[str, ...]:
+    """The settings, as in `layers=3`, in the names of all students: they tell no row from another.
+
+    None where there is one name only; a teacher's own run does not count.
+    """
+    made = teaching(runs)
+    names = [name.split(" ") for name in dict.fromkeys(run.record.name for run in runs if run not in made)]
+    if len(names) < 2:
+        return ()
+    return tuple(word for word in names[0][1:] if "=" in word and all(word in other[1:] for other in names))
+
+
+def without(label: str, settings: Sequence[str]) -> str:
+    """A label less the settings that its whole table shares.
+
+    Examples:
+        >>> without("FT layers=3 ratio=2", ["layers=3"])
+        'FT ratio=2'
+    """
+    return " ".join(word for word in label.split(" ") if word not in settings)

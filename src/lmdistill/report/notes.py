@@ -77,6 +77,11 @@ def _floor_note(table: Comparison) -> list[str]:
     return [f"Always the same answer would score: {'; '.join(floors)}."] if floors else []
 
 
+def shared_note(settings: Sequence[str]) -> list[str]:
+    """What the labels of rows leave out."""
+    return [f"All students: {', '.join(settings)}."] if settings else []
+
+
 def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """The sentences below the table, only those that something in it needs."""
     text = "\n".join(cell for row in rows for cell in row)
@@ -92,4 +97,5 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     if are_trials(run.path for run in table.runs):
         found.append(NOTE)
     found += [*p_notes(table), *_size_note(table), *_floor_note(table)]
+    found += shared_note(table.shared)
     return (*found, *_machine_note(table), *remarks(table))

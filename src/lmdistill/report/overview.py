@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from lmdistill.report.comparison import compare
 from lmdistill.report.evidence import NOTHING, Evidence
-from lmdistill.report.grouping import grouped
+from lmdistill.report.grouping import grouped, shared_settings, teaching
 from lmdistill.report.metrics import NONE, manner
-from lmdistill.report.notes import ONE_SEED
+from lmdistill.report.notes import ONE_SEED, shared_note
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.statistics import Spread
@@ -75,7 +75,8 @@ def overview(runs: Sequence[RunFolder], *, order: Sequence[str] = ()) -> Overvie
         runs: What `find_records` found, at least one.
         order: Labels of rows in the order they shall have within a size.
     """
-    cells = tuple(_cells(runs, order))
+    shared = shared_settings(runs)
+    cells = tuple(_cells(runs, order, shared))
     columns = list(dict.fromkeys(cell.column for cell in cells))
     placed = {(cell.row, cell.column): cell for cell in cells}
     counts = {cell.quality.count for cell in cells if cell.role != "teacher"}
@@ -88,7 +89,7 @@ def overview(runs: Sequence[RunFolder], *, order: Sequence[str] = ()) -> Overvie
         caption=f"Methods and tasks: {tasks}",
         header=("", *columns),
         rows=rows,
-        notes=_notes(cells, rows, counts),
+        notes=(*_notes(cells, rows, counts), *shared_note(shared)),
         alarms=(),
         name="overview",
     )
@@ -124,12 +125,9 @@ def _notes(cells: Sequence[Cell], rows: Sequence[Sequence[str]], counts: set[int
     return tuple(found)
 
 
-def _cells(runs: Sequence[RunFolder], order: Sequence[str]) -> Iterator[Cell]:
+def _cells(runs: Sequence[RunFolder], order: Sequence[str], shared: Sequence[str]) -> Iterator[Cell]:
     """Teachers' cells, then those of each size."""
-    taught = {run.record.teacher.fingerprint for run in runs if run.record.teacher is not None}
-    teachers = [
-        run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in taught
-    ]
+    teachers = teaching(runs)
     learners = [run for run in runs if run not in teachers]
     known = {
         task: (set(map(_shape, some)), {run.record.teacher.layers for run in some if run.record.teacher})
@@ -140,7 +138,7 @@ def _cells(runs: Sequence[RunFolder], order: Sequence[str]) -> Iterator[Cell]:
     for size, group in grouped(learners, _block).items():
         theirs = {run.record.teacher.fingerprint for run in group if run.record.teacher is not None}
         own = [run for run in teachers if run.record.student.fingerprint in theirs]
-        for table in compare([*group, *own], order=order):
+        for table in compare([*group, *own], order=order, shared=shared):
             place = places.index(size[0])
             found += [
                 (cell.role != "teacher", place, cell)

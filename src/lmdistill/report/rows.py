@@ -89,6 +89,9 @@ class Comparison:
     apart: bool = False
     """Whether other runs of the task were judged on other dev examples, and stand in another table."""
 
+    shared: tuple[str, ...] = ()
+    """Settings of all rows that their labels leave out, as in `layers=3`."""
+
     @property
     def runs(self) -> tuple[RunFolder, ...]:
         """Every run in the table."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.report.canvas import COLOURS, INK, Plot, as_svg, canvas, draw, joined, mark_of, number
-from lmdistill.report.grouping import grouped
+from lmdistill.report.grouping import grouped, without
 from lmdistill.report.metrics import NONE, manner
 from lmdistill.report.rows import Comparison, Row
 
@@ -97,7 +97,7 @@ def _lines(table: Comparison) -> dict[str, list[tuple[int, float, float]]]:
             for row in rows
         }
         if len(points) == len(rows) > 1:
-            name = _shared([row.runs[0].record.name for row in rows])
+            name = without(_shared([row.runs[0].record.name for row in rows]), table.shared)
             label = f"{name}, {len(found) + 1}" if name in found else name
             found[label] = [(size, *points[size]) for size in sorted(points)]
     return found
