@@ -76,6 +76,18 @@ def test_cells_of_fewer_seeds_say_so(study: Path, tmp_path: Path) -> None:
     assert any("seeds of the cell" in note for note in seen(tmp_path).grid.notes)
 
 
+def test_the_headline_of_what_dev_has_chosen_is_marked(tmp_path: Path) -> None:
+    task = plain_record()["task"] | {"metrics": ["f1", "accuracy"]}
+    for name, selected in (("FT", "last"), ("KD", "dev-best")):
+        scores = {"dev": {"f1": 0.8, "accuracy": 0.7}}
+        write_run(tmp_path, make_record(name, task=task, metrics=scores, selected=selected), num_steps=2)
+    found = seen(tmp_path)
+    assert cells(found)["KD", "sst2 f1, %"] == "80.00 ‡ †"
+    assert cells(found)["KD", "sst2 accuracy, %"] == "70.00 ‡"
+    assert cells(found)["FT", "sst2 f1, %"] == "80.00 ‡"
+    assert any(note.startswith("† dev-selected") for note in found.grid.notes)
+
+
 def test_one_seed_bears_no_mark(tmp_path: Path) -> None:
     cell(tmp_path, "FT", 0.5)
     cell(tmp_path, "KD", 0.9)

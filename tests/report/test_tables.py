@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from lmdistill.report.comparison import compare
 from lmdistill.report.record import RunFolder
 from lmdistill.report.tables import Grid, as_data, grid, markdown, summary
@@ -56,6 +58,18 @@ def test_dev_selected_rows_bear_a_mark_and_a_note() -> None:
     assert [row[1] for row in found.rows] == ["90.00 ‡", "80.00 ‡", "80.00 ‡ †"]
     assert any(note.startswith("† dev-selected") for note in found.notes)
     assert not any("dev-selected" in note for note in table_of(run("FT")).notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "keep", "mark"), [("bert", "best", " †"), ("bert", "last", ""), ("runs/teacher", "best", "")]
+)
+def test_a_teacher_that_dev_has_chosen_bears_the_mark_without_a_run_of_its_own(
+    model: str, keep: str, mark: str
+) -> None:
+    recipe = {"teacher": {"model": model, "training": {"keep": keep}}}
+    found = table_of(run("FT", recipe=recipe), run("KD", recipe=recipe))
+    assert [row[1] for row in found.rows] == [f"90.00 ‡{mark}", "80.00 ‡", "80.00 ‡"]
+    assert any(note.startswith("† dev-selected") for note in found.notes) == bool(mark)
 
 
 def test_synthetic_data_is_named_in_the_caption() -> None:

@@ -22,7 +22,7 @@ from lmdistill.report.metrics import manner
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.statistics import Spread, gap_closed, holm, share_kept, spread
-from lmdistill.report.teachers import teacher_labels, teachers_of
+from lmdistill.report.teachers import chosen_by_dev, teacher_labels, teachers_of
 
 BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
 
@@ -62,6 +62,7 @@ def _teacher_rows(
             networks=tuple({teacher.fingerprint: teacher for _, teacher in pairs}.values()),
             quality=_quality(scores, list(known.values())),
             cost=replace(cost, speedup=None if cost.latency_ms is None else 1.0),
+            chosen=any(chosen_by_dev(record, teacher) for record, teacher in pairs),
         )
         own_score = _goodness(row, scores[0])
         rows.append(replace(row, kept=share_kept(own_score, own_score)))

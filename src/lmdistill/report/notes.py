@@ -8,6 +8,7 @@ from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.trials import NOTE, are_trials
 
 BY_DEV, ONE_SEED = "†", "‡"
+DEV_NOTE = f"{BY_DEV} dev-selected: the dev set also chose the weights, so its score is optimistic."
 
 
 def score_title(score: Score, scores: Sequence[Score]) -> str:
@@ -91,9 +92,7 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     if ONE_SEED in text:
         found.append(f"{ONE_SEED} one seed, no spread.")
     if BY_DEV in text:
-        found.append(
-            f"{BY_DEV} dev-selected: the dev set also chose the weights, so its score is optimistic."
-        )
+        found.append(DEV_NOTE)
     if are_trials(run.path for run in table.runs):
         found.append(NOTE)
     found += [*p_notes(table), *_size_note(table), *_floor_note(table)]

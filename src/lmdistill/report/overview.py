@@ -7,7 +7,7 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.evidence import NOTHING, Evidence
 from lmdistill.report.grouping import grouped, shared_settings, teaching
 from lmdistill.report.metrics import NONE, manner
-from lmdistill.report.notes import ONE_SEED, shared_note
+from lmdistill.report.notes import BY_DEV, DEV_NOTE, ONE_SEED, shared_note
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.statistics import Spread
@@ -43,6 +43,9 @@ class Cell:
 
     floor: str | None
     """The row that it was tested against, if there is one."""
+
+    selected: bool
+    """Whether the dev set has chosen the weights by this score."""
 
     @property
     def mark(self) -> str:
@@ -101,7 +104,8 @@ def _text(cell: Cell | None, counted: bool) -> str:
     if cell is None:
         return NONE
     several = f" ({cell.quality.count})" if counted and cell.role != "teacher" else ""
-    return f"{spread_text(cell.quality, cell.metric)}{several}{cell.mark}"
+    chosen = f" {BY_DEV}" if cell.selected else ""
+    return f"{spread_text(cell.quality, cell.metric)}{several}{chosen}{cell.mark}"
 
 
 def _notes(cells: Sequence[Cell], rows: Sequence[Sequence[str]], counts: set[int]) -> tuple[str, ...]:
@@ -113,6 +117,8 @@ def _notes(cells: Sequence[Cell], rows: Sequence[Sequence[str]], counts: set[int
         found.append("±: sample standard deviation over seeds.")
     if ONE_SEED in text:
         found.append(f"{ONE_SEED} one seed, no spread.")
+    if BY_DEV in text:
+        found.append(DEV_NOTE)
     if len(counts) > 1:
         found.append("In brackets: seeds of the cell; cells of different numbers are not to be averaged.")
     elif counts:
@@ -222,6 +228,7 @@ def _of_table(
                     evidence=row.evidence if score == table.scores[0] else NOTHING,
                     role=row.role,
                     floor=floor,
+                    selected=row.selected and score == table.scores[0],
                 )
 
 

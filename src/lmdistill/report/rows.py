@@ -61,10 +61,13 @@ class Row:
     evidence: Evidence = NOTHING
     """Against the baseline and the teacher, from the answers to the dev examples."""
 
+    chosen: bool = False
+    """Whether the recipes of its students say that the dev set has chosen its weights."""
+
     @property
     def selected(self) -> bool:
         """Whether the dev set has chosen the weights."""
-        return any(run.record.selected == "dev-best" for run in self.runs)
+        return self.chosen or any(run.record.selected == "dev-best" for run in self.runs)
 
 
 @dataclass(frozen=True, kw_only=True)

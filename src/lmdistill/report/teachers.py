@@ -44,6 +44,15 @@ def _amount(record: Record) -> int | None:
     return record.task.rows.get("train")
 
 
+def chosen_by_dev(record: Record, teacher: NetworkFacts) -> bool:
+    """Whether the run fine-tuned its teacher and kept the weights that were best on dev."""
+    asked = record.recipe.get("teacher")
+    if not isinstance(asked, dict) or teacher.source == asked.get("model"):
+        return False
+    training = asked.get("training")
+    return isinstance(training, dict) and training.get("keep") == "best"
+
+
 def teacher_labels(kinds: Sequence[Sequence[Taught]]) -> list[str]:
     """Kinds are told apart by layers, by weights where layers do not, and by amounts where no size does."""
     sizes = [size_of(kind[0][1]) for kind in kinds]
