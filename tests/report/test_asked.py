@@ -19,6 +19,23 @@ def rows(train: int) -> dict[str, object]:
     return plain_record()["task"] | {"rows": {"train": train, "dev": 200}}
 
 
+def test_what_the_names_of_all_runs_hold_is_said_once_and_many_teachers_are_counted() -> None:
+    records = [
+        make_record(
+            f"{name} layers=3",
+            method={"name": kind},
+            teacher=network(6, f"teacher-{task}"),
+            task=rows(10) | {"name": task},
+        )
+        for name, kind in (("FT", "finetune"), ("KD", "kd"))
+        for task in ("rte", "mrpc")
+    ]
+    text = said(*records)
+    assert text.startswith("4 runs compare FT (finetune) and KD. They share: layers=3; ")
+    assert "teacher 6 layers and 22.71 M parameters (2 networks); student" in text
+    assert "teacher-rte" not in text
+
+
 def test_a_run_says_who_learned_what_from_whom_and_how_long() -> None:
     assert said(make_record(changed={"alpha": 1.0})) == (
         "A network of 3 layers and 17.39 M parameters learned sst2 from a teacher of 6 layers and 22.71 M "

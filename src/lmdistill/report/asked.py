@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from lmdistill.report.facts import NetworkFacts
-from lmdistill.report.grouping import grouped
+from lmdistill.report.grouping import grouped, shared_settings, without
 from lmdistill.report.record import Record, RunFolder
 from lmdistill.report.sweeps import flat
 from lmdistill.report.tables import millions, percent
@@ -20,8 +20,11 @@ def asked(runs: Sequence[RunFolder]) -> tuple[str, ...]:
     Args:
         runs: At least one.
     """
-    records = [run.record for run in runs]
-    return _of_one(records[0]) if len(records) == 1 else _of_several(records)
+    if len(runs) == 1:
+        return _of_one(runs[0].record)
+    common = shared_settings(runs)
+    named = [run.record.model_copy(update={"name": without(run.record.name, common)}) for run in runs]
+    return _of_several(named, common)
 
 
 def listed(items: Sequence[str], last: str = "and") -> str:
@@ -140,8 +143,18 @@ def _facts(record: Record) -> dict[str, str]:
     }
 
 
-def _of_several(records: Sequence[Record]) -> tuple[str, ...]:
-    """What was compared, what the runs share, and in what they differ."""
+def _teachers(records: Sequence[Record]) -> list[str]:
+    """The teachers of several runs; of those of one shape only their number is told."""
+    shapes = grouped(records, lambda one: None if one.teacher is None else _shape(one.teacher))
+    found = []
+    for shape, group in shapes.items():
+        sources = {one.teacher.source for one in group if one.teacher is not None}
+        found.append(_teacher(group[0]) if len(sources) < 2 else f"{shape} ({len(sources)} networks)")
+    return found
+
+
+def _of_several(records: Sequence[Record], common: Sequence[str]) -> tuple[str, ...]:
+    """What was compared, what the runs share, as the `common` settings in their names, and what not."""
     apart = _apart(records)
     methods = {
         name: listed(list(dict.fromkeys(_method(one, list(apart)) for one in found)), "or")
@@ -149,8 +162,8 @@ def _of_several(records: Sequence[Record]) -> tuple[str, ...]:
     }
     facts = [_facts(record) for record in records]
     values = {name: list(dict.fromkeys(one[name] for one in facts)) for name in facts[0]}
-    values |= apart
-    shared = [f"{name} {found[0]}" for name, found in values.items() if len(found) == 1]
+    values |= {"teacher": _teachers(records), **apart}
+    shared = [*common] + [f"{name} {found[0]}" for name, found in values.items() if len(found) == 1]
     differing = [f"{name} ({listed(found, 'or')})" for name, found in values.items() if len(found) > 1]
     sentences = [f"{len(records)} runs compare {listed(list(methods.values()))}."]
     if len(methods) == 1:
