@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
+from lmdistill.recipes.study.order import row_order
 from lmdistill.report.comparison import compare
 from lmdistill.report.record import RECORD, RunFolder, find_records
 from lmdistill.report.rows import Comparison
@@ -28,10 +27,10 @@ def runs_of(name: str) -> Sequence[RunFolder]:
 
 
 def order_of(name: str, runs: Sequence[RunFolder]) -> tuple[str, ...]:
-    """Labels in the order of the recipe in the folder, else of `METHODS`, those without new rows first."""
-    recipe = RECORDS / name / "recipe.yaml"
-    if recipe.is_file():
-        return tuple(yaml.safe_load(recipe.read_text(encoding="utf-8"))["methods"])
+    """Labels in the order of the study or recipe in the folder, else of `METHODS`, without new rows first."""
+    known = row_order([RECORDS / name])
+    if known:
+        return known
 
     def rank(label: str) -> tuple[bool, int]:
         """Rows on original data first, then by the method."""

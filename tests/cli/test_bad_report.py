@@ -1,4 +1,4 @@
-"""What `lmdistill report` says of folders and files that it cannot use: one line, exit code 2."""
+"""What `lmdistill report` makes of folders: of those it cannot use one line, exit code 2."""
 
 import json
 import re
@@ -105,3 +105,12 @@ def test_runs_of_other_dev_examples_are_refused_or_stand_apart_and_that_is_said(
     assert said.code == 0
     assert said.out.count("they have a table of their own and are not compared with these") == 2
     assert "p against" not in said.out
+
+
+def test_rows_stand_as_the_recipe_of_the_folder_has_them(finished, lmdistill):
+    write_run(Path("runs"), make_record("B"), num_steps=5)
+    Path("runs", "recipe.yaml").write_text("methods: {KD: {name: kd}, B: {name: kd}}\n")
+    rows = [
+        line.split("|")[1].strip() for line in lmdistill("report", "runs", "--markdown").out.splitlines()[4:7]
+    ]
+    assert rows == ["Teacher", "KD", "B"]

@@ -7,6 +7,7 @@ import typer
 
 from lmdistill.cli.messages import say
 from lmdistill.cli.tables import show
+from lmdistill.recipes.study.order import row_order
 from lmdistill.report.files import write_files
 from lmdistill.report.html import REPORT, write_report
 from lmdistill.report.record import find_records
@@ -26,10 +27,11 @@ def report(
     markdown: Annotated[bool, typer.Option(help="Print the table as Markdown.")] = False,
 ) -> None:
     """Compare runs: a table here, a page that needs nothing but itself, and files for papers and programs."""
-    show(runs, as_markdown=markdown, apart=apart)
+    order = row_order(runs)
+    show(runs, order=order, as_markdown=markdown, apart=apart)
     if out is not None:
         is_page = out.suffix == ".html" and not out.is_dir()
         folder, name = (out.parent, out.name) if is_page else (out, REPORT)
-        say(f"report: {write_report(folder, find_records(runs), name=name)}")
+        say(f"report: {write_report(folder, find_records(runs), order=order, name=name)}")
     if files is not None:
-        say(f"files: {len(write_files(files, find_records(runs)))} in {files}")
+        say(f"files: {len(write_files(files, find_records(runs), order=order))} in {files}")

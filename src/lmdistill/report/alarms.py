@@ -39,7 +39,7 @@ def row_alarms(row: Row, table: Comparison) -> tuple[str, ...]:
 
 def _is_scattered(row: Row, table: Comparison) -> bool:
     """Whether seeds hide the difference to the baseline, and no test has found it all the same."""
-    floor = next((other for other in table.rows if other.role == "baseline"), None)
+    floor = table.floor_of(row)
     if floor is None or row.role != "student":
         return False
     ours, theirs = _by_seed(row, table), _by_seed(floor, table)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lmdistill.report.crossed import Interval
 from lmdistill.report.metrics import NONE, Manner, Value, manner
-from lmdistill.report.notes import compared, p_notes, score_title
+from lmdistill.report.notes import compared, floor_title, p_notes, score_title
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.statistics import seeds_interval
 from lmdistill.report.tables import Grid, p_text, percent
@@ -50,7 +50,7 @@ def _examples(row: Row, size: int) -> str:
 def _columns(table: Comparison) -> dict[str, Cell]:
     """Title to text, in order."""
     split, metric = table.scores[0]
-    floor = next((row.label for row in table.rows if row.role == "baseline"), "the baseline")
+    floor = floor_title(table)
     signed, size = _signed(manner(metric)), table.task.rows.get(split)
     columns: dict[str, Cell] = {
         score_title(table.scores[0], table.scores): lambda row: _mean(row, table),

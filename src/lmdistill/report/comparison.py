@@ -1,9 +1,10 @@
 """Runs to rows of numbers: seeds together, the teacher first, everything against the baseline."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from lmdistill.core.errors import MismatchError, UnknownNameError
+from lmdistill.report.baselines import baselines
 from lmdistill.report.costs import cost_of, speedup_of
 from lmdistill.report.evidence import judged, weigh
 from lmdistill.report.facts import Scores
@@ -23,8 +24,6 @@ from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.statistics import Spread, gap_closed, holm, share_kept, spread
 from lmdistill.report.teachers import chosen_by_dev, teacher_labels, teachers_of
-
-BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
 
 
 def _quality(scores: Sequence[Score], sources: Sequence[Scores]) -> dict[Score, Spread]:
@@ -69,27 +68,6 @@ def _teacher_rows(
     return rows
 
 
-def _baseline(groups: Sequence[Sequence[RunFolder]], labels: Sequence[str], wanted: str | None) -> str | None:
-    """The label of the row that the others are compared with, if there is one."""
-    if wanted in labels:
-        return wanted
-    for name in BASELINE_NAMES:
-        if name in labels:
-            return name
-    tuned = [
-        (_has_new_rows(group[0]), place, label)
-        for place, (label, group) in enumerate(zip(labels, groups, strict=True))
-        if group[0].record.method.get("name") in BASELINE_METHODS
-    ]
-    return min(tuned)[2] if tuned else None
-
-
-def _has_new_rows(run: RunFolder) -> bool:
-    """Whether the training data were augmented."""
-    data = run.record.recipe.get("data")
-    return isinstance(data, dict) and data.get("augmentation") is not None
-
-
 def _mean(row: Row | None, score: Score) -> float | None:
     """The mean of a score, if there is one."""
     return row.quality[score].mean if row is not None and score in row.quality else None
@@ -116,6 +94,7 @@ def _compared(
     return replace(
         row,
         role="baseline" if is_baseline else "student",
+        floor=None if is_baseline or baseline is None else baseline.label,
         cost=replace(row.cost, speedup=_speedup(row, teacher, batch_size)),
         kept=share_kept(ours, ceiling),
         closed=gap_closed(ours, floor, ceiling),
@@ -137,10 +116,11 @@ def _corrected(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _ordered(labels: Iterable[str], floor: str | None, order: Sequence[str]) -> list[str]:
-    """The baseline, then what `order` names, then the rest as it came."""
+def _ordered(labels: Iterable[str], floors: Mapping[str, str | None], order: Sequence[str]) -> list[str]:
+    """The baseline if there is one for all, then what `order` names, then the rest as it came."""
     ranks = {label: rank for rank, label in enumerate(order)}
-    return sorted(labels, key=lambda label: (label != floor, ranks.get(label, len(ranks))))
+    several = len(set(floors.values())) > 1
+    return sorted(labels, key=lambda x: (not several and x != floors[x], ranks.get(x, len(ranks))))
 
 
 def _teacher_of(row: Row, teachers: Sequence[Row]) -> Row | None:
@@ -169,7 +149,7 @@ def _comparison(
     teachers = _teacher_rows(students, own, scores, batch_size)
     groups = list(grouped(students, row_key).values())
     labels = [without(label, shared) for label in row_labels(groups)]
-    floor = _baseline(groups, labels, baseline)
+    floors = baselines(list(zip(labels, groups, strict=True)), baseline)
     plain = {
         label: Row(
             label=label,
@@ -181,17 +161,16 @@ def _comparison(
         )
         for label, group in zip(labels, groups, strict=True)
     }
-    chosen = plain.get(floor or "")
     rows = [
         _compared(
             plain[label],
             scores[0],
             known,
-            baseline=chosen,
+            baseline=plain.get(floors[label] or ""),
             teacher=_teacher_of(plain[label], teachers),
             batch_size=batch_size,
         )
-        for label in _ordered(plain, floor, order)
+        for label in _ordered(plain, floors, order)
     ]
     return Comparison(
         task=task,
@@ -220,8 +199,8 @@ def compare(
 
     Args:
         runs: What `find_records` found; the predictions beside them are read.
-        baseline: Label of the row that the others are compared with; by default the one called FT, or the
-            first that was only fine-tuned, on rows that were not augmented if there is such a one.
+        baseline: Label of the row that all others are compared with; by default each is with the fine-tuned
+            one of its size and amount of data, see `baselines.baselines`.
         batch_size: Of the latencies, one of those that were measured.
         order: Labels of rows in the order they shall have, after the teacher and the baseline; what it does
             not name follows in the order of the runs.

@@ -70,6 +70,18 @@ def alike(runs: Sequence[RunFolder], known: Known) -> list[list[RunFolder]]:
     return [group for _, group in groups]
 
 
+def shape_of(run: RunFolder) -> tuple[int, int]:
+    """Depth and size of the student's layers; heads differ from task to task."""
+    return run.record.student.layers, run.record.student.parameters.encoder
+
+
+def asked_data(run: RunFolder) -> Mapping[str, float]:
+    """How much of the training data was asked for."""
+    data = run.record.recipe.get("data") or run.record.recipe.get("texts")
+    found = data if isinstance(data, dict) else {}
+    return {name: float(found[name]) for name in ("fraction", "rows") if found.get(name) is not None}
+
+
 def row_key(run: RunFolder) -> Hashable:
     """Equal for runs that differ in the seed only."""
     record = run.record

@@ -29,6 +29,18 @@ def compared(table: Comparison) -> list[Row]:
     return [row for row in table.rows if row.evidence.p_value is not None]
 
 
+def floor_title(table: Comparison) -> str:
+    """What rows are tested against, in the title of a column."""
+    return table.floors[0] if len(table.floors) == 1 else "baseline"
+
+
+def _floors_note(table: Comparison) -> list[str]:
+    """Which baselines there are, where there are several."""
+    if len(table.floors) < 2:
+        return []
+    return [f"Baseline: the fine-tuned row of the same size and amount of data ({', '.join(table.floors)})."]
+
+
 def p_notes(table: Comparison) -> list[str]:
     """What the p-values are, and for what they hold."""
     rows = compared(table)
@@ -40,7 +52,7 @@ def p_notes(table: Comparison) -> list[str]:
     luck = f"the luck of seeds and of {split} {units}" if max(counts) > 1 else f"the luck of {split} {units}"
     exact = ", not below the exact McNemar test" if metric == "accuracy" else ""
     holm = f"; Holm's correction for {len(rows)} comparisons" if len(rows) > 1 else ""
-    notes = [f"p: t test of {metric}, paired, that counts {luck}{exact}{holm}."]
+    notes = [*_floors_note(table), f"p: t test of {metric}, paired, that counts {luck}{exact}{holm}."]
     if 1 in counts:
         notes.append("With one seed, p holds for the runs that were made and says nothing of other seeds.")
     if 2 in counts:

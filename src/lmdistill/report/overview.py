@@ -1,11 +1,11 @@
 """All tasks in one table: rows are methods, columns are tasks, as papers show them."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lmdistill.report.comparison import compare
 from lmdistill.report.evidence import NOTHING, Evidence
-from lmdistill.report.grouping import grouped, shared_settings, teaching
+from lmdistill.report.grouping import asked_data, grouped, shape_of, shared_settings, teaching
 from lmdistill.report.metrics import NONE, manner
 from lmdistill.report.notes import BY_DEV, DEV_NOTE, ONE_SEED, shared_note
 from lmdistill.report.record import RunFolder
@@ -136,10 +136,10 @@ def _cells(runs: Sequence[RunFolder], order: Sequence[str], shared: Sequence[str
     teachers = teaching(runs)
     learners = [run for run in runs if run not in teachers]
     known = {
-        task: (set(map(_shape, some)), {run.record.teacher.layers for run in some if run.record.teacher})
+        task: (set(map(shape_of, some)), {run.record.teacher.layers for run in some if run.record.teacher})
         for task, some in grouped(learners, lambda run: run.record.task.name).items()
     }
-    places = list(dict.fromkeys(map(_shape, learners)))
+    places = list(dict.fromkeys(map(shape_of, learners)))
     found: list[tuple[bool, int, Cell]] = []
     for size, group in grouped(learners, _block).items():
         theirs = {run.record.teacher.fingerprint for run in group if run.record.teacher is not None}
@@ -158,27 +158,15 @@ def _cells(runs: Sequence[RunFolder], order: Sequence[str], shared: Sequence[str
     yield from first.values()
 
 
-def _shape(run: RunFolder) -> tuple[int, int]:
-    """Depth and size of the layers; heads differ from task to task."""
-    return run.record.student.layers, run.record.student.parameters.encoder
-
-
-def _data(run: RunFolder) -> Mapping[str, float]:
-    """How much of the training data was asked for."""
-    data = run.record.recipe.get("data") or run.record.recipe.get("texts")
-    found = data if isinstance(data, dict) else {}
-    return {name: float(found[name]) for name in ("fraction", "rows") if found.get(name) is not None}
-
-
 def _block(run: RunFolder) -> tuple[tuple[int, int], str, Hashable]:
     """Runs that may be tested against each other."""
-    return _shape(run), run.record.task.name, str(_data(run))
+    return shape_of(run), run.record.task.name, str(asked_data(run))
 
 
 def _limited(runs: Sequence[RunFolder]) -> set[str]:
     """Tasks of which some runs had less training data than others."""
     asked = grouped(runs, lambda run: run.record.task.name)
-    return {name for name, some in asked.items() if len({str(_data(run)) for run in some}) > 1}
+    return {name for name, some in asked.items() if len({str(asked_data(run)) for run in some}) > 1}
 
 
 def _dev_set(run: RunFolder) -> tuple[str, int, str | None]:
@@ -211,9 +199,9 @@ def _of_table(
     taught: set[int],
 ) -> Iterator[Cell]:
     """The cells of one task, one size and one amount of data."""
-    floor = next((row.label for row in table.rows if row.role == "baseline"), None)
+    floor = next(iter(table.floors), None)
     dev = _judged_on(table, dev_sets)
-    asked = _data(table.learners[0]) if table.learners else {}
+    asked = asked_data(table.learners[0]) if table.learners else {}
     share = f" ({', '.join(f'{name} {value:g}' for name, value in asked.items())})"
     task = f"{table.task.name}{share if table.task.name in limited and asked else ''}{dev}"
     for row in table.rows:

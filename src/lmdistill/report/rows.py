@@ -38,7 +38,7 @@ class Row:
     """Its name in the table."""
 
     role: Literal["teacher", "baseline", "student"]
-    """The baseline is what the others are tested against."""
+    """A baseline is what others are tested against."""
 
     runs: tuple[RunFolder, ...]
     """The runs it is made of; none for a teacher that is only known from its students."""
@@ -64,6 +64,9 @@ class Row:
     chosen: bool = False
     """Whether the recipes of its students say that the dev set has chosen its weights."""
 
+    floor: str | None = None
+    """Label of the baseline that it was tested against; none for a baseline."""
+
     @property
     def selected(self) -> bool:
         """Whether the dev set has chosen the weights."""
@@ -81,7 +84,7 @@ class Comparison:
     """The measured ones, headline first."""
 
     rows: tuple[Row, ...]
-    """Teachers, then the baseline, then the others."""
+    """Teachers, then the baseline where there is one for all, then the others."""
 
     batch_size: int
     """Of the latencies."""
@@ -94,6 +97,16 @@ class Comparison:
 
     shared: tuple[str, ...] = ()
     """Settings of all rows that their labels leave out, as in `layers=3`."""
+
+    @property
+    def floors(self) -> tuple[str, ...]:
+        """Labels of the baselines."""
+        return tuple(row.label for row in self.rows if row.role == "baseline")
+
+    def floor_of(self, row: Row) -> Row | None:
+        """The baseline that a row was tested against; a baseline is its own."""
+        wanted = row.label if row.role == "baseline" else row.floor
+        return next((other for other in self.rows if other.label == wanted), None)
 
     @property
     def runs(self) -> tuple[RunFolder, ...]:

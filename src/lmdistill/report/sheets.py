@@ -86,7 +86,7 @@ def quality_sheet(table: Comparison) -> Sheet:
         *_three("share kept", ("", " low", " high")),
         *_three("gap closed", ("", " low", " high")),
         *_three("difference", ("", " low", " high")),
-        *("paired seeds", "p", "p Holm", "dev-selected"),
+        *("against", "paired seeds", "p", "p Holm", "dev-selected"),
     ]
     lines = (
         (*_row(row), *(method.get(field) for field in varied), *_numbers(row, table))
@@ -111,7 +111,7 @@ def _numbers(row: Row, table: Comparison) -> tuple[Item, ...]:
         *(item for score in table.scores for item in _over_seeds(row.quality.get(score))),
         *(cost.parameters, cost.disk_bytes, cost.latency_ms, cost.speedup),
         *(*kept, *closed, *_ends(found.difference)),
-        *(found.seeds, found.p_value, found.p_holm, "yes" if row.selected else "no"),
+        *(row.floor, found.seeds, found.p_value, found.p_holm, "yes" if row.selected else "no"),
     )
 
 

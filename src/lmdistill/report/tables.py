@@ -8,7 +8,7 @@ from typing import Any
 from lmdistill.report.alarms import row_alarms
 from lmdistill.report.crossed import Interval
 from lmdistill.report.metrics import NONE, Value, manner
-from lmdistill.report.notes import BY_DEV, ONE_SEED, notes, score_title
+from lmdistill.report.notes import BY_DEV, ONE_SEED, floor_title, notes, score_title
 from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.statistics import Spread
 
@@ -121,7 +121,7 @@ def _score_column(score: Score, is_headline: bool) -> Callable[[Row], str]:
 
 def _columns(table: Comparison) -> Mapping[str, Callable[[Row], str]]:
     """Title to text, in order, without those that no row fills."""
-    floor = next((row.label for row in table.rows if row.role == "baseline"), "the baseline")
+    floor = floor_title(table)
     columns: dict[str, Callable[[Row], str]] = {
         score_title(score, table.scores): _score_column(score, score == table.scores[0])
         for score in table.scores
@@ -219,6 +219,7 @@ def as_data(table: Comparison) -> list[dict[str, Any]]:
             "gap_closed": row.closed,
             "gap_closed_interval": _interval(row.evidence.closed),
             "difference": None if row.evidence.difference is None else asdict(row.evidence.difference),
+            "against": row.floor,
             "p_value": row.evidence.p_value,
             "p_holm": row.evidence.p_holm,
             "p_these_runs": row.evidence.p_runs,

@@ -18,7 +18,7 @@ def verdict(row: Row, table: Comparison) -> str:
 
 def _against(row: Row, table: Comparison) -> str:
     """The row against the baseline; nothing where there is no other row to speak of."""
-    floor = next((other for other in table.rows if other.role == "baseline"), None)
+    floor = table.floor_of(row)
     students = [other for other in table.rows if other.role != "teacher"]
     if floor is None or len(students) < 2:
         return ""

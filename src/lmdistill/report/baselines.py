@@ -1,0 +1,48 @@
+"""Which row of a table each other one is tested against."""
+
+from collections.abc import Mapping, Sequence
+
+from lmdistill.report.grouping import asked_data, grouped, shape_of
+from lmdistill.report.record import RunFolder
+
+BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
+
+Named = tuple[str, Sequence[RunFolder]]
+"""The label of a row, and its runs."""
+
+
+def baselines(rows: Sequence[Named], wanted: str | None) -> Mapping[str, str | None]:
+    """The label of each row's baseline, by the label of the row; a baseline is its own.
+
+    It is the fine-tuned row of the same size and amount of data, and where these have none, that of the
+    table: neither a smaller network nor fewer examples shall be taken for a worse method.
+
+    Args:
+        rows: Students of one table.
+        wanted: The baseline of all of them, if there is such a row.
+    """
+    if wanted in {label for label, _ in rows}:
+        return {label: wanted for label, _ in rows}
+    blocks = grouped(rows, lambda row: (shape_of(row[1][0]), str(asked_data(row[1][0]))))
+    found = {label: _tuned(block) or _tuned(rows) for block in blocks.values() for label, _ in block}
+    return {label: found[label] for label, _ in rows}
+
+
+def _tuned(rows: Sequence[Named]) -> str | None:
+    """The one called FT, else the first that was only fine-tuned, on original data if there is such a one."""
+    labels = [label for label, _ in rows]
+    for name in BASELINE_NAMES:
+        if name in labels:
+            return name
+    tuned = [
+        (_has_new_rows(runs[0]), place, label)
+        for place, (label, runs) in enumerate(rows)
+        if runs[0].record.method.get("name") in BASELINE_METHODS
+    ]
+    return min(tuned)[2] if tuned else None
+
+
+def _has_new_rows(run: RunFolder) -> bool:
+    """Whether the training data were augmented."""
+    data = run.record.recipe.get("data")
+    return isinstance(data, dict) and data.get("augmentation") is not None
