@@ -107,8 +107,8 @@ def test_amounts_of_data_are_columns_of_their_own(tmp_path: Path) -> None:
         cell(tmp_path, "FT", 0.5, fraction=fraction, rows=rows)
     assert [row[0] for row in seen(tmp_path).grid.rows] == ["Teacher", "FT"]
     assert set(seen(tmp_path).grid.header[1:]) == {
-        "sst2 (fraction 0.1) accuracy, %",
-        "sst2 (fraction 0.01) accuracy, %",
+        "sst2 (fraction 0.1, 1,000 examples) accuracy, %",
+        "sst2 (fraction 0.01, 100 examples) accuracy, %",
     }
 
 
@@ -173,5 +173,5 @@ def test_the_run_that_made_the_teacher_does_not_say_how_much_data_its_students_h
     own = make_record("own", 0, 0.9, kind="finetune", student=network(6, "teacher-sst2"), teacher=None)
     write_run(tmp_path, own, num_steps=2)
     found = cells(seen(tmp_path))
-    assert found["KD", "sst2 (fraction 0.1) accuracy, %"] == "70.00 ‡"
+    assert found["KD", "sst2 (fraction 0.1, 673 examples) accuracy, %"] == "70.00 ‡"
     assert found["KD", "sst2 accuracy, %"] == "80.00 ‡"

@@ -201,9 +201,7 @@ def _of_table(
     """The cells of one task, one size and one amount of data."""
     floor = next(iter(table.floors), None)
     dev = _judged_on(table, dev_sets)
-    asked = asked_data(table.learners[0]) if table.learners else {}
-    share = f" ({', '.join(f'{name} {value:g}' for name, value in asked.items())})"
-    task = f"{table.task.name}{share if table.task.name in limited and asked else ''}{dev}"
+    task = f"{table.task.name}{_share(table) if table.task.name in limited else ''}{dev}"
     for row in table.rows:
         for score in table.scores:
             if score in row.quality:
@@ -218,6 +216,16 @@ def _of_table(
                     floor=floor,
                     selected=row.selected and score == table.scores[0],
                 )
+
+
+def _share(table: Comparison) -> str:
+    """How much data was asked for, in brackets; of a fraction also how many examples it came to."""
+    asked = asked_data(table.learners[0]) if table.learners else {}
+    said = [f"{name} {value:g}" for name, value in asked.items()]
+    counts = [run.record.task.rows["train"] for run in table.learners if "train" in run.record.task.rows]
+    if "fraction" in asked and counts:
+        said.append(f"{min(counts):,} {'passages' if table.task.kind == 'language' else 'examples'}")
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _label(row: Row, shapes: set[tuple[int, int]], taught: set[int]) -> str:
