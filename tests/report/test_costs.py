@@ -8,7 +8,8 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.costs import costs_grid, sizes, speedup_of
 from lmdistill.report.record import find_records
 from lmdistill.report.seeds import seeds_grid, spreads
-from tests.report.factory import make_record, network, write_run
+from lmdistill.report.tables import grid
+from tests.report.factory import latency, make_record, network, write_run
 from tests.report.studies import cell
 
 
@@ -59,6 +60,38 @@ def test_a_student_that_taught_another_keeps_its_line(tmp_path: Path) -> None:
 def test_a_run_without_a_teacher_has_no_speedup(study: Path) -> None:
     records = [run.record.model_copy(update={"teacher": None}) for run in find_records([study])]
     assert speedup_of(records, 1) is None
+
+
+def test_rows_of_one_shape_and_place_share_what_they_take(tmp_path: Path) -> None:
+    def timed(name: str, layers: int, milliseconds: float, **changes: object) -> dict[str, object]:
+        return network(layers, name) | {"latency": {"1": latency(milliseconds, 1) | changes}}
+
+    def run(name: str, slow: float | None, student: dict[str, object]) -> None:
+        teacher = None if slow is None else timed("teacher", 6, slow)
+        write_run(tmp_path, make_record(name, student=student, teacher=teacher), num_steps=2)
+
+    run("KD", 12.0, timed("KD", 3, 4.0))  # 3 times as fast
+    run("PKD", 12.0, timed("PKD", 3, 12.0))  # as fast, on a busy machine
+    run("FT", None, timed("FT", 3, 5.0))  # untaught
+    run("threads", 12.0, timed("threads", 3, 2.0, threads=8))
+    run("small", 12.0, timed("small", 2, 3.0))
+    run("untimed", 12.0, network(3, "untimed") | {"latency": {}})
+    (table,) = compare(find_records([tmp_path]))
+    rows = {row.label: row.cost for row in table.rows if row.role != "teacher"}
+    assert {name: cost.latency_ms for name, cost in rows.items()} == {
+        **dict.fromkeys(("KD", "PKD", "FT"), 5.0),
+        "threads": 2.0,
+        "small": 3.0,
+        "untimed": None,
+    }
+    assert {name: cost.speedup for name, cost in rows.items()} == {
+        **dict.fromkeys(("KD", "PKD"), 2.0),
+        "FT": 12.0 / 5.0,
+        "threads": 6.0,
+        "small": 4.0,
+        "untimed": None,
+    }
+    assert any(note.startswith("Latency and speed-up: over all rows") for note in grid(table).notes)
 
 
 def test_seeds_have_their_ends_and_single_ones_no_line(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from lmdistill.report.grouping import asked_data, grouped, shape_of
+from lmdistill.report.grouping import asked_data, grouped, layers_of
 from lmdistill.report.record import RunFolder
 
 BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
@@ -23,7 +23,7 @@ def baselines(rows: Sequence[Named], wanted: str | None) -> Mapping[str, str | N
     """
     if wanted in {label for label, _ in rows}:
         return {label: wanted for label, _ in rows}
-    blocks = grouped(rows, lambda row: (shape_of(row[1][0]), str(asked_data(row[1][0]))))
+    blocks = grouped(rows, lambda row: (layers_of(row[1][0].record.student), str(asked_data(row[1][0]))))
     found = {label: _tuned(block) or _tuned(rows) for block in blocks.values() for label, _ in block}
     return {label: found[label] for label, _ in rows}
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lmdistill.core.errors import MismatchError, UnknownNameError
 from lmdistill.report.baselines import baselines
-from lmdistill.report.costs import cost_of, speedup_of
+from lmdistill.report.costs import cost_of, shared_costs, speedup_of
 from lmdistill.report.evidence import judged, weigh
 from lmdistill.report.facts import Scores
 from lmdistill.report.grouping import (
@@ -175,7 +175,7 @@ def _comparison(
     return Comparison(
         task=task,
         scores=scores,
-        rows=(*teachers, *_corrected(rows)),
+        rows=(*teachers, *_corrected(shared_costs(rows, batch_size))),
         batch_size=batch_size,
         majority=runs[0].record.majority,
         shared=tuple(shared),

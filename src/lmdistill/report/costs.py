@@ -1,17 +1,17 @@
 """What networks weigh and take: sizes, operations, latencies, and how much faster than the teacher."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from lmdistill.report.details import billions
 from lmdistill.report.facts import NetworkFacts
-from lmdistill.report.grouping import grouped
+from lmdistill.report.grouping import grouped, layers_of
 from lmdistill.report.metrics import NONE, Value
 from lmdistill.report.record import Record, RunFolder
-from lmdistill.report.rows import Cost
+from lmdistill.report.rows import Cost, Row
 from lmdistill.report.statistics import spread
 from lmdistill.report.tables import Grid, megabytes, millions, milliseconds, percent, times
 
@@ -68,6 +68,39 @@ def speedup_of(records: Sequence[Record], batch_size: int) -> float | None:
     ]
     ratio = spread([slow / fast for slow, fast in pairs if slow is not None and fast is not None])
     return None if ratio is None else ratio.mean
+
+
+def shared_costs(rows: Sequence[Row], batch_size: int) -> list[Row]:
+    """Students with the latency and the speed-up of all of their shape, timed at the same place.
+
+    Networks of one shape do the same work: what single rows differ in is noise of the machine, and no method
+    is faster than another for it. A row that was not timed has neither.
+    """
+    latencies: dict[str, float | None] = {}
+    speedups: dict[str, float | None] = {}
+    for some in grouped(rows, lambda row: _timed(row, batch_size)).values():
+        latency = cost_of([network for row in some for network in row.networks], batch_size).latency_ms
+        latencies |= {row.label: latency for row in some}
+        for taught in grouped(some, _taught).values():
+            ratio = speedup_of([run.record for row in taught for run in row.runs], batch_size)
+            speedups |= {row.label: row.cost.speedup if ratio is None else ratio for row in taught}
+    return [
+        replace(row, cost=replace(row.cost, latency_ms=latencies[row.label], speedup=speedups[row.label]))
+        for row in rows
+    ]
+
+
+def _taught(row: Row) -> Hashable:
+    """The shape of the row's teacher, if it has one."""
+    teacher = row.runs[0].record.teacher
+    return None if teacher is None else layers_of(teacher)
+
+
+def _timed(row: Row, batch_size: int) -> Hashable:
+    """The shape of the student, and devices, threads and lengths that it was timed with."""
+    latencies = [network.latency.get(str(batch_size)) for network in row.networks]
+    places = frozenset((x.device, x.threads, x.tokens) for x in latencies if x is not None)
+    return layers_of(row.networks[0]), places
 
 
 def sizes(runs: Sequence[RunFolder]) -> tuple[Size, ...]:

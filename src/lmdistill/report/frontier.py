@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 from lmdistill.report.canvas import COLOURS, INK, Mark, Plot, as_svg, canvas, number
-from lmdistill.report.costs import cost_of, shape_of
-from lmdistill.report.grouping import grouped
 from lmdistill.report.metrics import manner
 from lmdistill.report.rows import Comparison, Row
 
@@ -35,17 +33,8 @@ def size_plot(table: Comparison, *, name: str) -> Plot | None:
 
 
 def latency_plot(table: Comparison, *, name: str) -> Plot | None:
-    """Headline quality against the median latency; None where fewer than two shapes were measured.
-
-    Networks of one shape do the same work, so rows of one shape share the median of all their latencies: what
-    these differ in is noise of the machine. A teacher has a latency in the record of each of its students.
-    """
-    students = [row for row in table.rows if row.role != "teacher"]
-    taught = [run.record.teacher for row in students for run in row.runs if run.record.teacher is not None]
-    alike = grouped([*taught, *(network for row in students for network in row.networks)], shape_of)
-    pooled = {shape: cost_of(networks, table.batch_size).latency_ms for shape, networks in alike.items()}
-    shared = [(row, pooled[shape_of(row.networks[0])]) for row in table.rows]
-    times = [(row, latency) for row, latency in shared if latency is not None]
+    """Headline quality against the median latency; None where fewer than two shapes were measured."""
+    times = [(row, row.cost.latency_ms) for row in table.rows if row.cost.latency_ms is not None]
     across = f"latency p50, batch {table.batch_size}, ms"
     return _frontier_plot(table, times, across, "Quality and latency", name)
 

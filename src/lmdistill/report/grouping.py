@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.report.evidence import Judged
+from lmdistill.report.facts import NetworkFacts
 from lmdistill.report.record import Record, RunFolder
 
 Key = TypeVar("Key", bound=Hashable)
@@ -70,9 +71,9 @@ def alike(runs: Sequence[RunFolder], known: Known) -> list[list[RunFolder]]:
     return [group for _, group in groups]
 
 
-def shape_of(run: RunFolder) -> tuple[int, int]:
-    """Depth and size of the student's layers; heads differ from task to task."""
-    return run.record.student.layers, run.record.student.parameters.encoder
+def layers_of(network: NetworkFacts) -> tuple[int, int]:
+    """How many layers there are, and the weights in them; heads differ from task to task."""
+    return network.layers, network.parameters.encoder
 
 
 def asked_data(run: RunFolder) -> Mapping[str, float]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lmdistill.report.alarms import remarks
+from lmdistill.report.grouping import layers_of
 from lmdistill.report.metrics import manner
 from lmdistill.report.rows import Comparison, Row, Score
 from lmdistill.report.trials import NOTE, are_trials
@@ -80,6 +81,18 @@ def _machine_note(table: Comparison) -> list[str]:
     return []
 
 
+def _latency_note(table: Comparison) -> list[str]:
+    """That rows share their latency, where some do."""
+    shapes = [
+        layers_of(row.networks[0])
+        for row in table.rows
+        if row.role != "teacher" and row.cost.latency_ms is not None
+    ]
+    if len(set(shapes)) == len(shapes):
+        return []
+    return ["Latency and speed-up: over all rows of one shape, which do the same work."]
+
+
 def _floor_note(table: Comparison) -> list[str]:
     """What a constant answer scores."""
     floors = [
@@ -109,4 +122,4 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
         found.append(NOTE)
     found += [*p_notes(table), *_size_note(table), *_floor_note(table)]
     found += shared_note(table.shared)
-    return (*found, *_machine_note(table), *remarks(table))
+    return (*found, *_latency_note(table), *_machine_note(table), *remarks(table))

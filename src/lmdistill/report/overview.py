@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lmdistill.report.comparison import compare
 from lmdistill.report.evidence import NOTHING, Evidence
-from lmdistill.report.grouping import asked_data, grouped, shape_of, shared_settings, teaching
+from lmdistill.report.grouping import asked_data, grouped, layers_of, shared_settings, teaching
 from lmdistill.report.metrics import NONE, manner
 from lmdistill.report.notes import BY_DEV, DEV_NOTE, ONE_SEED, shared_note
 from lmdistill.report.record import RunFolder
@@ -136,10 +136,13 @@ def _cells(runs: Sequence[RunFolder], order: Sequence[str], shared: Sequence[str
     teachers = teaching(runs)
     learners = [run for run in runs if run not in teachers]
     known = {
-        task: (set(map(shape_of, some)), {run.record.teacher.layers for run in some if run.record.teacher})
+        task: (
+            {layers_of(run.record.student) for run in some},
+            {run.record.teacher.layers for run in some if run.record.teacher},
+        )
         for task, some in grouped(learners, lambda run: run.record.task.name).items()
     }
-    places = list(dict.fromkeys(map(shape_of, learners)))
+    places = list(dict.fromkeys(layers_of(run.record.student) for run in learners))
     found: list[tuple[bool, int, Cell]] = []
     for size, group in grouped(learners, _block).items():
         theirs = {run.record.teacher.fingerprint for run in group if run.record.teacher is not None}
@@ -160,7 +163,7 @@ def _cells(runs: Sequence[RunFolder], order: Sequence[str], shared: Sequence[str
 
 def _block(run: RunFolder) -> tuple[tuple[int, int], str, Hashable]:
     """Runs that may be tested against each other."""
-    return shape_of(run), run.record.task.name, str(asked_data(run))
+    return layers_of(run.record.student), run.record.task.name, str(asked_data(run))
 
 
 def _limited(runs: Sequence[RunFolder]) -> set[str]:

@@ -24,10 +24,10 @@ class Cost:
     """Size of the saved weights; the mean over seeds."""
 
     latency_ms: float | None
-    """Median time of one batch; the median over seeds."""
+    """Median time of one batch; the median over all networks of the shape."""
 
     speedup: float | None = None
-    """Latency of the teacher divided by that of the row; 1 for the teacher."""
+    """Latency of the teacher divided by that of the row, of all rows of the shape; 1 for the teacher."""
 
 
 @dataclass(frozen=True, kw_only=True)
