@@ -7,7 +7,7 @@ import pytest
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.report.comparison import compare
 from lmdistill.report.evidence import judged, weigh
-from lmdistill.report.predictions import PREDICTIONS
+from lmdistill.report.predictions import PREDICTIONS, Prediction, write_predictions
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Row
 from lmdistill.report.statistics import holm
@@ -233,6 +233,9 @@ def test_runs_on_other_dev_examples_stand_apart(tmp_path: Path) -> None:
     known = [runs("A", dev_fingerprint="a" * 16), runs("B", dev_fingerprint="b" * 16)]
     assert [table.apart for table in compare(known)] == [True, True]
     assert [table.apart for table in compare(same)] == [False]
+    # what is not known of the first run does not bring together what is known of the others
+    mixed = compare([*same, *known])
+    assert [[run.record.name for run in table.runs] for table in mixed] == [["FT", "KD", "A"], ["B"]]
 
 
 def test_other_labels_tell_other_dev_examples(tmp_path: Path) -> None:
@@ -276,3 +279,21 @@ def test_language_models_without_a_teacher_stand_beside_those_with_one(first: in
 def test_a_teacher_keeps_nothing_of_a_score_of_which_there_are_no_shares(score: float | None) -> None:
     rows = rows_of(run("KD", teacher_metrics={"dev": {"accuracy": score}}))
     assert (rows["Teacher"].kept, rows["KD"].kept) == (None, None)
+
+
+def test_the_way_to_a_teacher_whose_answers_were_not_kept_is_that_to_its_score(tmp_path: Path) -> None:
+    # SFT 2.5 nats, KD 2.0, teacher 1.5: half of the way
+    runs = []
+    for name, nats in (("SFT", 2.5), ("KD", 2.0)):
+        scores = {"dev": {"nats": nats}}
+        found = language(name, metrics=scores, teacher_metrics={"dev": {"nats": 1.5}})
+        runs.append(write_run(tmp_path, found.record, num_steps=1))
+        rows = [
+            Prediction(example=i, split="dev", label=10.0, student=(10 * nats + (-1) ** (i // 2),))
+            for i in range(40)
+        ]
+        write_predictions(runs[-1].path / PREDICTIONS, rows)
+    row = rows_of(*runs)["KD"]
+    assert row.closed == pytest.approx(0.5)
+    assert row.evidence.closed is not None
+    assert row.evidence.closed.value == pytest.approx(0.5)

@@ -1,6 +1,7 @@
 """The test against the baseline: what it says of runs, and how often it errs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ from scipy import stats
 
 from lmdistill.report.evidence import Evidence, judged, paired, weigh
 from lmdistill.report.influence import METRICS, contributions
-from lmdistill.report.predictions import PREDICTIONS, Prediction, write_predictions
+from lmdistill.report.predictions import PREDICTIONS, Prediction, read_predictions, write_predictions
 from lmdistill.report.record import RunFolder
-from tests.report.factory import make_record, plain_record, write_run
+from tests.report.factory import answers, make_record, plain_record, write_run
 
 COMPARISONS = 1000
 SCATTER = 4.36
@@ -113,7 +114,8 @@ def test_one_seed_is_not_below_either_test_of_scipy() -> None:
         expected = max(
             stats.binomtest(better, better + worse, 0.5).pvalue, stats.ttest_rel(ours[0], theirs[0]).pvalue
         )
-        assert paired("accuracy", ours, theirs).p_value == pytest.approx(expected, rel=1e-9)
+        found = paired("accuracy", ours, theirs)
+        assert found.p_value == found.p_runs == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_test_does_not_care_who_is_the_baseline_nor_for_the_order_of_examples() -> None:
@@ -253,3 +255,37 @@ def test_scores_are_tested_by_the_headline_metric(tmp_path: Path) -> None:
     expected = [run.record.metrics["dev"]["spearman"] for run in runs]
     assert evidence.difference.value == pytest.approx(expected[0] - expected[1], rel=1e-9)
     assert p_value([runs[0]], [runs[0]]) == 1.0
+
+
+def test_only_the_headline_split_is_tested_and_all_splits_tell_the_examples_apart(tmp_path: Path) -> None:
+    # of eight matched examples ours has seven right and theirs two; of the others both have none
+    sizes = {"rows": {"train": 10, "dev_matched": 8, "dev_mismatched": 8}}
+    scores = {"dev_matched": {"accuracy": 0.5}, "dev_mismatched": {"accuracy": 0.0}}
+    runs = []
+    for name, hits in (("KD", 7), ("FT", 2)):
+        record = make_record(name, task=plain_record()["task"] | sizes, metrics=scores)
+        runs.append(RunFolder(path=tmp_path / name, record=record))
+        runs[-1].path.mkdir()
+        matched, others = answers([i < hits for i in range(8)]), answers([False] * 8)
+        rows = [replace(one, split="dev_matched") for one in matched]
+        rows += [replace(one, split="dev_mismatched") for one in others]
+        write_predictions(runs[-1].path / PREDICTIONS, rows)
+    found = judge([runs[0]], [runs[1]])
+    assert found.difference is not None
+    assert found.difference.value == pytest.approx(5 / 8)
+    write_predictions(runs[1].path / PREDICTIONS, [*rows[:-1], replace(rows[-1], label=0)])
+    assert judge([runs[0]], [runs[1]]).difference is None
+
+
+def test_a_teacher_is_taken_as_exact_where_one_seed_lacks_its_answers(tmp_path: Path) -> None:
+    # students are right on 180 of 200, and the teacher whose answers one seed kept on all
+    right = [i < 180 for i in range(200)]
+    runs = [write_run(tmp_path, make_record("KD", seed), right=right, num_steps=1) for seed in (0, 1)]
+    kept = judge(runs, None, teacher=0.95).kept
+    assert kept is not None
+    assert kept.value == pytest.approx(0.9)
+    file = runs[1].path / PREDICTIONS
+    write_predictions(file, [replace(one, teacher=None) for one in read_predictions(file)])
+    kept = judge(runs, None, teacher=0.95).kept
+    assert kept is not None
+    assert kept.value == pytest.approx(0.9 / 0.95)
