@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lmdistill.report.overview import Overview, overview
+from lmdistill.report.crossed import estimate
+from lmdistill.report.evidence import Evidence
+from lmdistill.report.overview import Cell, Overview, overview
 from lmdistill.report.record import find_records
+from lmdistill.report.statistics import Spread
 from tests.report.factory import make_record, network, plain_record, write_run
 from tests.report.studies import cell
 
@@ -132,8 +136,11 @@ def test_teachers_of_two_depths_have_rows_of_their_own(tmp_path: Path) -> None:
     assert rows["Teacher (12 layers)"] == "95.00 ‡"
 
 
-def test_a_teacher_stands_with_all_its_seeds_where_one_size_has_fewer(tmp_path: Path) -> None:
-    for layers, seeds in ((2, 1), (3, 2)):
+@pytest.mark.parametrize("counts", [(1, 2), (2, 1)])
+def test_a_teacher_stands_with_all_its_seeds_where_one_size_has_fewer(
+    tmp_path: Path, counts: tuple[int, int]
+) -> None:
+    for layers, seeds in zip((2, 3), counts, strict=True):
         for seed in range(seeds):
             facts = {
                 "teacher": network(6, f"t{seed}"),
@@ -175,3 +182,45 @@ def test_the_run_that_made_the_teacher_does_not_say_how_much_data_its_students_h
     found = cells(seen(tmp_path))
     assert found["KD", "sst2 (fraction 0.1, 673 examples) accuracy, %"] == "70.00 ‡"
     assert found["KD", "sst2 accuracy, %"] == "80.00 ‡"
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "p_holm", "seeds", "mark"),
+    [
+        ("accuracy", 0.1, 0.049, 2, " ↑"),
+        ("accuracy", -0.1, 0.049, 2, " ↓"),
+        ("nats", -0.1, 0.049, 2, " ↑"),
+        ("nats", 0.1, 0.049, 2, " ↓"),
+        ("accuracy", 0.1, 0.05, 2, ""),
+        ("accuracy", 0.1, None, 2, ""),
+        ("accuracy", 0.1, 0.049, 1, ""),
+    ],
+)
+def test_a_mark_needs_a_corrected_p_and_two_seeds_and_points_to_what_is_better(
+    metric: str, value: float, p_holm: float | None, seeds: int, mark: str
+) -> None:
+    found = Evidence(seeds=seeds, difference=estimate(np.full((2, 3), value)), p_value=0.01, p_holm=p_holm)
+    quality = Spread(mean=0.5, sd=None, count=2)
+    cell = Cell(
+        row="KD", column="a", metric=metric, quality=quality, evidence=found, role="student", floor="FT"
+    )
+    assert cell.mark == mark
+
+
+def test_a_mark_of_the_headline_stands_at_no_other_score(tmp_path: Path) -> None:
+    task = plain_record()["task"] | {"metrics": ["accuracy", "f1"]}
+    for seed in range(2):
+        for name, accuracy in (("FT", 0.5), ("KD", 0.9)):
+            metrics = {"dev": {"accuracy": accuracy, "f1": 0.7}}
+            write_run(tmp_path, make_record(name, seed, task=task, metrics=metrics), num_steps=2)
+    text = cells(seen(tmp_path))
+    assert text["KD", "sst2 accuracy, %"] == "90.00 ± 0.00 ↑"
+    assert text["KD", "sst2 f1, %"] == "70.00 ± 0.00"
+
+
+def test_two_dev_splits_are_two_columns(tmp_path: Path) -> None:
+    metrics = {"dev": {"accuracy": 0.7}, "dev_mismatched": {"accuracy": 0.6}}
+    write_run(tmp_path, make_record("KD", metrics=metrics), num_steps=2)
+    text = cells(seen(tmp_path))
+    assert text["KD", "sst2 dev accuracy, %"] == "70.00 ‡"
+    assert text["KD", "sst2 dev mismatched accuracy, %"] == "60.00 ‡"
