@@ -1,7 +1,9 @@
+from dataclasses import replace
 from pathlib import Path
 
 from lmdistill.report.alarms import DIVERGED, SCATTERED, remarks, row_alarms
 from lmdistill.report.comparison import compare
+from lmdistill.report.evidence import Evidence
 from lmdistill.report.record import RunFolder
 from tests.report.factory import make_record, network, plain_record, write_run
 
@@ -108,3 +110,28 @@ def test_other_dev_examples_are_said_in_one_line() -> None:
     assert len(tables) == 2
     for table in tables:
         assert "Other runs of sst2 were judged on other dev examples" in " ".join(remarks(table))
+
+
+def test_the_deviation_is_that_of_a_sample() -> None:
+    # differences +2 and 0 points: mean 1, deviation 1.4; divided by two seeds it would be 1
+    floor = [run("FT", 0, 0.80), run("FT", 1, 0.80)]
+    assert alarms_of(*floor, run("KD", 0, 0.82), run("KD", 1, 0.80))["KD"] == (SCATTERED,)
+
+
+def test_seeds_that_agree_on_a_loss_do_not_ring() -> None:
+    # differences to FT -6 and -4 points: mean -5, deviation 1.4
+    floor = [run("FT", 0, 0.80), run("FT", 1, 0.80)]
+    assert alarms_of(*floor, run("KD", 0, 0.74), run("KD", 1, 0.76))["KD"] == ()
+
+
+def test_the_seed_of_the_run_that_made_the_teacher_is_none_that_students_lack() -> None:
+    own = run("own", 7, 0.9, kind="finetune", student=network(6, "teacher"), teacher=None)
+    assert "Without a seed" not in remarks_of(own, run("FT", 0), run("KD", 0))
+
+
+def test_only_a_corrected_p_settles_the_question() -> None:
+    (table,) = compare([run("FT", 0, 0.80), run("FT", 1, 0.82), run("KD", 0, 0.83), run("KD", 1, 0.81)])
+    row = table.rows[-1]
+    for p_holm, expected in ((0.06, (SCATTERED,)), (0.04, ())):
+        found = replace(row, evidence=Evidence(p_value=0.03, p_holm=p_holm))
+        assert row_alarms(found, table) == expected

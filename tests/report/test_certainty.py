@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ def test_the_table_has_an_interval_for_every_number(runs: list[RunFolder]) -> No
     assert lines["MixKD"]["of 200 examples"] == "+12.0"
     assert lines["MixKD"]["seeds of both"] == "2"
     assert lines["MixKD"]["of teacher, %"].startswith("86.50 [")  # of a teacher whose answers are all right
+    # it is right everywhere: from 80.5 to 100 are 19.5 points, and MixKD has gone 6 of them
+    assert lines["MixKD"]["gap closed, %"].startswith("30.77 [")
     assert lines["FT"]["against FT"] == lines["FT"]["p"] == "–"
     assert any(note.startswith("p: t test of accuracy") for note in found.notes)
     assert any("two seeds" in note for note in found.notes)
@@ -60,10 +63,23 @@ def test_the_first_table_has_the_corrected_p_and_says_so(tmp_path: Path) -> None
     alone = [binomtest(better, better + 4).pvalue for better in (14, 12)]
     assert shown["MixKD"] == p_text(2 * alone[0])
     assert shown["KD"] == p_text(max(2 * alone[0], alone[1]))
+    corrected = {row[0]: row[second.header.index("p, Holm")] for row in second.rows}
+    assert [corrected[name] for name in ("MixKD", "KD")] == [shown[name] for name in ("MixKD", "KD")]
     raw = {row[0]: row[second.header.index("p")] for row in second.rows}
     assert (raw["MixKD"], raw["KD"]) == (p_text(alone[0]), p_text(alone[1]))
     assert any("Holm's correction for 2 comparisons" in note for note in first.notes)
     assert "One point of accuracy is 2.0 of 200 dev examples." in first.notes
+
+
+def test_each_p_stands_in_a_column_of_its_own(runs: list[RunFolder]) -> None:
+    (table,) = compare(runs)
+    row = table.rows[-1]
+    told = replace(row, evidence=replace(row.evidence, p_value=0.02, p_holm=0.03, p_runs=0.004))
+    found = certainty(replace(table, rows=(*table.rows[:-1], told)))
+    assert found is not None
+    line = dict(zip(found.header, found.rows[-1], strict=True))
+    shown = [line[title] for title in ("p", "p, Holm", "p, these runs")]
+    assert shown == [p_text(value) for value in (0.02, 0.03, 0.004)]
 
 
 def test_one_seed_says_for_what_p_holds(runs: list[RunFolder]) -> None:
