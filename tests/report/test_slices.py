@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,31 @@ def test_a_teacher_of_many_students_counts_once(tmp_path: Path) -> None:
         runs.append(run)
     (by_class,) = slices(compare(runs)[0])
     assert by_class.rows[0] == ("Teacher", "50.00", "50.00")
+
+
+def test_only_the_examples_of_the_headline_count(tmp_path: Path) -> None:
+    rows = [one(i, i % 2, NEGATIVE, POSITIVE) for i in range(4)]
+    others = [replace(row, split="dev_mismatched", student=POSITIVE) for row in rows]
+    (by_class,) = slices(compare([answered(tmp_path, [*rows, *others])])[0])
+    assert by_class.header == ("", "negative (2)", "positive (2)")
+    assert by_class.rows[1] == ("KD", "100.00", "0.00")
+
+
+def test_an_answer_that_is_no_number_leaves_its_part_without_a_share(tmp_path: Path) -> None:
+    rows = [one(i, i % 2, (float("nan"), 0.0) if i == 2 else POSITIVE, POSITIVE, tokens=i) for i in range(4)]
+    by_class, _ = slices(compare([answered(tmp_path, rows)])[0])
+    assert by_class.rows[1] == ("KD", "–", "100.00")
+
+
+def test_lengths_that_some_answers_lack_make_no_parts(tmp_path: Path) -> None:
+    rows = [one(i, i % 2, POSITIVE, POSITIVE, tokens=None if i == 0 else i) for i in range(4)]
+    assert len(slices(compare([answered(tmp_path, rows)])[0])) == 1
+
+
+def test_shares_are_means_over_seeds(tmp_path: Path) -> None:
+    runs = []
+    for seed, student in enumerate((POSITIVE, NEGATIVE)):
+        runs.append(write_run(tmp_path, make_record("KD", seed)))
+        write_predictions(runs[-1].path / PREDICTIONS, [one(i, i % 2, student, POSITIVE) for i in range(4)])
+    (by_class,) = slices(compare(runs)[0])
+    assert by_class.rows[1] == ("KD", "50.00", "50.00")

@@ -1,3 +1,5 @@
+import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import count, product
 from pathlib import Path
 from typing import Any
@@ -6,7 +8,7 @@ from lmdistill.report.canvas import Plot
 from lmdistill.report.comparison import compare
 from lmdistill.report.record import RunFolder, find_records
 from lmdistill.report.sweeps import data_plot, heat_plots
-from tests.report.factory import make_record, plain_record
+from tests.report.factory import make_record, network, plain_record
 from tests.report.studies import cell
 
 
@@ -102,3 +104,35 @@ def test_a_setting_that_is_a_word_on_one_map_and_a_number_elsewhere_is_said(tmp_
     ]
     runs += [run(tmp_path, 4 + heat, 0.7, alpha=0.1, beta=1, heat=heat) for heat in (1, 2)]
     assert [plot.title for plot in maps(runs)] == ["Sensitivity to alpha and beta at heat auto"]
+
+
+def test_the_fewest_nats_are_the_best_of_a_map(tmp_path: Path) -> None:
+    task = plain_record()["task"] | {"kind": "language", "labels": [], "metrics": ["nats"]}
+    facts = {"task": task, "teacher_metrics": {"dev": {"nats": 1.5}}, "majority": {}}
+    runs = [
+        RunFolder(
+            path=tmp_path / str(place),
+            record=make_record(
+                "ATKD",
+                metrics={"dev": {"nats": 2 + place / 10}},
+                method={"name": "atkd", "alpha": alpha, "beta": beta},
+                **facts,
+            ),
+        )
+        for place, (alpha, beta) in enumerate(product((0.1, 0.5), (1, 2)))
+    ]
+    (plot,) = maps(runs)
+    assert plot.alt == "The mean nats is best at alpha 0.1 and beta 1: 2.000; the worst is 2.300."
+    assert plot.table[1:] == (("1", "2.000", "2.200"), ("2", "2.100", "2.300"))
+    shown = {text.strip() for text in ET.fromstring(plot.svg).itertext()}
+    assert {"2.000", "2.100", "2.200", "2.300"} <= shown
+
+
+def test_two_rows_of_one_size_and_students_of_two_shapes_make_no_curve(tmp_path: Path) -> None:
+    few, many, more = (
+        run(tmp_path, place, 0.7, train=train) for place, train in enumerate((100, 1000, 1000))
+    )
+    twin = more.record.model_copy(update={"name": "KD again"})
+    small = many.record.model_copy(update={"student": make_record(student=network(2, "small")).student})
+    for runs in ([few, many, replace(more, record=twin)], [few, replace(many, record=small)]):
+        assert data_plot(compare(runs)[0], name="a") is None
