@@ -57,6 +57,12 @@ def test_methods_that_mix_nothing_have_no_mixed_samples(method: dict[str, Any]) 
     assert run_samples(record(method=method), clipped=False).mixed == 0
 
 
+@pytest.mark.parametrize("off", ["alpha_sm", "alpha_tmkd"])
+def test_one_of_the_two_terms_alone_mixes_samples(off: str) -> None:
+    found = run_samples(record(method={"name": "mixkd", off: 0, "ratio": 2}), clipped=False)
+    assert found.mixed == 2 * 3 * 6735
+
+
 def test_a_record_without_errors_has_at_most_the_error_on_dev() -> None:
     found = run_samples(make_record(accuracy=0.86, risk=OLDER), clipped=False)
     assert found.is_most
