@@ -1,23 +1,37 @@
 """Verdicts are made from records: they flip with them, and a claim that means nothing is refused."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from scipy import stats
 
 from docs.make import made
 from docs.parts import places
 from docs.parts.claims import Choice, Claim, Comparison, Value, read_claims
+from docs.parts.differences import Difference, envelope
 from docs.parts.figures import figures, pictures, write_figures
 from docs.parts.findings import Finding
-from docs.parts.verdicts import AGREES, DISAGREES, MISSING, UNSURE, claims, lines, verdict_of
+from docs.parts.verdicts import AGREES, DISAGREES, MISSING, UNSURE, claims, lines, verdict_of, verdicts
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.report.predictions import PREDICTIONS, Prediction, write_predictions
 from lmdistill.report.record import RECORD
 from lmdistill.report.standalone import standalone
+from lmdistill.report.statistics import holm
 from tests.docs.pages import PAGES, REPO
-from tests.report.factory import exhaustive_schedule, make_record, schedule, write_run
+from tests.report.factory import (
+    calibration,
+    exhaustive_schedule,
+    latency,
+    make_record,
+    network,
+    plain_record,
+    schedule,
+    write_run,
+)
 from tests.report.studies import cell
 from tests.report.test_maps import mapped
 
@@ -85,6 +99,24 @@ def test_a_bar_in_a_claim_does_not_part_its_cell(world: Path) -> None:
     head, _, line = claims("mixkd").splitlines()
     assert line.count("|") == head.count("|")
     assert "TMKD &#124; better" in line
+    assert "| +40.00 [+" in line
+    assert verdicts(None).splitlines()[2:] == [
+        "| MixKD | 1 | 0 | 0 | 0 |",
+        "| ATKD | 0 | 0 | 0 | 0 |",
+        "| MiniDisc | 0 | 0 | 0 | 0 |",
+    ]
+
+
+def test_all_findings_of_a_paper_are_corrected_together_and_what_is_asked_twice_counts_once(
+    world: Path,
+) -> None:
+    runs(world, tmkd=0.9, kd=0.86, task="rte")
+    runs(world, tmkd=0.9, kd=0.84, task="sst2")
+    ask(world, CLAIM, CLAIM | {"expect": "worse"})
+    found = lines("mixkd")
+    alone = [line.finding.p_value for line in found]
+    assert len(set(alone)) == 2
+    assert [line.p_holm for line in found] == holm(alone[:2]) * 2 != alone
 
 
 def test_one_seed_and_equal_rows_cannot_be_told(world: Path) -> None:
@@ -126,6 +158,8 @@ def test_a_claim_that_means_two_rows_is_refused(world: Path) -> None:
     cell(world / "records" / "study", "KD", 0.8, temperature=4.0)
     with pytest.raises(ConfigError, match=r"means one row, and .* are 2"):
         ask(world, CLAIM)
+    with pytest.raises(ConfigError, match=r"means one row, and .* are 2"):
+        ask(world, CLAIM | {"pairs": [[{"row": "KD"}, {"row": "TMKD"}]]})
     one = CLAIM | {"pairs": [[{"row": "TMKD"}, {"row": "KD", "where": {"method.temperature": 4.0}}]]}
     assert len(ask(world, one)) == 1
 
@@ -165,6 +199,33 @@ def test_a_share_is_judged_by_its_interval(world: Path) -> None:
     runs(world, tmkd=0.9, kd=0.5)  # their teacher is right everywhere
     close, far = (kept | {"value": value} for value in (0.9, 0.5))
     assert [one for one, _ in ask(world, close, far)] == [AGREES, DISAGREES]
+    (cell(world / "records" / "study", "TMKD", 0.9, seed=1).path / PREDICTIONS).unlink()
+    assert [one for one, _ in ask(world, close)] == [UNSURE]
+    assert lines("mixkd")[0].finding.seeds == 1
+
+
+def test_a_speed_up_is_that_in_batches_of_16_and_shown_as_it_is(world: Path) -> None:
+    faster = {key: value for key, value in CLAIM.items() if key not in ("pairs", "expect")}
+    faster |= {"kind": "value", "rows": [{"row": "TMKD"}], "score": "speed-up", "value": 3.0, "margin": 0.1}
+    times = {"latency": {"1": latency(6.0, 1), "16": latency(40.0, 16)}}  # of a teacher with 12 and 120
+    for seed in range(2):
+        record = make_record("TMKD", seed, student=network(3, f"s{seed}") | times)
+        write_run(world / "records" / "study", record, num_steps=2)
+    assert [one for one, _ in ask(world, faster, faster | {"value": 2.0})] == [AGREES, DISAGREES]
+    assert lines("mixkd")[0].finding.measured == "3.00 ± 0.00 (2)"
+    assert "| 3.00 [3.00, 3.00] | 2 |" in claims("mixkd")
+
+
+def test_a_side_may_stand_in_a_folder_of_its_own_and_takes_no_row_that_only_begins_alike(world: Path) -> None:
+    for seed in range(2):
+        cell(world / "records" / "study", "TMKD", 0.95, seed=seed)
+        cell(world / "records" / "later", "KD", 0.55, seed=seed)
+        cell(world / "records" / "later", "KDX", 0.95, seed=seed)
+    ((verdict, setting),) = ask(
+        world, CLAIM | {"pairs": [[{"row": "TMKD"}, {"row": "KD", "within": ["later"]}]]}
+    )
+    assert verdict == AGREES
+    assert setting.endswith("(study, later)")
 
 
 def test_a_share_of_the_way_counts_the_seeds_of_the_folders_own_floor(world: Path) -> None:
@@ -198,6 +259,75 @@ def test_a_choice_counts_the_seeds_in_which_it_was_the_best(world: Path) -> None
             write_run(world / "records" / "study", make_record(name, seed, schedule=facts), num_steps=2)
     assert [one for one, _ in ask(world, choice)] == [AGREES]
     assert lines("mixkd")[0].finding.measured.startswith("in 2 of 2 seeds, by chance in 0.17")
+
+
+def test_a_smaller_calibration_error_is_the_better_one(world: Path) -> None:
+    # 0.02, 0.03 and 0.02 against 0.08, 0.08 and 0.09: better by 0.06, 0.05 and 0.07, t(2) = 0.06 / 0.01 * sqrt(3)
+    errors = {"TMKD": (0.02, 0.03, 0.02), "KD": (0.08, 0.08, 0.09)}
+    for method, values in errors.items():
+        for seed, value in enumerate(values):
+            record = make_record(method, seed, 0.8, calibration=calibration(value))
+            write_run(world / "records" / "study", record, num_steps=2)
+    claim = CLAIM | {"score": "calibration error"}
+    assert [verdict for verdict, _ in ask(world, claim, claim | {"expect": "worse"})] == [AGREES, DISAGREES]
+    found = lines("mixkd")[0].finding
+    reach = stats.t.ppf(0.975, 2) * 0.01 / math.sqrt(3)
+    assert (found.value, found.low, found.high) == pytest.approx((0.06, 0.06 - reach, 0.06 + reach))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(6 * math.sqrt(3), 2))
+    assert found.measured == "2.33 ± 0.58 (3) against 8.33 ± 0.58 (3)"
+
+
+def test_fewer_nats_are_better(world: Path) -> None:
+    task = plain_record()["task"] | {"kind": "language", "labels": [], "metrics": ["nats"]}
+    for seed in range(2):
+        for method, nats in (("TMKD", 2.0), ("KD", 2.5)):
+            record = make_record(method, seed, task=task, metrics={"dev": {"nats": nats}})
+            run = write_run(world / "records" / "study", record, num_steps=2)
+            sums = [10 * nats + math.sin(i + 7 * seed + 3 * nats) for i in range(40)]
+            rows = [
+                Prediction(example=i, split="dev", label=10.0, student=(one,)) for i, one in enumerate(sums)
+            ]
+            write_predictions(run.path / PREDICTIONS, rows)
+    assert [verdict for verdict, _ in ask(world, CLAIM, CLAIM | {"expect": "worse"})] == [AGREES, DISAGREES]
+    found = lines("mixkd")[0].finding
+    assert found.value == pytest.approx(0.5, abs=0.05)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high
+
+
+def test_several_differences_are_one_with_the_outermost_ends_and_the_p_of_the_farthest() -> None:
+    near = Difference(value=-0.3, low=-0.7, high=0.1, p_value=0.001, seeds=3)
+    far = Difference(value=0.2, low=0.1, high=0.3, p_value=0.02, seeds=2)
+    found = envelope([near, far])
+    assert (found.value, found.low, found.high, found.seeds) == (-0.3, -0.7, 0.3, 2)
+    assert (found.farthest, found.p_value) == ((0.1, 0.3), pytest.approx(0.04))
+    below = Difference(value=-0.2, low=-0.4, high=-0.2, p_value=0.6, seeds=2)
+    found = envelope([far, below])
+    assert (found.farthest, found.p_value) == ((-0.4, -0.2), 1.0)
+    one = Difference(value=0.5, low=None, high=None, p_value=None, seeds=1)
+    found = envelope([far, one])
+    assert (found.value, found.ends, found.farthest, found.p_value) == (0.5, None, None, None)
+
+
+def test_seeds_that_scatter_leave_a_verdict_open(world: Path) -> None:
+    # better by 30 points under one seed, as good under the other: examples alone would call it sure
+    for seed, score in enumerate((0.9, 0.6)):
+        cell(world / "records" / "study", "TMKD", score, seed=seed)
+        cell(world / "records" / "study", "KD", 0.6, seed=seed)
+    assert [verdict for verdict, _ in ask(world, CLAIM)] == [UNSURE]
+
+
+def test_the_floor_of_a_share_is_of_the_same_size_and_of_original_rows(world: Path) -> None:
+    closed = {key: value for key, value in CLAIM.items() if key not in ("pairs", "expect")}
+    closed |= {"kind": "value", "rows": [{"row": "TMKD"}], "score": "closed", "value": 0.8, "margin": 0.2}
+    for seed in range(2):
+        cell(world / "records" / "study", "TMKD", 0.9, seed=seed)
+        cell(world / "records" / "study", "FT", 0.5, seed=seed)
+        cell(world / "records" / "study" / "z", "FT", 0.7, seed=seed, augmentation="apertium")
+        cell(world / "records" / "study" / "z", "FT", 0.2, seed=seed, layers=2)
+    assert [one for one, _ in ask(world, closed)] == [AGREES]
+    assert lines("mixkd")[0].finding.measured == "80.00 %"
 
 
 def claim_of(cls: type[Claim], /, **changes: Any) -> Claim:
