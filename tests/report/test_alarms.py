@@ -1,6 +1,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from lmdistill.report.alarms import DIVERGED, SCATTERED, remarks, row_alarms
 from lmdistill.report.comparison import compare
 from lmdistill.report.evidence import Evidence
@@ -80,8 +82,9 @@ def test_many_seeds_that_settle_the_question_do_not_ring(tmp_path: Path) -> None
     assert alarms_of(*answered)["KD"] == ()
 
 
-def test_a_student_better_than_its_own_teacher_is_a_remark() -> None:
-    weak = {"teacher": network(4, "weak"), "teacher_metrics": {"dev": {"accuracy": 0.7}}}
+@pytest.mark.parametrize("layers", [4, 6])
+def test_a_student_better_than_its_own_teacher_is_a_remark(layers: int) -> None:
+    weak = {"teacher": network(layers, "weak"), "teacher_metrics": {"dev": {"accuracy": 0.7}}}
     text = remarks_of(run("FT", 0, 0.8), run("KD", 0, 0.75, **weak), run("MixKD", 0, 0.91))
     assert "Better than the teacher: KD, MixKD." in text
     assert not any(alarms_of(run("FT", 0, 0.95)).values())

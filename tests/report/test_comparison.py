@@ -104,6 +104,18 @@ def test_each_student_is_measured_against_its_own_teacher() -> None:
     assert rows["MixKD"].cost.speedup == pytest.approx(4.0)
 
 
+def test_of_two_teachers_of_one_kind_a_student_is_measured_against_its_own() -> None:
+    # two studies in one table: the teachers have 0.9 and 0.6, and nobody learned from their mean
+    good, poor = (
+        {"teacher": network(6, name), "teacher_metrics": {"dev": {"accuracy": score}}}
+        for name, score in (("good", 0.9), ("poor", 0.6))
+    )
+    rows = rows_of(run("FT", 0, 0.5, **poor), run("KD", 0, 0.54, **poor), run("PKD", 0, 0.72, **good))
+    assert rows["Teacher"].quality[SCORE].mean == pytest.approx(0.75)
+    assert (rows["KD"].kept, rows["PKD"].kept) == pytest.approx((0.54 / 0.6, 0.72 / 0.9))
+    assert (rows["KD"].closed, rows["PKD"].closed) == pytest.approx((0.04 / 0.1, 0.22 / 0.4))
+
+
 def test_teachers_as_deep_as_each_other_are_told_apart_by_their_weights() -> None:
     wide = network(6, "wide")
     wide["parameters"] = wide["parameters"] | {"total": 70_000_000}

@@ -141,6 +141,18 @@ def test_the_summary_is_about_the_own_teacher_of_the_row() -> None:
     assert "keeps 100.00 % of the teacher's accuracy, has 52 % of its parameters" in said["PKD"]
 
 
+def test_the_summary_says_how_far_the_own_teacher_of_the_row_is() -> None:
+    task = plain_record()["task"] | {"kind": "language", "labels": [], "metrics": ["nats"]}
+
+    def taught(name: str, nats: float) -> RunFolder:
+        teacher = {"teacher": network(6, f"of {name}"), "teacher_metrics": {"dev": {"nats": nats}}}
+        return run(name, task=task, metrics={"dev": {"nats": 2.0}}, majority={}, **teacher)
+
+    (table,) = compare([taught("KD", 1.5), taught("PKD", 1.0)])
+    said = [summary(row, table) for row in table.rows if row.role != "teacher"]
+    assert ["0.500 more" in said[0], "1.000 more" in said[1]] == [True, True]
+
+
 def test_a_summary_without_a_share_says_whose_parameters_it_means() -> None:
     (table,) = compare([run("KD", teacher_metrics={"dev": {"accuracy": 0.0}})])
     assert "has 77 % of the teacher's parameters and answers" in summary(table.rows[1], table)

@@ -84,8 +84,7 @@ def _better_than_teacher(table: Comparison) -> list[str]:
     found = []
     for row in table.rows:
         ours = row.quality.get(table.scores[0])
-        theirs = None if row.role == "teacher" else _teacher_score(row, table)
-        if ours is not None and theirs is not None and sign * ours.mean > sign * theirs:
+        if ours is not None and row.ceiling is not None and sign * ours.mean > sign * row.ceiling:
             found.append(row.label)
     if not found:
         return []
@@ -93,16 +92,6 @@ def _better_than_teacher(table: Comparison) -> list[str]:
         f"Better than the teacher: {', '.join(found)}. That is no error, but train the teacher longer, or "
         "take a stronger one, before you speak of shares of it."
     ]
-
-
-def _teacher_score(row: Row, table: Comparison) -> float | None:
-    """The headline of the row's own teacher; of the only one, where the row had none."""
-    teachers = [other for other in table.rows if other.role == "teacher"]
-    names = {run.record.teacher.fingerprint for run in row.runs if run.record.teacher is not None}
-    own = [other for other in teachers if names & {network.fingerprint for network in other.networks}]
-    chosen = own or (teachers if len(teachers) == 1 else [])
-    value = chosen[0].quality.get(table.scores[0]) if chosen else None
-    return None if value is None else value.mean
 
 
 def _missing_seeds(table: Comparison) -> list[str]:

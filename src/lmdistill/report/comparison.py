@@ -79,6 +79,13 @@ def _goodness(row: Row | None, score: Score) -> float | None:
     return None if mean is None else manner(score[1]).sign * mean
 
 
+def _ceiling(row: Row, teacher: Row | None, headline: Score) -> float | None:
+    """What the row's own teachers scored, run by run; what `teacher` did, where its runs do not say."""
+    split, metric = headline
+    own = spread([(run.record.teacher_metrics or {}).get(split, {}).get(metric) for run in row.runs])
+    return _mean(teacher, headline) if own is None else own.mean
+
+
 def _compared(
     row: Row,
     headline: Score,
@@ -89,20 +96,23 @@ def _compared(
     batch_size: int,
 ) -> Row:
     """The row with its columns that need other rows."""
-    ours, floor, ceiling = (_goodness(other, headline) for other in (row, baseline, teacher))
+    ours, floor = (_goodness(other, headline) for other in (row, baseline))
+    ceiling = _ceiling(row, teacher, headline)
+    goal = None if ceiling is None else manner(headline[1]).sign * ceiling
     is_baseline = baseline is not None and row.label == baseline.label
     return replace(
         row,
         role="baseline" if is_baseline else "student",
         floor=None if is_baseline or baseline is None else baseline.label,
         cost=replace(row.cost, speedup=_speedup(row, teacher, batch_size)),
-        kept=share_kept(ours, ceiling),
-        closed=gap_closed(ours, floor, ceiling),
+        ceiling=ceiling,
+        kept=share_kept(ours, goal),
+        closed=gap_closed(ours, floor, goal),
         evidence=weigh(
             row.runs,
             None if is_baseline or baseline is None else baseline.runs,
             known,
-            teacher=_mean(teacher, headline),
+            teacher=ceiling,
         ),
     )
 

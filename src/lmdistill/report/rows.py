@@ -52,6 +52,9 @@ class Row:
     cost: Cost
     """What the network takes."""
 
+    ceiling: float | None = None
+    """Headline score of its own teachers, the mean over its runs; of the only teacher, where it had none."""
+
     kept: float | None = None
     """Share of the teacher's headline score."""
 

@@ -248,14 +248,13 @@ def summary(row: Row, table: Comparison) -> str:
     if value is None:
         return ""
     shown = manner(score[1])
-    theirs = None if teacher is None else teacher.quality.get(score)
     what = f"has {shown.text(value.mean)} {shown.title}"
-    if teacher is None or theirs is None:
+    if teacher is None or row.ceiling is None:
         return f"{row.label} {what}."
     if row.kept is not None:
         what = f"keeps {percent(row.kept)} % of the teacher's {score[1]}"
     elif shown.lower_is_better:
-        gap = value.mean - theirs.mean
+        gap = value.mean - row.ceiling
         what += f", {shown.text(abs(gap))} {'more' if gap >= 0 else 'less'} than the teacher"
     speed = "" if row.cost.speedup is None else f" and answers {row.cost.speedup:.2f} times as fast"
     size = 100 * row.cost.parameters / teacher.cost.parameters
