@@ -12,6 +12,9 @@ from lmdistill.report.grouping import alike
 from lmdistill.report.record import RunFolder
 from lmdistill.report.statistics import Spread, seeds_interval, spread
 
+EQUAL = 1e-12
+"""Deviation below which differences are equal but for rounding."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -21,7 +24,7 @@ class Difference:
     """The mean over the seeds that both have."""
 
     low: float | None
-    """Lower end of the 95 % interval; None where there is one seed, and no answers."""
+    """Lower end of the 95 % interval; None where there are no answers, and one seed or equal differences."""
 
     high: float | None
     """Upper end."""
@@ -106,17 +109,22 @@ def difference(
         for seed, value in ours.items()
         if value is not None and (other := theirs.get(seed)) is not None
     ]
-    return _over_seeds(gaps)
+    return _over_seeds(gaps, is_headline=is_headline)
 
 
-def _over_seeds(gaps: Sequence[float]) -> Difference | None:
-    """Mean of paired differences with Student's interval; equal ones leave no doubt."""
+def _over_seeds(gaps: Sequence[float], *, is_headline: bool) -> Difference | None:
+    """Mean of paired differences with Student's interval.
+
+    Equal counts leave no doubt. Equal differences of a headline are chance: a score of few examples takes
+    few values, so seeds that agree say nothing of how far others may lie apart.
+    """
     found = spread(gaps)
     if found is None:
         return None
-    reach = seeds_interval(found)
+    is_equal = found.sd is not None and found.sd < EQUAL
+    reach = None if is_headline and is_equal else seeds_interval(found)
     p_value = None
-    if found.sd is not None:
-        p_value = float(found.mean == 0) if found.sd == 0 else float(stats.ttest_1samp(gaps, 0).pvalue)
-    low, high = (None, None) if reach is None else reach
+    if reach is not None:
+        p_value = float(abs(found.mean) < EQUAL) if is_equal else float(stats.ttest_1samp(gaps, 0).pvalue)
+    low, high = reach or (None, None)
     return Difference(value=found.mean, low=low, high=high, p_value=p_value, seeds=found.count)

@@ -1,0 +1,44 @@
+"""Differences of records whose answers were not kept: all that is known are the scores of the seeds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from docs.parts.differences import Difference, difference
+from docs.parts.facets import Measure, headline
+from lmdistill.report.record import RunFolder
+from tests.report.factory import make_record
+
+
+def runs(name: str, scores: Sequence[float]) -> list[RunFolder]:
+    return [
+        RunFolder(path=Path(f"{name}-{seed}"), record=make_record(name, seed, score))
+        for seed, score in enumerate(scores)
+    ]
+
+
+def between(ours: Sequence[float], theirs: Sequence[float]) -> Difference:
+    mine = runs("KD", ours)
+    found = difference(mine, runs("FT", theirs), headline(mine[0]), is_headline=True)
+    assert found is not None
+    return found
+
+
+def test_seeds_that_are_equally_many_examples_apart_are_no_proof() -> None:
+    # a score of few examples takes few values: of two seeds with 277, one pair in 20 lies equally far apart
+    for gap in (0.02, 0.0):
+        found = between([0.85 + gap, 0.87 + gap], [0.85, 0.87])
+        assert (found.ends, found.p_value, found.seeds) == (None, None, 2)
+
+
+def test_seeds_that_differ_are_tested_by_their_scatter() -> None:
+    # gaps of 2, 3 and 4 points: t = 3 / (1 / sqrt 3) = 5.196 with 2 degrees of freedom, p = 0.0351
+    found = between([0.87, 0.88, 0.89], [0.85, 0.85, 0.85])
+    assert found.p_value is not None
+    assert round(found.p_value, 4) == 0.0351
+
+
+def test_equal_counts_leave_no_doubt() -> None:
+    steps = Measure(read=lambda record: 100.0 if record.name == "KD" else 150.0, lower_is_better=True)
+    found = difference(runs("KD", [0.8, 0.8]), runs("FT", [0.8, 0.8]), steps, is_headline=False)
+    assert found is not None
+    assert (found.value, found.ends, found.p_value) == (50.0, (50.0, 50.0), 0.0)
