@@ -202,7 +202,14 @@ def test_a_mark_needs_a_corrected_p_and_two_seeds_and_points_to_what_is_better(
     found = Evidence(seeds=seeds, difference=estimate(np.full((2, 3), value)), p_value=0.01, p_holm=p_holm)
     quality = Spread(mean=0.5, sd=None, count=2)
     cell = Cell(
-        row="KD", column="a", metric=metric, quality=quality, evidence=found, role="student", floor="FT"
+        row="KD",
+        column="a",
+        metric=metric,
+        quality=quality,
+        evidence=found,
+        role="student",
+        floor="FT",
+        selected=False,
     )
     assert cell.mark == mark
 

@@ -57,7 +57,7 @@ def p_notes(table: Comparison) -> list[str]:
     if 1 in counts:
         notes.append("With one seed, p holds for the runs that were made and says nothing of other seeds.")
     if 2 in counts:
-        notes.append("With two seeds, p is rough: up to 10 % of equal methods fall below 0.05.")
+        notes.append("With two seeds, p is rough: up to 11 % of equal methods fall below 0.05.")
     return notes
 
 
