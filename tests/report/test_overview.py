@@ -53,6 +53,13 @@ def test_rows_are_methods_and_columns_are_tasks_with_the_teacher_on_top(study: P
     assert grid.rows[0][1] == "90.00 ‡"
 
 
+def test_rows_follow_the_wanted_order_below_their_baseline(tmp_path: Path) -> None:
+    for name in ("FT", "A", "B", "C"):
+        write_run(tmp_path, make_record(name), num_steps=2)
+    found = overview(find_records([tmp_path]), order=["C", "A"])
+    assert [row[0] for row in found.grid.rows] == ["Teacher", "FT", "C", "A", "B"]
+
+
 def test_a_size_is_tested_against_its_own_baseline(study: Path) -> None:
     text = cells(seen(study))
     assert text["KD layers=2", "rte accuracy, %"] == "75.00 ± 0.00 ↑"

@@ -109,3 +109,9 @@ def test_one_candidate_is_no_curve_and_one_without_a_metric_is_left_out() -> Non
         for one in schedule()["candidates"]
     ]
     assert plot_of(schedule(candidates=holed)).alt.startswith("The f1 goes from 91.30 at 60 % kept")
+
+
+def test_a_student_of_a_candidate_without_a_metric_of_its_own_is_in_the_words() -> None:
+    tried = [{**one, "student_metric": None} for one in schedule()["candidates"]]
+    tried[0] |= {"metric": None, "score": None, "student_metric": 0.9}
+    assert "the student's f1 is highest at 70 % (90.00)" in plot_of(schedule(candidates=tried)).alt

@@ -136,7 +136,7 @@ def _words(facts: ScheduleFacts) -> str:
         f"to {text(metric(known[-1]))} at {share(known[-1].kept)}"
     ]
     for label, get in others:
-        best = max((one for one in known if get(one) is not None), key=lambda one: get(one) or 0.0)
-        said.append(f"the {label} is highest at {share(best.kept)} ({text(get(best))})")
+        height, kept = max((value, one.kept) for one in facts.candidates if (value := get(one)) is not None)
+        said.append(f"the {label} is highest at {share(kept)} ({text(height)})")
     chosen = ", then ".join(share(one.kept) for one in facts.candidates if one.chosen)
     return "; ".join([*said, f"chosen: {chosen or 'none'}"]) + "."
