@@ -147,3 +147,20 @@ def test_a_long_list_is_cut_and_counted(items: list[str]) -> None:
         assert text.endswith(f" and {len(items) - MANY} more")
     else:
         assert text.replace(" and ", ", ").split(", ") == items
+
+
+def test_what_the_label_holds_is_not_said_again_and_the_run_of_the_teacher_is_its_teacher() -> None:
+    teacher = network(6, "teacher") | {"source": "/data/runs/sst2-teacher/student"}
+    learners = [
+        make_record(
+            f"MixKD alpha_sm={weight:g}", method={"name": "mixkd", "alpha_sm": weight}, teacher=teacher
+        )
+        for weight in (1.0, 0.5)
+    ]
+    own = make_record("teacher", kind="finetune", student=teacher, teacher=None)
+    text = said(*learners, own)
+    assert text.startswith(
+        "2 runs compare MixKD alpha_sm=1 and MixKD alpha_sm=0.5. They share: task sst2; teacher"
+    )
+    assert "(sst2-teacher); student" in text
+    assert said(learners[0], own) == said(learners[0])

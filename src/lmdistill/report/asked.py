@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from lmdistill.report.facts import NetworkFacts
-from lmdistill.report.grouping import grouped, shared_settings, without
+from lmdistill.report.grouping import grouped, shared_settings, teaching, without
 from lmdistill.report.record import Record, RunFolder
 from lmdistill.report.sweeps import flat
 from lmdistill.report.tables import millions, percent
@@ -17,14 +17,17 @@ MANY = 6
 def asked(runs: Sequence[RunFolder]) -> tuple[str, ...]:
     """Who learned what from whom, and how, in two sentences; of several runs, what they share and what not.
 
+    Runs that made the teacher of others are not spoken of: they are in the teacher's line.
+
     Args:
         runs: At least one.
     """
     if len(runs) == 1:
         return _of_one(runs[0].record)
-    common = shared_settings(runs)
-    named = [run.record.model_copy(update={"name": without(run.record.name, common)}) for run in runs]
-    return _of_several(named, common)
+    common, made = shared_settings(runs), teaching(runs)
+    learners = [run.record for run in runs if run not in made]
+    named = [one.model_copy(update={"name": without(one.name, common)}) for one in learners]
+    return _of_one(named[0]) if len(named) == 1 else _of_several(named, common)
 
 
 def listed(items: Sequence[str], last: str = "and") -> str:
@@ -42,8 +45,11 @@ def listed(items: Sequence[str], last: str = "and") -> str:
 
 
 def _place(source: str) -> str:
-    """A source without the folders above it, which are the business of the machine."""
-    return PurePath(source).name if PurePath(source).is_absolute() else source
+    """A source without the folders above it, which are the machine's business; a run's by its own name."""
+    path = PurePath(source)
+    if not path.is_absolute():
+        return source
+    return path.parent.name if path.name == "student" else path.name
 
 
 def _shape(network: NetworkFacts) -> str:
@@ -107,10 +113,14 @@ def _fields(record: Record) -> dict[str, str]:
 
 
 def _method(record: Record, apart: Sequence[str] = ()) -> str:
-    """The label, the method behind it, and its settings without those that are told `apart`."""
-    kind = str(record.method.get("name", record.name))
-    said = [] if kind.casefold() == record.name.casefold() else [kind]
-    said += [f"{name} {value}" for name, value in _fields(record).items() if name not in apart]
+    """The label, the method behind it, and its settings without those that it holds or are told `apart`."""
+    kind, words = str(record.method.get("name", record.name)), record.name.split(" ")
+    said = [] if kind.casefold() == words[0].casefold() else [kind]
+    said += [
+        f"{name} {value}"
+        for name, value in _fields(record).items()
+        if name not in apart and f"{name}={value}".removesuffix(".0") not in words
+    ]
     settings = f" ({', '.join(said)})" if said else ""
     route = "" if record.schedule is None else f" along the schedule {record.schedule.name}"
     return f"{record.name}{settings}{route}"
