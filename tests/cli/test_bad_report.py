@@ -114,3 +114,13 @@ def test_rows_stand_as_the_recipe_of_the_folder_has_them(finished, lmdistill):
         line.split("|")[1].strip() for line in lmdistill("report", "runs", "--markdown").out.splitlines()[4:7]
     ]
     assert rows == ["Teacher", "KD", "B"]
+
+
+def test_any_row_can_be_the_baseline_and_a_wrong_name_is_one_line(finished, lmdistill):
+    write_run(Path("runs"), make_record("FT", accuracy=0.7), num_steps=5)
+    assert "p against FT" in lmdistill("report", "runs", "--markdown").out
+    said = lmdistill("report", "runs", "--markdown", "--baseline", "KD", "--out", "page", "--files", "files")
+    assert "p against KD" in said.out
+    assert "p against KD" in Path("page", "report.html").read_text()
+    assert "p against KD" in Path("files", "sst2-quality.md").read_text()
+    refused(lmdistill("report", "runs", "--baseline", "KF"), r"no row is called 'KF'")

@@ -21,6 +21,9 @@ def report(
     files: Annotated[
         Path | None, typer.Option(help="A folder for each table and picture as CSV, Markdown and SVG.")
     ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="The row that all are tested against; FT of their size unless given.")
+    ] = None,
     apart: Annotated[
         bool, typer.Option(help="Runs of one task on different dev examples have tables of their own.")
     ] = False,
@@ -28,10 +31,12 @@ def report(
 ) -> None:
     """Compare runs: a table here, a page that needs nothing but itself, and files for papers and programs."""
     order = row_order(runs)
-    show(runs, order=order, as_markdown=markdown, apart=apart)
+    show(runs, baseline=baseline, order=order, as_markdown=markdown, apart=apart)
     if out is not None:
         is_page = out.suffix == ".html" and not out.is_dir()
         folder, name = (out.parent, out.name) if is_page else (out, REPORT)
-        say(f"report: {write_report(folder, find_records(runs), order=order, name=name)}")
+        page = write_report(folder, find_records(runs), baseline=baseline, order=order, name=name)
+        say(f"report: {page}")
     if files is not None:
-        say(f"files: {len(write_files(files, find_records(runs), order=order))} in {files}")
+        written = write_files(files, find_records(runs), baseline=baseline, order=order)
+        say(f"files: {len(written)} in {files}")

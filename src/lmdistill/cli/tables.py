@@ -29,6 +29,7 @@ def results() -> Console:
 def show(
     paths: Sequence[Path],
     *,
+    baseline: str | None = None,
     order: tuple[str, ...] = (),
     as_markdown: bool = False,
     reports: Sequence[Path] | None = None,
@@ -38,6 +39,7 @@ def show(
 
     Args:
         paths: Runs, or folders of runs.
+        baseline: Label of the row that all are tested against; see `comparison.compare`.
         order: Labels in the order of the table.
         as_markdown: As Markdown has tables, and nothing else, instead of as a terminal shows them.
         reports: Folders whose page is named at the end; those in `paths` unless given.
@@ -45,9 +47,10 @@ def show(
 
     Raises:
         MismatchError: If they may not, and were; before anything is printed.
+        UnknownNameError: If no row is called `baseline`.
     """
     console, runs = results(), find_records(paths)
-    tables = compare(runs, order=order)
+    tables = compare(runs, baseline=baseline, order=order)
     if not apart:
         require_alike(tables)
     for table in tables:
