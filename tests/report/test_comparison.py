@@ -46,6 +46,13 @@ def test_shares_by_hand() -> None:
     assert rows["FT"].evidence.p_value is None
 
 
+def test_the_gap_is_that_of_the_seeds_that_both_have() -> None:
+    rows = rows_of(run("FT", 0, 0.80), run("FT", 1, 0.82), run("KD", 1, 0.86), run("KD", 7, 0.10))
+    assert rows["KD"].closed == pytest.approx(0.04 / 0.08)
+    apart = rows_of(run("FT", 0, 0.80), run("KD", 1, 0.86))
+    assert apart["KD"].closed == pytest.approx(0.06 / 0.10)
+
+
 def test_rows_follow_the_wanted_order() -> None:
     rows = rows_of(run("C"), run("B"), run("FT"), run("A"), order=["A", "B"])
     assert list(rows) == ["Teacher", "FT", "A", "B", "C"]

@@ -79,11 +79,30 @@ def _goodness(row: Row | None, score: Score) -> float | None:
     return None if mean is None else manner(score[1]).sign * mean
 
 
-def _ceiling(row: Row, teacher: Row | None, headline: Score) -> float | None:
-    """What the row's own teachers scored, run by run; what `teacher` did, where its runs do not say."""
+def _scored(runs: Sequence[RunFolder], headline: Score) -> float | None:
+    """The mean over the runs that have a score."""
     split, metric = headline
-    own = spread([(run.record.teacher_metrics or {}).get(split, {}).get(metric) for run in row.runs])
+    found = spread([run.record.metrics.get(split, {}).get(metric) for run in runs])
+    return None if found is None else found.mean
+
+
+def _ceiling(runs: Sequence[RunFolder], teacher: Row | None, headline: Score) -> float | None:
+    """What the runs' own teachers scored, run by run; what `teacher` did, where they do not say."""
+    split, metric = headline
+    own = spread([(run.record.teacher_metrics or {}).get(split, {}).get(metric) for run in runs])
     return _mean(teacher, headline) if own is None else own.mean
+
+
+def _closed(row: Row, baseline: Row | None, teacher: Row | None, headline: Score) -> float | None:
+    """The share of the gap over the seeds that row and baseline have in common; over all, where none is."""
+    if baseline is None:
+        return None
+    seeds = [{run.record.seed for run in one.runs} for one in (row, baseline)]
+    common = seeds[0] & seeds[1] or seeds[0] | seeds[1]
+    ours, theirs = ([run for run in one.runs if run.record.seed in common] for one in (row, baseline))
+    scores = _scored(ours, headline), _scored(theirs, headline), _ceiling(ours, teacher, headline)
+    sign = manner(headline[1]).sign
+    return gap_closed(*(None if score is None else sign * score for score in scores))
 
 
 def _compared(
@@ -96,8 +115,7 @@ def _compared(
     batch_size: int,
 ) -> Row:
     """The row with its columns that need other rows."""
-    ours, floor = (_goodness(other, headline) for other in (row, baseline))
-    ceiling = _ceiling(row, teacher, headline)
+    ceiling = _ceiling(row.runs, teacher, headline)
     goal = None if ceiling is None else manner(headline[1]).sign * ceiling
     is_baseline = baseline is not None and row.label == baseline.label
     return replace(
@@ -106,8 +124,8 @@ def _compared(
         floor=None if is_baseline or baseline is None else baseline.label,
         cost=replace(row.cost, speedup=_speedup(row, teacher, batch_size)),
         ceiling=ceiling,
-        kept=share_kept(ours, goal),
-        closed=gap_closed(ours, floor, goal),
+        kept=share_kept(_goodness(row, headline), goal),
+        closed=_closed(row, baseline, teacher, headline),
         evidence=weigh(
             row.runs,
             None if is_baseline or baseline is None else baseline.runs,

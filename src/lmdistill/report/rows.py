@@ -59,7 +59,7 @@ class Row:
     """Share of the teacher's headline score."""
 
     closed: float | None = None
-    """Share of the way from the baseline to the teacher."""
+    """Share of the way from the baseline to the teacher, over the seeds that both rows have."""
 
     evidence: Evidence = NOTHING
     """Against the baseline and the teacher, from the answers to the dev examples."""
