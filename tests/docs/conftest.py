@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import BertForMaskedLM
 
+from docs.parts import places
 from lmdistill.data.synthetic import reviews_task
 from lmdistill.export.hugging_face import save
 from lmdistill.models import source
@@ -90,3 +91,12 @@ def world(folder_of_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield folder_of_examples
     log.handlers[:], log.propagate = kept[0], kept[2]
     log.setLevel(kept[1])
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of its own: no records yet."""
+    for name in ("RECORDS", "FIGURES"):
+        monkeypatch.setattr(places, name, tmp_path / name.lower())
+    monkeypatch.setattr(places, "CLAIMS", tmp_path / "claims.yaml")
+    return tmp_path

@@ -1,9 +1,11 @@
-"""Differences of records whose answers were not kept: all that is known are the scores of the seeds."""
+"""Several differences are one, and those whose answers were not kept go by the scores of their seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from docs.parts.differences import Difference, difference
+import pytest
+
+from docs.parts.differences import Difference, difference, envelope
 from docs.parts.facets import Measure, headline
 from lmdistill.report.record import RunFolder
 from tests.report.factory import make_record
@@ -42,3 +44,17 @@ def test_equal_counts_leave_no_doubt() -> None:
     found = difference(runs("KD", [0.8, 0.8]), runs("FT", [0.8, 0.8]), steps, is_headline=False)
     assert found is not None
     assert (found.value, found.ends, found.p_value) == (50.0, (50.0, 50.0), 0.0)
+
+
+def test_several_differences_are_one_with_the_outermost_ends_and_the_p_of_the_farthest() -> None:
+    near = Difference(value=-0.3, low=-0.7, high=0.1, p_value=0.001, seeds=3)
+    far = Difference(value=0.2, low=0.1, high=0.3, p_value=0.02, seeds=2)
+    found = envelope([near, far])
+    assert (found.value, found.low, found.high, found.seeds) == (-0.3, -0.7, 0.3, 2)
+    assert (found.farthest, found.p_value) == ((0.1, 0.3), pytest.approx(0.04))
+    below = Difference(value=-0.2, low=-0.4, high=-0.2, p_value=0.6, seeds=2)
+    found = envelope([far, below])
+    assert (found.farthest, found.p_value) == ((-0.4, -0.2), 1.0)
+    one = Difference(value=0.5, low=None, high=None, p_value=None, seeds=1)
+    found = envelope([far, one])
+    assert (found.value, found.ends, found.farthest, found.p_value) == (0.5, None, None, None)

@@ -1,0 +1,75 @@
+"""Pages and pictures made from records: the same twice, others with other records."""
+
+import re
+from pathlib import Path
+
+from docs.make import made
+from docs.parts import places
+from docs.parts.figures import figures, pictures, write_figures
+from lmdistill.report.standalone import standalone
+from tests.docs.claimed import CLAIM, ask, runs
+from tests.docs.pages import PAGES, REPO
+from tests.report.studies import cell
+from tests.report.test_maps import mapped
+
+PAGE = "".join(
+    f"<!-- {kind} -->\n<!-- /{kind.split()[0]} -->\n"
+    for kind in (
+        "verdicts",
+        "claims mixkd",
+        "overview study",
+        "costs study",
+        "seeds study",
+        "separation study",
+        "figures study latency",
+    )
+)
+
+
+def test_a_page_is_the_same_twice_and_changes_with_a_record(repository: Path) -> None:
+    ask(repository, CLAIM)
+    empty = made(PAGE)
+    assert empty.count(places.LATER) == 5
+    runs(repository, tmkd=0.95, kd=0.55)
+    page = made(PAGE)
+    assert made(page) == page != empty
+    assert "figures/study-sst2-latency.svg" in page
+    cell(repository / "records" / "study", "KD", 0.65, seed=1)
+    assert made(page) != page
+
+
+def test_maps_have_a_file_for_each_network_and_a_table_of_what_they_rest_on(repository: Path) -> None:
+    ask(repository, CLAIM)
+    mapped(repository / "records" / "study", "KD")
+    page = made(PAGE.replace("latency", "map-of"))
+    assert re.search(r"\| KD +\| +0.250 ‡", page)
+    assert sorted(pictures("study map-of")) == [
+        "study-sst2-map-of-representations-kd.svg",
+        "study-sst2-map-of-representations-teacher.svg",
+    ]
+
+
+def test_figures_are_the_same_bytes_and_old_ones_go(repository: Path) -> None:
+    runs(repository, tmkd=0.95, kd=0.55, seeds=1)
+    asked = ["study latency"]
+    write_figures(asked)
+    (path,) = places.FIGURES.iterdir()
+    assert f"(figures/{path.name})" in figures(asked[0])
+    before = path.read_bytes()
+    (places.FIGURES / "study-old.svg").touch()
+    (places.FIGURES / "drawn-by-hand.svg").touch()
+    write_figures(asked)
+    assert path.read_bytes() == before
+    assert {one.name for one in places.FIGURES.iterdir()} == {path.name, "drawn-by-hand.svg"}
+
+
+def test_pictures_of_the_pages_are_files_and_show_what_the_records_say() -> None:
+    results = (REPO / "docs" / "results.md").read_text(encoding="utf-8")
+    for asked in [line[13:-4] for line in results.splitlines() if line.startswith("<!-- figures ")]:
+        for name, (title, plot) in pictures(asked).items():
+            text = (REPO / "docs" / "figures" / name).read_text(encoding="utf-8")
+            head = standalone(plot, title).partition("<rect")[0]
+            assert text.startswith(head), f"run make docs: {name} is not of these records"
+    for page in PAGES:
+        for target in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).is_file(), f"{page.name} shows {target}, which is not there"
