@@ -1,6 +1,6 @@
 """The papers' tables from one folder of records: all tasks, what networks take, how far seeds lie apart."""
 
-from docs.parts.places import LATER, order_of, runs_of, tables_of
+from docs.parts.places import LATER, runs_of, tables_of
 from lmdistill.report.costs import costs_grid
 from lmdistill.report.maps import maps
 from lmdistill.report.overview import overview as overview_of
@@ -10,8 +10,8 @@ from lmdistill.report.tables import markdown
 
 def overview(name: str) -> str:
     """Rows are methods, columns are tasks."""
-    runs = runs_of(name)
-    return markdown(overview_of(runs, order=order_of(name, runs)).grid) if runs else LATER
+    tables = tables_of(name)
+    return markdown(overview_of(tables).grid) if tables else LATER
 
 
 def costs(name: str) -> str:

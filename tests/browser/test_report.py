@@ -87,6 +87,23 @@ def test_the_theme_is_that_of_the_reader(browser: Any, addresses: dict[str, str]
     assert colours["dark"] != colours["light"]
 
 
+def test_a_number_leads_to_its_record_though_that_is_folded(study: Opened) -> None:
+    page = study.page
+    target = page.locator("main td a").first.get_attribute("href")
+    record = page.locator(target)
+    assert not record.is_visible()
+    page.locator(f'td a[href="{target}"]').first.click()
+    record.wait_for(state="visible", timeout=5000)
+    assert 0 <= record.bounding_box()["y"] < 900
+
+
+def test_the_contents_lead_to_each_part(study: Opened) -> None:
+    for link in study.page.locator("nav a").all():
+        link.click()
+        part = study.page.locator(link.get_attribute("href"))
+        assert part.is_visible()
+
+
 def test_it_prints_on_paper_without_losing_a_column(study: Opened) -> None:
     study.page.emulate_media(media="print")
     assert study.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -47,6 +47,16 @@ def test_the_table_has_an_interval_for_every_number(runs: list[RunFolder]) -> No
     assert any("two seeds" in note for note in found.notes)
 
 
+def test_rows_that_answer_all_examples_alike_have_no_interval(tmp_path: Path) -> None:
+    right = [place % 3 > 0 for place in range(6)]
+    runs = [write_run(tmp_path, make_record(name), right=right, num_steps=1) for name in ("FT", "KD")]
+    (table,) = compare(runs)
+    found = certainty(table)
+    assert found is not None
+    line = dict(zip(found.header, found.rows[1], strict=True))
+    assert (line["against FT"], line["p"]) == ("+0.00", "1.000")
+
+
 def test_the_first_table_has_the_corrected_p_and_says_so(tmp_path: Path) -> None:
     # examples that the method alone has right, and those that the baseline alone has: 14 to 4, and 12 to 4
     right = {

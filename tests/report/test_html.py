@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lmdistill.report.html import report_html, write_report
 from lmdistill.report.record import RunFolder, find_records
-from tests.report.factory import exhaustive_schedule, make_record, plain_record, schedule, write_run
+from tests.report.factory import NUM_DEV, exhaustive_schedule, make_record, plain_record, schedule, write_run
 
 NASTY = """<script>alert("1")</script> & 'x' 🎉 $a_b$"""
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -106,6 +106,57 @@ def test_synthetic_data_is_called_synthetic_at_the_top(tmp_path: Path) -> None:
     assert text.index("Synthetic data") < text.index("<table")
 
 
+def test_each_task_has_a_heading_its_conclusion_at_the_top_and_a_place_among_the_contents(
+    tmp_path: Path,
+) -> None:
+    facts = plain_record()["task"]
+    runs = [
+        write_run(tmp_path / task, make_record(name, seed, score, task=facts | {"name": task}))
+        for task, low in (("mrpc", 0.7), ("rte", 0.6))
+        for name, score in (("FT", low), ("KD", low + 0.04))
+        for seed in (0, 1)
+    ]
+    text = report_html(runs)
+    head = text[text.index("<header>") : text.index("</header>")]
+    briefs = re.findall(r"<li><b>(\w+):</b> <a href=\"#(\w+)\">KD</a> keeps", head)
+    assert [task for task, _ in briefs] == ["mrpc", "rte"]
+    places = dict(re.findall(r'<section class="task" id="(\w+)">\s*<h2>(\w+)</h2>', text))
+    assert list(places.values()) == ["mrpc", "rte"]
+    listed = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a></li>', head)
+    assert [pair for pair in listed if pair[0] in places] == list(places.items())
+    assert [title for _, title in listed][-3:] == ["Runs behind the rows", "Records", "Environment"]
+    assert len(re.findall(r"<summary>mrpc: KD, seed [01]</summary>", text)) == 2
+
+
+def test_one_task_has_its_parts_among_the_contents(tmp_path: Path) -> None:
+    text = report_html([write_run(tmp_path, make_record())])
+    listed = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a></li>', text[: text.index("</header>")])
+    headings = re.findall(r'<section id="([^"]+)">\s*<h2>([^<,]+)', text)
+    assert listed == headings
+    assert len(listed) >= 5
+
+
+def test_parts_of_a_task_with_two_dev_sets_say_which(tmp_path: Path) -> None:
+    facts = plain_record()["task"]
+    for place, (rows, contents) in enumerate(((NUM_DEV, "aaaaaaaa"), (NUM_DEV, "bbbbbbbb"), (7, "cccccccc"))):
+        task = facts | {"rows": {"train": 9, "dev": rows}, "dev_fingerprint": contents}
+        write_run(tmp_path / str(place), make_record(task=task))
+    text = report_html(find_records([tmp_path]))
+    assert re.findall(r"<h2>(sst2.*?)</h2>", text) == [
+        f"sst2, {NUM_DEV} dev examples, aaaaaa",
+        f"sst2, {NUM_DEV} dev examples, bbbbbb",
+        "sst2, 7 dev examples",
+    ]
+
+
+def test_records_of_several_runs_are_folded_and_that_of_one_is_not(tmp_path: Path) -> None:
+    run = write_run(tmp_path, make_record("FT"))
+    assert '<details class="entry" open>' in report_html([run])
+    several = report_html([run, write_run(tmp_path, make_record("KD"))])
+    assert '<details class="entry" open>' not in several
+    assert several.count('<details class="entry">') == 3  # two runs, and the teacher that both know
+
+
 def test_alarms_stand_above_the_table(tmp_path: Path) -> None:
     text = report_html([write_run(tmp_path, make_record(alarms=["ding dong"]))])
     assert text.index("ding dong") < text.index("<table")
@@ -130,7 +181,8 @@ def test_several_runs_have_a_line_each_and_the_first_seed_of_a_row_at_length(tmp
         for seed in (0, 1)
     ]
     page = parsed(report_html(runs))
-    above = page.texts[: page.texts.index("Runs behind the rows")]
+    behind = [place for place, text in enumerate(page.texts) if text == "Runs behind the rows"]
+    above = page.texts[: behind[-1]]  # the first stands among the contents
     lines = [text for text in above if re.fullmatch(r"\w+, seed \d", text)]
     for name in facts:
         assert [line for line in lines if line.startswith(name)] == [

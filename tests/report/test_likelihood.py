@@ -112,7 +112,7 @@ def test_a_text_is_quoted_with_both_likelihoods_where_it_was_kept(tmp_path: Path
     page = report_html([run])
     assert "&lt;b&gt;who" in page
     (run.path / DISAGREEMENTS).unlink()
-    assert "who" not in report_html([run]).partition("disagree most")[2].partition("<h2>")[0]
+    assert "who" not in report_html([run]).partition("disagree most</h2>")[2].partition("<h2>")[0]
 
 
 def test_the_page_of_a_language_model_has_every_part(tmp_path: Path) -> None:

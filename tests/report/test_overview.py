@@ -1,10 +1,12 @@
 """All tasks in one table: each size against its own baseline, and no mean that hides missing seeds."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from lmdistill.report.comparison import compare
 from lmdistill.report.crossed import estimate
 from lmdistill.report.evidence import Evidence
 from lmdistill.report.overview import Cell, Overview, overview
@@ -14,8 +16,8 @@ from tests.report.factory import make_record, network, plain_record, write_run
 from tests.report.studies import cell
 
 
-def seen(root: Path) -> Overview:
-    return overview(find_records([root]))
+def seen(root: Path, **options: Any) -> Overview:
+    return overview(compare(find_records([root]), **options))
 
 
 def cells(found: Overview) -> dict[tuple[str, str], str]:
@@ -56,7 +58,7 @@ def test_rows_are_methods_and_columns_are_tasks_with_the_teacher_on_top(study: P
 def test_rows_follow_the_wanted_order_below_their_baseline(tmp_path: Path) -> None:
     for name in ("FT", "A", "B", "C"):
         write_run(tmp_path, make_record(name), num_steps=2)
-    found = overview(find_records([tmp_path]), order=["C", "A"])
+    found = seen(tmp_path, order=["C", "A"])
     assert [row[0] for row in found.grid.rows] == ["Teacher", "FT", "C", "A", "B"]
 
 
@@ -67,11 +69,25 @@ def test_a_size_is_tested_against_its_own_baseline(study: Path) -> None:
     assert any("FT layers=2" in note for note in seen(study).grid.notes)
 
 
+def test_the_wanted_baseline_is_that_of_all_sizes(study: Path) -> None:
+    found = seen(study, baseline="FT layers=3")
+    text = cells(found)
+    assert text["KD layers=2", "rte accuracy, %"] == "75.00 ± 0.00 ↓"
+    assert {one.floor for one in found.cells if one.evidence.seeds} == {"FT layers=3"}
+
+
+def test_arrows_go_by_the_p_values_of_the_tables_below(study: Path) -> None:
+    tables = compare(find_records([study]))
+    bold = {row.label for row in tables[0].rows if (row.evidence.p_holm or 1) < 0.05}
+    rows = {one.row for one in overview(tables).cells if one.column.startswith("rte") and one.mark}
+    assert rows == bold == {"KD layers=2"}
+
+
 def test_augmented_rows_are_tested_against_the_baseline_on_the_originals(tmp_path: Path) -> None:
     for seed in range(3):
         cell(tmp_path, "FT", 0.70, seed=seed, augmentation="apertium", rows=13000)  # its folder comes first
         cell(tmp_path, "FT", 0.60, seed=seed)
-    floors = {one.floor for one in seen(tmp_path).cells}
+    floors = {one.floor for one in seen(tmp_path).cells if one.floor}
     assert floors == {"FT augmentation=none"}
 
 
@@ -126,7 +142,11 @@ def test_amounts_of_data_are_columns_of_their_own(tmp_path: Path) -> None:
 def test_students_of_one_depth_and_two_widths_have_rows_of_their_own(tmp_path: Path) -> None:
     for encoder, accuracy in ((4_000_000, 0.7), (2_000_000, 0.6)):
         student = network(3, f"KD-{encoder}")
-        student["parameters"] |= {"encoder": encoder}
+        weights = student["parameters"]
+        student["parameters"] = weights | {
+            "encoder": encoder,
+            "total": weights["total"] - weights["encoder"] + encoder,
+        }
         write_run(tmp_path / str(encoder), make_record("KD", 0, accuracy, student=student), num_steps=2)
     assert [row[:2] for row in seen(tmp_path).grid.rows[1:]] == [
         ("KD, 3 layers, 2.00 M in them", "60.00 ‡"),
@@ -178,7 +198,7 @@ def test_a_language_model_is_tested_against_the_baseline_on_as_many_texts(tmp_pa
             write_run(tmp_path / str(rows), record, num_steps=2)
     found = seen(tmp_path)
     assert set(found.grid.header[1:]) == {"sst2 (rows 100) accuracy, %", "sst2 (rows 1000) accuracy, %"}
-    assert {one.floor for one in found.cells} == {"SFT"}
+    assert {one.floor for one in found.cells if one.floor} == {"SFT"}
 
 
 def test_the_run_that_made_the_teacher_does_not_say_how_much_data_its_students_had(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ class Entry:
     anchor: str
     """Its place on the page."""
 
+    task: str
+    """Its name."""
+
     title: str
     """Name and seed."""
 
@@ -49,7 +52,10 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where on a page the records of one task are."""
+    """Where on a page one task and its records are."""
+
+    section: str
+    """What is said of the task."""
 
     sources: tuple[Source, ...]
     """The runs of each row that has several."""
@@ -75,6 +81,7 @@ def entry(run: RunFolder, anchor: str) -> Entry:
     }
     return Entry(
         anchor=anchor,
+        task=record.task.name,
         title=f"{record.name}, seed {record.seed}",
         facts={title: text for title, text in facts.items() if text is not None},
         command=record.command,
@@ -168,4 +175,4 @@ def places_of(table: Comparison, names: Iterator[str], anchors: Mapping[Path, st
     }
     single = {label: anchors[those[0].path] for label, those in runs.items() if len(those) == 1}
     rows = {one.label: one.anchor for one in found}
-    return Places(sources=found, links=in_rows | one_by_one | single | rows)
+    return Places(section=next(names), sources=found, links=in_rows | one_by_one | single | rows)

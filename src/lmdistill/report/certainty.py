@@ -23,8 +23,10 @@ def ends(value: Value, low: Value, high: Value, text: Callable[[Value], str]) ->
 
 
 def _interval(found: Interval | None, text: Callable[[Value], str]) -> str:
-    """A dash where there is none."""
-    return NONE if found is None else ends(found.value, found.low, found.high, text)
+    """A dash where there is no number, and the number alone where nothing tells how far others lie."""
+    if found is None or found.ends is None:
+        return NONE if found is None else text(found.value)
+    return ends(found.value, *found.ends, text)
 
 
 def _mean(row: Row, table: Comparison) -> str:

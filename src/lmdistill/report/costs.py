@@ -83,11 +83,18 @@ def shared_costs(rows: Sequence[Row], batch_size: int) -> list[Row]:
         latencies |= {row.label: latency for row in some}
         for taught in grouped(some, _taught).values():
             ratio = speedup_of([run.record for row in taught for run in row.runs], batch_size)
-            speedups |= {row.label: row.cost.speedup if ratio is None else ratio for row in taught}
+            speedups |= {row.label: ratio or _rescaled(row.cost, latency) for row in taught}
     return [
         replace(row, cost=replace(row.cost, latency_ms=latencies[row.label], speedup=speedups[row.label]))
         for row in rows
     ]
+
+
+def _rescaled(cost: Cost, latency: float | None) -> float | None:
+    """The speed-up of a row that was not timed beside its teacher, by the latency of its shape."""
+    if cost.speedup is None or cost.latency_ms is None or latency is None:
+        return None
+    return cost.speedup * cost.latency_ms / latency
 
 
 def _taught(row: Row) -> Hashable:

@@ -27,6 +27,11 @@ class Interval:
     high: float
     """Upper end."""
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends; None where nothing scatters, since that tells not how far others may lie."""
+        return (self.low, self.high) if self.low < self.high else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate(Interval):

@@ -1,11 +1,10 @@
 """All tasks in one table: rows are methods, columns are tasks, as papers show them."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lmdistill.report.comparison import compare
 from lmdistill.report.evidence import NOTHING, Evidence
-from lmdistill.report.grouping import asked_data, grouped, layers_of, shared_settings, teaching
+from lmdistill.report.grouping import asked_data, grouped, layers_of, row_labels, without
 from lmdistill.report.metrics import NONE, manner
 from lmdistill.report.notes import BY_DEV, DEV_NOTE, ONE_SEED, shared_note
 from lmdistill.report.record import RunFolder
@@ -42,7 +41,7 @@ class Cell:
     """Of the row: teacher, baseline or student."""
 
     floor: str | None
-    """The row that it was tested against, if there is one."""
+    """Label of the row that it was tested against; none of a baseline or a teacher."""
 
     selected: bool
     """Whether the dev set has chosen the weights by this score."""
@@ -67,19 +66,16 @@ class Overview:
     """As numbers, row by row."""
 
 
-def overview(runs: Sequence[RunFolder], *, order: Sequence[str] = ()) -> Overview:
-    """Teachers first, then students by size; a column for each score of each task.
+def overview(tables: Sequence[Comparison]) -> Overview:
+    """Teachers first, then students by size; a column for each score of each task and amount of data.
 
-    Students are tested against the fine-tuned one of their own size and training data, not against one of
-    another size. Holm's correction is for the rows of one size and one task. A cell says its number of seeds
-    where not all cells have the same. Nothing is averaged over tasks.
+    Tests are those of the tables: an arrow stands where the corrected p of the task's own table bears it. A
+    cell says its number of seeds where not all cells have the same. Nothing is averaged over tasks.
 
     Args:
-        runs: What `find_records` found, at least one.
-        order: Labels of rows in the order they shall have within a size.
+        tables: What `compare` found, at least one.
     """
-    shared = shared_settings(runs)
-    cells = tuple(_cells(runs, order, shared))
+    cells = tuple(_cells(tables))
     columns = list(dict.fromkeys(cell.column for cell in cells))
     placed = {(cell.row, cell.column): cell for cell in cells}
     counts = {cell.quality.count for cell in cells if cell.role != "teacher"}
@@ -87,12 +83,12 @@ def overview(runs: Sequence[RunFolder], *, order: Sequence[str] = ()) -> Overvie
         (row, *(_text(placed.get((row, column)), len(counts) > 1) for column in columns))
         for row in dict.fromkeys(cell.row for cell in cells)
     )
-    tasks = ", ".join(dict.fromkeys(run.record.task.name for run in runs))
+    tasks = ", ".join(dict.fromkeys(table.task.name for table in tables))
     grid = Grid(
         caption=f"Methods and tasks: {tasks}",
         header=("", *columns),
         rows=rows,
-        notes=(*_notes(cells, rows, counts), *shared_note(shared)),
+        notes=(*_notes(cells, rows, counts), *shared_note(tables[0].shared)),
         alarms=(),
         name="overview",
     )
@@ -125,126 +121,117 @@ def _notes(cells: Sequence[Cell], rows: Sequence[Sequence[str]], counts: set[int
         found.append(f"Students: {min(counts)} {'seed' if counts == {1} else 'seeds'} a cell.")
     if floors:
         found.append(
-            f"{BETTER}, {WORSE}: better or worse than the baseline of the same size and data ({floors}), "
-            "p < 0.05 over seeds and examples, Holm's correction within size and task; two seeds or more."
+            f"{BETTER}, {WORSE}: better or worse than its baseline ({floors}), p < 0.05 over seeds and "
+            "examples, Holm's correction within the task; two seeds or more."
         )
     return tuple(found)
 
 
-def _cells(runs: Sequence[RunFolder], order: Sequence[str], shared: Sequence[str]) -> Iterator[Cell]:
-    """Teachers' cells, then those of each size."""
-    teachers = teaching(runs)
-    learners = [run for run in runs if run not in teachers]
-    known = {
-        task: (
-            {layers_of(run.record.student) for run in some},
-            {run.record.teacher.layers for run in some if run.record.teacher},
-        )
-        for task, some in grouped(learners, lambda run: run.record.task.name).items()
-    }
+def _cells(tables: Sequence[Comparison]) -> Iterator[Cell]:
+    """Teachers' cells, then those of each size; of two in one place, that of more seeds."""
+    learners = [run for table in tables for run in table.learners]
     places = list(dict.fromkeys(layers_of(run.record.student) for run in learners))
-    found: list[tuple[bool, int, Cell]] = []
-    for size, group in grouped(learners, _block).items():
-        theirs = {run.record.teacher.fingerprint for run in group if run.record.teacher is not None}
-        own = [run for run in teachers if run.record.student.fingerprint in theirs]
-        for table in compare([*group, *own], order=order, shared=shared):
-            place = places.index(size[0])
-            found += [
-                (cell.role != "teacher", place, cell)
-                for cell in _of_table(table, _limited(runs), _dev_sets(runs), *known[size[1]])
-            ]
+    found: list[tuple[int, Cell]] = []
+    for task in grouped(tables, lambda table: table.task.name).values():
+        for table in task:
+            names = _labels(table, task)
+            for row in table.rows:
+                place = -1 if row.role == "teacher" else places.index(layers_of(row.networks[0]))
+                found += [(place, cell) for cell in _of_row(row, table, task, names)]
     first: dict[tuple[str, str], Cell] = {}
-    for _, _, cell in sorted(found, key=lambda one: one[:2]):
+    for _, cell in sorted(found, key=lambda one: one[0]):
         before = first.setdefault((cell.row, cell.column), cell)
-        if cell.role == "teacher" and cell.quality.count > before.quality.count:
-            first[cell.row, cell.column] = cell  # of more of its seeds
+        if cell.quality.count > before.quality.count:
+            first[cell.row, cell.column] = cell
     yield from first.values()
 
 
-def _block(run: RunFolder) -> tuple[tuple[int, int], str, Hashable]:
-    """Runs that may be tested against each other."""
-    return layers_of(run.record.student), run.record.task.name, str(asked_data(run))
-
-
-def _limited(runs: Sequence[RunFolder]) -> set[str]:
-    """Tasks of which some runs had less training data than others."""
-    asked = grouped(runs, lambda run: run.record.task.name)
-    return {name for name, some in asked.items() if len({str(asked_data(run)) for run in some}) > 1}
-
-
-def _dev_set(run: RunFolder) -> tuple[str, int, str | None]:
-    """Task, number of dev examples, and fingerprint of their contents."""
-    task = run.record.task
-    return task.name, task.rows.get(run.record.headline[0], 0), task.dev_fingerprint
-
-
-def _dev_sets(runs: Sequence[RunFolder]) -> set[tuple[str, int, str | None]]:
-    """Those whose contents are known."""
-    return {found for found in map(_dev_set, runs) if found[2] is not None}
-
-
-def _judged_on(table: Comparison, known: set[tuple[str, int, str | None]]) -> str:
-    """What tells the dev examples of a table from others of the task: their number, else their contents."""
-    own = [_dev_set(run) for run in table.runs]
-    of_task = [found for found in known if found[0] == table.task.name]
-    if not (own and (table.apart or len(of_task) > 1)):
-        return ""
-    contents = next((found[2] for found in own if found[2] is not None), None)
-    twins = sum(found[1] == own[0][1] for found in of_task)
-    return f", {own[0][1]:,} dev{f' ({contents[:6]})' if contents and twins > 1 else ''}"
-
-
-def _of_table(
-    table: Comparison,
-    limited: set[str],
-    dev_sets: set[tuple[str, int, str | None]],
-    shapes: set[tuple[int, int]],
-    taught: set[int],
+def _of_row(
+    row: Row, table: Comparison, task: Sequence[Comparison], names: Mapping[str, str]
 ) -> Iterator[Cell]:
-    """The cells of one task, one size and one amount of data."""
-    floor = next(iter(table.floors), None)
-    dev = _judged_on(table, dev_sets)
-    task = f"{table.task.name}{_share(table) if table.task.name in limited else ''}{dev}"
-    for row in table.rows:
+    """A cell for each score, and of a teacher for each amount of data that its students had."""
+    several = len({split for split, _ in table.scores}) > 1
+    limited = len({str(asked_data(run)) for one in task for run in one.learners}) > 1
+    for some in grouped(_pupils(row, table), lambda run: str(asked_data(run))).values():
+        told = f"{table.task.name}{_share(some) if limited else ''}{_judged_on(table, task)}"
         for score in table.scores:
             if score in row.quality:
-                split = "" if len({name for name, _ in table.scores}) == 1 else f" {score[0]}"
+                split = f" {score[0].replace('_', ' ')}" if several else ""
                 yield Cell(
-                    row=_label(row, shapes, taught),
-                    column=f"{task}{split.replace('_', ' ')} {manner(score[1]).title}",
+                    row=names[row.label],
+                    column=f"{told}{split} {manner(score[1]).title}",
                     metric=score[1],
                     quality=row.quality[score],
                     evidence=row.evidence if score == table.scores[0] else NOTHING,
                     role=row.role,
-                    floor=floor,
+                    floor=names.get(row.floor or ""),
                     selected=row.selected and score == table.scores[0],
                 )
 
 
-def _share(table: Comparison) -> str:
+def _pupils(row: Row, table: Comparison) -> Sequence[RunFolder]:
+    """The runs of a student's row; of a teacher's, those that it taught."""
+    if row.role != "teacher":
+        return row.runs
+    own = {network.fingerprint for network in row.networks}
+    return [run for run in table.learners if run.record.teacher and run.record.teacher.fingerprint in own]
+
+
+def _share(runs: Sequence[RunFolder]) -> str:
     """How much data was asked for, in brackets; of a fraction also how many examples it came to."""
-    asked = asked_data(table.learners[0]) if table.learners else {}
+    asked = asked_data(runs[0])
     said = [f"{name} {value:g}" for name, value in asked.items()]
-    counts = [run.record.task.rows["train"] for run in table.learners if "train" in run.record.task.rows]
+    counts = [run.record.task.rows["train"] for run in runs if "train" in run.record.task.rows]
     if "fraction" in asked and counts:
-        said.append(f"{min(counts):,} {'passages' if table.task.kind == 'language' else 'examples'}")
+        unit = "passages" if runs[0].record.task.kind == "language" else "examples"
+        said.append(f"{min(counts):,} {unit}")
     return f" ({', '.join(said)})" if said else ""
 
 
-def _label(row: Row, shapes: set[tuple[int, int]], taught: set[int]) -> str:
-    """What the row is called, with its depth where sizes differ and its name does not say it.
+def _judged_on(table: Comparison, task: Sequence[Comparison]) -> str:
+    """What tells the dev examples of a table from others of the task: their number, else their contents."""
+    if len(task) == 1 and not table.apart:
+        return ""
+    rows, contents = table.num_dev, table.task.dev_fingerprint
+    twins = sum(other.num_dev == rows for other in task)
+    return f", {rows:,} dev{f' ({contents[:6]})' if contents and twins > 1 else ''}"
 
-    Students of one depth and several widths are told apart by the weights of their layers. How much data a
-    row had is left out: that is said by the column.
+
+def _labels(table: Comparison, task: Sequence[Comparison]) -> dict[str, str]:
+    """What each row is called here, by its label in the table: it may stand in several columns.
+
+    How much data a row had is left out, since the column says it. Depths are said where sizes differ, and the
+    weights of the layers where depths do not tell students apart.
     """
-    network = row.networks[0]
-    depth, words = network.layers, row.label.split(" ")
-    if row.role == "teacher":
-        return f"Teacher ({depth} layers)" if len(taught) > 1 else row.label
-    label = " ".join(word for word in words if not word.startswith(("fraction=", "rows="))) or row.label
-    said = [label]
-    if len(shapes) > 1 and f"layers={depth}" not in words:
-        said.append(f"{depth} layers")
-    if sum(layers == depth for layers, _ in shapes) > 1:
+    learners = [run for one in task for run in one.learners]
+    shapes = {layers_of(run.record.student) for run in learners}
+    taught = {run.record.teacher.layers for run in learners if run.record.teacher is not None}
+    found = {}
+    for row in table.rows:
+        if row.role == "teacher":
+            depth = f" ({row.networks[0].layers} layers)"
+            found[row.label] = f"Teacher{depth if len(taught) > 1 else ''}"
+    students = [row for row in table.rows if row.role != "teacher"]
+    for block in grouped(students, _block).values():
+        names = row_labels([row.runs for row in block])
+        found |= {
+            row.label: _label(row, without(name, table.shared), shapes)
+            for row, name in zip(block, names, strict=True)
+        }
+    return found
+
+
+def _block(row: Row) -> Hashable:
+    """Equal for students of one size and one amount of data, which stand in one column below each other."""
+    return layers_of(row.networks[0]), str(asked_data(row.runs[0]))
+
+
+def _label(row: Row, name: str, shapes: set[tuple[int, int]]) -> str:
+    """The name of a student without its amount of data, and with what its size is."""
+    network, words = row.networks[0], name.split(" ")
+    said = [" ".join(word for word in words if not word.startswith(("fraction=", "rows="))) or name]
+    if len(shapes) > 1 and f"layers={network.layers}" not in words:
+        said.append(f"{network.layers} layers")
+    if sum(layers == network.layers for layers, _ in shapes) > 1:
         said.append(f"{millions(network.parameters.encoder)} in them")
     return ", ".join(said)

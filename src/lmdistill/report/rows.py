@@ -102,6 +102,11 @@ class Comparison:
     """Settings of all rows that their labels leave out, as in `layers=3`."""
 
     @property
+    def num_dev(self) -> int:
+        """Examples of the headline's split; 0 where the record does not say."""
+        return self.task.rows.get(self.scores[0][0], 0)
+
+    @property
     def floors(self) -> tuple[str, ...]:
         """Labels of the baselines."""
         return tuple(row.label for row in self.rows if row.role == "baseline")

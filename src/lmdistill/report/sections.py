@@ -32,6 +32,9 @@ from lmdistill.report.verdict import verdict
 class Section:
     """What the page says about one task."""
 
+    title: str
+    """The task, and what its dev examples are where another section has others."""
+
     verdict: tuple[str, str]
     """What the best student's row is called, and what to say of it; empty texts where none was scored."""
 
@@ -116,11 +119,23 @@ def _notes(table: Comparison) -> tuple[str, ...]:
     return (*said, *([f"Cut to the longest allowed length: {shares}."] if shares else []))
 
 
-def _section(table: Comparison, names: Iterator[str], anchors: Mapping[Path, str]) -> Section:
+def _titles(tables: Sequence[Comparison]) -> Iterator[str]:
+    """What each table is about: its task, and its dev examples where another has others of them."""
+    for table in tables:
+        task = table.task
+        apart = [other for other in tables if other.task.name == task.name and other.apart]
+        known = [f"{table.num_dev:,} dev examples"] if apart else []
+        twins = sum(other.num_dev == table.num_dev for other in apart)
+        contents = task.dev_fingerprint if twins > 1 else None
+        yield ", ".join([task.name, *known, *([contents[:6]] if contents else [])])
+
+
+def _section(table: Comparison, title: str, names: Iterator[str], anchors: Mapping[Path, str]) -> Section:
     """Everything about one task."""
     best = _best(table)
     routes = accounts(table.runs) if len(table.runs) > 1 else None
     return Section(
+        title=title,
         verdict=("", "") if best is None else (best.label, verdict(best, table).removeprefix(best.label)),
         tables=(grid(table), details(table)),
         slices=(*slices(table), *likelihoods(table)),
@@ -148,8 +163,11 @@ def page_of(runs: Sequence[RunFolder], *, baseline: str | None = None, order: Se
     tables = compare(runs, baseline=baseline, order=order)
     return Page(
         tables=tables,
-        overview=overview(runs, order=order) if len({run.record.task.name for run in runs}) > 1 else None,
+        overview=overview(tables) if len({table.task.name for table in tables}) > 1 else None,
         costs=costs_grid(runs),
-        sections=tuple(_section(table, names, anchors) for table in tables),
+        sections=tuple(
+            _section(table, title, names, anchors)
+            for title, table in zip(_titles(tables), tables, strict=True)
+        ),
         anchors=anchors,
     )

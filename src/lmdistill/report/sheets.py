@@ -56,7 +56,7 @@ def _over_seeds(found: Spread | None) -> tuple[Item, Item, Item]:
 
 def _ends(found: Interval | None) -> tuple[Item, Item, Item]:
     """A number and its interval."""
-    return (None, None, None) if found is None else (found.value, found.low, found.high)
+    return (None, None, None) if found is None else (found.value, *(found.ends or (None, None)))
 
 
 def _three(title: str, endings: Sequence[str]) -> list[str]:

@@ -202,7 +202,7 @@ def markdown(table: Grid) -> str:
 
 def _interval(found: Interval | None) -> list[float] | None:
     """Its two ends."""
-    return None if found is None else [found.low, found.high]
+    return None if found is None or found.ends is None else list(found.ends)
 
 
 def as_data(table: Comparison) -> list[dict[str, Any]]:
