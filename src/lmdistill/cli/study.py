@@ -85,10 +85,12 @@ def _list(board: Sequence[Standing]) -> None:
 
 
 def _complain(board: Sequence[Standing]) -> None:
-    """What failed, why, and where to read on."""
+    """What failed, why, and where to read on; what several cells say alike is said once."""
     failed = [standing for standing in board if standing.state == "failed"]
-    for standing in failed:
-        complain(f"{standing.cell.name}: {standing.message} Log: {shlex.quote(str(standing.log))}")
+    for message in dict.fromkeys(standing.message for standing in failed):
+        first, *others = (standing for standing in failed if standing.message == message)
+        more = f" and {len(others)} more" if others else ""
+        complain(f"{first.cell.name}{more}: {message} Log: {shlex.quote(str(first.log))}")
     if failed:
         complain(
             f"{len(failed)} of {len(board)} cells failed. The same command tries them again, and no others."
