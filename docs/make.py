@@ -17,7 +17,7 @@ A page marks such a part by two comments, and what stands between them is replac
     <!-- studies --> ... <!-- /studies -->                         the studies that come with the package
     <!-- benchmark mixkd_step --> ... <!-- /benchmark -->           the newest run of a script in benchmarks/
 
-Pictures are files in `docs/figures`.
+Pictures are files in `docs/figures`, and the numbers of overviews, costs and seeds in `docs/tables`.
 """
 
 import re
@@ -32,7 +32,7 @@ from docs.parts.figures import figures, write_figures
 from docs.parts.results import results, schedules, tokens
 from docs.parts.speed import benchmark
 from docs.parts.studies import studies
-from docs.parts.together import costs, overview, seeds, separation
+from docs.parts.together import WRITTEN, costs, overview, seeds, separation, write_tables
 from docs.parts.verdicts import claims, verdicts
 from lmdistill.core.storage import write_text
 
@@ -74,13 +74,16 @@ def made(text: str) -> str:
 
 
 def main() -> None:
-    """Write every page whose parts have changed, and the figures."""
+    """Write every page whose parts have changed, and the files of pictures and tables."""
     texts = {path: path.read_text(encoding="utf-8") for path in pages()}
     for path, text in texts.items():
         if (new := made(text)) != text:
             write_text(path, new)
-    asked = {found[3] for text in texts.values() for found in PART.finditer(text) if found[2] == "figures"}
-    write_figures(sorted(name for name in asked if name))
+    asked = sorted(
+        {(kind, name) for text in texts.values() for _, kind, name, *_ in PART.findall(text) if name}
+    )
+    write_figures([name for kind, name in asked if kind == "figures"])
+    write_tables([(kind, name) for kind, name in asked if kind in WRITTEN])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ RECORDS = REPO / "records"
 MEASURED = REPO / "benchmarks" / "results.csv"
 CLAIMS = REPO / "docs" / "claims.yaml"
 FIGURES = REPO / "docs" / "figures"
+TABLES = REPO / "docs" / "tables"
 NOTHING = "No run is recorded yet; `records/` is empty.\n"
 LATER = "Not measured yet.\n"
 

@@ -1,33 +1,94 @@
 """The papers' tables from one folder of records: all tasks, what networks take, how far seeds lie apart."""
 
+import types
+from collections.abc import Callable, Iterable, Mapping
+
+from docs.parts import places
 from docs.parts.places import LATER, runs_of, tables_of
+from lmdistill.core.storage import write_text
 from lmdistill.report.costs import costs_grid
+from lmdistill.report.files import file_name
 from lmdistill.report.maps import maps
 from lmdistill.report.overview import overview as overview_of
 from lmdistill.report.seeds import seeds_grid
-from lmdistill.report.tables import markdown
+from lmdistill.report.sheets import Sheet, costs_sheet, overview_sheet, seeds_sheet
+from lmdistill.report.tables import Grid, markdown
+
+UNROUNDED = "tables"
+"""Folder of the same tables as CSV, beside the page that shows them."""
+
+Tables = list[tuple[str, Grid, Sheet]]
+"""The name of the file, the table as the page shows it, and its numbers."""
+
+
+def _of_tasks(name: str) -> Tables:
+    """Rows are methods, columns are tasks."""
+    tables = tables_of(name)
+    if not tables:
+        return []
+    found = overview_of(tables)
+    return [(file_name(name, "overview"), found.grid, overview_sheet(found))]
+
+
+def _of_sizes(name: str) -> Tables:
+    """A line for each shape of network."""
+    runs = runs_of(name)
+    found = costs_grid(runs) if runs else None
+    return [] if found is None else [(file_name(name, "costs"), found, costs_sheet(runs))]
+
+
+def _of_seeds(name: str) -> Tables:
+    """A line for each score of each row that has several seeds, a table for each task."""
+    return [
+        (file_name(name, table.task.name, "seeds"), found, seeds_sheet(table))
+        for table in tables_of(name)
+        if (found := seeds_grid(table)) is not None
+    ]
+
+
+WRITTEN: Mapping[str, Callable[[str], Tables]] = types.MappingProxyType(
+    {"overview": _of_tasks, "costs": _of_sizes, "seeds": _of_seeds}
+)
+"""The tables that are files too."""
+
+
+def _shown(kind: str, name: str) -> str:
+    """Each table of a kind, and where its numbers are."""
+    return (
+        "\n".join(
+            f"{markdown(grid)}\nUnrounded: [{stem}.csv]({UNROUNDED}/{stem}.csv)\n"
+            for stem, grid, _ in WRITTEN[kind](name)
+        )
+        or LATER
+    )
 
 
 def overview(name: str) -> str:
     """Rows are methods, columns are tasks."""
-    tables = tables_of(name)
-    return markdown(overview_of(tables).grid) if tables else LATER
+    return _shown("overview", name)
 
 
 def costs(name: str) -> str:
     """A line for each shape of network."""
-    runs = runs_of(name)
-    found = costs_grid(runs) if runs else None
-    return LATER if found is None else markdown(found)
+    return _shown("costs", name)
 
 
 def seeds(name: str) -> str:
     """A line for each score of each row that has several seeds."""
-    grids = [seeds_grid(table) for table in tables_of(name)]
-    return "\n".join(markdown(grid) for grid in grids if grid is not None) or LATER
+    return _shown("seeds", name)
 
 
 def separation(name: str) -> str:
     """How far apart each network puts the classes."""
     found = [maps(table) for table in tables_of(name)]
     return "\n".join(markdown(one.grid) for one in found if one is not None) or LATER
+
+
+def write_tables(asked: Iterable[tuple[str, str]]) -> None:
+    """Write the file of each table that pages ask for, by kind and folder, and remove all others."""
+    texts = {f"{stem}.csv": sheet.text for kind, name in asked for stem, _, sheet in WRITTEN[kind](name)}
+    for name, text in texts.items():
+        write_text(places.TABLES / name, text)
+    for old in places.TABLES.glob("*.csv"):
+        if old.name not in texts:
+            old.unlink()

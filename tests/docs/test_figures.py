@@ -1,11 +1,13 @@
 """Pages and pictures made from records: the same twice, others with other records."""
 
+import csv
 import re
 from pathlib import Path
 
 from docs.make import made
 from docs.parts import places
 from docs.parts.figures import figures, pictures, write_figures
+from docs.parts.together import WRITTEN, write_tables
 from lmdistill.report.standalone import standalone
 from tests.docs.claimed import CLAIM, ask, runs
 from tests.docs.pages import PAGES, REPO
@@ -61,6 +63,27 @@ def test_figures_are_the_same_bytes_and_old_ones_go(repository: Path) -> None:
     write_figures(asked)
     assert path.read_bytes() == before
     assert {one.name for one in places.FIGURES.iterdir()} == {path.name, "drawn-by-hand.svg"}
+
+
+def test_tables_are_files_with_numbers_that_nothing_has_rounded_and_old_ones_go(repository: Path) -> None:
+    runs(repository, tmkd=0.95, kd=0.555)
+    (places.TABLES).mkdir()
+    (places.TABLES / "old.csv").touch()
+    write_tables([("overview", "study"), ("seeds", "study"), ("costs", "study")])
+    assert {one.name for one in places.TABLES.iterdir()} == {"study-overview.csv", "study-sst2-seeds.csv"}
+    lines = list(csv.DictReader((places.TABLES / "study-overview.csv").read_text().splitlines()))
+    scores = {line["row"]: line["mean"] for line in lines}
+    assert (scores["TMKD"], scores["KD"]) == ("0.95", "0.555")
+    assert "(tables/study-overview.csv)" in made("<!-- overview study -->\n<!-- /overview -->\n")
+
+
+def test_tables_of_the_pages_are_those_of_the_records() -> None:
+    results = (REPO / "docs" / "results.md").read_text(encoding="utf-8")
+    asked = re.findall(r"^<!-- (overview|costs|seeds) (\S+) -->$", results, re.MULTILINE)
+    found = {stem: sheet.text for kind, name in asked for stem, _, sheet in WRITTEN[kind](name)}
+    files = {path.stem: path.read_text(encoding="utf-8") for path in (REPO / "docs/tables").glob("*.csv")}
+    assert files == found, "run make docs"
+    assert len(found) >= 5
 
 
 def test_pictures_of_the_pages_are_files_and_show_what_the_records_say() -> None:
