@@ -9,7 +9,7 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.html import report_html
 from lmdistill.report.record import RunFolder
 from lmdistill.report.tables import as_data, grid, p_text
-from tests.report.factory import make_record, write_run
+from tests.report.factory import make_record, plain_record, write_run
 
 VALUES = {"FT": 0.80, "KD": 0.83, "MixKD": 0.86}
 
@@ -47,14 +47,27 @@ def test_the_table_has_an_interval_for_every_number(runs: list[RunFolder]) -> No
     assert any("two seeds" in note for note in found.notes)
 
 
-def test_rows_that_answer_all_examples_alike_have_no_interval(tmp_path: Path) -> None:
+def test_six_examples_that_are_answered_alike_say_little_and_a_score_without_scatter_has_no_interval(
+    tmp_path: Path,
+) -> None:
     right = [place % 3 > 0 for place in range(6)]
-    runs = [write_run(tmp_path, make_record(name), right=right, num_steps=1) for name in ("FT", "KD")]
-    (table,) = compare(runs)
-    found = certainty(table)
-    assert found is not None
-    line = dict(zip(found.header, found.rows[1], strict=True))
-    assert (line["against FT"], line["p"]) == ("+0.00", "1.000")
+    for metric, shown in (("accuracy", "+0.00 [-31.60, +31.60]"), ("f1", "+0.00")):
+        # of accuracy: eight differences of six zeros and two of 0.5 ** 0.5, sd 0.378, t with 7 df 2.365
+        task = plain_record()["task"] | {"metrics": [metric]}
+        runs = [
+            write_run(
+                tmp_path / metric,
+                make_record(name, task=task, metrics={"dev": {metric: 0.66}}),
+                right=right,
+                num_steps=1,
+            )
+            for name in ("FT", "KD")
+        ]
+        (table,) = compare(runs)
+        found = certainty(table)
+        assert found is not None
+        line = dict(zip(found.header, found.rows[1], strict=True))
+        assert (line["against FT"], line["p"]) == (shown, "1.000")
 
 
 def test_the_first_table_has_the_corrected_p_and_says_so(tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ def test_more_examples_and_more_seeds_make_it_narrower() -> None:
     assert width(3, 400) > 1.5 * width(8, 400)
 
 
+def test_cells_that_scatter_are_not_taken_for_certain_where_their_means_agree() -> None:
+    # examples and seeds have one mean each, 0.5, and each cell lies 0.5 away: MS_e = 1 / 1, V_e = 1 / 4
+    result = found(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert (result.error**2, result.freedom) == pytest.approx((0.25, 1.0))
+    assert result.p_value > 0.1
+
+
 def test_equal_runs_and_single_examples_say_nothing() -> None:
     assert found(np.zeros((3, 10))).p_value == 1.0
     assert found(np.ones((3, 10))).p_value == 0.0
@@ -127,8 +134,25 @@ def test_a_share_holds_what_is_not_refuted() -> None:
     assert result is not None
     assert result.low < result.value < result.high
     assert result.value == pytest.approx(part.mean() / whole.mean())
+    reach = stats.t.ppf(0.975, found(part - result.value * whole).freedom)
     for end in (result.low, result.high):
-        assert found(part - end * whole).p_value == pytest.approx(0.05, rel=1e-6)
+        rest = found(part - end * whole)
+        assert abs(rest.value) == pytest.approx(reach * rest.error, rel=1e-6)
+
+
+@given(st.integers(0, 10_000))
+def test_no_share_beyond_the_ends_is_left_out_and_none_between_them_is_refuted(number: int) -> None:
+    draw = np.random.default_rng(number)
+    whole = (0.3 + draw.normal(size=(2, 1)) * 0.1 + draw.normal(size=(2, 40)) > 0).astype(float)
+    part = whole * (draw.random((2, 40)) < 0.5) - 0.2 * draw.random((2, 1))
+    result = share(part, whole)
+    if result is None:
+        return
+    reach = stats.t.ppf(0.975, found(part - result.value * whole).freedom)
+    for share_ in np.linspace(-3, 3, 61):
+        rest = found(part - share_ * whole)
+        refuted = abs(rest.value) - reach * rest.error
+        assert refuted * ((share_ < result.low or share_ > result.high) - 0.5) > -1e-9
 
 
 def test_a_share_of_one_seed_is_fiellers_closed_form() -> None:

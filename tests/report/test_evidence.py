@@ -51,6 +51,32 @@ def share_found(sides: Callable[[np.random.Generator], np.ndarray], times: int, 
     return sum(value is not None and value <= 0.05 for value in values) / times
 
 
+@pytest.mark.parametrize(("size", "rate"), [(277, 0.012), (872, 0.004), (872, 0.06)])
+def test_intervals_hold_where_few_answers_differ(size: int, rate: float) -> None:
+    # without the half an example on each side, 14, 12 and 5 of 100 miss what they should hold
+    draw, missed = np.random.default_rng(0), 0
+    for _ in range(COMPARISONS):
+        differ, up = draw.random(size) < rate, draw.random(size) < 0.75
+        ours, theirs = (np.where(differ, side, True).astype(float)[None] for side in (up, ~up))
+        found = paired("accuracy", ours, theirs).difference
+        assert found is not None
+        missed += not found.low <= rate * 0.5 <= found.high
+    assert missed <= 0.065 * COMPARISONS
+
+
+def test_the_interval_of_an_accuracy_has_zero_in_it_where_the_exact_test_says_so() -> None:
+    ours, theirs = np.ones((1, 872)), np.ones((1, 872))
+    theirs[0, :5] = 0  # five answers, all one way: p = 2 / 32
+    found = paired("accuracy", ours, theirs)
+    assert found.p_value == pytest.approx(0.0625)
+    assert found.difference is not None
+    assert found.difference.low <= 0 < 5 / 872 < found.difference.high
+    theirs[0, :6] = 0  # p = 2 / 64
+    found = paired("accuracy", ours, theirs)
+    assert found.difference is not None
+    assert found.difference.low > 0
+
+
 @pytest.mark.parametrize(("seeds", "points"), [(1, 0.0), (3, 0.5), (3, 1.0)], ids=lambda value: str(value))
 def test_of_a_thousand_equal_methods_five_percent_come_out_significant(seeds: int, points: float) -> None:
     # the binomial error of 1,000 comparisons at 5 % is 0.7 %; a test over examples alone has 13 % and 25 %

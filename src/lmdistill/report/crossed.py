@@ -1,17 +1,17 @@
 """How far a mean over seeds and dev examples may lie from that of other seeds and other examples."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import stats
 
 LEVEL = 0.95
 """Of the intervals."""
 
-FARTHEST = 2.0**40
-"""Where the search for the end of an interval gives up."""
+EQUAL = 1e-12
+"""Share of a variance below which another one is nothing but rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,8 @@ def estimate(values: NDArray[np.float64]) -> Estimate | None:
     .. math:: V = V_b + \max(0, V_a - V_e), \quad V_b = \frac{var_i(\bar x_{\cdot i})}{n}, \quad
        V_a = \frac{var_s(\bar x_{s \cdot})}{s}, \quad V_e = \frac{MS_e}{sn}
 
-    since :math:`V_a` and :math:`V_b` both contain :math:`V_e`. Degrees of freedom are Satterthwaite's,
+    since :math:`V_a` and :math:`V_b` both contain :math:`V_e`, which is taken where nothing else is left.
+    Degrees of freedom are Satterthwaite's,
     :math:`V^2 / (V_a^2 / (s - 1) + V_b^2 / (n - 1))`, and interval and p-value are Student's.
 
     The teacher, the training data and the dev set's kind of examples are given. A single seed leaves the
@@ -100,15 +101,18 @@ def estimate(values: NDArray[np.float64]) -> Estimate | None:
     if size < 2:
         return None
     mean = float(values.mean())
-    over_examples = float(values.mean(axis=0).var(ddof=1)) / size
-    over_seeds, shared = _of_seeds(values)
-    variance = over_examples + max(0.0, over_seeds - shared)
+    over_seeds, over_examples, shared = _parts(values)
+    variance = max(_variances(values))
     freedom = float(size - 1)
-    if variance > 0:
-        noise = over_examples**2 / (size - 1) + (over_seeds**2 / (seeds - 1) if seeds > 1 else 0.0)
+    if (
+        shared > 0 and variance <= EQUAL * shared
+    ):  # examples have equal means, and so have seeds, though cells scatter
+        variance, freedom = shared, 1.0
+    elif variance > 0:
+        noise = over_examples**2 / (size - 1) + over_seeds**2 / max(1, seeds - 1)
         freedom = min(max(variance**2 / noise, 1.0), freedom)
-    error = float(np.sqrt(variance))
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    error = math.sqrt(variance)
+    reach = _reach(freedom) * error
     distance = abs(mean) / error if error > 0 else np.inf
     return Estimate(
         value=mean,
@@ -120,19 +124,35 @@ def estimate(values: NDArray[np.float64]) -> Estimate | None:
     )
 
 
-def _of_seeds(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Variance of the mean as seeds show it, and what examples show of it too."""
+def _reach(freedom: float) -> float:
+    """Standard errors on each side of a mean."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
+
+
+def _parts(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """V_a, V_b and V_e of `estimate`; 0 for what a single seed does not tell."""
     seeds, size = values.shape
-    if seeds < 2:
-        return 0.0, 0.0
     of_seeds, of_examples = values.mean(axis=1), values.mean(axis=0)
+    over_examples = float(of_examples.var(ddof=1)) / size
+    if seeds < 2:
+        return 0.0, over_examples, 0.0
     rest = values - of_seeds[:, None] - of_examples + values.mean()
     residual = float((rest**2).sum()) / ((seeds - 1) * (size - 1))
-    return float(of_seeds.var(ddof=1)) / seeds, residual / (seeds * size)
+    return float(of_seeds.var(ddof=1)) / seeds, over_examples, residual / (seeds * size)
+
+
+def _variances(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The variance of the mean is the larger of the two; each is a square in the values."""
+    over_seeds, over_examples, shared = _parts(values)
+    return over_examples, over_examples + over_seeds - shared
 
 
 def share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Interval | None:
-    """What the mean of `part` is of the mean of `whole`: every share that `estimate` does not refute.
+    r"""What the mean of `part` is of the mean of `whole`, and every share that the examples do not refute.
+
+    A share w is refuted where the mean of :math:`part - w \cdot whole` lies farther from 0 than its error
+    allows, with the degrees of freedom that `estimate` has at the share itself. For each of the variances
+    whose largest counts this is a quadratic in w; the interval is what any of them allows.
 
     Args:
         part: Contributions by seed and example, (s, n).
@@ -148,26 +168,18 @@ def share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Interval | N
     if base is None or base.low <= 0:
         return None
     value = float(part.mean()) / base.value
-
-    def refuted(wanted: float) -> float:
-        """Positive where the data speak against a share of `wanted`."""
-        found = estimate(part - wanted * whole)
-        assert found is not None  # the whole has as many examples
-        return abs(found.value) - (found.high - found.value)
-
-    ends = [_end(refuted, value, sign) for sign in (-1, 1)]
-    if ends[0] is None or ends[1] is None:
-        return None
-    return Interval(value=value, low=ends[0], high=ends[1])
-
-
-def _end(refuted: Callable[[float], float], value: float, sign: int) -> float | None:
-    """The first number on one side of `value` that is refuted."""
-    step = 1e-3
-    while refuted(value + sign * step) <= 0:
-        step *= 2
-        if step > FARTHEST:
+    here = estimate(part - value * whole)
+    assert here is not None  # the whole has as many examples
+    reach = _reach(here.freedom) ** 2
+    ends: list[float] = []
+    for below, at, above in zip(*(_variances(part - w * whole) for w in (-1.0, 0.0, 1.0)), strict=True):
+        square = base.value**2 - reach * ((below + above) / 2 - at)
+        slope = value * base.value**2 + reach * (above - below) / 4
+        rest = (value * base.value) ** 2 - reach * at
+        if square <= 0:
             return None
-    if refuted(value) >= 0:  # nothing scatters
-        return value
-    return float(optimize.brentq(refuted, value, value + sign * step))
+        centre, within = slope / square, (slope / square) ** 2 - rest / square
+        if within >= 0 or not ends:  # the first variance is no difference, so the share itself is allowed
+            width = math.sqrt(max(0.0, within))
+            ends += [centre - width, centre + width]
+    return Interval(value=value, low=min(ends), high=max(ends))
