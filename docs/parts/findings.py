@@ -280,9 +280,9 @@ def _choices(claim: claims.Choice) -> Iterator[Finding]:
             missing = f"a scored and an exhaustive schedule of one seed in records/{folder}"
             yield Finding(setting=folder, measured="", missing=missing)
             continue
-        hits = sum(one.chosen == one.best for one in tried)
+        hits = sum(one.is_hit for one in tried)
         lost = float(np.mean([one.students[one.best] - one.students[one.chosen] for one in tried]))
-        chances = float(np.mean([1 / len(one.shared) for one in tried]))
+        chances = float(np.mean([one.chance for one in tried]))
         share = stats.binomtest(hits, len(tried), chances)
         ends = share.proportion_ci()
         run = next(run for run in runs if run.record.schedule is not None)

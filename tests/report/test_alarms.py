@@ -51,6 +51,16 @@ def test_a_seed_that_is_there_twice_rings_and_says_what_differs() -> None:
     assert alarms_of(run("KD", 0), run("KD", 1))["KD"] == ()
 
 
+def test_runs_of_other_recipes_are_no_seeds_of_one_thing() -> None:
+    recipe = make_record("KD").recipe
+    other = {**recipe, "train": {"epochs": 3, "rate": 1e-6}, "teacher": {"model": "elsewhere"}, "seed": 1}
+    first = {**recipe, "teacher": {"model": "here"}}
+    (mixed,) = alarms_of(run("KD", 0, recipe=first), run("KD", 1, recipe=other))["KD"]
+    assert mixed.startswith("runs are taken for seeds of one thing, and their recipes differ in train.rate.")
+    newer = {**recipe, "seed": 1, "map": None}  # of a version that has one field more
+    assert alarms_of(run("KD", 0), run("KD", 1, recipe=newer))["KD"] == ()
+
+
 def test_seeds_that_move_together_do_not_ring() -> None:
     floor = [run("FT", 0, 0.70), run("FT", 1, 0.80)]
     assert alarms_of(*floor, run("KD", 0, 0.72), run("KD", 1, 0.82))["KD"] == ()
@@ -86,7 +96,7 @@ def test_many_seeds_that_settle_the_question_do_not_ring(tmp_path: Path) -> None
 def test_a_student_better_than_its_own_teacher_is_a_remark(layers: int) -> None:
     weak = {"teacher": network(layers, "weak"), "teacher_metrics": {"dev": {"accuracy": 0.7}}}
     text = remarks_of(run("FT", 0, 0.8), run("KD", 0, 0.75, **weak), run("MixKD", 0, 0.91))
-    assert "Better than the teacher: KD, MixKD." in text
+    assert "A better mean than the teacher's: KD, MixKD." in text
     assert not any(alarms_of(run("FT", 0, 0.95)).values())
     assert remarks_of(run("FT", 0, 0.8)) == ""
 
@@ -98,7 +108,7 @@ def test_a_lower_score_is_the_better_one_where_the_metric_says_so() -> None:
         run("SFT", metrics={"dev": {"nats": 2.0}}, **scores),
         run("KD", metrics={"dev": {"nats": 1.4}}, **scores),
     )
-    assert "Better than the teacher: KD." in found
+    assert "A better mean than the teacher's: KD." in found
 
 
 def test_a_seed_that_only_others_have_is_a_remark() -> None:

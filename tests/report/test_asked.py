@@ -72,7 +72,7 @@ def test_what_is_missing_is_not_said() -> None:
 @pytest.mark.parametrize(
     ("recipe", "expected"),
     [
-        ({"data": {"fraction": 0.1, "rows": None}}, "6,735 training examples (10 % of them) in"),
+        ({"data": {"fraction": 0.1, "rows": None}}, "6,735 training examples (from 10 % of the data) in"),
         ({"data": {"fraction": 1.0, "rows": 6735}}, "6,735 training examples drawn from more in"),
         ({"data": {"fraction": 1.0, "rows": None}}, "6,735 training examples in"),
         ({"data": "odd"}, "6,735 training examples in"),

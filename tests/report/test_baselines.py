@@ -36,6 +36,14 @@ def test_where_a_size_has_none_it_is_that_of_the_table(two_sizes: list[tuple[str
     assert set(baselines([two_sizes[1], two_sizes[3]], None).values()) == {None}
 
 
+def test_a_row_whose_baseline_is_of_another_size_says_so(tmp_path: Path) -> None:
+    for name, layers in (("FT", 3), ("FT", 2), ("KD", 2), ("KD", 4)):
+        cell(tmp_path, name, 0.7, layers=layers)
+    (table,) = compare(find_records([tmp_path]))
+    said = [note for note in grid(table).notes if "another size" in note]
+    assert [note.partition(" is tested")[0] for note in said] == ["KD layers=4"]
+
+
 def test_new_rows_are_tested_against_the_originals_and_other_amounts_against_their_own(
     tmp_path: Path,
 ) -> None:

@@ -70,6 +70,14 @@ def test_six_examples_that_are_answered_alike_say_little_and_a_score_without_sca
         assert (line["against FT"], line["p"]) == (shown, "1.000")
 
 
+def test_seeds_that_are_equally_good_by_chance_have_no_interval_of_their_mean(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record("FT", seed, 0.7), num_steps=1) for seed in (0, 1)]
+    (table,) = compare(runs)
+    found = certainty(table)
+    assert found is not None
+    assert "accuracy, %" not in found.header
+
+
 def test_the_first_table_has_the_corrected_p_and_says_so(tmp_path: Path) -> None:
     # examples that the method alone has right, and those that the baseline alone has: 14 to 4, and 12 to 4
     right = {

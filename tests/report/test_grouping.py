@@ -8,7 +8,7 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.predictions import PREDICTIONS
 from lmdistill.report.record import RunFolder
 from lmdistill.report.tables import grid
-from tests.report.factory import make_record, plain_record, write_run
+from tests.report.factory import make_record, network, plain_record, schedule, write_run
 from tests.report.unrun import rows_of, run
 
 
@@ -18,6 +18,33 @@ def test_rows_of_one_name_are_told_apart_by_what_differs() -> None:
     rows = rows_of(run("MixKD"), run("MixKD", task=few), run("MixKD", **settings))
     names = ["(6,735 examples, alpha=1.0)", "(673 examples, alpha=1.0)", "(6,735 examples, alpha=2.0)"]
     assert list(rows) == ["Teacher", *(f"MixKD {name}" for name in names)]
+
+
+def test_rows_whose_names_hold_the_same_words_are_both_there() -> None:
+    rows = rows_of(run("KD epochs=1 epochs=2"), run("KD epochs=2 epochs=1"))
+    assert list(rows) == ["Teacher", "KD", "KD, 2"]
+    assert [len(row.runs) for row in rows.values() if row.role != "teacher"] == [1, 1]
+
+
+def test_a_setting_that_is_none_is_as_good_as_one_that_is_missing() -> None:
+    old, new = {"name": "kd", "alpha": 1.0}, {"name": "kd", "alpha": 1.0, "weight": None}
+    rows = rows_of(run("KD", 0, method=old), run("KD", 1, method=new))
+    assert len(rows["KD"].runs) == 2
+
+
+def test_students_of_teachers_of_other_shapes_are_rows_of_their_own() -> None:
+    rows = rows_of(run("KD", 0), run("KD", 1, teacher=network(12, "large")))
+    assert list(rows)[-2:] == ["KD (taught by 6 layers)", "KD (taught by 12 layers)"]
+
+
+def test_seeds_of_a_pruned_student_are_one_row_though_their_widths_differ_a_little() -> None:
+    def pruned(seed: int, keep: float, fewer: int) -> RunFolder:
+        student = network(6, f"pruned-{keep}-{seed}")
+        student["parameters"] |= {"encoder": 5_000_000 - fewer, "total": 17_000_000 - fewer}
+        return run("MiniDisc", seed, student=student, schedule=schedule(keep=keep))
+
+    rows = rows_of(pruned(0, 0.1, 0), pruned(1, 0.1, 6152), pruned(0, 0.2, 1000))
+    assert [len(row.runs) for row in rows.values() if row.role != "teacher"] == [2, 1]
 
 
 def test_settings_of_all_students_are_said_once_and_not_in_every_label() -> None:

@@ -10,6 +10,7 @@ from lmdistill.report.comparison import compare
 from lmdistill.report.crossed import estimate
 from lmdistill.report.evidence import Evidence
 from lmdistill.report.overview import Cell, Overview, overview
+from lmdistill.report.predictions import PREDICTIONS
 from lmdistill.report.record import find_records
 from lmdistill.report.statistics import Spread
 from tests.report.factory import make_record, network, plain_record, write_run
@@ -187,6 +188,18 @@ def test_equally_many_other_dev_examples_have_a_column_of_their_own(tmp_path: Pa
     found = cells(seen(tmp_path))
     assert found["KD", "sst2, 200 dev (aaaaaa) accuracy, %"] == "60.00 ‡"
     assert found["KD", "sst2, 200 dev (bbbbbb) accuracy, %"] == "80.00 ‡"
+
+
+def test_dev_sets_of_unknown_contents_have_a_column_each(tmp_path: Path) -> None:
+    for place, accuracy in enumerate((0.6, 0.8)):
+        run = write_run(tmp_path / str(place), make_record("KD", 0, accuracy), num_steps=2)
+        lines = (run.path / PREDICTIONS).read_text(encoding="utf-8")
+        (run.path / PREDICTIONS).write_text(
+            lines.replace('"label": 1', f'"label": {place}'), encoding="utf-8"
+        )
+    found = cells(seen(tmp_path))
+    assert found["KD", "sst2, 200 dev (set 1) accuracy, %"] == "60.00 ‡"
+    assert found["KD", "sst2, 200 dev (set 2) accuracy, %"] == "80.00 ‡"
 
 
 def test_a_language_model_is_tested_against_the_baseline_on_as_many_texts(tmp_path: Path) -> None:

@@ -73,6 +73,26 @@ def test_correlation_is_that_of_scipy_and_the_loss_is_counted() -> None:
     assert f"{expected.statistic:.2f}" in found.notes[1]
 
 
+def test_of_equally_good_students_each_is_the_best_and_a_lot_finds_them_more_often() -> None:
+    even = exhaustive_schedule(chosen=(0.5,))
+    for one in even["candidates"]:
+        one["student_metric"] = {0.3: 0.875, 0.5: 0.875}.get(one["kept"], 0.86)
+    runs = [run("MiniDisc", 0, 0.8, schedule()), run("MaxiDisc", 0, 0.8, even)]
+    (trial,) = trials([one.record for one in runs])
+    assert (trial.chosen, trial.best) == (0.3, 0.5)
+    assert (trial.is_hit, trial.chance) == (True, pytest.approx(2 / 6))
+    _, found = schedule_grids(runs)
+    assert "In 1 of 1 seeds" in found.notes[0]
+
+
+@pytest.mark.parametrize("change", ["size", "task"])
+def test_scores_foretell_nothing_of_another_task_or_size(change: str) -> None:
+    other = "two" if change == "task" else "one"
+    tried = exhaustive_schedule(keep=0.15 if change == "size" else 0.1)
+    runs = [run("MiniDisc", 0, 0.8, schedule()), run("MaxiDisc", 0, 0.8, tried, fingerprint=other)]
+    assert trials([one.record for one in runs]) == ()
+
+
 def test_the_order_of_runs_does_not_matter_for_what_was_foretold() -> None:
     runs = three_schedules()
     first = schedule_grids(runs)[1]

@@ -65,6 +65,18 @@ def test_one_field_a_third_one_or_a_switch_makes_no_map(tmp_path: Path) -> None:
     assert maps(runs) == []
 
 
+def test_rows_of_other_recipes_make_no_map_together(tmp_path: Path) -> None:
+    def trained(place: int, alpha: float, beta: int, rate: float) -> RunFolder:
+        method = {"name": "kd", "alpha": alpha, "beta": beta}
+        recipe = {"training": {"optimizer": {"learning_rate": rate}, "seed": place}}
+        record = make_record("KD", 0, 0.7, method=method, recipe=recipe)
+        return RunFolder(path=tmp_path / str(place), record=record)
+
+    grid = list(enumerate(product((0.1, 0.5), (1, 2))))
+    assert maps([trained(place, alpha, beta, alpha / 1e4) for place, (alpha, beta) in grid]) == []
+    assert len(maps([trained(place, alpha, beta, 1e-5) for place, (alpha, beta) in grid])) == 1
+
+
 def test_rows_that_a_study_names_by_their_data_are_one_line(tmp_path: Path) -> None:
     for fraction, rows in ((0.1, 1000), (0.01, 100)):
         for method in ("FT", "TMKD"):

@@ -103,3 +103,14 @@ def test_language_models_without_a_teacher_stand_beside_those_with_one(first: in
 def test_a_teacher_keeps_nothing_of_a_score_of_which_there_are_no_shares(score: float | None) -> None:
     rows = rows_of(run("KD", teacher_metrics={"dev": {"accuracy": score}}))
     assert (rows["Teacher"].kept, rows["KD"].kept) == (None, None)
+
+
+def test_teachers_that_were_trained_in_other_ways_are_no_seeds_of_one() -> None:
+    def taught(name: str, seed: int, rate: float, score: float) -> RunFolder:
+        asked = {"model": f"base-{seed}", "training": {"seed": seed, "rate": rate}}
+        facts = {"teacher": network(6, f"{name}-{seed}"), "teacher_metrics": {"dev": {"accuracy": score}}}
+        return run(name, seed, recipe={"teacher": asked}, **facts)
+
+    rows = rows_of(taught("KD", 0, 1e-4, 0.90), taught("KD", 1, 1e-4, 0.92), taught("PKD", 0, 1e-6, 0.7))
+    means = {label: row.quality[SCORE].mean for label, row in rows.items() if row.role == "teacher"}
+    assert means == {"Teacher (6,735 examples)": pytest.approx(0.91), "Teacher (6,735 examples), 2": 0.7}

@@ -43,7 +43,7 @@ def test_better_is_said_with_its_size_and_its_p() -> None:
 
 
 def test_one_seed_speaks_for_its_runs_only() -> None:
-    assert "for these runs alone: there is one seed" in verdict(*table_of(0.01, seeds=1))
+    assert "for these runs alone: they have one seed in common" in verdict(*table_of(0.01, seeds=1))
 
 
 def test_without_a_test_nothing_is_claimed() -> None:

@@ -5,15 +5,15 @@ from collections import Counter
 
 import numpy as np
 
+from lmdistill.report.grouping import SEEDS, flat
 from lmdistill.report.metrics import manner
 from lmdistill.report.rows import Comparison, Row
-from lmdistill.report.sweeps import flat
 
 ALPHA = 0.05
 """Below it a difference counts as found."""
 
-SEEDS = ("seeds", "training.seed")
-"""Fields of a recipe in which the runs of a row should differ."""
+PLACES = ("teacher.model", "student.model", "data.source", "texts.source")
+"""Fields of a recipe in which the runs of a row may differ beside its seeds: where things lie."""
 
 DIVERGED = (
     "a seed has a score that is no number, as after a training that diverged, and the mean leaves it out. "
@@ -33,7 +33,7 @@ def row_alarms(row: Row, table: Comparison) -> tuple[str, ...]:
         found.append(DIVERGED)
     if _is_scattered(row, table):
         found.append(SCATTERED)
-    found += _repeated(row)
+    found += _mixed(row)
     return tuple(dict.fromkeys(found))
 
 
@@ -50,20 +50,23 @@ def _is_scattered(row: Row, table: Comparison) -> bool:
     return bool(np.std(differences, ddof=1) > abs(np.mean(differences)) + 1e-12)
 
 
-def _repeated(row: Row) -> list[str]:
-    """That a row has a seed twice: its runs cannot be draws of one thing."""
+def _mixed(row: Row) -> list[str]:
+    """That the runs of a row cannot be draws of one thing: a seed is there twice, or recipes differ."""
     counts = Counter(run.record.seed for run in row.runs)
     twice = {seed for seed, count in counts.items() if count > 1}
-    if not twice:
-        return []
     recipes = [flat(run.record.recipe) for run in row.runs]
-    names = dict.fromkeys(name for recipe in recipes for name in recipe if name not in SEEDS)
-    differ = [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
+    names = dict.fromkeys(name for recipe in recipes for name in recipe if name not in (*SEEDS, *PLACES))
+    asked = [name for name in names if twice or all(name in recipe for recipe in recipes)]  # some are older
+    differ = [name for name in asked if len({str(recipe.get(name)) for recipe in recipes}) > 1]
+    if not twice and not differ:
+        return []
     said = f"their recipes differ in {', '.join(differ)}" if differ else "one run may be there twice"
-    return [
-        f"runs of one seed ({_listed(twice)}) are taken for several, and {said}. Mean, deviation and p do "
-        "not hold; report on them apart."
-    ]
+    what = (
+        f"runs of one seed ({_listed(twice)}) are taken for several"
+        if twice
+        else "runs are taken for seeds of one thing"
+    )
+    return [f"{what}, and {said}. Mean, deviation and p do not hold; report on them apart."]
 
 
 def _by_seed(row: Row, table: Comparison) -> dict[int, float]:
@@ -89,8 +92,8 @@ def _better_than_teacher(table: Comparison) -> list[str]:
     if not found:
         return []
     return [
-        f"Better than the teacher: {', '.join(found)}. That is no error, but train the teacher longer, or "
-        "take a stronger one, before you speak of shares of it."
+        f"A better mean than the teacher's: {', '.join(found)}. That is no error, but train the teacher "
+        "longer, or take a stronger one, before you speak of shares of it."
     ]
 
 

@@ -5,9 +5,8 @@ from pathlib import PurePath
 from typing import Any
 
 from lmdistill.report.facts import NetworkFacts
-from lmdistill.report.grouping import grouped, shared_settings, teaching, without
+from lmdistill.report.grouping import flat, grouped, shared_settings, teaching, without
 from lmdistill.report.record import Record, RunFolder
-from lmdistill.report.sweeps import flat
 from lmdistill.report.tables import millions, percent
 
 MANY = 6
@@ -86,7 +85,8 @@ def _data(record: Record) -> str:
     data = data if isinstance(data, Mapping) else {}
     fraction = data.get("fraction")
     if isinstance(fraction, float) and fraction < 1:
-        return f"{_number(rows, f'training {what}')} ({percent(fraction).removesuffix('.00')} % of them)"
+        share = percent(fraction).removesuffix(".00")
+        return f"{_number(rows, f'training {what}')} (from {share} % of the data)"
     return f"{_number(rows, f'training {what}')}{' drawn from more' if data.get('rows') else ''}"
 
 

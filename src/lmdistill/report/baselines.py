@@ -1,8 +1,8 @@
 """Which row of a table each other one is tested against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
-from lmdistill.report.grouping import asked_data, grouped, layers_of
+from lmdistill.report.grouping import asked_data, grouped, student_size
 from lmdistill.report.record import RunFolder
 
 BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
@@ -14,8 +14,9 @@ Named = tuple[str, Sequence[RunFolder]]
 def baselines(rows: Sequence[Named], wanted: str | None) -> Mapping[str, str | None]:
     """The label of each row's baseline, by the label of the row; a baseline is its own.
 
-    It is the fine-tuned row of the same size and amount of data, and where these have none, that of the
-    table: neither a smaller network nor fewer examples shall be taken for a worse method.
+    It is the fine-tuned row of the same size and amount of data, since neither a smaller network nor fewer
+    examples shall be taken for a worse method. Where these have none, it is that of the table, and the table
+    says so.
 
     Args:
         rows: Students of one table.
@@ -23,9 +24,14 @@ def baselines(rows: Sequence[Named], wanted: str | None) -> Mapping[str, str | N
     """
     if wanted in {label for label, _ in rows}:
         return {label: wanted for label, _ in rows}
-    blocks = grouped(rows, lambda row: (layers_of(row[1][0].record.student), str(asked_data(row[1][0]))))
+    blocks = grouped(rows, lambda row: block_of(row[1][0]))
     found = {label: _tuned(block) or _tuned(rows) for block in blocks.values() for label, _ in block}
     return {label: found[label] for label, _ in rows}
+
+
+def block_of(run: RunFolder) -> Hashable:
+    """Equal for students of one size and one amount of data."""
+    return student_size(run.record), str(asked_data(run))
 
 
 def _tuned(rows: Sequence[Named]) -> str | None:

@@ -32,7 +32,7 @@ def _interval(found: Interval | None, text: Callable[[Value], str]) -> str:
 def _mean(row: Row, table: Comparison) -> str:
     """The headline with its interval over seeds."""
     found = row.quality.get(table.scores[0])
-    reach = None if found is None else seeds_interval(found)
+    reach = None if found is None or found.sd == 0 else seeds_interval(found)  # equal scores are chance
     if found is None or reach is None:
         return NONE
     return ends(found.mean, *reach, manner(table.scores[0][1]).text)
@@ -81,7 +81,8 @@ def _notes(table: Comparison, filled: dict[str, Cell]) -> tuple[str, ...]:
     if first in filled:
         found.append(f"{first}: mean and 95 % interval over seeds (Student's t), on these examples.")
     if set(filled) - {first}:
-        found.append("Other intervals: 95 %, over seeds and examples; not corrected for several comparisons.")
+        over = "seeds and examples" if any(row.evidence.seeds > 1 for row in table.rows) else "examples"
+        found.append(f"Other intervals: 95 %, over {over}; not corrected for several comparisons.")
     if "gap closed, %" in filled or "of teacher, %" in filled:
         found.append(
             "Shares: Fieller's interval, which holds for these teachers; none where what is shared may be 0."

@@ -12,6 +12,7 @@ from lmdistill.report.grouping import (
     Known,
     alike,
     grouped,
+    numbered,
     question,
     row_key,
     row_labels,
@@ -94,10 +95,13 @@ def _ceiling(runs: Sequence[RunFolder], teacher: Row | None, headline: Score) ->
 
 
 def _closed(row: Row, baseline: Row | None, teacher: Row | None, headline: Score) -> float | None:
-    """The share of the gap over the seeds that row and baseline have in common; over all, where none is."""
+    """The share of the gap over the seeds of which row and baseline have a score; over all, where none is."""
     if baseline is None:
         return None
-    seeds = [{run.record.seed for run in one.runs} for one in (row, baseline)]
+    seeds = [
+        {run.record.seed for run in one.runs if _scored([run], headline) is not None}
+        for one in (row, baseline)
+    ]
     common = seeds[0] & seeds[1] or seeds[0] | seeds[1]
     ours, theirs = ([run for run in one.runs if run.record.seed in common] for one in (row, baseline))
     scores = _scored(ours, headline), _scored(theirs, headline), _ceiling(ours, teacher, headline)
@@ -176,7 +180,7 @@ def _comparison(
     students = [run for run in runs if run not in own]
     teachers = _teacher_rows(students, own, scores, batch_size)
     groups = list(grouped(students, row_key).values())
-    labels = [without(label, shared) for label in row_labels(groups)]
+    labels = numbered(without(label, shared) for label in row_labels(groups))
     floors = baselines(list(zip(labels, groups, strict=True)), baseline)
     plain = {
         label: Row(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.report.evidence import Judged
@@ -15,8 +15,24 @@ Item = TypeVar("Item")
 OF_TEACHER = "agreement"
 """A metric of language models that only those have which have a teacher."""
 
+SEEDS = ("seed", "seeds", "training.seed", "teacher.training.seed")
+"""Fields of a recipe in which the runs of a row differ."""
+
 Known = Mapping[Path, Judged | None]
 """The contributions of each run, by its folder."""
+
+
+def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Fields of a method or a recipe by their dotted names, those of its parts too.
+
+    Examples:
+        >>> flat({"name": "sft", "completions": {"student": 0.5}})
+        {'name': 'sft', 'completions.student': 0.5}
+    """
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
+    return found
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
@@ -76,6 +92,16 @@ def layers_of(network: NetworkFacts) -> tuple[int, int]:
     return network.layers, network.parameters.encoder
 
 
+def student_size(record: Record) -> tuple[int, float]:
+    """Layers and the weights in them; of a pruned student layers and the share of the units that it keeps.
+
+    Seeds rank units differently, and widths in steps of eight then differ by a few weights.
+    """
+    keep = 1.0 if record.schedule is None else record.schedule.keep
+    layers, weights = layers_of(record.student)
+    return layers, float(weights) if keep == 1 else keep
+
+
 def asked_data(run: RunFolder) -> Mapping[str, float]:
     """How much of the training data was asked for."""
     data = run.record.recipe.get("data") or run.record.recipe.get("texts")
@@ -84,10 +110,17 @@ def asked_data(run: RunFolder) -> Mapping[str, float]:
 
 
 def row_key(run: RunFolder) -> Hashable:
-    """Equal for runs that differ in the seed only."""
+    """Equal for runs of one name that differ in the seed only, as far as shapes, rows and method tell.
+
+    What else their recipes say is not asked here: a difference in it is an alarm.
+    """
     record = run.record
-    shape = record.student.layers, record.student.parameters.total
-    return record.name, *shape, record.task.rows.get("train"), fingerprint(record.method)
+    teacher = None if record.teacher is None else layers_of(record.teacher)
+    method = {name: value for name, value in record.method.items() if value is not None}
+    return (
+        *(record.name, student_size(record), record.student.parameters.embeddings, teacher),
+        *(record.task.rows.get("train"), fingerprint(method)),
+    )
 
 
 def row_labels(groups: Sequence[Sequence[RunFolder]]) -> list[str]:
@@ -100,6 +133,7 @@ def row_labels(groups: Sequence[Sequence[RunFolder]]) -> list[str]:
             lambda r: f"{r.student.layers} layers",
             lambda r: f"{r.student.parameters.total:,} parameters",
             lambda r: f"{r.task.rows.get('train', 0):,} examples",
+            lambda r: "no teacher" if r.teacher is None else f"taught by {r.teacher.layers} layers",
             *(lambda r, field=field: f"{field}={r.method.get(field)}" for field in record.method),
         ]
         telling = [fact(record) for fact in facts if len({fact(twin) for twin in twins}) > 1]
@@ -117,6 +151,25 @@ def shared_settings(runs: Sequence[RunFolder]) -> tuple[str, ...]:
     if len(names) < 2:
         return ()
     return tuple(word for word in names[0][1:] if "=" in word and all(word in other[1:] for other in names))
+
+
+def numbered(labels: Iterable[str]) -> list[str]:
+    """Labels that differ: one that was there before gets a number.
+
+    Examples:
+        >>> numbered(["FT", "KD", "KD"])
+        ['FT', 'KD', 'KD, 2']
+    """
+    found: list[str] = []
+    for label in labels:
+        number = next(n for n in range(1, len(found) + 2) if _with(label, n) not in found)
+        found.append(_with(label, number))
+    return found
+
+
+def _with(label: str, number: int) -> str:
+    """The label, with its number from the second on."""
+    return label if number == 1 else f"{label}, {number}"
 
 
 def without(label: str, settings: Sequence[str]) -> str:

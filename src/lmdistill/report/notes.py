@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lmdistill.report.alarms import remarks
+from lmdistill.report.baselines import block_of
 from lmdistill.report.grouping import layers_of
 from lmdistill.report.metrics import manner
 from lmdistill.report.rows import Comparison, Row, Score
@@ -36,10 +37,20 @@ def floor_title(table: Comparison) -> str:
 
 
 def _floors_note(table: Comparison) -> list[str]:
-    """Which baselines there are, where there are several."""
-    if len(table.floors) < 2:
-        return []
-    return [f"Baseline: the fine-tuned row of the same size and amount of data ({', '.join(table.floors)})."]
+    """Which baselines there are, where there are several, and rows that have one unlike themselves."""
+    found = []
+    if len(table.floors) > 1:
+        found.append(
+            f"Baseline: the fine-tuned row of the same size and amount of data ({', '.join(table.floors)})."
+        )
+    for row in compared(table):
+        floor = table.floor_of(row)
+        if floor is not None and block_of(row.runs[0]) != block_of(floor.runs[0]):
+            found.append(
+                f"{row.label} is tested against {floor.label}, which has another size or amount of data: the "
+                "difference is not that of the methods alone."
+            )
+    return found
 
 
 def p_notes(table: Comparison) -> list[str]:

@@ -1,10 +1,11 @@
 """All tasks in one table: rows are methods, columns are tasks, as papers show them."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lmdistill.report.baselines import block_of
 from lmdistill.report.evidence import NOTHING, Evidence
-from lmdistill.report.grouping import asked_data, grouped, layers_of, row_labels, without
+from lmdistill.report.grouping import asked_data, grouped, numbered, row_labels, student_size, without
 from lmdistill.report.metrics import NONE, manner
 from lmdistill.report.notes import BY_DEV, DEV_NOTE, ONE_SEED, shared_note
 from lmdistill.report.record import RunFolder
@@ -130,13 +131,13 @@ def _notes(cells: Sequence[Cell], rows: Sequence[Sequence[str]], counts: set[int
 def _cells(tables: Sequence[Comparison]) -> Iterator[Cell]:
     """Teachers' cells, then those of each size; of two in one place, that of more seeds."""
     learners = [run for table in tables for run in table.learners]
-    places = list(dict.fromkeys(layers_of(run.record.student) for run in learners))
+    places = list(dict.fromkeys(student_size(run.record) for run in learners))
     found: list[tuple[int, Cell]] = []
     for task in grouped(tables, lambda table: table.task.name).values():
         for table in task:
             names = _labels(table, task)
             for row in table.rows:
-                place = -1 if row.role == "teacher" else places.index(layers_of(row.networks[0]))
+                place = -1 if row.role == "teacher" else places.index(student_size(row.runs[0].record))
                 found += [(place, cell) for cell in _of_row(row, table, task, names)]
     first: dict[tuple[str, str], Cell] = {}
     for _, cell in sorted(found, key=lambda one: one[0]):
@@ -192,9 +193,9 @@ def _judged_on(table: Comparison, task: Sequence[Comparison]) -> str:
     """What tells the dev examples of a table from others of the task: their number, else their contents."""
     if len(task) == 1 and not table.apart:
         return ""
-    rows, contents = table.num_dev, table.task.dev_fingerprint
-    twins = sum(other.num_dev == rows for other in task)
-    return f", {rows:,} dev{f' ({contents[:6]})' if contents and twins > 1 else ''}"
+    twins = [other for other in task if other.num_dev == table.num_dev]
+    contents = table.task.dev_fingerprint or f"set {twins.index(table) + 1}"
+    return f", {table.num_dev:,} dev{f' ({contents[:6]})' if len(twins) > 1 else ''}"
 
 
 def _labels(table: Comparison, task: Sequence[Comparison]) -> dict[str, str]:
@@ -204,7 +205,7 @@ def _labels(table: Comparison, task: Sequence[Comparison]) -> dict[str, str]:
     weights of the layers where depths do not tell students apart.
     """
     learners = [run for one in task for run in one.learners]
-    shapes = {layers_of(run.record.student) for run in learners}
+    shapes = {student_size(run.record) for run in learners}
     taught = {run.record.teacher.layers for run in learners if run.record.teacher is not None}
     found = {}
     for row in table.rows:
@@ -212,21 +213,14 @@ def _labels(table: Comparison, task: Sequence[Comparison]) -> dict[str, str]:
             depth = f" ({row.networks[0].layers} layers)"
             found[row.label] = f"Teacher{depth if len(taught) > 1 else ''}"
     students = [row for row in table.rows if row.role != "teacher"]
-    for block in grouped(students, _block).values():
-        names = row_labels([row.runs for row in block])
-        found |= {
-            row.label: _label(row, without(name, table.shared), shapes)
-            for row, name in zip(block, names, strict=True)
-        }
+    for block in grouped(students, lambda row: block_of(row.runs[0])).values():
+        names = [without(name, table.shared) for name in row_labels([row.runs for row in block])]
+        labels = numbered(_label(row, name, shapes) for row, name in zip(block, names, strict=True))
+        found |= {row.label: label for row, label in zip(block, labels, strict=True)}
     return found
 
 
-def _block(row: Row) -> Hashable:
-    """Equal for students of one size and one amount of data, which stand in one column below each other."""
-    return layers_of(row.networks[0]), str(asked_data(row.runs[0]))
-
-
-def _label(row: Row, name: str, shapes: set[tuple[int, int]]) -> str:
+def _label(row: Row, name: str, shapes: set[tuple[int, float]]) -> str:
     """The name of a student without its amount of data, and with what its size is."""
     network, words = row.networks[0], name.split(" ")
     said = [" ".join(word for word in words if not word.startswith(("fraction=", "rows="))) or name]

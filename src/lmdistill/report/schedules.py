@@ -44,12 +44,26 @@ class Trial:
         return max(self.shared, key=lambda kept: (self.students[kept], kept))
 
     @property
+    def is_hit(self) -> bool:
+        """Whether no other assistant has a better student."""
+        return self.students[self.chosen] == self.students[self.best]
+
+    @property
+    def chance(self) -> float:
+        """Of a choice by lot being as good."""
+        return sum(self.students[kept] == self.students[self.best] for kept in self.shared) / len(self.shared)
+
+    @property
     def correlation(self) -> float | None:
         """Spearman's, of scores and students; None where one of them is constant or there are too few."""
         scores, students = ([one[kept] for kept in self.shared] for one in (self.scores, self.students))
         if len(scores) < FEWEST or len(set(scores)) == 1 or len(set(students)) == 1:
             return None
         return float(stats.spearmanr(scores, students).statistic)
+
+
+Place = tuple[int, str, float, str]
+"""Seed, task, kept fraction and method of a run."""
 
 
 def schedule_grids(runs: Sequence[RunFolder]) -> tuple[Grid, ...]:
@@ -129,12 +143,14 @@ def _mean(values: Iterable[Value]) -> float | None:
 def trials(records: Sequence[Record]) -> tuple[Trial, ...]:
     """Seeds of which one run has scored its candidates and another has tried the same assistants in turn.
 
-    Both by the same method: what one loss makes of the candidates foretells nothing of students of another.
+    Both by the same method, on the same task and to the same size: what one loss makes of the candidates
+    foretells nothing of students of another.
     """
-    scored: dict[tuple[int, str], Record] = {}
-    tried: dict[tuple[int, str], Record] = {}
+    scored: dict[Place, Record] = {}
+    tried: dict[Place, Record] = {}
     for record in records:
-        firsts, place = _first_round(record), (record.seed, fingerprint(record.method))
+        firsts = _first_round(record)
+        place = record.seed, record.task.fingerprint, _facts(record).keep, fingerprint(record.method)
         if any(one.student_metric is not None for one in firsts):
             tried.setdefault(place, record)
         elif any(one.score is not None for one in firsts) and through(_facts(record)):
@@ -208,12 +224,12 @@ def _verdicts(
     found: Sequence[Trial], students: Mapping[float, Spread | None], metric: str
 ) -> tuple[str, ...]:
     """Whether the score took what trying all would have taken, and how both are ordered."""
-    same = sum(trial.chosen == trial.best for trial in found)
+    same = sum(trial.is_hit for trial in found)
     lost = spread([trial.students[trial.best] - trial.students[trial.chosen] for trial in found])
     deviations = spread([one.sd for one in students.values() if one is not None])
     assert lost is not None
     text = (
-        f"In {same} of {len(found)} seeds the score took the assistant whose student was the best; on "
+        f"In {same} of {len(found)} seeds the score took an assistant whose student was the best; on "
         f"average the student of its choice has {manner(metric).text(lost.mean)} less than that best one"
     )
     if deviations is not None:

@@ -125,8 +125,8 @@ def _titles(tables: Sequence[Comparison]) -> Iterator[str]:
         task = table.task
         apart = [other for other in tables if other.task.name == task.name and other.apart]
         known = [f"{table.num_dev:,} dev examples"] if apart else []
-        twins = sum(other.num_dev == table.num_dev for other in apart)
-        contents = task.dev_fingerprint if twins > 1 else None
+        twins = [other for other in apart if other.num_dev == table.num_dev]
+        contents = task.dev_fingerprint or f"set {twins.index(table) + 1}" if len(twins) > 1 else ""
         yield ", ".join([task.name, *known, *([contents[:6]] if contents else [])])
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from lmdistill.report.costs import figures, sizes
 from lmdistill.report.crossed import Interval
 from lmdistill.report.details import measured
+from lmdistill.report.grouping import flat
 from lmdistill.report.metrics import Value
 from lmdistill.report.overview import Overview
 from lmdistill.report.record import RunFolder
 from lmdistill.report.rows import Comparison, Row
 from lmdistill.report.seeds import spreads
 from lmdistill.report.statistics import Spread, spread
-from lmdistill.report.sweeps import flat
 from lmdistill.report.tables import Grid
 
 Item = str | Value

@@ -1,30 +1,15 @@
 """Rows that differ in one number or two: curves over the training rows, maps over settings of a method."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.report.canvas import COLOURS, INK, Plot, as_svg, canvas, draw, joined, mark_of, number
-from lmdistill.report.grouping import grouped, without
+from lmdistill.report.grouping import SEEDS, flat, grouped, without
 from lmdistill.report.metrics import NONE, manner
 from lmdistill.report.rows import Comparison, Row
-
-Flat = Mapping[str, Any]
-"""Fields of a method by their dotted names."""
-
-
-def flat(method: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """The fields of a method, those of its parts too.
-
-    Examples:
-        >>> flat({"name": "sft", "completions": {"student": 0.5}})
-        {'name': 'sft', 'completions.student': 0.5}
-    """
-    found: dict[str, Any] = {}
-    for name, value in method.items():
-        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
-    return found
 
 
 def _students(table: Comparison) -> list[Row]:
@@ -104,12 +89,14 @@ def _lines(table: Comparison) -> dict[str, list[tuple[int, float, float]]]:
 
 
 def _settings(row: Row) -> str:
-    """The recipe of a row, apart from how much data, which seeds, and what the row is called."""
-    recipe = dict(row.runs[0].record.recipe)
-    methods, data = recipe.pop("methods", None), recipe.pop("data", None) or recipe.pop("texts", None)
-    recipe = {name: value for name, value in recipe.items() if name not in ("name", "seed", "seeds")}
-    less = {name: value for name, value in (data or {}).items() if name not in ("fraction", "rows")}
-    return fingerprint([recipe, list((methods or {}).values()), less])
+    """The recipe of a row, apart from the method, how much data, which seeds, and what the row is called."""
+    amounts = [f"{where}.{name}" for where in ("data", "texts") for name in ("fraction", "rows")]
+    less = {
+        name: value
+        for name, value in flat(row.runs[0].record.recipe).items()
+        if name not in ("name", *SEEDS, *amounts) and name.split(".")[0] not in ("method", "methods")
+    }
+    return fingerprint(less)
 
 
 def _shared(names: Sequence[str]) -> str:
@@ -143,10 +130,15 @@ def heat_plots(table: Comparison, names: Iterator[str]) -> Iterator[Plot]:
         if len({str(method[field]) for method in methods if _is_number(method.get(field))}) > 1
     ]
     for pair in combinations(varied, 2):
-        for group in grouped(rows, lambda row, pair=pair: (_rest(row, pair), _num_train(row))).values():  # type: ignore[misc]
+        for group in grouped(rows, partial(_beside, pair)).values():
             cells = _cells(group, pair)
             if cells is not None:
                 yield _heat_plot(table, pair, cells, next(names), held=_held(group[0], pair, varied))
+
+
+def _beside(pair: tuple[str, str], row: Row) -> Hashable:
+    """What the rows of one map share."""
+    return _rest(row, pair), _num_train(row), _settings(row)
 
 
 def _held(row: Row, pair: tuple[str, str], varied: Sequence[str]) -> str:

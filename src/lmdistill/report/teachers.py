@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from lmdistill.core.fingerprint import fingerprint
 from lmdistill.report.facts import NetworkFacts
+from lmdistill.report.grouping import flat, numbered
 from lmdistill.report.record import Record, RunFolder
 from lmdistill.report.tables import millions
 
@@ -13,8 +15,9 @@ Taught = tuple[Record, NetworkFacts]
 def teachers_of(runs: Sequence[RunFolder]) -> list[list[Taught]]:
     """Runs with their teachers, those together whose teachers are of one kind, in order of appearance.
 
-    Of one kind are teachers of one size that have taught from equally many training examples. With 10 % and
-    1 % of the data each amount has teachers of its own; a teacher of several amounts holds them together.
+    Of one kind are teachers of one size that were trained in one way, as far as recipes tell, and have taught
+    from equally many training examples. With 10 % and 1 % of the data each amount has teachers of its own; a
+    teacher of several amounts holds them together.
     """
     kinds: list[list[Taught]] = []
     for record, teacher in [(run.record, run.record.teacher) for run in runs]:
@@ -30,8 +33,17 @@ def teachers_of(runs: Sequence[RunFolder]) -> list[list[Taught]]:
 def _belongs(record: Record, teacher: NetworkFacts, kind: Sequence[Taught]) -> bool:
     """Whether a teacher is of a kind."""
     return size_of(teacher) == size_of(kind[0][1]) and any(
-        teacher.fingerprint == other.fingerprint or _amount(record) == _amount(run) for run, other in kind
+        teacher.fingerprint == other.fingerprint
+        or (_amount(record), _training(record)) == (_amount(run), _training(run))
+        for run, other in kind
     )
+
+
+def _training(record: Record) -> str:
+    """How the recipe says that the teacher was trained, but for its seed and the place of its weights."""
+    asked = record.recipe.get("teacher")
+    fields = flat(asked) if isinstance(asked, dict) else {}
+    return fingerprint({name: fields[name] for name in fields if name not in ("model", "training.seed")})
 
 
 def size_of(teacher: NetworkFacts) -> tuple[int, int]:
@@ -65,4 +77,4 @@ def teacher_labels(kinds: Sequence[Sequence[Taught]]) -> list[str]:
             amounts = sorted({_amount(record) or 0 for record, _ in kind})
             facts.append(f"{' or '.join(f'{amount:,}' for amount in amounts)} examples")
         labels.append(f"Teacher ({', '.join(facts)})" if facts else "Teacher")
-    return labels
+    return numbered(labels)

@@ -33,5 +33,5 @@ def _against(row: Row, table: Comparison) -> str:
         return f"Its mean is the best, but it cannot be told from that of {floor.label} ({said})."
     gap = f"{abs(shown.scale * found.value):.{shown.digits}f}"
     which = "better" if shown.sign * found.value > 0 else "worse"
-    scope = ", for these runs alone: there is one seed" if row.evidence.seeds == 1 else ""
+    scope = ", for these runs alone: they have one seed in common" if row.evidence.seeds == 1 else ""
     return f"It is {which} than {floor.label} by {gap} ({shown.title}; {said}{scope})."
