@@ -12,8 +12,8 @@ from tests.report.factory import make_record, plain_record, write_run
 BROKEN = {
     "a newer layout": ('{"schema": 2}', r"has schema 2, and this version reads schema 1\. Update lmdistill"),
     "an older layout": ('{"schema": 0}', r"has schema 0, and this version reads schema 1\. Read it with"),
-    "another object": ('{"a": 1}', r"has schema None, and this version reads schema 1"),
-    "a list": ("[]", r"has schema None"),
+    "another object": ('{"a": 1}', r"is no record of a run: it has no schema\. Name a folder"),
+    "a list": ("[]", r"is no record of a run: it has no schema"),
     "a cut file": ('{"schema": 1,', r"is not JSON \(.*\)\. Run it again"),
     "an empty file": ("", r"is not JSON"),
     "a deep file": ("[" * 100_000, r"is not JSON"),
@@ -55,7 +55,8 @@ def test_where_no_run_is_that_is_said_once(place, finished, lmdistill):
     Path("void").mkdir()
     Path("notes/deep").mkdir(parents=True)
     Path("notes/deep/text.txt").write_text("no run\n")
-    refused(lmdistill("report", place), rf"no record\.json below {place}\. Name a run folder")
+    said = rf"{place} does not exist\." if place == "nowhere" else rf"no record\.json below {place}\."
+    refused(lmdistill("report", place), f"{said} Name a run folder")
 
 
 def test_a_place_without_runs_beside_another_is_skipped_aloud(finished, lmdistill):

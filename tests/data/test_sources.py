@@ -105,3 +105,9 @@ def test_names_that_are_nothing_are_refused() -> None:
         load_task("owner/name", "x")
     with pytest.raises(ConfigError, match=r"owner/name has its own splits, so dev='x' has no meaning"):
         load_task("owner/name", dev="x")
+
+
+def test_the_task_that_a_program_makes_needs_no_data_and_takes_none():
+    assert load_task("synthetic").spec.name == "synthetic"
+    with pytest.raises(ConfigError, match=r"'synthetic' makes its texts, so data='x' has no meaning\. Leave"):
+        load_task("synthetic", "x")

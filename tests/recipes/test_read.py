@@ -10,7 +10,7 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.data.augment import Eda
 from lmdistill.methods import KD, FineTune, MixKD
 from lmdistill.recipes.construct import plain
-from lmdistill.recipes.read import builtin, override, read_recipe, recipe_of, recipe_text
+from lmdistill.recipes.read import builtin, override, read_recipe, recipe_of, recipe_text, table_from
 from lmdistill.recipes.schema import Augmentation, Recipe
 
 FOLDER = Path(__file__).parents[2] / "examples"
@@ -158,3 +158,17 @@ def test_texts_of_any_language_survive(tmp_path):
     (tmp_path / "a.yaml").write_text(recipe_text(recipe), encoding="utf-8")
     assert "données/été" in recipe_text(recipe)
     assert read_recipe(tmp_path / "a.yaml") == recipe
+
+
+def test_a_key_that_is_there_twice_is_refused_with_both_lines(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("task: sst2\ndata:\n  rows: 5\n  rows: 7\n")
+    with pytest.raises(ConfigError, match=r"recipe\.yaml has rows in line 3 and in line 4\. Remove one\."):
+        read_recipe(str(path))
+    path.write_text("a: &part {rows: 5}\nb: {<<: *part, rows: 7}\n")
+    assert table_from(path.read_text(), "here")["b"] == {"rows": 7}
+
+
+def test_an_empty_recipe_says_so():
+    with pytest.raises(ConfigError, match=r"^here must be a table of keys and values, and is empty\.$"):
+        table_from("# nothing\n", "here")

@@ -70,6 +70,16 @@ def test_six_examples_that_are_answered_alike_say_little_and_a_score_without_sca
         assert (line["against FT"], line["p"]) == (shown, "1.000")
 
 
+def test_no_interval_goes_beyond_what_a_score_can_be(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path, make_record("FT", seed, 0.85 + seed / 10), num_steps=1) for seed in (0, 1)]
+    (table,) = compare(runs)
+    found = certainty(table)
+    assert found is not None
+    assert (
+        found.rows[0][found.header.index("accuracy, %")] == "90.00 [26.47, 100.00]"
+    )  # 12.706 * 7.07 / sqrt(2)
+
+
 def test_seeds_that_are_equally_good_by_chance_have_no_interval_of_their_mean(tmp_path: Path) -> None:
     runs = [write_run(tmp_path, make_record("FT", seed, 0.7), num_steps=1) for seed in (0, 1)]
     (table,) = compare(runs)

@@ -109,6 +109,17 @@ def test_numbers_are_those_of_the_records(study: Path, files: Path) -> None:
     assert (float(gap["mean"]), gap["n"]) == (pytest.approx(0.16), "2")
 
 
+def test_numbers_that_nothing_has_rounded_say_their_unit(files: Path) -> None:
+    found = {one["figure"]: one for one in lines(files / "sst2-details.csv") if one["row"] == "KD"}
+    assert (found["calibration error"]["unit"], float(found["calibration error"]["mean"])) == (
+        "fraction",
+        0.06,
+    )
+    assert (found["training time"]["unit"], found["training time"]["mean"]) == ("s", "412.0")
+    assert found["p50, batch 1"]["unit"] == "ms"
+    assert not [name for name in found if name.endswith("%")]
+
+
 def test_settings_that_differ_have_columns(files: Path) -> None:
     found = {line["method.temperature"] for line in lines(files / "sst2-quality.csv")}
     assert {"1", "2"} <= found

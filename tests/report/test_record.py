@@ -61,7 +61,7 @@ def test_a_field_of_a_newer_version_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_record_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="has schema None"):
+    with pytest.raises(RunError, match="is no record of a run: it has no schema"):
         read_record(write_plain(tmp_path / "list", []))
 
 

@@ -81,6 +81,8 @@ def _table(board: Sequence[Standing], room: int) -> Table:
     for name, side in (("cell", "left"), ("state", "left"), ("score", "left"), ("minutes", "right")):
         table.add_column(name, justify="right" if side == "right" else "left", no_wrap=True)
     ranked = sorted(range(len(board)), key=lambda place: URGENT.index(board[place].state))
+    if (hidden := len(ranked) - max(room, 1)) > 0:
+        table.caption = f"and {hidden} more"
     for place in sorted(ranked[: max(room, 1)]):
         standing = board[place]
         cells = (standing.cell.name, standing.state, standing.score, _minutes(standing))

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from lmdistill.cli.tables import results
+from lmdistill.cli.tables import print_grid, results
 from lmdistill.recipes.measure import BATCHES, Measured
 from lmdistill.recipes.measure import measure as run_measurement
+from lmdistill.report.tables import Grid
 
 MILLION, BILLION = 1e6, 1e9
 
@@ -21,26 +20,20 @@ def measure(
     runs: Annotated[int, typer.Option(help="Timed passes.", min=1)] = 30,
 ) -> None:
     """Print parameters, operations, disk, latency and memory, all networks timed in turn."""
-    table = Table(show_edge=False, title=f"texts of {tokens} tokens", title_justify="left")
     sizes = [f"{what} ms, batch {size}" for size in BATCHES for what in ("p50", "p95")]
-    for title in (
-        "",
-        "layers",
-        "embeddings M",
-        "encoder M",
-        "head M",
-        "GFLOPs",
-        "disk MB",
-        *sizes,
-        "memory MB",
-    ):
-        table.add_column(title, justify="right" if title else "left")
-    for found in run_measurement(targets, tokens=tokens, runs=runs):
-        table.add_row(*_cells(found))
-    results().print(table)
+    weights = ("embeddings M", "encoder M", "head M")
+    found = run_measurement(targets, tokens=tokens, runs=runs)
+    grid = Grid(
+        caption=f"texts of {tokens} tokens",
+        header=("", "layers", *weights, "GFLOPs", "disk MB", *sizes, "memory MB"),
+        rows=tuple(map(_cells, found)),
+        notes=(),
+        alarms=(),
+    )
+    print_grid(results(), grid)
 
 
-def _cells(found: Measured) -> list[str | Text]:
+def _cells(found: Measured) -> tuple[str, ...]:
     """One row of the table."""
     parts = found.parameters
     times = [
@@ -48,12 +41,12 @@ def _cells(found: Measured) -> list[str | Text]:
         for size in BATCHES
         for value in (found.latency[size].p50_ms, found.latency[size].p95_ms)
     ]
-    return [
-        Text(found.name),
+    return (
+        found.name,
         str(found.layers),
         *(f"{part / MILLION:.2f}" for part in (parts.embeddings, parts.encoder, parts.head)),
         f"{found.flops / BILLION:.2f}",
         "–" if found.disk_bytes is None else f"{found.disk_bytes / MILLION:.1f}",
         *times,
         f"{found.peak_mb:.0f}",
-    ]
+    )

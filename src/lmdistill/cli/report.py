@@ -31,7 +31,7 @@ def report(
 ) -> None:
     """Compare runs: a table here, a page that needs nothing but itself, and files for papers and programs."""
     order = row_order(runs)
-    show(runs, baseline=baseline, order=order, as_markdown=markdown, apart=apart)
+    show(runs, baseline=baseline, order=order, as_markdown=markdown, apart=apart, reports=())
     if out is not None:
         is_page = out.suffix == ".html" and not out.is_dir()
         folder, name = (out.parent, out.name) if is_page else (out, REPORT)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,8 @@ from lmdistill.report.schedules import schedule_grids
 from lmdistill.report.tables import Grid, grid, markdown
 
 NO_TERMINAL_WIDTH = 200
+BETWEEN = 3
+"""Characters between two columns."""
 
 
 def results() -> Console:
@@ -42,7 +45,8 @@ def show(
         baseline: Label of the row that all are tested against; see `comparison.compare`.
         order: Labels in the order of the table.
         as_markdown: As Markdown has tables, and nothing else, instead of as a terminal shows them.
-        reports: Folders whose page is named at the end; those in `paths` unless given.
+        reports: Folders whose page is named at the end; those in `paths` unless given, so that a run or a
+            study tells where its page is.
         apart: Whether runs of one task may have been judged on different dev examples.
 
     Raises:
@@ -87,14 +91,39 @@ def _show(console: Console, table: Grid, *, as_markdown: bool) -> None:
         print_grid(console, table)
 
 
+def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
+    """The columns beside the first one, in groups that fit into a line with it, at least one in each.
+
+    Examples:
+        >>> _parts([8, 10, 10, 10], 40)  # with three more for each bar and its spaces
+        [[1, 2], [3]]
+    """
+    first = min(widths[0], room // 2)
+    found: list[list[int]] = [[]]
+    for place in range(1, len(widths)):
+        taken = first + sum(widths[other] + BETWEEN for other in (*found[-1], place))
+        if taken + BETWEEN > room and found[-1]:
+            found.append([])
+        found[-1].append(place)
+    return found
+
+
 def print_grid(console: Console, table: Grid) -> None:
-    """One table with its caption, alarms and notes."""
-    shown = Table(title=Text(table.caption), title_justify="left", header_style="bold", show_edge=False)
-    for number, title in enumerate(table.header):
-        shown.add_column(Text(title), justify="left" if number == 0 else "right")
-    for row in table.rows:
-        shown.add_row(*(Text(cell) for cell in row))
-    console.print(shown)
+    """One table with its caption, alarms and notes; in parts below each other where a terminal is narrow."""
+    widths = [
+        max(cell_len(text) for text in (*title.split(), *(row[place] for row in table.rows), ""))
+        for place, title in enumerate(table.header)
+    ]
+    parts = _parts(widths, console.width) if console.is_terminal else [range(1, len(widths))]
+    for number, part in enumerate(parts):
+        title = Text(table.caption) if number == 0 else None
+        shown = Table(title=title, title_justify="left", header_style="bold", show_edge=False)
+        shown.add_column(Text(table.header[0]), overflow="fold")
+        for place in part:
+            shown.add_column(Text(table.header[place]), justify="right", min_width=widths[place])
+        for row in table.rows:
+            shown.add_row(*(Text(row[place]) for place in (0, *part)))
+        console.print(shown)
     for alarm in table.alarms:
         console.print(Text(f"alarm: {alarm}", style="bold red"))
     for note in table.notes:

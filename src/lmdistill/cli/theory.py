@@ -76,7 +76,7 @@ def _log_size(
     options = {"--parameters": parameters, "--log-class": log_class, "--rademacher": rademacher}
     given = [f"{name} {value}" for name, value in options.items() if value is not None]
     if len(given) > 1:
-        raise ConfigError(f"{' and '.join(given)} all say how large the class is. Give only one of them.")
+        raise ConfigError(f"{' and '.join(given)} each say how large the class is. Give only one of them.")
     if bits is not None and (log_class is not None or rademacher is not None):
         raise ConfigError(f"--bits {bits} has no effect beside {given[0]}. Leave it out.")
     if log_class is not None or rademacher is not None:

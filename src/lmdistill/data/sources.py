@@ -7,6 +7,7 @@ from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.glue_folder import load_folder
 from lmdistill.data.hub import load_glue, load_hub
 from lmdistill.data.own_file import DEV_FRACTION, Choices, load_own
+from lmdistill.data.synthetic import SYNTHETIC, reviews_task
 from lmdistill.data.tasks import TASKS, Task, TaskSpec, task_named
 
 __all__ = ["Task", "load_task"]
@@ -26,8 +27,8 @@ def load_task(
     """A task with its examples, stored as memory-mapped files in the cache of `datasets`.
 
     Args:
-        name: A task of `TASKS`; "own" for the user's own file; "owner/name" or "owner/name:config" for a
-            data set of the hub; or a folder that `datasets` reads.
+        name: A task of `TASKS`; "synthetic" for reviews that a program makes; "own" for the user's own file;
+            "owner/name" or "owner/name:config" for a data set of the hub; or a folder that `datasets` reads.
         data: For a GLUE task, None or "hub" for the hub, else a folder in the official or the plain
             layout. For "own", the training file. Else None.
         dev: For own data, the file to evaluate on, or the fraction of the training rows to hold out.
@@ -50,6 +51,8 @@ def load_task(
         given = [option for option, value in own.items() if value is not None]
         given += ["dev"] if dev != DEV_FRACTION else []
         return _glue(task_named(name), data, given)
+    if name == SYNTHETIC.name:
+        return _synthetic(data)
     if name == "own":
         if data is None:
             raise ConfigError("the task 'own' needs a file: data=FILE (CSV, TSV, JSON lines or Parquet).")
@@ -64,6 +67,15 @@ def load_task(
         raise ConfigError(f"{name} has its own splits, so dev={str(dev)!r} has no meaning. Leave it out.")
     choices = Choices(text=text, label=label, kind=kind, labels=labels, dev_fraction=dev, seed=seed)
     return load_hub(name, choices).announce()
+
+
+def _synthetic(data: str | Path | None) -> Task:
+    """The task that needs no data."""
+    if data is not None:
+        raise ConfigError(
+            f"the task 'synthetic' makes its texts, so data={str(data)!r} has no meaning. Leave it out."
+        )
+    return reviews_task()
 
 
 def _glue(spec: TaskSpec, data: str | Path | None, given: list[str]) -> Task:

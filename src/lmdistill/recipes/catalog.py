@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from lmdistill.data.augment import AUGMENTERS
+from lmdistill.data.synthetic import SYNTHETIC
 from lmdistill.data.tasks import TASKS, TaskSpec
 from lmdistill.methods import METHODS
 from lmdistill.recipes.read import builtin
@@ -21,12 +22,18 @@ def _task_line(task: TaskSpec) -> str:
     return f"{' and '.join(task.columns)} to {classes}; {', '.join(task.metrics)}"
 
 
+_OTHER_TASKS = {
+    SYNTHETIC.name: f"{_task_line(SYNTHETIC)}; a program makes the texts",
+    "own": "your own file: data.source, and data.text and data.label where they cannot be told",
+}
+"""Tasks that are not of GLUE."""
+
 _KINDS: Mapping[str, Callable[[], dict[str, str]]] = MappingProxyType(
     {
         "recipes": lambda: {name: _first_line(text) for name, text in builtin().items()},
         "studies": lambda: {name: _first_line(text) for name, text in builtin_studies().items()},
         "methods": lambda: {name: _first_line(cls.__doc__) for name, cls in METHODS.items()},
-        "tasks": lambda: {name: _task_line(task) for name, task in TASKS.items()},
+        "tasks": lambda: {**{name: _task_line(task) for name, task in TASKS.items()}, **_OTHER_TASKS},
         "augmenters": lambda: {name: _first_line(cls.__doc__) for name, cls in AUGMENTERS.items()},
     }
 )

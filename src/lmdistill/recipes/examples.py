@@ -10,7 +10,6 @@ from lmdistill.data.augment import augmented
 from lmdistill.data.augment.store import Store
 from lmdistill.data.sources import load_task
 from lmdistill.data.subset import limited
-from lmdistill.data.synthetic import reviews_task
 from lmdistill.data.tasks import Task
 from lmdistill.engine.progress import bar
 from lmdistill.recipes.folder import lock_of
@@ -66,8 +65,6 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
 
 def load_whole(name: str, data: Data) -> Task:
     """The task called `name`, with all the rows there are, and no others."""
-    if name == "synthetic":
-        return reviews_task()
     source = None if data.source == "hub" else data.source
     own: dict[str, Any] = {"dev": data.dev, "text": data.text or None, "label": data.label, "kind": data.kind}
     return load_task(name, source, **{key: value for key, value in own.items() if value is not None})

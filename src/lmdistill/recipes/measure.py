@@ -1,5 +1,6 @@
 """What networks weigh and take: MixKD's Table 2 on the user's own machine."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ from lmdistill.models.describe import Description, describe, flops
 from lmdistill.models.load import load
 from lmdistill.models.network import Network
 from lmdistill.recipes.opened import open_model
+
+log = logging.getLogger("lmdistill")
 
 BATCHES = (1, 16)
 """Batch sizes; 16 is that of MixKD's Table 2."""
@@ -63,10 +66,17 @@ def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) 
             places[opened.teacher] = opened.teacher
     device = make_accelerator(Training()).device
     networks = {name: load(place).to(device) for name, place in places.items()}
+    log.info(
+        "timing %s, %d passes each in batches of %s",
+        ", ".join(networks),
+        runs,
+        " and ".join(map(str, BATCHES)),
+    )
     times = {
         size: latencies(networks, _views(networks, size, tokens), runs=runs, device=device)
         for size in BATCHES
     }
+    log.info("measuring memory")
     idle = peak_memory_of(_nothing)
     return [
         Measured(

@@ -113,7 +113,8 @@ def table_from(text: str, where: str) -> dict[str, Any]:
     """
     table = _yaml(text, where)
     if not isinstance(table, dict):
-        raise ConfigError(f"{where} must be a table of keys and values, got {table!r}.")
+        found = "and is empty" if table is None else f"got {table!r}"
+        raise ConfigError(f"{where} must be a table of keys and values, {found}.")
     return table
 
 
@@ -126,11 +127,28 @@ def _text(path: Path) -> str:
 
 
 def _yaml(text: str, where: str) -> Any:
-    """The value that `text` stands for."""
+    """The value that `text` stands for; a key that is there twice is refused, since one would be lost."""
     try:
-        return yaml.safe_load(text)
+        node, value = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # the 13th month of a date, and the like
         raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
+    _require_once(node, where)
+    return value
+
+
+def _require_once(node: yaml.Node | None, where: str) -> None:
+    """No table has a key twice; what `<<` brings in may be written over."""
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line, name = key.start_mark.line + 1, str(key.value)
+            if name in lines:
+                raise ConfigError(f"{where} has {name} in line {lines[name]} and in line {line}. Remove one.")
+            lines[name] = line
+            _require_once(value, where)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _require_once(item, where)
 
 
 def override(table: dict[str, Any], setting: str) -> None:

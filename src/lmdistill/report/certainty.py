@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from lmdistill.report.crossed import Interval
 from lmdistill.report.metrics import NONE, Manner, Value, manner
 from lmdistill.report.notes import compared, floor_title, p_notes, score_title
@@ -35,7 +37,9 @@ def _mean(row: Row, table: Comparison) -> str:
     reach = None if found is None or found.sd == 0 else seeds_interval(found)  # equal scores are chance
     if found is None or reach is None:
         return NONE
-    return ends(found.mean, *reach, manner(table.scores[0][1]).text)
+    shown = manner(table.scores[0][1])
+    low, high = np.clip(reach, *shown.range).tolist()
+    return ends(found.mean, low, high, shown.text)
 
 
 def _signed(shown: Manner) -> Callable[[Value], str]:

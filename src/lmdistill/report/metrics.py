@@ -1,5 +1,6 @@
 """How a metric is written, and which way is better."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -26,6 +27,9 @@ class Manner:
     lower_is_better: bool = False
     """Whether a small value is a good one."""
 
+    range: tuple[float, float] = (0.0, 1.0)
+    """Which values there are."""
+
     @property
     def sign(self) -> int:
         """Makes larger better."""
@@ -36,19 +40,21 @@ class Manner:
         return NONE if value is None else f"{self.scale * value:.{self.digits}f}"
 
 
+SIGNED, POSITIVE = (-1.0, 1.0), (0.0, math.inf)
+
 MANNERS: Mapping[str, Manner] = MappingProxyType(
     {
-        "matthews": Manner(title="matthews × 100"),
-        "pearson": Manner(title="pearson × 100"),
-        "spearman": Manner(title="spearman × 100"),
-        "mean of pearson and spearman": Manner(title="mean of pearson and spearman × 100"),
-        "nats": Manner(title="nats a token", scale=1, digits=3, lower_is_better=True),
-        "perplexity": Manner(title="perplexity", scale=1, lower_is_better=True),
+        "matthews": Manner(title="matthews × 100", range=SIGNED),
+        "pearson": Manner(title="pearson × 100", range=SIGNED),
+        "spearman": Manner(title="spearman × 100", range=SIGNED),
+        "mean of pearson and spearman": Manner(title="mean of pearson and spearman × 100", range=SIGNED),
+        "nats": Manner(title="nats a token", scale=1, digits=3, lower_is_better=True, range=POSITIVE),
+        "perplexity": Manner(title="perplexity", scale=1, lower_is_better=True, range=POSITIVE),
         "accuracy_of_tokens": Manner(title="right tokens, %"),
         "agreement": Manner(title="agrees with teacher, %"),
         "rouge_l": Manner(title="ROUGE-L × 100"),
-        "silhouette": Manner(title="silhouette", scale=1, digits=3),
-        "spread_ratio": Manner(title="between / within", scale=1, digits=3),
+        "silhouette": Manner(title="silhouette", scale=1, digits=3, range=SIGNED),
+        "spread_ratio": Manner(title="between / within", scale=1, digits=3, range=POSITIVE),
         "distinct_1": Manner(title="distinct-1 × 100"),
         "distinct_2": Manner(title="distinct-2 × 100"),
     }

@@ -76,8 +76,10 @@ def _size_note(table: Comparison) -> list[str]:
     """How many examples a point is."""
     split, metric = table.scores[0]
     size = table.task.rows.get(split)
-    if metric != "accuracy" or size is None:
+    if metric != "accuracy" or not size:
         return []
+    if size < 100:
+        return [f"One of {size} {split} examples is {100 / size:.2f} points of accuracy."]
     return [f"One point of accuracy is {size / 100:.1f} of {size:,} {split} examples."]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lmdistill.core.errors import RunError
 from lmdistill.core.storage import atomic_file
 from lmdistill.report.history import encode_line, read_items
 
@@ -59,6 +60,9 @@ def read_predictions(path: Path) -> list[Prediction]:
     """What `write_predictions` wrote; nothing if there is no file.
 
     Raises:
-        RunError: See `history.read_items`.
+        RunError: If the file was cut, since it is written whole; and see `history.read_items`.
     """
+    text = path.read_bytes() if path.exists() else b""
+    if text and not text.endswith(b"\n"):
+        raise RunError(f"{path} was cut, so answers are missing. Copy it again, or remove it.")
     return read_items(path, _prediction)

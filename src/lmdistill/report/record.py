@@ -145,7 +145,11 @@ def read_record(folder: Path) -> Record:
 
 def _require_schema(path: Path, value: Any) -> None:
     """A record of this layout, and not of an older or a newer one."""
-    number = value.get("schema") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or "schema" not in value:
+        raise RunError(
+            f"{path} is no record of a run: it has no schema. Name a folder that a run has written."
+        )
+    number = value["schema"]
     if number == SCHEMA:
         return
     newer = isinstance(number, int) and number > SCHEMA
@@ -197,6 +201,11 @@ def find_records(paths: Iterable[Path | str]) -> Sequence[RunFolder]:
     for folder in (folder for folders in below.values() for folder in folders):
         found.setdefault(folder.resolve(), folder)
     if not found:
+        gone = [str(name) for name in below if not name.exists()]
+        if gone:
+            raise RunError(
+                f"{gone[0]} does not exist. Name a run folder, or a folder with run folders in it."
+            )
         places = ", ".join(str(name) for name in below) or "nothing"
         raise RunError(f"no {RECORD} below {places}. Name a run folder, or a folder with run folders in it.")
     for name in (name for name, folders in below.items() if not folders):

@@ -118,12 +118,19 @@ def _numbers(row: Row, table: Comparison) -> tuple[Item, ...]:
 def details_sheet(table: Comparison) -> Sheet:
     """What is known beside the score: a line for each figure of each row."""
     lines = [
-        (row.label, title, *_over_seeds(found))
+        (row.label, title.removesuffix(", %"), _unit(title), *_over_seeds(found))
         for title, get in measured(table).items()
         for row in table.rows
         if (found := spread(list(get(row)))) is not None
     ]
-    return Sheet(header=("row", "figure", "mean", "sd", "n"), lines=tuple(lines))
+    return Sheet(header=("row", "figure", "unit", "mean", "sd", "n"), lines=tuple(lines))
+
+
+def _unit(title: str) -> str:
+    """Of a figure as it is stored, where the page shows it in another one."""
+    if title.endswith(", %"):
+        return "fraction"
+    return "s" if title == "training time" else "ms" if title.startswith(("p50,", "p95,")) else ""
 
 
 def seeds_sheet(table: Comparison) -> Sheet:

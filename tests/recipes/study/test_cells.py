@@ -273,10 +273,10 @@ def test_what_yaml_cannot_make_a_value_of_is_a_mistake_too(tmp_path, value):
         read_study(tmp_path / "study.yaml", [f"seeds={value}"])
 
 
-@pytest.mark.parametrize("key", ["study", "base", "seeds"])
-def test_what_a_study_must_have_is_named(tmp_path, key):
+@pytest.mark.parametrize(("key", "name"), [("study", "name"), ("base", "base"), ("seeds", "seeds")])
+def test_what_a_study_must_have_is_named(tmp_path, key, name):
     table = {"study": "s", "base": BASE, "seeds": [0]}
     del table[key]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(table))
-    with pytest.raises(ConfigError, match=f"^the study has no {key}\\. Give it"):
+    with pytest.raises(ConfigError, match=f"^the study has no {name}\\. Give it"):
         read_study(tmp_path / "study.yaml")

@@ -42,7 +42,7 @@ class Standing:
     """Its headline metric, once it is done."""
 
     seconds: float | None = None
-    """Of its training, once it is done; until then since its process was started."""
+    """Since its process was started; of its training, where it was done before."""
 
     message: str = ""
     """Why it failed, on one line."""
@@ -181,11 +181,12 @@ def _begin(standing: Standing, start: Launcher) -> Job | None:
 
 def _settled(standing: Standing, job: Job) -> bool:
     """Whether the process of a cell has ended; then what became of the cell is noted."""
-    standing.seconds = time.monotonic() - job.began
+    standing.seconds = seconds = time.monotonic() - job.began
     if not job.is_over():
         return False
     job.end(signal.SIGKILL)  # what it has started, if it was killed itself
     _look(standing)
+    standing.seconds = seconds
     if standing.state != "done":
         standing.state, standing.code = "failed", job.process.returncode
         standing.message, standing.log = job.reason(), job.log

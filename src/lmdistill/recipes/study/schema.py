@@ -203,6 +203,8 @@ def _validated(table: Mapping[str, Any]) -> Study:
     if first["type"] == "value_error":
         raise ConfigError(str(first["ctx"]["error"]))
     example = ", as in seeds: [0, 1, 2]" if first["loc"][0] == "seeds" else ""
+    if where == "study" and first["type"] == "missing":
+        raise ConfigError("the study has no name. Give it, as in study: depths.")
     if first["type"] == "missing":
         raise ConfigError(f"the study has no {where}. Give it{example}.")
     wanted = first["msg"].removeprefix("Input should be ").replace("tuple", "list")
