@@ -11,13 +11,17 @@ def run(name: str, seed: int = 0, **changes: object) -> RunFolder:
 
 
 def test_figures_are_means_over_seeds_and_the_teacher_has_its_own() -> None:
-    runs = [run("KD", 0), run("KD", 1, calibration=calibration(0.08), agreement={"same_answer": 0.95})]
+    runs = [
+        run("KD", 0),
+        run("KD", 1, calibration=calibration(0.08), agreement={"top_agreement": 0.95, "same_answer": 0.95}),
+    ]
     (table,) = compare(runs)
     found = details(table)
     lines = {line[0]: line[1:] for line in found.rows}
     assert found.header == ("", "Teacher", "KD")
     assert lines["calibration error, %"] == ("3.00", "7.00")
     assert lines["same answer"] == ("–", "0.94")
+    assert lines["same answer as the teacher, %"] == ("–", "95.00")
     assert lines["training time"] == ("–", "6.9 min")
     assert lines["p95, batch 16"] == ("144 ms", "72.0 ms")
     assert lines["FLOPs an example"] == ("0.68 G", "0.34 G")

@@ -86,7 +86,8 @@ def _notes(table: Comparison, filled: dict[str, Cell]) -> tuple[str, ...]:
         found.append(f"{first}: mean and 95 % interval over seeds (Student's t), on these examples.")
     if set(filled) - {first}:
         over = "seeds and examples" if any(row.evidence.seeds > 1 for row in table.rows) else "examples"
-        found.append(f"Other intervals: 95 %, over {over}; not corrected for several comparisons.")
+        which = "Other intervals" if first in filled else "Intervals"
+        found.append(f"{which}: 95 %, over {over}; not corrected for several comparisons.")
     if "gap closed, %" in filled or "of teacher, %" in filled:
         found.append(
             "Shares: Fieller's interval, which holds for these teachers; none where what is shared may be 0."

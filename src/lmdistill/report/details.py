@@ -1,7 +1,8 @@
 """The second table: what is known of each row beside its score."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Literal
 
 from lmdistill.report.facts import Calibration, NetworkFacts
@@ -55,6 +56,16 @@ def duration(value: Value) -> str:
     )
 
 
+AGREEMENT: Mapping[str, tuple[str, Text]] = MappingProxyType(
+    {
+        "top_agreement": ("same answer as the teacher, %", percent),
+        "kl_nats": ("KL from the teacher, nats", plain),
+        "probability_difference": ("mean difference of probabilities", plain),
+    }
+)
+"""Titles of the figures of `evaluation.agreement`; others go by their own name."""
+
+
 def _mean(values: Values) -> Value:
     """Over what is known."""
     found = spread(list(values))
@@ -84,9 +95,10 @@ def _of_networks(get: Callable[[NetworkFacts], Value], text: Text = plain) -> Ce
     return lambda row: (get(network) for network in row.networks), text
 
 
-def _of_agreement(name: str) -> Cell:
-    """One figure of the agreement with the teacher."""
-    return _of_runs(lambda r: (r.agreement or {}).get(name))
+def _of_agreement(name: str) -> tuple[str, Cell]:
+    """One figure of the agreement with the teacher, with its title."""
+    title, text = AGREEMENT.get(name, (name.replace("_", " "), plain))
+    return title, _of_runs(lambda r: (r.agreement or {}).get(name), text)
 
 
 def _timed(row: Row, table: Comparison) -> list[NetworkFacts]:
@@ -116,7 +128,7 @@ def _columns(table: Comparison) -> dict[str, Cell]:
         """A column about probabilities."""
         return lambda row: (get(one) for one in _calibrations(row, table)), text
 
-    columns = {name.replace("_", " "): _of_agreement(name) for name in agreement} | {
+    columns = dict(map(_of_agreement, agreement)) | {
         "calibration error, %": calibrated(lambda c: c.ece, percent),
         "Brier": calibrated(lambda c: c.brier),
         "NLL, nats": calibrated(lambda c: c.nll),
