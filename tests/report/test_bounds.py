@@ -60,8 +60,18 @@ def test_without_a_shift_the_originals_are_enough_and_with_a_large_one_nothing_i
     for original in (1, 3, 7, 500, 6735, 10**12 + 1):
         assert Mixture(bound=bound, original=original).enough == 0
     for shift in (0.1, 0.2):
-        assert Mixture(bound=bound, original=500, shift=shift, target=0.1).enough is None
+        assert Mixture(bound=bound, original=500, shift=shift, target=0.09).enough is None
     assert Mixture(bound=Bound(rademacher=0.05), original=500, target=0.1).enough is None
+
+
+def test_a_target_that_the_originals_reach_alone_needs_no_mixed_samples_whatever_their_shift() -> None:
+    bound = Bound(log_size=8.0, confidence=ALMOST_SURE)  # eps_p = 0.1 with 500 samples
+    for target in (0.1, 0.12, 0.15, 0.3):
+        for shift in (0.0, 0.05, 0.12, 0.2):
+            assert Mixture(bound=bound, original=500, shift=shift, target=target).enough == 0
+    complex_ = Bound(rademacher=0.1, confidence=ALMOST_SURE)  # 0.2 + sqrt(2 / 400) = 0.2707 with 200
+    assert Mixture(bound=complex_, original=200, shift=0.3, target=0.28).enough == 0
+    assert Mixture(bound=complex_, original=200, shift=0.3, target=0.27).enough is None
 
 
 def test_the_smallest_target_is_a_whole_number_however_large() -> None:
@@ -78,8 +88,11 @@ def test_one_mixed_sample_fewer_is_not_enough(bound: Bound, original: int, part:
     mixture = Mixture(bound=bound, original=original, shift=shift, target=goal)
     assert mixture.enough is not None
     samples = original + mixture.enough
-    assert bound.gap(samples, shift=shift) <= goal * (1 + SMALL)
-    if mixture.enough > 0:
+    if mixture.enough == 0:  # without mixed samples there is no shift
+        assert bound.gap(original) <= goal * (1 + SMALL)
+    else:
+        assert bound.gap(original) > goal * (1 - SMALL)
+        assert bound.gap(samples, shift=shift) <= goal * (1 + SMALL)
         assert bound.gap(samples - 1, shift=shift) > goal * (1 - SMALL)
         if samples < 10**6:  # further apart than floating point
             assert bound.gap(samples - 1, shift=shift) > goal

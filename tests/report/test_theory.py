@@ -109,9 +109,13 @@ def test_the_sentences_say_how_many_are_enough() -> None:
     assert verdict(mixture(shift=0.02)) == (
         "282 mixed samples are enough for a bound of 0.1, the bound without them.",
     )
-    assert verdict(mixture(target=0.2)) == ("No mixed samples are needed for a bound of 0.2.",)
-    (said,) = verdict(Mixture(bound=Bound(rademacher=0.25), original=500, shift=0.1, target=0.6))
-    assert said == "No number of mixed samples is enough: the shift of 0.1 and 2 R = 0.5 are not below 0.6."
+    assert verdict(mixture()) == ("No mixed samples are needed for a bound of 0.1, the bound without them.",)
+    for shift in (0.0, 0.05, 0.3):
+        found = mixture(target=0.2, shift=shift)
+        assert verdict(found) == ("No mixed samples are needed for a bound of 0.2: it is 0.1 without them.",)
+        assert ("mixed samples that are enough", "b =", "0") in theory_grid(found).rows
+    (said,) = verdict(Mixture(bound=Bound(rademacher=0.25), original=500, shift=0.1, target=0.55))
+    assert said == "No number of mixed samples is enough: the shift of 0.1 and 2 R = 0.5 are not below 0.55."
 
 
 def test_the_bound_beside_a_run_says_how_loose_it_is() -> None:

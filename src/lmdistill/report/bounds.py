@@ -176,7 +176,15 @@ class Mixture:
 
     @property
     def enough(self) -> int | None:
-        """The fewest mixed samples whose bound is at most the goal, >= 0; None if no number is enough."""
+        """The fewest mixed samples whose bound is at most the goal, >= 0; None if no number is enough.
+
+        A target that the originals reach alone needs none: the shift comes only with mixed samples. Without a
+        target the number is the paper's, from which on mixed samples do not raise the bound.
+        """
+        if self.target is not None:
+            alone = self.bound.samples_for(self.target)
+            if alone is not None and alone <= self.original:
+                return 0
         samples = self.bound.samples_for(self.goal, shift=self.shift)
         return None if samples is None else max(0, samples - self.original)
 

@@ -118,7 +118,11 @@ def theory_grid(mixture: Mixture, run: RunSamples | None = None) -> Grid:
         ]
     rows += [
         ("target gap", "", mixture.target),
-        ("mixed samples that are enough", "b ≥", NO_NUMBER if enough is None else enough),
+        (
+            "mixed samples that are enough",
+            "b =" if enough == 0 else "b ≥",
+            NO_NUMBER if enough is None else enough,
+        ),
     ]
     if run is not None:
         rows.append((f"measured gap, {run.loss}", "≤" if run.is_most else "", run.gap))
@@ -167,7 +171,8 @@ def _enough_text(mixture: Mixture) -> str:
         shift = f"the shift of {number_text(mixture.shift)}{rest} not below {goal}"
         return f"No number of mixed samples is enough: {shift}."
     if enough == 0:
-        return f"No mixed samples are needed for a bound of {goal}{whose}."
+        alone = whose or f": it is {number_text(mixture.gap_without)} without them"
+        return f"No mixed samples are needed for a bound of {goal}{alone}."
     return f"{number_text(enough)} mixed samples are enough for a bound of {goal}{whose}."
 
 
