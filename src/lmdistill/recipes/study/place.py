@@ -13,8 +13,8 @@ from lmdistill.core.errors import RunError
 from lmdistill.core.lock import hold
 from lmdistill.core.storage import write_text
 from lmdistill.recipes.construct import plain
-from lmdistill.recipes.folder import Workplace
-from lmdistill.recipes.read import recipe_text, table_in
+from lmdistill.recipes.folder import Workplace, first_difference
+from lmdistill.recipes.read import recipe_text, table_from, table_in
 from lmdistill.recipes.study.cells import StudyCell
 from lmdistill.recipes.study.schema import FILE, Study, study_text
 
@@ -36,7 +36,7 @@ class StudyFolder:
 
     def hold(self, cell: StudyCell) -> IO[bytes] | None:
         """Hold a cell, unless another process runs it; the process that is to run it inherits the file."""
-        return hold(self.path / "cells" / f".{cell.name}.lock", wait=False)
+        return hold(self._lock(cell.name), wait=False)
 
     def require(self, study: Study, cells: Sequence[StudyCell]) -> None:
         """Refuse a folder that is neither free nor this study's; nothing is written.
@@ -50,12 +50,46 @@ class StudyFolder:
             self._require_same(study, {cell.name for cell in cells})
         for cell in cells:
             Workplace(path=cell.folder).require(plain(cell.recipe))
+            self._require_not_at_work(cell)
 
-    def claim(self, study: Study, cells: Sequence[StudyCell]) -> None:
-        """Write down the study and the recipe of each cell."""
-        for cell in cells:
-            write_text(self.recipe(cell), recipe_text(cell.recipe))
+    def claim(self, study: Study) -> None:
+        """Write down the study."""
         write_text(self.path / FILE, study_text(study))
+
+    def begin(self, cell: StudyCell) -> None:
+        """Write down the recipe of a cell that this process holds, so that nobody reads it at this moment.
+
+        Raises:
+            RunError: If another command has begun it meanwhile, with other settings.
+        """
+        Workplace(path=cell.folder).require(plain(cell.recipe))
+        write_text(self.recipe(cell), recipe_text(cell.recipe))
+
+    def _lock(self, name: str) -> Path:
+        """The file that is held while the cell called so is run."""
+        return self.path / "cells" / f".{name}.lock"
+
+    def _is_at_work(self, name: str) -> bool:
+        """Whether a process runs the cell called so; no file is made."""
+        if not self._lock(name).exists():
+            return False
+        file = hold(self._lock(name), wait=False)
+        if file is not None:
+            file.close()
+        return file is None
+
+    def _require_not_at_work(self, cell: StudyCell) -> None:
+        """Refuse a cell that runs with other settings and has no folder yet that says so."""
+        text, file = recipe_text(cell.recipe), self.recipe(cell)
+        if not file.is_file() or file.read_text(encoding="utf-8") == text or not self._is_at_work(cell.name):
+            return
+        differing = first_difference(table_in(file), table_from(text, cell.name))
+        if differing:
+            name, old, new = differing
+            raise RunError(
+                f"{cell.folder} is at work with other settings: {name} is {old!r} there and {new!r} here. "
+                "Stop the other command, or choose another --out."
+            )
 
     def _require_same(self, study: Study, names: set[str]) -> None:
         """Refuse the folder of anything else."""
@@ -70,7 +104,8 @@ class StudyFolder:
                 "Choose another --out, or remove the folder."
             )
         begun = [file.stem for file in sorted((self.path / "cells").glob("*.yaml"))]
-        gone = [name for name in begun if name not in names and (self.path / name).exists()]
+        others = [name for name in begun if name not in names]
+        gone = [name for name in others if (self.path / name).exists() or self._is_at_work(name)]
         if gone:
             raise RunError(
                 f"{self.path} holds another study: {gone[0]} was run there and is no cell of this one. "
@@ -79,7 +114,7 @@ class StudyFolder:
 
 
 def _is_left_by_a_kill(path: Path) -> bool:
-    """Whether nothing is there but recipes of cells, which are written first."""
+    """Whether nothing is there but recipes and locks of cells, which may be written first."""
     return path.is_dir() and all(
         entry.name == "cells" or entry.name.endswith(".part") for entry in path.iterdir()
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from lmdistill.engine.processes import on_cpu
 from lmdistill.recipes.study.cells import StudyCell
@@ -83,13 +84,22 @@ class Launcher:
     """For each, where the environment does not say how many."""
 
     def start(self, cell: StudyCell) -> Job | None:
-        """Start a cell; None where another process runs it."""
-        held = self.place.hold(cell)
+        """Start a cell; None where another process runs it.
+
+        Raises:
+            RunError: If another command has begun it with other settings.
+        """
+        held, log = self.place.hold(cell), self.place.log(cell)
         if held is None:
             return None
-        log = self.place.log(cell)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with held, log.open("ab") as said:
+        with held:
+            self.place.begin(cell)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            return self._started(cell, held, log)
+
+    def _started(self, cell: StudyCell, held: IO[bytes], log: Path) -> Job:
+        """The process of a cell, which inherits the file that is held."""
+        with log.open("ab") as said:
             said.write(f"--- {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
             said.flush()
             before = said.tell()

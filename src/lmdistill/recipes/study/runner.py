@@ -10,6 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
 
+from lmdistill.core.errors import RunError
+from lmdistill.recipes.construct import plain
 from lmdistill.recipes.folder import Workplace
 from lmdistill.recipes.pages import write_pages
 from lmdistill.recipes.study.cells import StudyCell
@@ -94,7 +96,7 @@ def run_study(
         KeyboardInterrupt: If this process was asked to end; all others have ended by then.
     """
     place.require(study, cells)
-    place.claim(study, cells)
+    place.claim(study)
     board = standings(cells)
     work(board, place, command=command, jobs=jobs_at_once(study.jobs), watch=watch)
     done = [standing.cell for standing in board if standing.state == "done"]
@@ -167,11 +169,21 @@ def _goes_on(
 
 
 def _begin(standing: Standing, start: Launcher) -> Job | None:
-    """Start a cell, unless another process runs it, or has just finished it."""
+    """Start a cell, unless another process runs it, or has just finished it.
+
+    One that another command has begun meanwhile, with other settings, has failed.
+    """
+    cell = standing.cell
     _look(standing)
-    if standing.state == "done":
+    try:
+        if standing.state == "done":
+            Workplace(path=cell.folder).require(plain(cell.recipe))
+            return None
+        job = start.start(cell)
+    except RunError as error:
+        standing.state, standing.code = "failed", USERS
+        standing.message, standing.log = str(error), start.place.log(cell)
         return None
-    job = start.start(standing.cell)
     if job is None:
         standing.state = "elsewhere"
         return None

@@ -99,7 +99,7 @@ class SearchFolder:
         """
         if self._is_new:
             self._require_free()
-            self.place.claim(self.study, ())
+            self.place.claim(self.study)
         with self._opened() as desks:
             known = [cell for desk in desks for cell in self._cells(desk.finding())]
             self.place.require(self.study, known)
@@ -111,7 +111,7 @@ class SearchFolder:
                 )
             with file:
                 write_text(self._home, desks[0].trials.database.home)
-                self.place.claim(self.study, [cell for cell in known if cell.folder.exists()])
+                self.place.claim(self.study)
                 yield desks
 
     def ran(self, findings: Sequence[Finding]) -> list[StudyCell]:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lmdistill.core.errors import LmdistillError
-from lmdistill.core.storage import write_text
 from lmdistill.recipes.pages import write_pages
-from lmdistill.recipes.read import recipe_text
 from lmdistill.recipes.study.place import StudyFolder
 from lmdistill.recipes.study.processes import jobs_at_once
 from lmdistill.recipes.study.runner import USERS, Standing, Watch, rows, standings, work
@@ -154,14 +152,11 @@ class _Conductor:
             if other.score is not None and other.metric is not None and other.values == trial.values:
                 desk.trials.done(trial, [other.score], other.metric)
                 return None
-        place = self._folder.place
         try:
-            cells = desk.branch.cells(trial.number, trial.values, place.path)
+            cells = desk.branch.cells(trial.number, trial.values, self._folder.place.path)
         except LmdistillError as error:
             desk.trials.fail(trial, str(error), USERS)
             return None
-        for cell in cells:
-            write_text(place.recipe(cell), recipe_text(cell.recipe))
         return _Work(desk=desk, trial=trial, runs=tuple(standings(cells)))
 
 
