@@ -79,6 +79,19 @@ def test_names_and_rows_by_hand(tmp_path):
     assert {cell.labels["method"] for cell in cells} == {"FT", "KD"}
 
 
+def test_axes_with_one_last_part_are_called_by_their_whole_names(tmp_path):
+    axes = {"training.epochs": [1, 2], "teacher.training.epochs": [1], "student.layers": [2]}
+    cells = made(tmp_path, axes=axes)
+    assert [cell.row for cell in cells] == [
+        f"KD training.epochs={epochs} teacher.training.epochs=1 layers=2" for epochs in (1, 2)
+    ]
+    assert names(cells) == [
+        f"training.epochs={epochs}-teacher.training.epochs=1-layers=2-seed0" for epochs in (1, 2)
+    ]
+    own = made(tmp_path, axes={"epochs": {"3": {"teacher.training.epochs": 3}}, "training.epochs": [2]})
+    assert [cell.row for cell in own] == ["KD epochs=3 training.epochs=2"]
+
+
 def test_a_value_sets_its_field_and_a_table_sets_several(tmp_path):
     cells = made(
         tmp_path,

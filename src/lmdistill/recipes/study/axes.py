@@ -2,8 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
@@ -40,6 +40,9 @@ class Choice:
     key: str = "axes"
     """Where in the study the axis stands."""
 
+    called: str = ""
+    """The axis in names and tables; the last part of its name unless given."""
+
     @property
     def place(self) -> str:
         """The axis with the key of the study that it stands in, as in `axes.task`."""
@@ -47,8 +50,8 @@ class Choice:
 
     @property
     def title(self) -> str:
-        """The last part of the axis's name, and the label."""
-        return f"{self.axis.rpartition('.')[2]}={self.label}"
+        """What the axis is called, and the label."""
+        return f"{self.called or _last_part(self.axis)}={self.label}"
 
     @property
     def short(self) -> str:
@@ -87,6 +90,22 @@ def choices(axis: str, values: Any, key: str = "axes") -> tuple[Choice, ...]:
         Choice(axis=axis, label=label, value=value, changes=_changes(key, axis, value), key=key)
         for label, value in labelled
     )
+
+
+def told_apart(axes: Sequence[Sequence[Choice]]) -> list[tuple[Choice, ...]]:
+    """The axes of a study, those called by their whole names whose last part another axis has too."""
+    last = [_last_part(values[0].axis) for values in axes]
+    return [
+        tuple(replace(choice, called=choice.axis) for choice in values)
+        if last.count(name) > 1
+        else tuple(values)
+        for name, values in zip(last, axes, strict=True)
+    ]
+
+
+def _last_part(axis: str) -> str:
+    """Of a dotted field."""
+    return axis.rpartition(".")[2]
 
 
 def _changes(key: str, axis: str, value: Any) -> dict[str, Any]:

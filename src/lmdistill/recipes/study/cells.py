@@ -18,7 +18,7 @@ from lmdistill.recipes.construct import plain
 from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.read import put, recipe_of
 from lmdistill.recipes.schema import Recipe
-from lmdistill.recipes.study.axes import METHOD, Choice, choices
+from lmdistill.recipes.study.axes import METHOD, Choice, choices, told_apart
 from lmdistill.recipes.study.schema import LONGEST, UNFIT, Study
 
 SEED = "seed"
@@ -113,6 +113,7 @@ def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tup
     if methods:  # their values hold what is set in them
         axes += methods
         changes = {path: value for path, value in changes.items() if path.split(".")[0] != "methods"}
+    axes = told_apart(axes)
     _require_apart(changes, [*axes, *searched])
     _require_skips(study, axes)
     found = []
