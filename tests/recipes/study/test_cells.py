@@ -172,6 +172,28 @@ def test_what_is_skipped_is_left_out_and_nothing_else(tmp_path):
     assert names(made(tmp_path, **keys, skip=written)) == names(left)
 
 
+@pytest.mark.parametrize(
+    ("axis", "wanted", "left"),
+    [
+        ({"method.temperature": {"1": 2.0, "2": 1.0}}, 1, ["2"]),  # a label stands over a value
+        ({"method.temperature": {"1": 2.0, "2": 1.0}}, "2", ["1"]),
+        (
+            {"method.temperature": {"low": 2.0, "high": 9.0}},
+            2,
+            ["high"],
+        ),  # without such a label the value counts
+        ({"student.layers": {"few": [0, 1], "1": 1}}, [0, 1], ["1"]),
+        ({"training.group_by_length": [True, False]}, True, ["false"]),
+        ({"training.group_by_length": [True, False]}, "false", ["true"]),
+        ({"student.layers": [2, None]}, None, ["2"]),
+    ],
+)
+def test_what_is_skipped_is_named_by_its_label_or_else_by_its_value(tmp_path, axis, wanted, left):
+    (name,) = axis
+    cells = made(tmp_path, axes=axis, skip=[{name: wanted}])
+    assert [cell.labels[name] for cell in cells] == left
+
+
 def test_a_scale_stands_over_set_and_the_command_over_both(tmp_path):
     scales = {"small": {"data.rows": 9}, "paper": {"data.rows": 99, "training.epochs": 4}}
     file = tmp_path / "study.yaml"
@@ -254,6 +276,7 @@ REFUSED = {
     "all skipped": ({"axes": {"student.layers": [1]}, "skip": [{"student.layers": 1}]}, r"^skip leaves out every cell"),
     "unknown axis to skip": ({"axes": {"student.layers": [1]}, "skip": [{"student.layer": 1}]}, r"^no axis to skip is called 'student\.layer'\. Did you mean 'student\.layers'"),
     "unknown value to skip": ({"axes": {"student.layers": [1, 2]}, "skip": [{"student.layers": 3}]}, r"^no value of student\.layers to skip is called '3'"),
+    "a number to skip where there is yes and no": ({"axes": {"training.group_by_length": [True, False]}, "skip": [{"training.group_by_length": 1}]}, r"^no value of training\.group_by_length to skip is called '1'"),
     "unknown scale": ({"scales": {"small": {}}, "scale": "smal"}, r"^no scale is called 'smal'\. Did you mean 'small'"),
     "unknown base": ({"base": "mixkd-sst"}, r"^no recipe is called 'mixkd-sst'\. Did you mean 'mixkd-sst2'\?"),
     "missing base file": ({"base": "none.yaml"}, r"^there is no recipe file .*none\.yaml"),

@@ -58,10 +58,6 @@ class Choice:
         """The label; with the axis where it is a number or another word that says nothing alone."""
         return self.title if ALONE.fullmatch(self.label) else self.label
 
-    def answers(self, wanted: Any) -> bool:
-        """Whether `wanted`, a label or a value, means this one."""
-        return bool(wanted == self.value) or str(wanted) == self.label
-
 
 def choices(axis: str, values: Any, key: str = "axes") -> tuple[Choice, ...]:
     """The values of an axis, which stands in the table called `key`.
@@ -90,6 +86,23 @@ def choices(axis: str, values: Any, key: str = "axes") -> tuple[Choice, ...]:
         Choice(axis=axis, label=label, value=value, changes=_changes(key, axis, value), key=key)
         for label, value in labelled
     )
+
+
+def meant(values: Sequence[Choice], wanted: Any) -> set[str]:
+    """Labels of those values of an axis that `wanted` means: the one called so, else those that are equal.
+
+    Examples:
+        >>> meant(choices("method.ratio", {"1": 2, "2": 1}), 1)
+        {'1'}
+    """
+    if str(wanted) in {choice.label for choice in values}:
+        return {str(wanted)}
+    is_bool = isinstance(wanted, bool)  # True == 1
+    return {
+        choice.label
+        for choice in values
+        if choice.value == wanted and isinstance(choice.value, bool) == is_bool
+    }
 
 
 def told_apart(axes: Sequence[Sequence[Choice]]) -> list[tuple[Choice, ...]]:

@@ -18,7 +18,7 @@ from lmdistill.recipes.construct import plain
 from lmdistill.recipes.language.schema import LanguageRecipe
 from lmdistill.recipes.read import put, recipe_of
 from lmdistill.recipes.schema import Recipe
-from lmdistill.recipes.study.axes import METHOD, Choice, choices, told_apart
+from lmdistill.recipes.study.axes import METHOD, Choice, choices, meant, told_apart
 from lmdistill.recipes.study.schema import LONGEST, UNFIT, Study
 
 SEED = "seed"
@@ -115,10 +115,9 @@ def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tup
         changes = {path: value for path, value in changes.items() if path.split(".")[0] != "methods"}
     axes = told_apart(axes)
     _require_apart(changes, [*axes, *searched])
-    _require_skips(study, axes)
-    found = []
+    skips, found = _skips(study, axes), []
     for chosen in itertools.product(*axes):
-        seeds = tuple(seed for seed in study.seeds if not _is_skipped(study, chosen, seed))
+        seeds = tuple(seed for seed in study.seeds if not _is_skipped(skips, chosen, seed))
         if seeds:
             found.append(
                 Combination(base=base, changes=changes, choices=chosen, axes=tuple(axes), seeds=seeds)
@@ -229,28 +228,26 @@ def _require_apart(changes: Mapping[str, Any], axes: Sequence[Sequence[Choice]])
         seen |= {path: choice.place for choice in values for path in choice.changes}
 
 
-def _require_skips(study: Study, axes: Sequence[Sequence[Choice]]) -> None:
-    """What is skipped must be there."""
+def _skips(study: Study, axes: Sequence[Sequence[Choice]]) -> list[dict[str, set[str]]]:
+    """The entries of `skip`, by labels; what is skipped must be there."""
     known = {values[0].axis: values for values in axes}
-    for entry in study.skip:
+    seeds = [str(seed) for seed in study.seeds]
+    found = [dict[str, set[str]]() for _ in study.skip]
+    for entry, labels in zip(study.skip, found, strict=True):
         for axis, wanted in entry.items():
             if axis not in {*known, SEED}:
                 raise UnknownNameError("axis to skip", axis, [*known, SEED])
-            labels = [str(seed) for seed in study.seeds] if axis == SEED else [c.label for c in known[axis]]
-            if str(wanted) not in labels and not any(c.answers(wanted) for c in known.get(axis, ())):
-                raise UnknownNameError(f"value of {axis} to skip", str(wanted), labels)
+            labels[axis] = {str(wanted)} & {*seeds} if axis == SEED else meant(known[axis], wanted)
+            if not labels[axis]:
+                there = seeds if axis == SEED else [choice.label for choice in known[axis]]
+                raise UnknownNameError(f"value of {axis} to skip", str(wanted), there)
+    return found
 
 
-def _is_skipped(study: Study, combination: Sequence[Choice], seed: int) -> bool:
+def _is_skipped(skips: Sequence[Mapping[str, set[str]]], combination: Sequence[Choice], seed: int) -> bool:
     """Whether an entry of `skip` fits in all that it says."""
-    known = {choice.axis: choice for choice in combination}
-    return any(
-        all(
-            str(wanted) == str(seed) if axis == SEED else known[axis].answers(wanted)
-            for axis, wanted in entry.items()
-        )
-        for entry in study.skip
-    )
+    told = {**{choice.axis: choice.label for choice in combination}, SEED: str(seed)}
+    return any(all(told[axis] in labels for axis, labels in entry.items()) for entry in skips)
 
 
 def _blamed(
