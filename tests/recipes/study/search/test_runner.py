@@ -12,6 +12,7 @@ import time
 import pytest
 
 from lmdistill.core.errors import RunError
+from lmdistill.core.lock import hold
 from lmdistill.evaluation.classification import METRICS
 from lmdistill.recipes.read import read_recipe
 from lmdistill.recipes.study.search import database, runner
@@ -238,6 +239,19 @@ def test_two_commands_in_one_folder_are_refused(bench):
         pytest.raises(RunError, match=r"^another command searches in .*out\. Wait for it"),
     ):
         bench.run()
+
+
+def test_a_command_that_is_refused_does_not_write_its_study_into_a_folder_that_another_begins(bench):
+    study, place = bench.prepared()
+    place.claim(study)
+    written = (place.path / "study.yaml").read_text()
+    with hold(place.path / "cells" / ".search.lock"):  # it has not come as far as its database
+        with pytest.raises(RunError, match=r"^another command searches in .*out\. Wait for it"):
+            bench.run(search={"seed": 7})
+        assert (place.path / "study.yaml").read_text() == written
+        assert not (place.path / "search.db").exists()
+    assert [trial.state for trial in bench.trials(search={"trials": 1, "seed": 7})] == ["done"]
+    assert "seed: 7" in (place.path / "study.yaml").read_text()
 
 
 @pytest.fixture

@@ -99,20 +99,28 @@ class SearchFolder:
         """
         if self._is_new:
             self._require_free()
-            self.place.claim(self.study)
+            with self._alone():
+                if self._is_new:  # nobody has begun it meanwhile
+                    self.place.claim(self.study)
         with self._opened() as desks:
             known = [cell for desk in desks for cell in self._cells(desk.finding())]
             self.place.require(self.study, known)
-            file = hold(self.place.path / "cells" / ".search.lock", wait=False)
-            if file is None:
-                raise RunError(
-                    f"another command searches in {self.place.path}. Wait for it, or share a storage and "
-                    "choose another --out."
-                )
-            with file:
+            with self._alone():
                 write_text(self._home, desks[0].trials.database.home)
                 self.place.claim(self.study)
                 yield desks
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Do the block while no other process writes in this folder; refuse where one does."""
+        file = hold(self.place.path / "cells" / ".search.lock", wait=False)
+        if file is None:
+            raise RunError(
+                f"another command searches in {self.place.path}. Wait for it, or share a storage and "
+                "choose another --out."
+            )
+        with file:
+            yield
 
     def ran(self, findings: Sequence[Finding]) -> list[StudyCell]:
         """The cells that are done and lie here; those of better trials first."""
