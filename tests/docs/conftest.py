@@ -12,10 +12,11 @@ import torch
 from transformers import BertForMaskedLM
 
 from docs.parts import places
+from lmdistill.data import sources
 from lmdistill.data.synthetic import reviews_task
 from lmdistill.export.hugging_face import save
 from lmdistill.models import source
-from lmdistill.recipes import examples, measure, proof, stage
+from lmdistill.recipes import measure, proof, stage
 from tests.docs.pages import REPO
 from tests.tiny import WORDS, tiny
 from tests.tiny_causal import tiny_language
@@ -80,7 +81,7 @@ def world(folder_of_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """The folder as working directory, with the packaged model replaced by a tiny one."""
     monkeypatch.chdir(folder_of_examples)
     monkeypatch.syspath_prepend(folder_of_examples / "packages")
-    monkeypatch.setattr(examples, "reviews_task", partial(reviews_task, 48, 24))
+    monkeypatch.setattr(sources, "reviews_task", partial(reviews_task, 48, 24))
     monkeypatch.setattr(stage, "write_pages", lambda folder: None)  # a report for each run; one is enough
     monkeypatch.setattr(proof, "LATENCY_RUNS", 1)
     monkeypatch.setattr(measure, "peak_memory_of", lambda work: 0.0)  # it starts processes

@@ -57,6 +57,14 @@ def test_two_fields_that_differ_make_a_map(tmp_path: Path) -> None:
     assert "<image" not in plot.svg
 
 
+def test_a_map_says_that_its_squares_have_other_numbers_of_seeds(tmp_path: Path) -> None:
+    grid = list(enumerate(product((0.1, 0.5), (1, 2))))
+    runs = [run(tmp_path, i, 0.7, alpha=a, t=t) for i, (a, t) in grid]
+    again = [RunFolder(path=tmp_path / "again", record=runs[0].record.model_copy(update={"seed": 1}))]
+    assert "seeds" not in maps(runs)[0].alt
+    assert maps([*runs, *again])[0].alt.endswith(" Squares are means of 1 to 2 seeds.")
+
+
 def test_one_field_a_third_one_or_a_switch_makes_no_map(tmp_path: Path) -> None:
     assert maps([run(tmp_path, i, 0.7, alpha=a) for i, a in enumerate((0.1, 0.2, 0.3))]) == []
     assert maps([run(tmp_path, i, 0.7, alpha=a, warm=bool(i)) for i, a in enumerate((0.1, 0.2))]) == []

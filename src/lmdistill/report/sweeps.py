@@ -161,6 +161,12 @@ def _cells(rows: Sequence[Row], pair: tuple[str, str]) -> dict[tuple[float, floa
     return cells if wide and len(cells) == len(rows) > 2 else None
 
 
+def _seeds(table: Comparison, cells: Mapping[tuple[float, float], Row]) -> str:
+    """That squares are means of different numbers of seeds, where they are."""
+    counts = {row.quality[table.scores[0]].count for row in cells.values()}
+    return f" Squares are means of {min(counts)} to {max(counts)} seeds." if len(counts) > 1 else ""
+
+
 def _heat_plot(
     table: Comparison,
     pair: tuple[str, str],
@@ -205,7 +211,7 @@ def _heat_plot(
         svg=as_svg(figure, name),
         title=f"Sensitivity to {pair[0]} and {pair[1]}{f' at {held}' if held else ''}",
         alt=f"The mean {label} is best at {pair[0]} {number(best[0])} and {pair[1]} {number(best[1])}: "
-        f"{shown.text(shown.sign * high)}; the worst is {shown.text(shown.sign * low)}.",
+        f"{shown.text(shown.sign * high)}; the worst is {shown.text(shown.sign * low)}.{_seeds(table, cells)}",
         legend=(),
         table=((f"{pair[1]} \\ {pair[0]}", *(number(x) for x in across)), *lines),
     )
