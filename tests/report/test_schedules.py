@@ -29,7 +29,7 @@ def three_schedules() -> list[RunFolder]:
 
 
 def test_every_cell_of_the_schedules_by_hand() -> None:
-    found, _ = schedule_grids(three_schedules())
+    found, *_ = schedule_grids(three_schedules())
     lines = {row[0]: row[1:] for row in found.rows}
     # 85 and 86 %: mean 85.5, sample deviation sqrt(0.5) = 0.71
     assert lines["MiniDisc"] == ("minidisc", "85.50 ± 0.71", "2", "30 %", "200", "6.7 min")
@@ -47,7 +47,7 @@ def test_seeds_that_went_different_ways_are_told_one_by_one() -> None:
 
 
 def test_scores_stand_beside_the_students_of_the_pilot_figure() -> None:
-    _, found = schedule_grids(three_schedules())
+    _, found, _ = schedule_grids(three_schedules())
     lines = {row[0]: row[1:] for row in found.rows}
     assert list(lines) == ["70 %", "60 %", "50 %", "40 %", "30 %", "20 %"]
     assert lines["30 %"] == ("102.90 ± 0.00", "87.40 ± 0.00", "2", "2")
@@ -67,10 +67,20 @@ def test_correlation_is_that_of_scipy_and_the_loss_is_counted() -> None:
     order = sorted(students)
     expected = stats.spearmanr([trial.scores[one] for one in order], [students[one] for one in order])
     assert trial.correlation == pytest.approx(expected.statistic)
-    _, found = schedule_grids(runs)
+    _, found, _ = schedule_grids(runs)
     assert "In 0 of 1 seeds" in found.notes[0]
     assert "has 1.70 less" in found.notes[0]  # 87.1 - 85.4
     assert f"{expected.statistic:.2f}" in found.notes[1]
+
+
+def test_other_lambdas_are_told_from_the_pilot_figure_by_hand() -> None:
+    # m + lambda (1 - s): 0.915 + 0.3 l, 0.913 + 0.4 l, ..., 0.870 + 0.8 l. At 0.1 the best is 0.913 + 0.05 of
+    # a half, at 0.3 it is 0.870 + 0.24 of a fifth. Students 86.3, 86.4 and 87.1
+    *_, found = schedule_grids(three_schedules())
+    lines = {row[0]: row[1:] for row in found.rows}
+    assert lines["lambda 0"] == ("70 %", "86.30 ± 0.00")
+    assert lines["lambda 0.1"] == ("50 %", "86.40 ± 0.00")
+    assert lines["lambda 0.3"] == lines["lambda 1"] == ("20 %", "87.10 ± 0.00")
 
 
 def test_of_equally_good_students_each_is_the_best_and_a_lot_finds_them_more_often() -> None:
@@ -81,7 +91,7 @@ def test_of_equally_good_students_each_is_the_best_and_a_lot_finds_them_more_oft
     (trial,) = trials([one.record for one in runs])
     assert (trial.chosen, trial.best) == (0.3, 0.5)
     assert (trial.is_hit, trial.chance) == (True, pytest.approx(2 / 6))
-    _, found = schedule_grids(runs)
+    _, found, _ = schedule_grids(runs)
     assert "In 1 of 1 seeds" in found.notes[0]
 
 

@@ -16,6 +16,9 @@ from lmdistill.report.statistics import Spread, spread
 from lmdistill.report.tables import Grid, spread_text
 from lmdistill.report.trade_off import FEWEST, share
 
+LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
+"""Weights of the sparsity to look at; 0.2 is the published one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
@@ -27,6 +30,9 @@ class Trial:
     scores: Mapping[float, float]
     """Trade-off of each assistant in the joint run, by what it keeps."""
 
+    metrics: Mapping[float, float]
+    """Metric of each assistant in the joint run, which the trade-off is made of."""
+
     students: Mapping[float, float]
     """Metric of the student that each assistant taught when all were tried in turn."""
 
@@ -36,12 +42,16 @@ class Trial:
     @property
     def shared(self) -> tuple[float, ...]:
         """Assistants that have both, falling."""
-        return tuple(sorted(self.scores.keys() & self.students.keys(), reverse=True))
+        return tuple(sorted(self.scores.keys() & self.metrics.keys() & self.students.keys(), reverse=True))
 
     @property
     def best(self) -> float:
         """Whose student was the best; of equal ones the largest."""
         return max(self.shared, key=lambda kept: (self.students[kept], kept))
+
+    def taken(self, weight: float) -> float:
+        """What a score with this lambda takes, m + lambda (1 - s); of equal ones the largest."""
+        return max(self.shared, key=lambda kept: (self.metrics[kept] + weight * (1 - kept), kept))
 
     @property
     def is_hit(self) -> bool:
@@ -83,8 +93,11 @@ def schedule_grids(runs: Sequence[RunFolder]) -> tuple[Grid, ...]:
     found = []
     for records in groups.values():
         if len({record.name for record in records}) > 1:
-            foretold = _foretold(records)
-            found += [_schedules(records), *([] if foretold is None else [foretold])]
+            known = trials(records)
+            found += [
+                _schedules(records),
+                *([_foretold(records, known), _weights(records, known)] if known else []),
+            ]
     return tuple(found)
 
 
@@ -159,6 +172,7 @@ def trials(records: Sequence[Record]) -> tuple[Trial, ...]:
         Trial(
             seed=record.seed,
             scores={one.kept: one.score for one in _first_round(record) if one.score is not None},
+            metrics={one.kept: one.metric for one in _first_round(record) if one.metric is not None},
             students={
                 one.kept: one.student_metric
                 for one in _first_round(tried[place])
@@ -178,11 +192,8 @@ def _first_round(record: Record) -> tuple[Candidate, ...]:
     return tuple(one for one in facts.candidates if one.round == 1 and one.kept > facts.keep)
 
 
-def _foretold(records: Sequence[Record]) -> Grid | None:
-    """Scores beside the students of all assistants; None where no seed has both."""
-    found = trials(records)
-    if not found:
-        return None
+def _foretold(records: Sequence[Record], found: Sequence[Trial]) -> Grid:
+    """Scores beside the students of all assistants."""
     facts = _facts(records[0])
     sizes = sorted({kept for trial in found for kept in trial.shared}, reverse=True)
     scores = _by_size(found, sizes, lambda trial: trial.scores)
@@ -210,6 +221,28 @@ def _foretold(records: Sequence[Record]) -> Grid | None:
         ),
         alarms=(),
         name="foretold",
+    )
+
+
+def _weights(records: Sequence[Record], found: Sequence[Trial]) -> Grid:
+    """What other weights of the sparsity would have taken, and the students that this would have ended in."""
+    facts = _facts(records[0])
+    rows = []
+    for weight in LAMBDAS:
+        taken = [trial.taken(weight) for trial in found]
+        students = spread([trial.students[kept] for trial, kept in zip(found, taken, strict=True)])
+        ways = [share(kept) for kept in taken]
+        told = ways[0] if len(set(ways)) == 1 else "; ".join(ways)
+        rows.append((f"lambda {weight:g}", told, spread_text(students, facts.metric)))
+    return Grid(
+        caption=f"What other lambdas would have taken for a student that keeps {share(facts.keep)}",
+        header=("", "assistant, seed by seed", f"its student's {manner(facts.metric).title}"),
+        rows=tuple(rows),
+        notes=(
+            "Told from the joint runs and from the students of all assistants: nothing was trained for it.",
+        ),
+        alarms=(),
+        name="lambdas",
     )
 
 

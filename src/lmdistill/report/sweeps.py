@@ -211,7 +211,8 @@ def _heat_plot(
         svg=as_svg(figure, name),
         title=f"Sensitivity to {pair[0]} and {pair[1]}{f' at {held}' if held else ''}",
         alt=f"The mean {label} is best at {pair[0]} {number(best[0])} and {pair[1]} {number(best[1])}: "
-        f"{shown.text(shown.sign * high)}; the worst is {shown.text(shown.sign * low)}.{_seeds(table, cells)}",
+        f"{shown.text(shown.sign * high)}; the worst is {shown.text(shown.sign * low)}."
+        f"{_seeds(table, cells)}",
         legend=(),
         table=((f"{pair[1]} \\ {pair[0]}", *(number(x) for x in across)), *lines),
     )
