@@ -94,10 +94,8 @@ def schedule_grids(runs: Sequence[RunFolder]) -> tuple[Grid, ...]:
     for records in groups.values():
         if len({record.name for record in records}) > 1:
             known = trials(records)
-            found += [
-                _schedules(records),
-                *([_foretold(records, known), _weights(records, known)] if known else []),
-            ]
+            found.append(_schedules(records))
+            found += [_foretold(records, known), _weights(records, known)] if known else []
     return tuple(found)
 
 
