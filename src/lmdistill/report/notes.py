@@ -43,14 +43,16 @@ def _floors_note(table: Comparison) -> list[str]:
         found.append(
             f"Baseline: the fine-tuned row of the same size and amount of data ({', '.join(table.floors)})."
         )
+    unlike: dict[str, list[str]] = {}
     for row in compared(table):
         floor = table.floor_of(row)
         if floor is not None and block_of(row.runs[0]) != block_of(floor.runs[0]):
-            found.append(
-                f"{row.label} is tested against {floor.label}, which has another size or amount of data: the "
-                "difference is not that of the methods alone."
-            )
-    return found
+            unlike.setdefault(floor.label, []).append(row.label)
+    return found + [
+        f"Tested against {floor}, which has another size or amount of data: {', '.join(rows)}. Differences "
+        "are not those of the methods alone."
+        for floor, rows in unlike.items()
+    ]
 
 
 def p_notes(table: Comparison) -> list[str]:
