@@ -131,7 +131,7 @@ def row_labels(groups: Sequence[Sequence[RunFolder]]) -> list[str]:
         twins = [other for other in records if other.name == record.name]
         facts: list[Callable[[Record], str]] = [
             lambda r: f"{r.student.layers} layers",
-            lambda r: f"{r.student.parameters.total:,} parameters",
+            _weight,
             lambda r: f"{r.task.rows.get('train', 0):,} examples",
             lambda r: "no teacher" if r.teacher is None else f"taught by {r.teacher.layers} layers",
             *(lambda r, field=field: f"{field}={r.method.get(field)}" for field in record.method),
@@ -151,6 +151,13 @@ def shared_settings(runs: Sequence[RunFolder]) -> tuple[str, ...]:
     if len(names) < 2:
         return ()
     return tuple(word for word in names[0][1:] if "=" in word and all(word in other[1:] for other in names))
+
+
+def _weight(record: Record) -> str:
+    """Parameters of a student; of a pruned one what it keeps."""
+    if record.schedule is not None and record.schedule.keep < 1:
+        return f"keeps {100 * record.schedule.keep:g} %"
+    return f"{record.student.parameters.total:,} parameters"
 
 
 def numbered(labels: Iterable[str]) -> list[str]:
