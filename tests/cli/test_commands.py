@@ -69,7 +69,7 @@ def test_the_same_command_again_does_nothing_and_shows_the_same_table(finished, 
     again = lmdistill("distill", "recipe.yaml", "--out", "runs/one", "--set", "teacher.model=models/encoder")
     assert again.code == 0, again.err
     assert {path: path.stat().st_mtime_ns for path in (finished / "runs/one").rglob("*")} == before
-    assert again.out == lmdistill("report", "runs/one").out
+    assert again.out == lmdistill("report", "runs/one").out + "report: runs/one/report.html\n"
     assert "using the teacher fine-tuned before" in again.err
 
 

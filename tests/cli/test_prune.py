@@ -102,7 +102,7 @@ def test_distill_shows_the_candidates_and_what_they_cost(place, lmdistill):
         assert ("the student's" in name) == (one.kept == 0.25)
     assert "The schedule took" in said.out
     assert said.out.index("Teacher") < said.out.index("Schedule minidisc") < said.out.index("report: ")
-    assert lmdistill("report", "run").out == said.out
+    assert lmdistill("report", "run").out + "report: run/report.html\n" == said.out
     card, page = (Path(f"run/{name}").read_text() for name in ("student/README.md", "README.md"))
     assert "Pruning: by gradient on train rows, each layer alone." in card
     carried = "auto_map" in json.loads(Path("run/student/config.json").read_text())

@@ -273,12 +273,13 @@ class Vanished(nn.Module):
             self.add_module(name, attention.get_submodule(name))
 
     def forward(
-        self, hidden_states: Tensor, *_: Any, past_key_values: Any = None, **__: Any
+        self, hidden_states: Tensor, *_: Any, past_key_values: Any = None, cache: Any = None, **__: Any
     ) -> tuple[Tensor, Tensor | None]:
-        """What follows the heads, of nothing, and no weights of attention."""
-        if past_key_values is not None:
+        """What follows the heads, of nothing, and no weights of attention; transformers 5.24 says `cache`."""
+        kept = past_key_values if cache is None else cache
+        if kept is not None:
             marks = hidden_states.new_zeros((hidden_states.shape[0], 1, hidden_states.shape[1], 1))
-            past_key_values.update(marks, marks, self.layer_idx)
+            kept.update(marks, marks, self.layer_idx)
         states = hidden_states.new_empty((*hidden_states.shape[:-1], 0))
         for name in self.follows:
             states = self.get_submodule(name)(states)
