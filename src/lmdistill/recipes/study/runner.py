@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Literal, NoReturn
+from typing import Literal
 
 from lmdistill.core.errors import RunError
 from lmdistill.recipes.construct import plain
@@ -143,10 +142,12 @@ def work(
         KeyboardInterrupt: If this process was asked to end; all others have ended by then.
     """
     working: dict[str, Job] = {}
-    with _asked_to_end(), launcher(command, place, jobs) as start:
+    with _asked_to_end() as asked, launcher(command, place, jobs) as start:
         try:
             while _goes_on(board, working, start, jobs, watch, tend):
                 time.sleep(PAUSE)
+                if asked:
+                    raise KeyboardInterrupt
         finally:
             stop(list(working.values()))
 
@@ -218,18 +219,19 @@ def _look(standing: Standing) -> None:
 
 
 @contextlib.contextmanager
-def _asked_to_end() -> Iterator[None]:
-    """End as Ctrl-C does when a terminal closes or a scheduler says that time is up."""
+def _asked_to_end() -> Iterator[list[int]]:
+    """Collect Ctrl-C, the end of a terminal and a scheduler's word that time is up, and do not obey at once.
 
-    def interrupt(sign: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
+    An exception that comes while a process is asked whether it has ended can leave its lock held, and whoever
+    waits for it then waits for ever. So the loop looks whether anything has come.
+    """
+    asked: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
-    signs = (signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    signs = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
     heard = [sign for sign in signs if signal.getsignal(sign) is not signal.SIG_IGN]  # nohup ignores one
-    before = {sign: signal.signal(sign, interrupt) for sign in heard}
+    before = {sign: signal.signal(sign, lambda number, frame: asked.append(number)) for sign in heard}
     try:
-        yield
+        yield asked
     finally:
         for sign, old in before.items():
             signal.signal(sign, old)
