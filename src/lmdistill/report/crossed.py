@@ -104,9 +104,8 @@ def estimate(values: NDArray[np.float64]) -> Estimate | None:
     over_seeds, over_examples, shared = _parts(values)
     variance = max(_variances(values))
     freedom = float(size - 1)
-    if (
-        shared > 0 and variance <= EQUAL * shared
-    ):  # examples have equal means, and so have seeds, though cells scatter
+    # examples have equal means, and so have seeds, though cells scatter
+    if shared > 0 and variance <= EQUAL * shared:
         variance, freedom = shared, 1.0
     elif variance > 0:
         noise = over_examples**2 / (size - 1) + over_seeds**2 / max(1, seeds - 1)

@@ -9,7 +9,7 @@ from lmdistill.report.grouping import asked_data, grouped, numbered, row_labels,
 from lmdistill.report.metrics import NONE, manner
 from lmdistill.report.notes import BY_DEV, DEV_NOTE, ONE_SEED, shared_note
 from lmdistill.report.record import RunFolder
-from lmdistill.report.rows import Comparison, Row
+from lmdistill.report.rows import Comparison, Row, told_apart
 from lmdistill.report.statistics import Spread
 from lmdistill.report.tables import Grid, millions, spread_text
 
@@ -193,9 +193,8 @@ def _judged_on(table: Comparison, task: Sequence[Comparison]) -> str:
     """What tells the dev examples of a table from others of the task: their number, else their contents."""
     if len(task) == 1 and not table.apart:
         return ""
-    twins = [other for other in task if other.num_dev == table.num_dev]
-    contents = table.task.dev_fingerprint or f"set {twins.index(table) + 1}"
-    return f", {table.num_dev:,} dev{f' ({contents[:6]})' if len(twins) > 1 else ''}"
+    which = told_apart(table, task)
+    return f", {table.num_dev:,} dev{f' ({which})' if which else ''}"
 
 
 def _labels(table: Comparison, task: Sequence[Comparison]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What a comparison of runs consists of, as numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -125,3 +125,19 @@ class Comparison:
     def learners(self) -> tuple[RunFolder, ...]:
         """Every run in it but those that made the teachers."""
         return tuple(run for row in self.rows if row.role != "teacher" for run in row.runs)
+
+
+def told_apart(table: Comparison, others: Sequence[Comparison]) -> str:
+    """What tells the dev examples of a table from equally many of others: their contents, else a number.
+
+    Args:
+        table: One of `others`.
+        others: Tables of one task.
+
+    Returns:
+        Nothing where their number tells them.
+    """
+    twins = [other for other in others if other.num_dev == table.num_dev]
+    if len(twins) < 2:
+        return ""
+    return (table.task.dev_fingerprint or "")[:6] or f"set {twins.index(table) + 1}"

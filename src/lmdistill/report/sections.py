@@ -19,7 +19,7 @@ from lmdistill.report.metrics import manner
 from lmdistill.report.overview import Overview, overview
 from lmdistill.report.pictures import Pictures, pictures, students
 from lmdistill.report.record import RunFolder
-from lmdistill.report.rows import Comparison, Row
+from lmdistill.report.rows import Comparison, Row, told_apart
 from lmdistill.report.schedules import schedule_grids
 from lmdistill.report.seeds import seeds_grid
 from lmdistill.report.slices import slices
@@ -122,12 +122,9 @@ def _notes(table: Comparison) -> tuple[str, ...]:
 def _titles(tables: Sequence[Comparison]) -> Iterator[str]:
     """What each table is about: its task, and its dev examples where another has others of them."""
     for table in tables:
-        task = table.task
-        apart = [other for other in tables if other.task.name == task.name and other.apart]
-        known = [f"{table.num_dev:,} dev examples"] if apart else []
-        twins = [other for other in apart if other.num_dev == table.num_dev]
-        contents = task.dev_fingerprint or f"set {twins.index(table) + 1}" if len(twins) > 1 else ""
-        yield ", ".join([task.name, *known, *([contents[:6]] if contents else [])])
+        apart = [other for other in tables if other.task.name == table.task.name and other.apart]
+        known = f"{table.num_dev:,} dev examples" if apart else ""
+        yield ", ".join(part for part in (table.task.name, known, told_apart(table, apart)) if part)
 
 
 def _section(table: Comparison, title: str, names: Iterator[str], anchors: Mapping[Path, str]) -> Section:
