@@ -26,15 +26,15 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from benchmarks.ledger import RESULTS, Result, append, table
+from benchmarks.results_csv import RESULTS, Result, append, table
 from lmdistill.core.seeding import generator
-from lmdistill.data.collate import View
-from lmdistill.data.encode import encode
-from lmdistill.data.sources import load_task
-from lmdistill.engine.training import Training
-from lmdistill.evaluation.cost import peak_memory_mb, peak_memory_of
+from lmdistill.data.load_task import load_task
+from lmdistill.data.tasks.collator import View
+from lmdistill.data.tasks.tokenization import encode
+from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.efficiency import peak_memory_mb, peak_memory_of
 from lmdistill.methods import MixKD
-from lmdistill.recipes.material import Material, Split
+from lmdistill.runs.classification.dataset import EncodedTask, Split
 
 STAGES = ("start", "load", "encode", "iterate")
 DEV_ROWS = 200
@@ -107,7 +107,7 @@ def work(folder: Path, rows: int, batches: int) -> None:
         note("encode")
         view = View(rows=encoded.rows, padding=0)
         split = Split(student=view, teacher=None, truncated=encoded.truncated)
-        feed = Material(task=task, train=split, dev={}).feed(MixKD(), Training())
+        feed = EncodedTask(task=task, train=split, dev={}).feed(MixKD(), Training())
         for number, _ in enumerate(feed.loader(start=0, processes=1, process=0), start=1):
             if number == batches:
                 break

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import kl_div
 
-from lmdistill.core.types import Head
-from lmdistill.objectives.chunked import chunked_losses, log_uncertainties
-from lmdistill.objectives.hardness import adaptive_weights
-from lmdistill.objectives.terms import Terms
+from lmdistill.core.batch import Head
+from lmdistill.objectives.adaptive_weights import adaptive_weights
+from lmdistill.objectives.chunked.loss import chunked_losses, log_uncertainties
+from lmdistill.objectives.chunked.terms import Terms
 
 TRL = ("trl.trainer.distillation_trainer", "_chunked_divergence_loss")
 

@@ -25,8 +25,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.head_losses import LOSSES, SAME, Case, Sizes, has_trl, make_case, step
-from benchmarks.ledger import RESULTS, Result, append, table
-from lmdistill.evaluation.cost import peak_memory_of
+from benchmarks.results_csv import RESULTS, Result, append, table
+from lmdistill.evaluation.efficiency import peak_memory_of
 
 TOLERANCE = 1e-4
 

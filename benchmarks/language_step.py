@@ -21,18 +21,18 @@ from typing import Any
 import torch
 from torch.nn.functional import kl_div
 
-from benchmarks.ledger import RESULTS, ROOT, Result, append, table
-from lmdistill.core.types import Batch
-from lmdistill.engine.device import make_accelerator
-from lmdistill.engine.learner import make_learner
-from lmdistill.engine.training import Training
+from benchmarks.results_csv import RESULTS, ROOT, Result, append, table
+from lmdistill.core.batch import Batch
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.optimizer_step import make_learner
+from lmdistill.engine.training_settings import Training
 from lmdistill.methods import TokenKD
-from lmdistill.models.causal import LanguageNetwork
-from lmdistill.models.causal_load import load_causal
-from lmdistill.models.shaped import shaped
-from lmdistill.models.truncate import truncate
-from lmdistill.recipes.language.passages import Pages, cut_pages, load_texts
-from lmdistill.recipes.language.schema import Texts
+from lmdistill.models.causal_lm import LanguageNetwork
+from lmdistill.models.loading.causal_lm import load_causal
+from lmdistill.models.students.random_llama import shaped
+from lmdistill.models.students.truncate import truncate
+from lmdistill.recipes.language_model import Texts
+from lmdistill.runs.language.dataset import EncodedTexts, cut_pages, load_texts
 
 SHARED = ROOT.parent / "shared"
 MODEL = SHARED / "models" / "stories260k"
@@ -109,13 +109,15 @@ def _copy(network: LanguageNetwork) -> LanguageNetwork:
     return network.with_model(copy.deepcopy(network.model), source=network.source)
 
 
-def windows(pages: Pages, training: Training, steps: int) -> list[list[Batch]]:
+def windows(pages: EncodedTexts, training: Training, steps: int) -> list[list[Batch]]:
     """The first batches of a run."""
     loader = pages.feed(TokenKD(), training).loader(start=0, processes=1, process=0)
     return [window for window, _ in zip(loader, range(steps), strict=False)]
 
 
-def compete(pair: Pair, pages: Pages, training: Training, chosen: argparse.Namespace) -> dict[str, float]:
+def compete(
+    pair: Pair, pages: EncodedTexts, training: Training, chosen: argparse.Namespace
+) -> dict[str, float]:
     """Tokens a second of each way, the median of rounds that take them in turn."""
     grouped = windows(pages, training, chosen.steps)
     loose = windows(pages, replace(training, group_by_length=False), chosen.steps)

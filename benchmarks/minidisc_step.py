@@ -24,24 +24,25 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.ledger import RESULTS, Result, append, table
-from benchmarks.material import DATA, MINILM, Setting, make_batches, make_networks
-from benchmarks.ways import Drawn
-from lmdistill.core.types import Batch, Method, Net
-from lmdistill.data.collate import Collator, View
-from lmdistill.engine.device import make_accelerator
+from benchmarks.inputs import DATA, MINILM, Setting, make_batches, make_networks
+from benchmarks.mixkd_loops import Drawn
+from benchmarks.results_csv import RESULTS, Result, append, table
+from lmdistill.core.batch import Batch
+from lmdistill.core.protocols import Method, Net
+from lmdistill.data.tasks.collator import Collator, View
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.callbacks import Callbacks, Step
 from lmdistill.engine.fit import fit
-from lmdistill.engine.training import Training
-from lmdistill.engine.watch import Step, Watch
-from lmdistill.evaluation.cost import latencies, peak_memory_of
+from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.efficiency import latencies, peak_memory_of
 from lmdistill.methods import HiddenKD
 from lmdistill.methods.nested import Nested
-from lmdistill.models.describe import flops
-from lmdistill.models.importance import magnitude
-from lmdistill.models.narrow import densify, sort_units
-from lmdistill.models.narrow_families import Widths
-from lmdistill.models.nested import NestedNetwork
-from lmdistill.models.network import Network
+from lmdistill.models.classifier import Network
+from lmdistill.models.model_stats import flops
+from lmdistill.models.pruning.families import Widths
+from lmdistill.models.pruning.importance import magnitude
+from lmdistill.models.pruning.nested_candidates import NestedNetwork
+from lmdistill.models.pruning.slicing import densify, sort_units
 from lmdistill.schedules.sparsity import Ranking, grid
 
 KEPT = grid(target=0.1)
@@ -143,7 +144,7 @@ def train(bench: Bench, way: str) -> float:
             training=training,
             accelerator=make_accelerator(training),
             folder=Path(folder),
-            watch=Watch(on_step=note),
+            watch=Callbacks(on_step=note),
         )
     return times[-1] - times[0]
 

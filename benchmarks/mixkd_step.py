@@ -23,13 +23,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.arithmetic import matrix_rate, step_flops
-from benchmarks.ledger import RESULTS, Result, append, table
-from benchmarks.material import DATA, MINILM, Batches, Setting, make_batches, make_networks, tokens_of
-from benchmarks.ways import WAYS, Ours, Plain, untouched
-from lmdistill.data.sampling import Draw
-from lmdistill.evaluation.cost import peak_memory_of
-from lmdistill.models.network import Network
+from benchmarks.inputs import DATA, MINILM, Batches, Setting, make_batches, make_networks, tokens_of
+from benchmarks.matmul_throughput import matrix_rate, step_flops
+from benchmarks.mixkd_loops import WAYS, Ours, Plain, untouched
+from benchmarks.results_csv import RESULTS, Result, append, table
+from lmdistill.data.batching.batch_sampler import Draw
+from lmdistill.evaluation.efficiency import peak_memory_of
+from lmdistill.models.classifier import Network
 
 TOLERANCE = 1e-4
 FEWEST_ROUNDS = 2

@@ -26,15 +26,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs.parts import places
-from docs.parts.fields import fields
-from docs.parts.figures import figures, write_figures
-from docs.parts.results import results, schedules, tokens
-from docs.parts.speed import benchmark
-from docs.parts.studies import studies
-from docs.parts.together import WRITTEN, costs, overview, seeds, separation, write_tables
-from docs.parts.verdicts import claims, verdicts
-from lmdistill.core.storage import write_text
+from docs.build import paths
+from docs.build.benchmark_table import benchmark
+from docs.build.claim_verdicts import claims, verdicts
+from docs.build.dataclass_tables import fields
+from docs.build.figures import figures, write_figures
+from docs.build.paper_tables import WRITTEN, costs, overview, seeds, separation, write_tables
+from docs.build.results import results, schedules, tokens
+from docs.build.studies import studies
+from lmdistill.core.atomic_io import write_text
 
 KINDS: Mapping[str, Callable[[Any], str]] = types.MappingProxyType(
     {
@@ -60,7 +60,7 @@ PART = re.compile(rf"(<!-- ({'|'.join(KINDS)})(?: ([^\n]+?))? -->\n)(.*?)(<!-- /
 
 def pages() -> list[Path]:
     """Every page that may have such parts."""
-    return [places.REPO / "README.md", *sorted((places.REPO / "docs").rglob("*.md"))]
+    return [paths.REPO / "README.md", *sorted((paths.REPO / "docs").rglob("*.md"))]
 
 
 def made(text: str) -> str:

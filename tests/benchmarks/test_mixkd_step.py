@@ -4,10 +4,10 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from benchmarks import arithmetic, data_memory, mixkd_step, ways
-from benchmarks.ledger import COLUMNS, Result, append
-from benchmarks.material import Setting, make_networks
+from benchmarks import data_memory, matmul_throughput, mixkd_loops, mixkd_step
+from benchmarks.inputs import Setting, make_networks
 from benchmarks.mixkd_step import make_bench
+from benchmarks.results_csv import COLUMNS, Result, append
 from tests.tiny import tiny
 
 if (
@@ -33,7 +33,7 @@ TINY = [
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder without SST-2, small matrices, and torch's threads as they were afterwards."""
-    quick = arithmetic.matrix_rate
+    quick = matmul_throughput.matrix_rate
     monkeypatch.setattr(mixkd_step, "matrix_rate", lambda: quick(sides=(64,), seconds=0.01))
     threads = torch.get_num_threads()
     yield tmp_path
@@ -56,13 +56,13 @@ def test_the_step_prints_its_table_and_appends_to_the_results(place, capsys):
     mixkd_step.main([*TINY, "--threads", "1", "--data", str(place), "--results", str(results)])
     printed = capsys.readouterr().out
     assert "synthetic reviews instead" in printed
-    for way in ways.WAYS.values():
+    for way in mixkd_loops.WAYS.values():
         assert way.name in printed
     lines = table_of(results)
     assert {line["threads"] for line in lines} == {"1"}
     assert all(line["date"] and line["commit"] and line["device"] == "cpu" for line in lines)
     rates = {line["way"]: float(line["value"]) for line in lines if line["measure"] == "examples/s"}
-    assert set(rates) == {way.name for way in ways.WAYS.values()}
+    assert set(rates) == {way.name for way in mixkd_loops.WAYS.values()}
     assert min(rates.values()) > 0
 
 
@@ -73,7 +73,7 @@ def test_a_way_that_computes_another_loss_is_not_timed(place, monkeypatch, capsy
         mixed = weight * words + (1 - weight) * words[partner]
         return {"inputs_embeds": mixed, "attention_mask": mask}  # the longer partner is cut
 
-    monkeypatch.setattr(ways, "_mixed", careless)
+    monkeypatch.setattr(mixkd_loops, "_mixed", careless)
     with pytest.raises(SystemExit, match="do not compute the same loss"):
         mixkd_step.main([*TINY, "--data", str(place), "--results", str(place / "results.csv")])
     assert "examples/s" not in capsys.readouterr().out
@@ -90,32 +90,32 @@ def test_both_orders_hold_the_same_examples_and_partners_stay_in_their_batch(ben
 
 
 def test_the_padded_way_computes_128_positions_a_row(bench):
-    timed = bench.time(ways.WAYS["padded"])
+    timed = bench.time(mixkd_loops.WAYS["padded"])
     assert timed.positions == 128 * timed.examples
-    assert timed.flops > bench.time(ways.WAYS["plain"]).flops / 2
+    assert timed.flops > bench.time(mixkd_loops.WAYS["plain"]).flops / 2
 
 
 def test_operations_of_a_step_are_six_passes_of_the_student_and_one_of_the_teacher():
     student, teacher = tiny(layers=1), tiny(layers=2)
-    alone = arithmetic.step_flops(student, teacher, rows=1, tokens=6)
+    alone = matmul_throughput.step_flops(student, teacher, rows=1, tokens=6)
     # A layer on 6 tokens of width 16: four products with 16 x 16, two with 16 x 32, two 6 x 6 x 16.
     layer = 2 * (4 * 6 * 16 * 16 + 2 * 6 * 16 * 32 + 2 * 6 * 6 * 16)
     head = 2 * (16 * 16 + 16 * 3)
     assert alone == 6 * (layer + head) + (2 * layer + head)
-    assert arithmetic.step_flops(student, teacher, rows=5, tokens=6) == 5 * alone
+    assert matmul_throughput.step_flops(student, teacher, rows=5, tokens=6) == 5 * alone
 
 
 def test_memory_is_measured_beyond_that_of_loading():
     asked = []
     peaks = mixkd_step.memory(Setting(), lambda work: asked.append(work.args[2]) or 100.0 + 10 * len(asked))
-    assert asked == [None, *ways.WAYS]
+    assert asked == [None, *mixkd_loops.WAYS]
     assert list(peaks.values()) == [10.0, 20.0, 30.0, 40.0]
 
 
 def test_the_widest_batch_is_what_memory_is_measured_on(bench, monkeypatch):
     given = []
     monkeypatch.setattr(mixkd_step, "make_bench", lambda setting: bench)
-    monkeypatch.setattr(ways.Plain, "train", lambda self, *rest: given.extend(rest[-1]))
+    monkeypatch.setattr(mixkd_loops.Plain, "train", lambda self, *rest: given.extend(rest[-1]))
     mixkd_step.train_widest(Setting(), torch.get_num_threads(), "plain")
     lengths = bench.batches.rows["length"][:]
     width = [max(lengths[row] for row in draw.examples) for draw in bench.batches.shuffled]

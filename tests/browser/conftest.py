@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from lmdistill.records.record import find_records
 from lmdistill.report.html import write_report
-from lmdistill.report.record import find_records
 from tests.browser.reports import REPORTS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -5,12 +5,12 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from lmdistill.report.disagreements import DISAGREEMENTS, Text, write_disagreements
-from lmdistill.report.map import MAP, write_map
-from lmdistill.report.predictions import PREDICTIONS, read_predictions, write_predictions
+from lmdistill.records.disagreements import DISAGREEMENTS, Text, write_disagreements
+from lmdistill.records.predictions import PREDICTIONS, read_predictions, write_predictions
+from lmdistill.records.representation_map import MAP, write_map
 from tests.report.factory import NUM_DEV, exhaustive_schedule, make_record, plain_record, schedule, write_run
 from tests.report.language_factory import TOKENS, write_language_run
-from tests.report.test_maps import facts, places_of
+from tests.report.plots.test_representations import facts, places_of
 
 LONG = "a-name-without-a-single-space-" * 6
 

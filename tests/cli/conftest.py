@@ -10,8 +10,8 @@ import datasets
 import pytest
 
 from lmdistill.cli.main import main
-from lmdistill.recipes import proof
-from tests.cli.workshop import RECIPE, furnish, write_models, write_recipe
+from lmdistill.runs.classification import evaluation
+from tests.cli.cli_project import RECIPE, furnish, write_models, write_recipe
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,6 @@ def workplace(tmp_path_factory, models, examples_cache):
 def finished(workplace, examples_cache, monkeypatch):
     """The directory with the finished run, as working directory."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", examples_cache)
-    monkeypatch.setattr(proof, "LATENCY_RUNS", 1)
+    monkeypatch.setattr(evaluation, "LATENCY_RUNS", 1)
     monkeypatch.chdir(workplace)
     return workplace

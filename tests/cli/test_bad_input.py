@@ -15,13 +15,13 @@ from safetensors import SafetensorError
 from transformers import MPNetConfig, MPNetForSequenceClassification
 
 import lmdistill as ld
-from lmdistill.core import storage
+from lmdistill.core import atomic_io
 from lmdistill.core.errors import MismatchError
-from lmdistill.data.sources import load_task
+from lmdistill.data.load_task import load_task
 from lmdistill.export.hugging_face import save
-from lmdistill.models.network import Network
-from lmdistill.models.quiet import quiet
-from tests.cli.workshop import LABELS, RECIPE, files_in, texts, trained, write_csv, write_recipe
+from lmdistill.models.classifier import Network
+from lmdistill.models.quiet_transformers import quiet
+from tests.cli.cli_project import LABELS, RECIPE, files_in, texts, trained, write_csv, write_recipe
 from tests.tiny import tiny
 
 GOOD = "text,label\nfine film,mid\nbad plot,neg\ngood cast,pos\n"
@@ -406,12 +406,12 @@ def full_in_torch(*arguments, **settings):
 @pytest.mark.parametrize(
     ("target", "fails"),
     [
-        ("lmdistill.core.storage.os.replace", no_space),  # the first file of the run
-        ("lmdistill.report.history.HistoryWriter.append", no_space),  # the curve
+        ("lmdistill.core.atomic_io.os.replace", no_space),  # the first file of the run
+        ("lmdistill.records.history.HistoryWriter.append", no_space),  # the curve
         ("accelerate.accelerator.save_accelerator_state", full_in_safetensors),  # a checkpoint's weights
         ("accelerate.accelerator.save_accelerator_state", full_in_torch),  # a checkpoint's optimizer
         ("transformers.PreTrainedModel.save_pretrained", no_space),  # the student
-        ("lmdistill.recipes.stage.write_record", no_space),  # the end
+        ("lmdistill.runs.classification.stage.write_record", no_space),  # the end
     ],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(target, fails, place, lmdistill):
@@ -424,7 +424,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(target, fails, 
 
 def test_after_a_full_disk_the_same_command_goes_on(place, lmdistill):
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr("lmdistill.recipes.stage.write_record", no_space)
+        broken.setattr("lmdistill.runs.classification.stage.write_record", no_space)
         assert lmdistill(*DISTILL).code == 2
     assert lmdistill(*DISTILL).code == 0
     record = json.loads(Path("runs/x/record.json").read_text())
@@ -432,7 +432,7 @@ def test_after_a_full_disk_the_same_command_goes_on(place, lmdistill):
 
 
 def test_a_full_disk_leaves_no_half_predictions(place, lmdistill, monkeypatch):
-    monkeypatch.setattr(storage.os, "replace", no_space)
+    monkeypatch.setattr(atomic_io.os, "replace", no_space)
     refused(
         lmdistill("predict", "models/classifier", "texts.csv"),
         r"^the disk is full while writing somewhere/file",

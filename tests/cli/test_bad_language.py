@@ -6,8 +6,8 @@ import pytest
 from transformers import BertConfig, BertForMaskedLM
 
 from lmdistill.cli.main import main
-from tests.tiny import tiny
-from tests.tiny_causal import SPECIAL, WORDS, tiny_language, tiny_language_tokenizer
+from tests.tiny import WORDS, tiny
+from tests.tiny_causal import SPECIAL, tiny_language, tiny_language_tokenizer
 
 RECIPE = {
     "texts": {"source": "rows.jsonl", "dev_rows": 2, "max_length": 24},

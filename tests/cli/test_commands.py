@@ -14,11 +14,11 @@ import pytest
 
 from lmdistill.core.errors import MissingExtraError
 from lmdistill.data.augment.wordnet import wordnet_synonyms
-from lmdistill.evaluation.submission import TEST_FILES
-from lmdistill.report.disagreements import instructive
-from lmdistill.report.predictions import read_predictions
-from lmdistill.report.record import read_record
-from tests.cli.workshop import LABELS, RECIPE, files_in, read_csv, texts, write_csv, write_recipe
+from lmdistill.evaluation.glue_submission import TEST_FILES
+from lmdistill.records.disagreements import instructive
+from lmdistill.records.predictions import read_predictions
+from lmdistill.records.record import read_record
+from tests.cli.cli_project import LABELS, RECIPE, files_in, read_csv, texts, write_csv, write_recipe
 
 GLUE = Path(__file__).parents[2] / "../shared/data/glue_raw"
 
@@ -38,7 +38,7 @@ def distilled(lmdistill, out="runs/x", **changes):
 @pytest.fixture
 def no_pages(monkeypatch):
     """Pages take longer than the training of a tiny network."""
-    monkeypatch.setattr("lmdistill.recipes.pages.write_report", lambda folder, runs, order=(): None)
+    monkeypatch.setattr("lmdistill.runs.write_report.write_report", lambda folder, runs, order=(): None)
 
 
 def test_a_run_leaves_what_the_house_says(finished):
@@ -161,7 +161,7 @@ def test_predict_says_what_it_replaces(finished, lmdistill):
 
 
 def test_measure_shows_student_and_teacher(finished, lmdistill, monkeypatch):
-    monkeypatch.setattr("lmdistill.recipes.measure.peak_memory_of", lambda work: 1.0)  # it starts processes
+    monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", lambda work: 1.0)  # it starts processes
     said = lmdistill("measure", "runs/one", "models/binary", "--tokens", "8", "--runs", "1")
     assert said.code == 0, said.err
     names = [line.split("│")[0].strip() for line in said.out.splitlines() if "│" in line]
@@ -262,7 +262,7 @@ def test_methods_and_seeds_go_into_a_folder_of_runs(place, lmdistill, no_pages):
 MINE = '''
 from dataclasses import dataclass
 
-from lmdistill.objectives.reduce import masked_sum
+from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss
 
 

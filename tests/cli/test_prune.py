@@ -8,8 +8,8 @@ import yaml
 from transformers import AutoModelForSequenceClassification
 
 from lmdistill.export.hugging_face import save
-from lmdistill.report.record import find_records, write_record
-from tests.cli.workshop import LABELS, files_in
+from lmdistill.records.record import find_records, write_record
+from tests.cli.cli_project import LABELS, files_in
 from tests.models.families import family
 from tests.report.factory import exhaustive_schedule, make_record, schedule
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cli.cli_project import files_in
 from tests.cli.test_bad_input import refused
-from tests.cli.workshop import files_in
-from tests.recipes.study.conftest import CHILD, bench  # noqa: F401
+from tests.studies.conftest import CHILD, bench  # noqa: F401
 
 EPOCHS = "training.epochs"
 STUDY = {

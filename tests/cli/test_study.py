@@ -11,18 +11,18 @@ import torch
 import yaml
 
 from lmdistill.cli.study import RUN
-from lmdistill.core.storage import read_json
+from lmdistill.core.atomic_io import read_json
 from lmdistill.export.hugging_face import save
-from lmdistill.recipes.run import run_recipe
-from lmdistill.recipes.study.cells import study_cells
-from lmdistill.recipes.study.place import StudyFolder
-from lmdistill.recipes.study.runner import exit_code, run_study
-from lmdistill.recipes.study.schema import read_study
+from lmdistill.runs.classification.run import run_recipe
+from lmdistill.studies.grid import study_cells
+from lmdistill.studies.runner import exit_code, run_study
+from lmdistill.studies.schema import read_study
+from lmdistill.studies.study_folder import StudyFolder
+from tests.cli.cli_project import RECIPE, files_in
 from tests.cli.test_bad_input import refused
-from tests.cli.workshop import RECIPE, files_in
-from tests.recipes.small import history
-from tests.recipes.study.parent import ended, started
+from tests.studies.parent import ended, started
 from tests.tiny import tiny
+from tests.tiny_recipe import history
 
 STUDY = {
     "study": "small",
@@ -92,7 +92,7 @@ def test_folders_that_cannot_be_written_are_one_line(place, lmdistill, monkeypat
     def sealed(*_, **__):
         raise OSError(errno.EROFS, "Read-only file system", "sealed/out")
 
-    monkeypatch.setattr("lmdistill.recipes.study.place.write_text", sealed)
+    monkeypatch.setattr("lmdistill.studies.study_folder.write_text", sealed)
     refused(lmdistill("study", "study.yaml"), r"^sealed/out cannot be used: Read-only file system")
 
 

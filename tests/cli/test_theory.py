@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lmdistill.report.record import write_record
+from lmdistill.records.record import write_record
 from tests.report.factory import make_record, plain_record
 
 SYMBOLS = ("theory", "--log-class", "8", "--original", "500")

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmdistill.core.batch import Mixing
 from lmdistill.core.seeding import generator
-from lmdistill.core.types import Mixing
 from lmdistill.data.mixup import draw_partners, draw_shares, stack
 from tests.tiny import make_batch, tiny
 

@@ -11,12 +11,13 @@ import pytest
 import torch
 from transformers import BertForMaskedLM
 
-from docs.parts import places
-from lmdistill.data import sources
-from lmdistill.data.synthetic import reviews_task
+from docs.build import paths
+from lmdistill.commands import measure
+from lmdistill.data import load_task
+from lmdistill.data.synthetic.reviews import reviews_task
 from lmdistill.export.hugging_face import save
-from lmdistill.models import source
-from lmdistill.recipes import measure, proof, stage
+from lmdistill.models.loading import resolve
+from lmdistill.runs.classification import evaluation, stage
 from tests.docs.pages import REPO
 from tests.tiny import WORDS, tiny
 from tests.tiny_causal import tiny_language
@@ -81,12 +82,12 @@ def world(folder_of_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """The folder as working directory, with the packaged model replaced by a tiny one."""
     monkeypatch.chdir(folder_of_examples)
     monkeypatch.syspath_prepend(folder_of_examples / "packages")
-    monkeypatch.setattr(sources, "reviews_task", partial(reviews_task, 48, 24))
+    monkeypatch.setattr(load_task, "reviews_task", partial(reviews_task, 48, 24))
     monkeypatch.setattr(stage, "write_pages", lambda folder: None)  # a report for each run; one is enough
-    monkeypatch.setattr(proof, "LATENCY_RUNS", 1)
+    monkeypatch.setattr(evaluation, "LATENCY_RUNS", 1)
     monkeypatch.setattr(measure, "peak_memory_of", lambda work: 0.0)  # it starts processes
     tiny_package = {"packaged:all-MiniLM-L6-v2": ("tiny_package", "model", "demo")}
-    monkeypatch.setattr(source, "PACKAGED", tiny_package)
+    monkeypatch.setattr(resolve, "PACKAGED", tiny_package)
     log = logging.getLogger("lmdistill")
     kept = log.handlers[:], log.level, log.propagate
     yield folder_of_examples
@@ -98,6 +99,6 @@ def world(folder_of_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository of its own: no records yet."""
     for name in ("RECORDS", "FIGURES", "TABLES"):
-        monkeypatch.setattr(places, name, tmp_path / name.lower())
-    monkeypatch.setattr(places, "CLAIMS", tmp_path / "claims.yaml")
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    monkeypatch.setattr(paths, "CLAIMS", tmp_path / "claims.yaml")
     return tmp_path

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from docs.parts import places
-from docs.parts.claims import read_claims
-from docs.parts.verdicts import AGREES, DISAGREES, MISSING, UNSURE, claims, lines, verdicts
+from docs.build import paths
+from docs.build.claim_verdicts import AGREES, DISAGREES, MISSING, UNSURE, claims, lines, verdicts
+from docs.build.claims_schema import read_claims
+from lmdistill.analysis.significance import holm
 from lmdistill.core.errors import ConfigError, UnknownNameError
-from lmdistill.report.predictions import PREDICTIONS, Prediction, write_predictions
-from lmdistill.report.record import RECORD
-from lmdistill.report.statistics import holm
-from tests.docs.claimed import CLAIM, ask, runs
+from lmdistill.records.predictions import PREDICTIONS, Prediction, write_predictions
+from lmdistill.records.record import RECORD
+from tests.docs.fake_claims import CLAIM, ask, runs
 from tests.report.factory import (
     calibration,
     exhaustive_schedule,
@@ -280,7 +280,7 @@ def test_the_floor_of_a_share_is_of_the_same_size_and_of_original_rows(repositor
 
 
 def test_the_claims_that_are_shipped_can_be_read() -> None:
-    found = read_claims(places.CLAIMS)
+    found = read_claims(paths.CLAIMS)
     assert {claim.paper for claim in found.claims} == {"mixkd", "atkd", "minidisc"}
     shown = {folder for claim in found.claims for folder in claim.within}
     assert shown <= set(found.folders)

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from docs.parts.differences import Difference, difference, envelope
-from docs.parts.facets import Measure, headline
-from lmdistill.report.record import RunFolder
+from docs.build.record_fields import Measure, headline
+from docs.build.row_difference import Difference, difference, envelope
+from lmdistill.records.record import RecordedRun
 from tests.report.factory import make_record
 
 
-def runs(name: str, scores: Sequence[float]) -> list[RunFolder]:
+def runs(name: str, scores: Sequence[float]) -> list[RecordedRun]:
     return [
-        RunFolder(path=Path(f"{name}-{seed}"), record=make_record(name, seed, score))
+        RecordedRun(path=Path(f"{name}-{seed}"), record=make_record(name, seed, score))
         for seed, score in enumerate(scores)
     ]
 

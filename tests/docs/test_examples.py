@@ -9,12 +9,12 @@ import pytest
 import typer
 
 from lmdistill.cli.main import app
-from lmdistill.recipes.construct import plain
-from lmdistill.recipes.read import read_recipe
-from lmdistill.recipes.study.cells import study_cells
-from lmdistill.recipes.study.schema import read_study
-from lmdistill.recipes.study.search.space import branches
-from lmdistill.report.record import find_records
+from lmdistill.recipes.files import read_recipe
+from lmdistill.recipes.parsing import plain
+from lmdistill.records.record import find_records
+from lmdistill.studies.grid import study_cells
+from lmdistill.studies.schema import read_study
+from lmdistill.studies.search.space import branches
 from tests.docs.commands import commands, run, smaller
 from tests.docs.pages import EXAMPLES, REPO
 

@@ -4,15 +4,15 @@ import csv
 import re
 from pathlib import Path
 
+from docs.build import paths
+from docs.build.figures import figures, pictures, write_figures
+from docs.build.paper_tables import WRITTEN, write_tables
 from docs.make import made
-from docs.parts import places
-from docs.parts.figures import figures, pictures, write_figures
-from docs.parts.together import WRITTEN, write_tables
-from lmdistill.report.standalone import standalone
-from tests.docs.claimed import CLAIM, ask, runs
+from lmdistill.report.plots.standalone_svg import standalone
+from tests.docs.fake_claims import CLAIM, ask, runs
 from tests.docs.pages import PAGES, REPO
+from tests.report.plots.test_representations import mapped
 from tests.report.studies import cell
-from tests.report.test_maps import mapped
 
 PAGE = "".join(
     f"<!-- {kind} -->\n<!-- /{kind.split()[0]} -->\n"
@@ -31,7 +31,7 @@ PAGE = "".join(
 def test_a_page_is_the_same_twice_and_changes_with_a_record(repository: Path) -> None:
     ask(repository, CLAIM)
     empty = made(PAGE)
-    assert empty.count(places.LATER) == 5
+    assert empty.count(paths.LATER) == 5
     runs(repository, tmkd=0.95, kd=0.55)
     page = made(PAGE)
     assert made(page) == page != empty
@@ -55,23 +55,23 @@ def test_figures_are_the_same_bytes_and_old_ones_go(repository: Path) -> None:
     runs(repository, tmkd=0.95, kd=0.55, seeds=1)
     asked = ["study latency"]
     write_figures(asked)
-    (path,) = places.FIGURES.iterdir()
+    (path,) = paths.FIGURES.iterdir()
     assert f"(figures/{path.name})" in figures(asked[0])
     before = path.read_bytes()
-    (places.FIGURES / "study-old.svg").touch()
-    (places.FIGURES / "drawn-by-hand.svg").touch()
+    (paths.FIGURES / "study-old.svg").touch()
+    (paths.FIGURES / "drawn-by-hand.svg").touch()
     write_figures(asked)
     assert path.read_bytes() == before
-    assert {one.name for one in places.FIGURES.iterdir()} == {path.name, "drawn-by-hand.svg"}
+    assert {one.name for one in paths.FIGURES.iterdir()} == {path.name, "drawn-by-hand.svg"}
 
 
 def test_tables_are_files_with_numbers_that_nothing_has_rounded_and_old_ones_go(repository: Path) -> None:
     runs(repository, tmkd=0.95, kd=0.555)
-    (places.TABLES).mkdir()
-    (places.TABLES / "old.csv").touch()
+    (paths.TABLES).mkdir()
+    (paths.TABLES / "old.csv").touch()
     write_tables([("overview", "study"), ("seeds", "study"), ("costs", "study")])
-    assert {one.name for one in places.TABLES.iterdir()} == {"study-overview.csv", "study-sst2-seeds.csv"}
-    lines = list(csv.DictReader((places.TABLES / "study-overview.csv").read_text().splitlines()))
+    assert {one.name for one in paths.TABLES.iterdir()} == {"study-overview.csv", "study-sst2-seeds.csv"}
+    lines = list(csv.DictReader((paths.TABLES / "study-overview.csv").read_text().splitlines()))
     scores = {line["row"]: line["mean"] for line in lines}
     assert (scores["TMKD"], scores["KD"]) == ("0.95", "0.555")
     assert "(tables/study-overview.csv)" in made("<!-- overview study -->\n<!-- /overview -->\n")

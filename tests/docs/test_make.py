@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from docs.build import paths
+from docs.build.benchmark_table import benchmark
+from docs.build.dataclass_tables import fields, values_of
+from docs.build.results import results
 from docs.make import made
-from docs.parts import places
-from docs.parts.fields import fields, values_of
-from docs.parts.results import results
-from docs.parts.speed import benchmark
-from lmdistill.core.types import Method
-from lmdistill.engine.training import Training
+from lmdistill.core.protocols import Method
+from lmdistill.engine.training_settings import Training
 from lmdistill.methods import METHODS, MixKD
-from lmdistill.recipes.schema import Recipe
+from lmdistill.recipes.classifier import Recipe
 from tests.report.factory import make_record, write_run
 
 
@@ -24,7 +24,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "records"
     for name, seed, accuracy in (("KD", 0, 0.8), ("KD", 1, 0.82), ("FT", 0, 0.7), ("FT", 1, 0.72)):
         write_run(folder / "small", make_record(name, seed=seed, accuracy=accuracy))
-    monkeypatch.setattr(places, "RECORDS", folder)
+    monkeypatch.setattr(paths, "RECORDS", folder)
     return folder
 
 
@@ -40,9 +40,11 @@ def test_defaults_are_said_as_yaml_and_choices_as_choices() -> None:
     table = fields("lmdistill.methods.mixkd.MixKD")
     assert "| `share` | `sample`, `batch` | `sample` | One lambda for each example" in table
     assert f"| `concentration` | number | `{MixKD().concentration}` |" in table
-    teacher = fields("lmdistill.recipes.schema.Teacher")
+    teacher = fields("lmdistill.recipes.classifier.Teacher")
     assert "| `training` | settings, see Training | `{epochs: 3, keep: best}` |" in teacher
-    assert "| `augmenter` | an augmenter | must be given |" in fields("lmdistill.recipes.schema.Augmentation")
+    assert "| `augmenter` | an augmenter | must be given |" in fields(
+        "lmdistill.recipes.classifier.Augmentation"
+    )
 
 
 def test_interfaces_have_words() -> None:
@@ -61,7 +63,7 @@ def test_a_benchmark_shows_its_newest_run_of_each_setting(
         "2026-01-03 11:00,aaaaaaaaaaaa,cpu,P,2,2,other,large,ours,peak,5",
     ]
     (tmp_path / "results.csv").write_text("\n".join(lines) + "\n")
-    monkeypatch.setattr(places, "MEASURED", tmp_path / "results.csv")
+    monkeypatch.setattr(paths, "MEASURED", tmp_path / "results.csv")
     small, large = benchmark("speed").split("**large**")
     assert "| ours | 2 |\n| loop | 3 |" in small
     assert "bbbbbbbbbb" in small
@@ -100,5 +102,5 @@ def test_all_results_say_where_they_come_from(records: Path) -> None:
 
 
 def test_without_records_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "RECORDS", tmp_path)
-    assert results(None) == results("small") == places.NOTHING
+    monkeypatch.setattr(paths, "RECORDS", tmp_path)
+    assert results(None) == results("small") == paths.NOTHING

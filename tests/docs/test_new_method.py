@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from lmdistill.core.errors import ConfigError, MismatchError
-from lmdistill.recipes.construct import plain
-from lmdistill.recipes.read import read_recipe, recipe_of, recipe_text
-from lmdistill.report.record import read_record
+from lmdistill.recipes.files import read_recipe, recipe_of, recipe_text
+from lmdistill.recipes.parsing import plain
+from lmdistill.records.record import read_record
 from tests.docs.commands import commands, run
 from tests.docs.pages import EXAMPLES
 from tests.tiny import make_batch, tiny

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from docs.parts import places
-from docs.parts.claims import read_claims
-from docs.parts.figures import pictures
-from docs.parts.verdicts import MISSING, Line, lines
-from lmdistill.data.tasks import task_named
-from lmdistill.recipes.construct import plain
-from lmdistill.recipes.schema import Recipe
-from lmdistill.recipes.study.cells import StudyCell, study_cells
-from lmdistill.recipes.study.schema import builtin_studies, read_study
-from lmdistill.report.record import write_record
+from docs.build import paths
+from docs.build.claim_verdicts import MISSING, Line, lines
+from docs.build.claims_schema import read_claims
+from docs.build.figures import pictures
+from lmdistill.data.tasks.task import task_named
+from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.parsing import plain
+from lmdistill.records.record import write_record
+from lmdistill.studies.grid import StudyCell, study_cells
+from lmdistill.studies.schema import builtin_studies, read_study
 from tests.docs.pages import REPO
 from tests.report.factory import NUM_DEV, make_record, network, plain_record
 
-FOLDERS = read_claims(places.CLAIMS).folders
+FOLDERS = read_claims(paths.CLAIMS).folders
 STUDIES = [name for name in FOLDERS if name in builtin_studies()]
 
 
@@ -55,7 +55,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Line]]:
         for place, cell in enumerate(cells(name, root / name)):
             write_record(cell.folder, record_of(cell, place))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(places, "RECORDS", root)
+        patch.setattr(paths, "RECORDS", root)
         yield lines("mixkd")
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from docs.parts.claims import Choice, Claim, Comparison, Value
-from docs.parts.findings import Finding
-from docs.parts.verdicts import AGREES, DISAGREES, UNSURE, verdict_of
-from tests.docs.claimed import CLAIM
+from docs.build.claim_verdicts import AGREES, DISAGREES, UNSURE, verdict_of
+from docs.build.claims_schema import Choice, Claim, Comparison, Value
+from docs.build.measured_claims import Finding
+from tests.docs.fake_claims import CLAIM
 
 
 def claim_of(cls: type[Claim], /, **changes: Any) -> Claim:

@@ -5,13 +5,13 @@ from contextlib import suppress
 import numpy as np
 from datasets import Dataset
 
-from lmdistill.data.collate import Collator, View
-from lmdistill.data.feed import Feed
-from lmdistill.data.sampling import Plan
-from lmdistill.engine.device import make_accelerator
+from lmdistill.data.batching.batch_sampler import Plan
+from lmdistill.data.batching.dataloader import Feed
+from lmdistill.data.tasks.collator import Collator, View
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.callbacks import Callbacks
 from lmdistill.engine.fit import fit
-from lmdistill.engine.training import Optimizer, Training
-from lmdistill.engine.watch import Watch
+from lmdistill.engine.training_settings import Optimizer, Training
 from tests.tiny import VOCABULARY, tiny
 
 ROWS = 30
@@ -64,7 +64,7 @@ class Run:
         self.student = tiny(seed=2) if student is None else student
         self.stop_at = stop_at
         training = training or course()
-        watch = Watch(
+        watch = Callbacks(
             evaluate=evaluate, on_start=self.start, on_step=self.see,
             on_scores=lambda step, scores: self.scores.append((step, scores)),
         )  # fmt: skip

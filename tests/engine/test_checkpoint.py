@@ -1,9 +1,9 @@
 import pytest
 
+from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.errors import RunError
-from lmdistill.core.storage import read_json, write_json
+from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.checkpoint import Checkpoints, State
-from lmdistill.engine.device import make_accelerator
 from lmdistill.methods import KD
 from tests.engine.corpus import Run, course, same
 

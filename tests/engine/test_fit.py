@@ -5,10 +5,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from lmdistill.core.errors import DivergedError, MismatchError
-from lmdistill.engine.device import make_accelerator
-from lmdistill.engine.training import Optimizer
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.training_settings import Optimizer
 from lmdistill.methods import CLASSIFIER_METHODS, KD, FineTune
-from lmdistill.schedules.rates import rate
+from lmdistill.schedules.learning_rate import rate
 from tests.engine.broken import Broken
 from tests.engine.corpus import Run, course, feed, same
 from tests.tiny import tiny

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
+from lmdistill.core.batch import Batch, Inputs, Outputs
 from lmdistill.core.errors import DataError
-from lmdistill.core.types import Batch, Inputs, Outputs
 from lmdistill.evaluation.inference import in_order, logits_of
 
 

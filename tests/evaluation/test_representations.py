@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lmdistill.core.types import Inputs
+from lmdistill.core.batch import Inputs
 from lmdistill.evaluation.representations import (
     FEWEST,
     evenly,

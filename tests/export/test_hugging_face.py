@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from lmdistill.core.errors import ModelError
 from lmdistill.export.hugging_face import save
-from lmdistill.models.truncate import truncate
+from lmdistill.models.students.truncate import truncate
 from tests.models.families import FAMILIES, family
 from tests.tiny import make_batch, tiny
 

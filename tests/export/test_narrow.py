@@ -10,17 +10,17 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from lmdistill.core.errors import ModelError
-from lmdistill.evaluation.cost import latency
+from lmdistill.evaluation.efficiency import latency
 from lmdistill.export.hugging_face import save
-from lmdistill.models.causal_load import is_causal, load_causal
-from lmdistill.models.describe import describe, fingerprint, flops
-from lmdistill.models.generate import complete
-from lmdistill.models.load import has_head, load
+from lmdistill.models.classifier import Network
+from lmdistill.models.generation import complete
+from lmdistill.models.loading.causal_lm import is_causal, load_causal
+from lmdistill.models.loading.classifier import has_head, load
+from lmdistill.models.model_stats import describe, fingerprint, flops
 from lmdistill.models.modeling_narrow import PREFIX
-from lmdistill.models.narrow import densify, view
-from lmdistill.models.narrow_families import Widths, widths_of
-from lmdistill.models.network import Network
-from lmdistill.models.truncate import truncate
+from lmdistill.models.pruning.families import Widths, widths_of
+from lmdistill.models.pruning.slicing import densify, view
+from lmdistill.models.students.truncate import truncate
 from tests.models.narrow import ENCODERS, HEADS, LAYERS, NAMES, SHAPES, VANISHED, batch_for, outputs, wide
 from tests.tiny import make_batch
 

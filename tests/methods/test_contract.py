@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import pad
 
 from lmdistill.core.errors import MismatchError
-from lmdistill.core.types import Method
+from lmdistill.core.protocols import Method
 from lmdistill.methods import CLASSIFIER_METHODS
 from tests.tiny import make_batch, tiny
 

@@ -3,10 +3,10 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss, softmax
 
+from lmdistill.core.batch import Outputs
 from lmdistill.core.errors import ConfigError, MismatchError
-from lmdistill.core.types import Outputs
 from lmdistill.methods import HiddenKD
-from lmdistill.objectives.hidden import spread, token_distance
+from lmdistill.objectives.hidden_states import spread, token_distance
 from tests.tiny import make_batch, tiny
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from lmdistill.core.batch import Outputs
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.types import Outputs
 from lmdistill.methods import KD
 from tests.tiny import make_batch
 

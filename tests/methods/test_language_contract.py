@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, kl_div, pad
 
+from lmdistill.core.completions import Completions
 from lmdistill.core.errors import ConfigError, MismatchError
-from lmdistill.core.language import Completions, Surveyor
-from lmdistill.core.types import Method
+from lmdistill.core.protocols import Method, Surveyor
 from lmdistill.methods import ATKD, LANGUAGE_METHODS, SFT, TokenKD
 from tests.tiny import tiny
 from tests.tiny_causal import language_batch, tiny_language

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from lmdistill.core.batch import Inputs, Mixing
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.types import Inputs, Mixing
 from lmdistill.methods import MixKD
 from tests.tiny import make_batch, tiny
 

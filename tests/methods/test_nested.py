@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from lmdistill.core.batch import Head
 from lmdistill.core.errors import ConfigError, MismatchError
-from lmdistill.core.types import Head, Method, Multipass
-from lmdistill.engine.device import make_accelerator
-from lmdistill.engine.learner import make_learner
+from lmdistill.core.protocols import Method, Multipass
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.optimizer_step import make_learner
 from lmdistill.methods import ATKD, CLASSIFIER_METHODS, KD, MixKD, TokenKD
 from lmdistill.methods.nested import Nested
 from tests.engine.corpus import course

@@ -3,7 +3,7 @@
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from lmdistill.models.network import Network
+from lmdistill.models.classifier import Network
 from tests.tiny import VOCABULARY, tiny_tokenizer
 
 SHAPE = {

@@ -3,10 +3,10 @@
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from lmdistill.models.importance import Importance
+from lmdistill.models.classifier import Network
 from lmdistill.models.modeling_narrow import FAMILIES
-from lmdistill.models.narrow_families import Widths
-from lmdistill.models.network import Network
+from lmdistill.models.pruning.families import Widths
+from lmdistill.models.pruning.importance import Importance
 from tests.models import families
 from tests.tiny import make_batch, tiny_tokenizer
 from tests.tiny_causal import language_batch, tiny_language

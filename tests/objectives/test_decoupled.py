@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lmdistill.objectives.decoupled import decouple, log_uncertainty, rest, two_way
 from lmdistill.objectives.divergence import DIVERGENCES, divergence_named, forward_kl, reverse_kl
-from tests.objectives.naive import decoupled_by_loops
+from tests.objectives.reference_losses import decoupled_by_loops
 
 
 @st.composite

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import erf, softmax
 
-from lmdistill.core.types import Blend, Inputs
+from lmdistill.core.batch import Blend, Inputs
 from tests.tiny import make_batch, tiny
 
 HEADS = 2

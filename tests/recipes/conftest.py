@@ -1,29 +1,6 @@
-"""A working directory with tiny models, texts and a recipe."""
+"""Fixtures of whole runs in a working directory of their own."""
 
-import pytest
-
-from tests.cli.workshop import furnish, write_models
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    write_models(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def examples_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("examples")
-
-
-@pytest.fixture
-def place(tmp_path, models, examples_cache, monkeypatch):
-    furnish(tmp_path, models, examples_cache, monkeypatch)
-    return tmp_path
-
-
-@pytest.fixture
-def no_pages(monkeypatch):
-    """Pages take longer than the training of a tiny network."""
-    monkeypatch.setattr("lmdistill.recipes.pages.write_report", lambda folder, runs, order=(): None)
+from tests.run_fixtures import examples_cache as examples_cache
+from tests.run_fixtures import models as models
+from tests.run_fixtures import no_pages as no_pages
+from tests.run_fixtures import place as place

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from lmdistill.report.history import HISTORY, HistoryWriter
-from lmdistill.report.predictions import PREDICTIONS, Prediction, write_predictions
-from lmdistill.report.record import Record, RunFolder, write_record
+from lmdistill.records.history import HISTORY, HistoryWriter
+from lmdistill.records.predictions import PREDICTIONS, Prediction, write_predictions
+from lmdistill.records.record import Record, RecordedRun, write_record
 
 NUM_DEV = 200
 
@@ -165,7 +165,7 @@ def answers(right: list[bool]) -> list[Prediction]:
 
 def write_run(
     root: Path, record: Record, *, right: list[bool] | None = None, num_steps: int = 600
-) -> RunFolder:
+) -> RecordedRun:
     """A run folder with everything that a report reads."""
     path = root / f"{record.name.lower()}-{record.seed}"
     write_record(path, record)
@@ -187,4 +187,4 @@ def write_run(
     if right is None:
         right = [i < round(score * NUM_DEV) for i in noise.permutation(NUM_DEV)]
     write_predictions(path / PREDICTIONS, answers(right))
-    return RunFolder(path=path, record=record)
+    return RecordedRun(path=path, record=record)

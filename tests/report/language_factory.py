@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from lmdistill.report.disagreements import DISAGREEMENTS, Text, most_unlike, write_disagreements
-from lmdistill.report.predictions import PREDICTIONS, Prediction, write_predictions
-from lmdistill.report.record import RunFolder
+from lmdistill.records.disagreements import DISAGREEMENTS, Text, most_unlike, write_disagreements
+from lmdistill.records.predictions import PREDICTIONS, Prediction, write_predictions
+from lmdistill.records.record import RecordedRun
 from tests.report.factory import calibration, make_record, plain_record, write_run
 
 NUM_TEXTS = 40
@@ -18,7 +18,7 @@ TOKENS = {
 }
 
 
-def write_language_run(root: Path, name: str = "ATKD", seed: int = 0, **changes: Any) -> RunFolder:
+def write_language_run(root: Path, name: str = "ATKD", seed: int = 0, **changes: Any) -> RecordedRun:
     """A run of `NUM_TEXTS` texts that are the easier the further one has read; `changes` replaces keys."""
     noise = np.random.default_rng([seed, len(name)])
     lengths = np.random.default_rng(0).integers(6, 60, NUM_TEXTS)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lmdistill.report.record import RunFolder
+from lmdistill.records.record import RecordedRun
 from tests.report.factory import NUM_DEV, make_record, network, plain_record, write_run
 
 KINDS: Mapping[str, str] = {"FT": "finetune", "KD": "kd", "PKD": "pkd"}
@@ -22,7 +22,7 @@ def cell(
     fraction: float | None = None,
     rows: int = 6735,
     **fields: Any,
-) -> RunFolder:
+) -> RecordedRun:
     """One run: its name says method, size and new rows, as `lmdistill study` has it."""
     new = None if augmentation is None else {"augmenter": {"name": augmentation}}
     said = f"{method} layers={layers} augmentation={'none' if new is None else 'BT'}"

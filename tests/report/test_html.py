@@ -2,8 +2,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+from lmdistill.records.record import RecordedRun, find_records
 from lmdistill.report.html import report_html, write_report
-from lmdistill.report.record import RunFolder, find_records
 from tests.report.factory import NUM_DEV, exhaustive_schedule, make_record, plain_record, schedule, write_run
 
 NASTY = """<script>alert("1")</script> & 'x' 🎉 $a_b$"""
@@ -42,11 +42,11 @@ def parsed(text: str) -> Page:
     return page
 
 
-def nasty_run(root: Path) -> RunFolder:
+def nasty_run(root: Path) -> RecordedRun:
     task = plain_record()["task"] | {"name": NASTY, "source": NASTY, "notes": [NASTY]}
     record = make_record(name="nasty", task=task, alarms=[NASTY], command=NASTY, recipe={NASTY: NASTY})
     run = write_run(root, record, num_steps=250)
-    return RunFolder(path=run.path, record=record.model_copy(update={"name": NASTY}))
+    return RecordedRun(path=run.path, record=record.model_copy(update={"name": NASTY}))
 
 
 def test_texts_are_shown_and_never_obeyed(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_one_run_without_curves_or_teacher_is_a_page(tmp_path: Path) -> None:
     record = make_record(
         "FT", kind="finetune", teacher=None, teacher_metrics=None, calibration=None, agreement=None
     )
-    text = report_html([RunFolder(path=tmp_path, record=record)])
+    text = report_html([RecordedRun(path=tmp_path, record=record)])
     assert "FT on sst2" in text
     assert "<figure>" not in text
 

@@ -6,8 +6,8 @@ from html import unescape
 
 import pytest
 
+from lmdistill.records.record import find_records
 from lmdistill.report.html import report_html
-from lmdistill.report.record import find_records
 from tests.browser.reports import REPORTS
 
 TABLE = re.compile(r"<table.*?</table>", re.DOTALL)

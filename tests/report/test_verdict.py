@@ -2,21 +2,21 @@ from dataclasses import replace
 
 import pytest
 
-from lmdistill.report.comparison import compare
-from lmdistill.report.crossed import Estimate
-from lmdistill.report.evidence import Evidence
-from lmdistill.report.record import RunFolder
-from lmdistill.report.rows import Comparison, Row
+from lmdistill.analysis.compare import compare
+from lmdistill.analysis.paired_comparison import ComparisonStats
+from lmdistill.analysis.result_table import Comparison, Row
+from lmdistill.analysis.seed_and_example_variance import Estimate
+from lmdistill.records.record import RecordedRun
 from lmdistill.report.verdict import verdict
 from tests.report.factory import make_record
 
 
 def table_of(p_value: float | None, difference: float = 0.02, seeds: int = 3) -> tuple[Row, Comparison]:
     """FT and KD, with a difference and a p-value chosen by the test."""
-    runs = [RunFolder(path=place, record=make_record(name, accuracy=score)) for name, score, place in ROWS]
+    runs = [RecordedRun(path=place, record=make_record(name, accuracy=score)) for name, score, place in ROWS]
     (table,) = compare(runs)
     found = Estimate(value=difference, low=0.0, high=0.1, error=0.01, freedom=9.0, p_value=0.5)
-    evidence = Evidence(seeds=seeds, difference=found, p_value=p_value, p_holm=p_value)
+    evidence = ComparisonStats(seeds=seeds, difference=found, p_value=p_value, p_holm=p_value)
     rows = tuple(replace(row, evidence=evidence) if row.label == "KD" else row for row in table.rows)
     return rows[-1], replace(table, rows=rows)
 
@@ -57,5 +57,5 @@ def test_the_baseline_is_not_better_than_itself() -> None:
 
 
 def test_a_run_alone_has_no_rival() -> None:
-    (table,) = compare([RunFolder(path=ROWS[0][2], record=make_record("KD"))])
+    (table,) = compare([RecordedRun(path=ROWS[0][2], record=make_record("KD"))])
     assert verdict(table.rows[-1], table).endswith("answers 2.00 times as fast.")

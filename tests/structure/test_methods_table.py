@@ -7,7 +7,7 @@ import pkgutil
 import pytest
 
 import lmdistill.methods
-from lmdistill.core.types import Method
+from lmdistill.core.protocols import Method
 from lmdistill.methods import METHODS
 from lmdistill.methods.nested import Nested
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from lmdistill.data.collate import Collator
+from lmdistill.data.tasks.collator import Collator
 from lmdistill.methods import CLASSIFIER_METHODS, MixKD
 from tests.engine.corpus import Run, course, feed, rows
 from tests.tiny import tiny

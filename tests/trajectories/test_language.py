@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from datasets import Dataset
 
-from lmdistill.core.language import Completions
+from lmdistill.core.completions import Completions
 from lmdistill.methods import ATKD, LANGUAGE_METHODS, SFT
-from lmdistill.recipes.language.sampling import sampled
+from lmdistill.runs.language.on_policy import sampled
 from tests.engine.corpus import course, same
-from tests.engine.prose import language_feed, language_run
+from tests.engine.tiny_texts import language_feed, language_run
 from tests.tiny_causal import tiny_language
 
 TOLERANCE = 1e-5

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmdistill.engine.training import Optimizer
+from lmdistill.engine.training_settings import Optimizer
 from lmdistill.methods import CLASSIFIER_METHODS, KD, MixKD
 from tests.engine.corpus import Run, course, same
 from tests.tiny import tiny

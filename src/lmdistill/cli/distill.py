@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from lmdistill.cli.tables import show
-from lmdistill.recipes.language.run import run_language_recipe
-from lmdistill.recipes.language.schema import LanguageRecipe
-from lmdistill.recipes.read import read_recipe
-from lmdistill.recipes.run import run_recipe
-from lmdistill.recipes.study.lifeline import follow
+from lmdistill.cli.print_tables import show
+from lmdistill.recipes.files import read_recipe
+from lmdistill.recipes.language_model import LanguageRecipe
+from lmdistill.runs.classification.run import run_recipe
+from lmdistill.runs.language.run import run_language_recipe
+from lmdistill.studies.parent_watchdog import follow
 
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="a.b=value reaches every field of the recipe.")

@@ -8,15 +8,15 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from lmdistill.analysis.metric_format import NONE, metric_format
 from lmdistill.cli.distill import Overrides
-from lmdistill.cli.tables import results
+from lmdistill.cli.print_tables import results
+from lmdistill.commands.benchmark import run_benchmarks
+from lmdistill.commands.evaluate import Evaluated
+from lmdistill.commands.evaluate import evaluate as run_evaluation
+from lmdistill.commands.evaluate_language import EvaluatedTexts, evaluate_language, is_writer
 from lmdistill.core.errors import ConfigError
-from lmdistill.recipes.evaluate import Evaluated
-from lmdistill.recipes.evaluate import evaluate as run_evaluation
-from lmdistill.recipes.language.benchmarks import run_benchmarks
-from lmdistill.recipes.language.evaluate import EvaluatedTexts, evaluate_language, is_writer
-from lmdistill.report.benchmarks import BenchmarkFacts
-from lmdistill.report.metrics import NONE, manner
+from lmdistill.records.benchmarks import BenchmarkFacts
 
 Benchmark = Annotated[
     list[str] | None,
@@ -85,9 +85,9 @@ def _show_classifier(splits: Sequence[Evaluated]) -> None:
             table.add_row(
                 found.split,
                 str(found.examples),
-                manner(metric).title,
-                manner(metric).text(value),
-                manner(metric).text(floor),
+                metric_format(metric).title,
+                metric_format(metric).text(value),
+                metric_format(metric).text(floor),
             )
         for name, value in found.calibration.items():
             table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{value:.4f}", "–")

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
-from lmdistill.cli.messages import say
-from lmdistill.recipes.language.run import run_language_teacher
-from lmdistill.recipes.language.schema import LanguageRecipe
-from lmdistill.recipes.read import read_recipe
-from lmdistill.recipes.run import run_teacher
+from lmdistill.recipes.files import read_recipe
+from lmdistill.recipes.language_model import LanguageRecipe
+from lmdistill.runs.classification.run import run_teacher
+from lmdistill.runs.language.run import run_language_teacher
 
 
 def finetune(

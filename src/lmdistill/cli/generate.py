@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lmdistill.cli.messages import say
-from lmdistill.recipes.language.generate import generate as run_generation
+from lmdistill.cli.console import say
+from lmdistill.commands.generate import generate as run_generation
 
 
 def generate(

@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 
 import typer
 
+from lmdistill.cli.console import complain, speak
 from lmdistill.cli.demo import demo
 from lmdistill.cli.distill import distill
 from lmdistill.cli.evaluate import evaluate
 from lmdistill.cli.finetune import finetune
 from lmdistill.cli.generate import generate
-from lmdistill.cli.listing import listing
+from lmdistill.cli.list_names import listing
 from lmdistill.cli.measure import measure
-from lmdistill.cli.messages import complain, speak
 from lmdistill.cli.predict import predict
 from lmdistill.cli.prune import prune
 from lmdistill.cli.report import report

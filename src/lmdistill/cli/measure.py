@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from lmdistill.cli.tables import print_grid, results
-from lmdistill.recipes.measure import BATCHES, Measured
-from lmdistill.recipes.measure import measure as run_measurement
-from lmdistill.report.tables import Grid
+from lmdistill.cli.print_tables import print_grid, results
+from lmdistill.commands.measure import BATCHES, Measured
+from lmdistill.commands.measure import measure as run_measurement
+from lmdistill.report.grid import Grid
 
 MILLION, BILLION = 1e6, 1e9
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lmdistill.cli.messages import say
-from lmdistill.recipes.predict import predict as run_prediction
+from lmdistill.cli.console import say
+from lmdistill.commands.predict import predict as run_prediction
 
 
 def predict(

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from lmdistill.analysis.number_format import millions, milliseconds
+from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
-from lmdistill.cli.messages import say
-from lmdistill.cli.tables import results
-from lmdistill.recipes.prune import Pruned
-from lmdistill.recipes.prune import prune as run_pruning
-from lmdistill.report.tables import millions, milliseconds
+from lmdistill.cli.print_tables import results
+from lmdistill.commands.prune import Pruned
+from lmdistill.commands.prune import prune as run_pruning
 
 
 def prune(

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from lmdistill.cli.messages import say
-from lmdistill.cli.tables import show
-from lmdistill.recipes.study.order import row_order
-from lmdistill.report.files import write_files
+from lmdistill.cli.console import say
+from lmdistill.cli.print_tables import show
+from lmdistill.records.record import find_records
+from lmdistill.report.export_files import write_files
 from lmdistill.report.html import REPORT, write_report
-from lmdistill.report.record import find_records
+from lmdistill.studies.row_order import row_order
 
 
 def report(

@@ -7,18 +7,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lmdistill.cli.board import following
-from lmdistill.cli.messages import complain, say
-from lmdistill.cli.tables import results
-from lmdistill.recipes.study.place import StudyFolder
-from lmdistill.recipes.study.runner import code_of
-from lmdistill.recipes.study.schema import Study
-from lmdistill.recipes.study.search.folder import Finding, SearchFolder
-from lmdistill.recipes.study.search.runner import run_search
-from lmdistill.recipes.study.search.trials import Trial
+from lmdistill.analysis.metric_format import NONE, metric_format
+from lmdistill.cli.console import complain, say
+from lmdistill.cli.print_tables import results
+from lmdistill.cli.study_progress import following
+from lmdistill.records.trials import NOTE
 from lmdistill.report.html import REPORT
-from lmdistill.report.metrics import NONE, manner
-from lmdistill.report.trials import NOTE
+from lmdistill.studies.runner import code_of
+from lmdistill.studies.schema import Study
+from lmdistill.studies.search.runner import run_search
+from lmdistill.studies.search.search_folder import Finding, SearchFolder
+from lmdistill.studies.search.trials import Trial
+from lmdistill.studies.study_folder import StudyFolder
 
 
 def list_trials(study: Study, place: StudyFolder) -> None:
@@ -71,7 +71,7 @@ def _score(trial: Trial) -> str:
     """The mean over seeds, with its metric."""
     if trial.metric is None:
         return NONE
-    how = manner(trial.metric[1])
+    how = metric_format(trial.metric[1])
     return f"{how.text(trial.score)} ({trial.metric[0]} {how.title})"
 
 

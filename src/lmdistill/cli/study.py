@@ -11,15 +11,15 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from lmdistill.cli.board import following
-from lmdistill.cli.messages import complain
+from lmdistill.cli.console import complain
+from lmdistill.cli.print_tables import results, show
 from lmdistill.cli.search import list_trials, search
-from lmdistill.cli.tables import results, show
+from lmdistill.cli.study_progress import following
 from lmdistill.core.errors import ConfigError
-from lmdistill.recipes.study.cells import study_cells
-from lmdistill.recipes.study.place import StudyFolder
-from lmdistill.recipes.study.runner import Standing, exit_code, rows, run_study, standings
-from lmdistill.recipes.study.schema import read_study
+from lmdistill.studies.grid import study_cells
+from lmdistill.studies.runner import CellStatus, exit_code, rows, run_study, standings
+from lmdistill.studies.schema import read_study
+from lmdistill.studies.study_folder import StudyFolder
 
 RUN = (sys.executable, "-P", "-m", "lmdistill", "distill")
 """What starts the run of a cell, up to its recipe; without -P a `queue.py` of the user would be imported."""
@@ -73,7 +73,7 @@ def _require_alone() -> None:
         )
 
 
-def _list(board: Sequence[Standing]) -> None:
+def _list(board: Sequence[CellStatus]) -> None:
     """The cells, on stdout."""
     table = Table(show_edge=False, header_style="bold")
     for title in ("cell", "state", "score"):
@@ -84,7 +84,7 @@ def _list(board: Sequence[Standing]) -> None:
     results().print(table)
 
 
-def _complain(board: Sequence[Standing]) -> None:
+def _complain(board: Sequence[CellStatus]) -> None:
     """What failed, why, and where to read on; what several cells say alike is said once."""
     failed = [standing for standing in board if standing.state == "failed"]
     for message in dict.fromkeys(standing.message for standing in failed):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lmdistill.cli.messages import say
-from lmdistill.recipes.submit import submit as run_submission
+from lmdistill.cli.console import say
+from lmdistill.commands.submit import submit as run_submission
 
 
 def submit(

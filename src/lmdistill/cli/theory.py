@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from lmdistill.cli.tables import print_grid, results
+from lmdistill.analysis.generalization_bounds import Bound, Mixture, log_class_size
+from lmdistill.cli.print_tables import print_grid, results
+from lmdistill.commands.open_model import require_finished
 from lmdistill.core.errors import ConfigError
-from lmdistill.recipes.opened import require_finished
-from lmdistill.report.bounds import Bound, Mixture, log_class_size
-from lmdistill.report.record import read_record
-from lmdistill.report.theory import RunSamples, run_samples, theory_grid, verdict
+from lmdistill.records.record import read_record
+from lmdistill.report.tables.theory import RunSamples, run_samples, theory_grid, verdict
 
 BITS = 32
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from lmdistill.core.types import Blend, Inputs, Mixing
+from lmdistill.core.batch import Blend, Inputs, Mixing
 
 
 def draw_partners(

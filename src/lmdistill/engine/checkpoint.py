@@ -15,8 +15,8 @@ from accelerate import Accelerator
 from safetensors.torch import load_model
 from torch import nn
 
+from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.errors import RunError
-from lmdistill.core.storage import read_json, write_json
 
 
 @dataclass(kw_only=True)

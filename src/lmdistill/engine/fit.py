@@ -8,14 +8,15 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
 
+from lmdistill.core.batch import Batch
+from lmdistill.core.protocols import Method, Net
 from lmdistill.core.seeding import seed_everything
-from lmdistill.core.types import Batch, Method, Net
+from lmdistill.engine.callbacks import Callbacks, Fitted, Step
 from lmdistill.engine.checkpoint import Checkpoints, State
-from lmdistill.engine.learner import Learner, make_learner, require_finite
-from lmdistill.engine.processes import shared
-from lmdistill.engine.training import Training
-from lmdistill.engine.watch import Fitted, Step, Watch
-from lmdistill.schedules.rates import rate
+from lmdistill.engine.distributed import shared
+from lmdistill.engine.optimizer_step import Learner, make_learner, require_finite
+from lmdistill.engine.training_settings import Training
+from lmdistill.schedules.learning_rate import rate
 
 
 @runtime_checkable
@@ -50,7 +51,7 @@ def fit(
     training: Training,
     accelerator: Accelerator,
     folder: Path,
-    watch: Watch,
+    watch: Callbacks,
 ) -> Fitted:
     """Train `student`, in place, from the newest checkpoint in `folder` or from the start.
 
@@ -78,7 +79,7 @@ def fit(
     state = checkpoints.restore()
     resumed, began = state.step, time.monotonic()
     place, total = accelerator.process_index, feed.total_steps
-    watch = watch if accelerator.is_main_process else Watch(evaluate=watch.evaluate)
+    watch = watch if accelerator.is_main_process else Callbacks(evaluate=watch.evaluate)
     watch.on_start(resumed)
     for window in feed.loader(start=resumed, processes=accelerator.num_processes, process=place):
         if training.patience and state.stale >= training.patience:
@@ -125,7 +126,7 @@ def _is_due(step: int, every: int, total: int) -> bool:
     return step % every == 0 or step == total
 
 
-def _evaluate(learner: Learner, checkpoints: Checkpoints, watch: Watch, state: State) -> None:
+def _evaluate(learner: Learner, checkpoints: Checkpoints, watch: Callbacks, state: State) -> None:
     """Score on dev, and keep the weights if they are the best so far and the run may end with them."""
     if watch.evaluate is None:
         return

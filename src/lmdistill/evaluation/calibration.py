@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.evaluation.classification import check_labelled
-from lmdistill.evaluation.risk import empirical_risk
+from lmdistill.evaluation.generalization_gap import empirical_risk
 
 NUM_BINS = 15
 """Bins of Guo et al., 2017."""

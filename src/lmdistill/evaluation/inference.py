@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from lmdistill.core.batch import Batch, Inputs
 from lmdistill.core.errors import DataError
-from lmdistill.core.language import LanguageNet
-from lmdistill.core.types import Batch, Inputs, Net
+from lmdistill.core.protocols import LanguageNet, Net
 
 
 @contextmanager

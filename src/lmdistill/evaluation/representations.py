@@ -11,7 +11,8 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from torch import Tensor
 
-from lmdistill.core.types import Batch, Inputs, Net
+from lmdistill.core.batch import Batch, Inputs
+from lmdistill.core.protocols import Net
 from lmdistill.evaluation.inference import rows_of
 
 Pool = Literal["first", "mean"]

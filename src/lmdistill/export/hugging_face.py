@@ -6,14 +6,14 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor
 
+from lmdistill.core.atomic_io import atomic_folder, read_json
 from lmdistill.core.errors import ModelError
-from lmdistill.core.storage import atomic_folder, read_json
 from lmdistill.models import modeling_narrow
-from lmdistill.models.adapters import merged
-from lmdistill.models.causal import AnyNetwork, LanguageNetwork
-from lmdistill.models.narrow import materialised
-from lmdistill.models.network import Network
-from lmdistill.models.quiet import quiet
+from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
+from lmdistill.models.classifier import Network
+from lmdistill.models.lora import merged
+from lmdistill.models.pruning.slicing import materialised
+from lmdistill.models.quiet_transformers import quiet
 
 CARRIED = Path(modeling_narrow.__file__).stem
 """Name of the file of classes that is written beside weights which no stock class can hold."""

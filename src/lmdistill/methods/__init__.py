@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from lmdistill.core.errors import UnknownNameError
-from lmdistill.core.types import Method
+from lmdistill.core.protocols import Method
 from lmdistill.methods.atkd import ATKD
 from lmdistill.methods.finetune import FineTune
 from lmdistill.methods.hidden_kd import HiddenKD

@@ -6,15 +6,22 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from lmdistill.core.batch import Batch, Head, Mixing, Survey
+from lmdistill.core.completions import Completions
 from lmdistill.core.errors import MismatchError
-from lmdistill.core.language import Completions
-from lmdistill.core.types import Batch, Head, Mixing, Net, Survey
-from lmdistill.methods.checks import require_range, require_teacher
+from lmdistill.core.protocols import Net
+from lmdistill.methods.preconditions import require_range, require_teacher
+from lmdistill.methods.token_forward import (
+    TeacherStates,
+    labels_of,
+    require_language_pair,
+    seen_by,
+    student_losses,
+)
 from lmdistill.methods.token_kd import TokenDivergence, require_open
-from lmdistill.methods.tokens import Seen, labels_of, learned, require_language_pair, seen_by
-from lmdistill.objectives.chunked import Chunked, chunked_losses, log_uncertainties
-from lmdistill.objectives.hardness import adaptive_weights
-from lmdistill.objectives.terms import Terms
+from lmdistill.objectives.adaptive_weights import adaptive_weights
+from lmdistill.objectives.chunked.loss import Chunked, chunked_losses, log_uncertainties
+from lmdistill.objectives.chunked.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +118,11 @@ class ATKD:
             target=target,
             diversity=diversity,
         )
-        labels, theirs = labels_of(batch), Seen(states=found.states, head=found.head)
+        labels, theirs = labels_of(batch), TeacherStates(states=found.states, head=found.head)
 
         def objective(states: Float[Tensor, "n d"], head: Head) -> Chunked:
             return chunked_losses(
                 states, head, labels, terms=terms, teacher_states=theirs.states, teacher_head=theirs.head
             )
 
-        return learned(student, batch, objective)
+        return student_losses(student, batch, objective)

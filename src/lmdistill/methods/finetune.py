@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.types import Batch, Mixing, Net
-from lmdistill.objectives.reduce import masked_sum
+from lmdistill.core.batch import Batch, Mixing
+from lmdistill.core.protocols import Net
+from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss
 
 

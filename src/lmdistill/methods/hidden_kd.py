@@ -6,12 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lmdistill.core.batch import Batch, Mixing, Outputs
 from lmdistill.core.errors import MismatchError
-from lmdistill.core.types import Batch, Mixing, Net, Outputs
-from lmdistill.methods.checks import require_range, require_same_outputs, require_teacher
+from lmdistill.core.protocols import Net
+from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
 from lmdistill.objectives.divergence import imitation
-from lmdistill.objectives.hidden import spread, token_distance
-from lmdistill.objectives.reduce import masked_sum
+from lmdistill.objectives.hidden_states import spread, token_distance
+from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss
 
 

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.types import Batch, Inputs, Mixed, Mixing, Net
+from lmdistill.core.batch import Batch, Inputs, Mixed, Mixing
+from lmdistill.core.protocols import Net
 from lmdistill.data.mixup import stack
-from lmdistill.methods.checks import require_range, require_same_outputs, require_teacher
+from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
 from lmdistill.objectives.divergence import imitation
-from lmdistill.objectives.reduce import masked_sum
+from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss, mixed_label_loss
 
 

@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lmdistill.core.language import Completions, LanguageNet, Reader, Surveyor, completions_of
-from lmdistill.core.types import Batch, Head, Inputs, Method, Mixing, Net, Outputs, Survey, Turn
-from lmdistill.methods.checks import require_range
-from lmdistill.schedules.plans import SMALLEST
+from lmdistill.core.batch import Batch, Head, Inputs, Mixing, Outputs, Pass, Survey
+from lmdistill.core.completions import Completions, completions_of
+from lmdistill.core.protocols import LanguageNet, Method, Net, Reader, Surveyor
+from lmdistill.methods.preconditions import require_range
+from lmdistill.schedules.distillation import SMALLEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ class Part:
         """Run the candidate, through whatever is wrapped around the whole; it is told whose turn it is."""
         if self._turn is not None:
             place, passes = self._turn
-            settings["turn"] = Turn(question=self._asked, place=place, passes=passes)
+            settings["turn"] = Pass(question=self._asked, place=place, passes=passes)
             self._asked += 1
         return cast(Any, self._whole)(*args, kept=self._kept, **settings)
 

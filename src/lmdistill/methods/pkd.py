@@ -7,12 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lmdistill.core.batch import Batch, Mixing, Outputs
 from lmdistill.core.errors import MismatchError
-from lmdistill.core.types import Batch, Mixing, Net, Outputs
-from lmdistill.methods.checks import require_range, require_teacher
+from lmdistill.core.protocols import Net
 from lmdistill.methods.kd import KD
-from lmdistill.objectives.hidden import last_map, skip_map, state_distance
-from lmdistill.objectives.reduce import masked_sum
+from lmdistill.methods.preconditions import require_range, require_teacher
+from lmdistill.objectives.hidden_states import last_map, skip_map, state_distance
+from lmdistill.objectives.reduction import masked_sum
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.language import Completions
-from lmdistill.core.types import Batch, Head, Mixing, Net
-from lmdistill.methods.checks import require_teacher
-from lmdistill.methods.tokens import labels_of, learned, require_language_pair
-from lmdistill.objectives.chunked import Chunked, chunked_losses
-from lmdistill.objectives.terms import Terms
+from lmdistill.core.batch import Batch, Head, Mixing
+from lmdistill.core.completions import Completions
+from lmdistill.core.protocols import Net
+from lmdistill.methods.preconditions import require_teacher
+from lmdistill.methods.token_forward import labels_of, require_language_pair, student_losses
+from lmdistill.objectives.chunked.loss import Chunked, chunked_losses
+from lmdistill.objectives.chunked.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,4 +55,4 @@ class SFT:
             weights = torch.ones(len(labels), device=labels.device)
             return chunked_losses(states, head, labels, terms=Terms(label=weights))
 
-        return learned(student, batch, objective)
+        return student_losses(student, batch, objective)

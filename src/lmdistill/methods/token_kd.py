@@ -7,13 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lmdistill.core.batch import Batch, Head, Mixing
+from lmdistill.core.completions import Completions
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.language import Completions
-from lmdistill.core.types import Batch, Head, Mixing, Net
-from lmdistill.methods.checks import require_range, require_teacher
-from lmdistill.methods.tokens import labels_of, learned, require_language_pair, seen_by
-from lmdistill.objectives.chunked import Chunked, chunked_losses
-from lmdistill.objectives.terms import Terms
+from lmdistill.core.protocols import Net
+from lmdistill.methods.preconditions import require_range, require_teacher
+from lmdistill.methods.token_forward import labels_of, require_language_pair, seen_by, student_losses
+from lmdistill.objectives.chunked.loss import Chunked, chunked_losses
+from lmdistill.objectives.chunked.terms import Terms
 
 TokenDivergence = Literal[
     "forward_kl", "jensen_shannon", "reverse_kl", "skew_forward_kl", "skew_reverse_kl", "total_variation"
@@ -93,7 +94,7 @@ class TokenKD:
                 states, head, labels, terms=terms, teacher_states=theirs.states, teacher_head=theirs.head
             )
 
-        return learned(student, batch, objective)
+        return student_losses(student, batch, objective)
 
 
 def require_open(name: str, value: float) -> None:

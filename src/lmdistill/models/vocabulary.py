@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from lmdistill.core.errors import MismatchError
-from lmdistill.models.causal import LanguageNetwork
+from lmdistill.models.causal_lm import LanguageNetwork
 
 log = logging.getLogger("lmdistill")
 

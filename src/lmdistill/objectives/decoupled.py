@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from lmdistill.objectives.divergence import Divergence
-from lmdistill.objectives.reduce import lifted
+from lmdistill.objectives.reduction import lifted
 
 FLOOR = -1e30
 """Logit of an entry that is left out: finite, so that nothing becomes NaN, and without any probability."""

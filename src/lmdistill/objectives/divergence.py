@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
-from lmdistill.objectives.reduce import lifted, log_probs
+from lmdistill.objectives.reduction import lifted, log_probs
 
 Divergence = Callable[[Float[Tensor, "*p v"], Float[Tensor, "*p v"]], Float[Tensor, "*p"]]
 

@@ -4,7 +4,7 @@ from jaxtyping import Float, Num
 from torch import Tensor
 from torch.nn.functional import cross_entropy as _cross_entropy
 
-from lmdistill.objectives.reduce import lifted
+from lmdistill.objectives.reduction import lifted
 
 
 def cross_entropy(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:

@@ -7,13 +7,13 @@ from pathlib import Path
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 
+from lmdistill.core.atomic_io import write_text
 from lmdistill.core.errors import RunError
-from lmdistill.core.storage import write_text
-from lmdistill.report.anchors import entry
-from lmdistill.report.asked import asked
-from lmdistill.report.facts import Environment
-from lmdistill.report.record import RunFolder
-from lmdistill.report.sections import page_of
+from lmdistill.records.record import RecordedRun
+from lmdistill.records.schema import Environment
+from lmdistill.report.page import page_of
+from lmdistill.report.provenance import entry
+from lmdistill.report.run_summary import run_summary
 
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,7 +38,7 @@ def _environment(environment: Environment) -> dict[str, str]:
 
 
 def report_html(
-    runs: Sequence[RunFolder],
+    runs: Sequence[RecordedRun],
     *,
     title: str | None = None,
     baseline: str | None = None,
@@ -62,7 +62,7 @@ def report_html(
     return _template().render(
         title=title or (f"Distillation on {tasks}" if several else f"{first.name} on {first.task.name}"),
         synthetic=any(run.record.task.synthetic for run in runs),
-        asked=asked(runs),
+        asked=run_summary(runs),
         page=page,
         sections=page.sections,
         anchors=page.anchors,
@@ -76,7 +76,7 @@ def report_html(
 
 def write_report(
     folder: Path,
-    runs: Sequence[RunFolder],
+    runs: Sequence[RecordedRun],
     *,
     title: str | None = None,
     baseline: str | None = None,

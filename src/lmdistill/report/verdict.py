@@ -1,8 +1,9 @@
 """What a comparison comes to, in words that its statistics bear."""
 
-from lmdistill.report.metrics import manner
-from lmdistill.report.rows import Comparison, Row
-from lmdistill.report.tables import p_text, summary
+from lmdistill.analysis.metric_format import metric_format
+from lmdistill.analysis.number_format import p_text
+from lmdistill.analysis.result_table import Comparison, Row
+from lmdistill.report.tables.quality import summary
 
 LEVEL = 0.05
 """A corrected p below it is called a difference."""
@@ -27,7 +28,7 @@ def _against(row: Row, table: Comparison) -> str:
     found, p_value = row.evidence.difference, row.evidence.p_holm
     if found is None or p_value is None:
         return f"Its mean is the best; it was not tested against {floor.label}."
-    shown = manner(table.scores[0][1])
+    shown = metric_format(table.scores[0][1])
     said = f"p = {p_text(p_value)}".replace("= <", "<")
     if p_value >= LEVEL:
         return f"Its mean is the best, but it cannot be told from that of {floor.label} ({said})."

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lmdistill.data.augment import Eda
 from lmdistill.data.augment.eda import with_deletions, with_insertions, with_swaps, with_synonyms
-from lmdistill.data.augment.words import split
+from lmdistill.data.augment.word_splitting import split
 from tests.data.augment.dictionary import write_wordnet
 
 BOOK = {"movie": ("film",), "good": ("fine",), "house": ("home",)}

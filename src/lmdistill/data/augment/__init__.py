@@ -9,12 +9,12 @@ from types import MappingProxyType
 
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.data.augment.apertium import Apertium
-from lmdistill.data.augment.augmenter import Augmenter
-from lmdistill.data.augment.compose import Counts, augmented
+from lmdistill.data.augment.augment_rows import Counts, augmented
+from lmdistill.data.augment.cache import Store
 from lmdistill.data.augment.eda import Eda
 from lmdistill.data.augment.marian import Marian
-from lmdistill.data.augment.masked import Masked
-from lmdistill.data.augment.store import Store
+from lmdistill.data.augment.masked_lm import Masked
+from lmdistill.data.augment.protocol import Augmenter
 
 AUGMENTERS: Mapping[str, type[Apertium] | type[Eda] | type[Marian] | type[Masked]] = MappingProxyType(
     {"apertium": Apertium, "eda": Eda, "marian": Marian, "masked": Masked}

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from lmdistill.core.errors import ConfigError, MissingExtraError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.data.augment.words import folded
+from lmdistill.data.augment.word_splitting import folded
 
 PROGRAM = "apertium"
 INSTALL = "apt-get install apertium apertium-eng-spa"

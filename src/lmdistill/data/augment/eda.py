@@ -10,8 +10,8 @@ import numpy as np
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.seeding import generator
+from lmdistill.data.augment.word_splitting import cased_like, folded, is_content, split
 from lmdistill.data.augment.wordnet import Synonyms, wordnet_synonyms
-from lmdistill.data.augment.words import cased_like, folded, is_content, split
 
 OPERATIONS = ("synonym", "insertion", "swap", "deletion")
 

@@ -1,0 +1,130 @@
+"""Networks, rows and batches that all ways of training share."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import BertConfig, BertForSequenceClassification
+
+from benchmarks.results_csv import ROOT
+from lmdistill.core.batch import Mixing
+from lmdistill.core.seeding import generator
+from lmdistill.data.batching.batch_sampler import Draw, Plan
+from lmdistill.data.load_task import load_task
+from lmdistill.data.synthetic.reviews import reviews_task
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.tokenization import encode
+from lmdistill.models.classifier import Network
+from lmdistill.models.loading.classifier import load
+from lmdistill.models.students.truncate import truncate
+
+DATA = ROOT.parent / "shared" / "data" / "glue"
+MINILM = 384
+"""Width of the packaged network; every other one gets a random network in the shape of BERT."""
+
+STRIDE = 5
+"""A round takes every fifth of the batches that are sorted by length together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What is the same for all ways."""
+
+    width: int = MINILM
+    """Of the networks; 384 is MiniLM, 768 BERT-base."""
+
+    layers: int = 3
+    """Of the student."""
+
+    batch_size: int = 32
+    """Originals a step."""
+
+    batches: int = 10
+    """Timed steps a round; the padded way takes a fifth of them."""
+
+    data: Path = DATA
+    """Folder of SST-2; made-up reviews where it is missing."""
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        return f"width {self.width}, student of {self.layers} layers, batch {self.batch_size}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batches:
+    """The same examples twice: in batches of similar length, and in random ones."""
+
+    rows: Dataset
+    """Encoded examples."""
+
+    grouped: tuple[Draw, ...]
+    """As the plan of a run deals them out."""
+
+    shuffled: tuple[Draw, ...]
+    """The same rows at random."""
+
+
+def make_networks(setting: Setting) -> tuple[Network, Network]:
+    """Teacher, and the student that is its first layers."""
+    torch.manual_seed(0)
+    teacher = load("packaged:all-MiniLM-L6-v2", labels=("negative", "positive"))
+    if setting.width != MINILM:
+        config = BertConfig(
+            hidden_size=setting.width,
+            num_hidden_layers=12,
+            num_attention_heads=max(1, setting.width // 64),
+            intermediate_size=4 * setting.width,
+            initializer_range=0.1,  # loud: a mistake shows in the loss
+        )
+        source = f"random weights, width {setting.width}"
+        teacher = Network(BertForSequenceClassification(config).eval(), teacher.tokenizer, source=source)
+    return teacher, truncate(teacher, layers=setting.layers)
+
+
+def make_batches(setting: Setting, network: Network) -> Batches:
+    """The rows of one round, drawn from SST-2 with a fixed seed."""
+    task = _task(setting)
+    total = STRIDE * setting.batches * setting.batch_size
+    chosen = generator(0, "benchmark").permutation(task.train.num_rows)[:total]
+    rows = encode(task.train.select(chosen), network.tokenizer, pair=False).rows
+    lengths = np.asarray(rows.with_format("numpy")["length"][:])
+    ordered = sorted(_draws(lengths, setting, grouped=True), key=lambda draw: lengths[draw.examples].max())
+    middle = ordered[STRIDE // 2 :: STRIDE]
+    grouped = [middle[i] for i in generator(0, "steps").permutation(len(middle))]
+    same = np.concatenate([draw.examples for draw in grouped])
+    shuffled = [
+        Draw(examples=same[draw.examples], partners=same[draw.partners], shares=draw.shares)
+        for draw in _draws(lengths[same], setting, grouped=False)
+    ]
+    return Batches(rows=rows, grouped=tuple(grouped), shuffled=tuple(shuffled))
+
+
+def tokens_of(lengths: Sequence[int], draw: Draw) -> int:
+    """Positions a row when the batch is padded to its own longest."""
+    return max(lengths[row] for row in draw.examples)
+
+
+def _draws(lengths: np.ndarray, setting: Setting, *, grouped: bool) -> Iterator[Draw]:
+    """One epoch of a plan over rows of these lengths."""
+    plan = Plan(
+        lengths=lengths,
+        batch_size=setting.batch_size,
+        epochs=1,
+        seed=0,
+        mixing=Mixing(),
+        group_by_length=grouped,
+    )
+    for (draw,) in plan:
+        yield draw
+
+
+def _task(setting: Setting) -> Task:
+    """SST-2, or reviews that the program makes."""
+    if (setting.data / "sst2").is_dir():
+        return load_task("sst2", setting.data)
+    print(f"{setting.data} has no folder sst2: synthetic reviews instead, lengths and ratios differ.")
+    return reviews_task(STRIDE * setting.batches * setting.batch_size, 1)

@@ -1,0 +1,48 @@
+"""Where records and measurements lie, and the records of a folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmdistill.analysis.compare import compare
+from lmdistill.analysis.result_table import Comparison
+from lmdistill.records.record import RECORD, RecordedRun, find_records
+from lmdistill.studies.row_order import row_order
+
+REPO = Path(__file__).parents[2]
+RECORDS = REPO / "records"
+MEASURED = REPO / "benchmarks" / "results.csv"
+CLAIMS = REPO / "docs" / "claims.yaml"
+FIGURES = REPO / "docs" / "figures"
+TABLES = REPO / "docs" / "tables"
+NOTHING = "No run is recorded yet; `records/` is empty.\n"
+LATER = "Not measured yet.\n"
+
+METHODS = ("FT", "SFT", "direct", "KD", "PKD", "SeqKD", "TMKD", "SM+TMKD", "MixKD", "MaxiDisc", "MiniDisc")
+"""The order of rows where no recipe tells it; others follow."""
+
+
+def runs_of(name: str) -> Sequence[RecordedRun]:
+    """The runs below one folder of records; none where it is missing or empty."""
+    folder = RECORDS / name
+    return find_records([folder]) if any(folder.rglob(RECORD)) else ()
+
+
+def order_of(name: str, runs: Sequence[RecordedRun]) -> tuple[str, ...]:
+    """Labels in the order of the study or recipe in the folder, else of `METHODS`, without new rows first."""
+    known = row_order([RECORDS / name])
+    if known:
+        return known
+
+    def rank(label: str) -> tuple[bool, int]:
+        """Rows on original data first, then by the method."""
+        parts = label.split()
+        new = any(part.startswith("augmentation=") and part != "augmentation=none" for part in parts)
+        return new, METHODS.index(parts[0]) if parts[0] in METHODS else len(METHODS)
+
+    return tuple(sorted(dict.fromkeys(run.record.name for run in runs), key=rank))
+
+
+def tables_of(name: str) -> tuple[Comparison, ...]:
+    """The comparison of the runs below a folder of records."""
+    runs = runs_of(name)
+    return compare(runs, order=order_of(name, runs)) if runs else ()

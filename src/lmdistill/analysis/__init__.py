@@ -1,0 +1,1 @@
+"""Records to statistics: comparisons, significance, alarms. No torch, no drawing."""

@@ -1,0 +1,1 @@
+"""The public Python functions: `distill`, `finetune`, `load_texts`."""

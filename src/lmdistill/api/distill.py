@@ -1,0 +1,249 @@
+"""Distillation from Python: objects in, a run out."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, cast, overload
+
+from lmdistill.api.corpus import Corpus
+from lmdistill.api.distill_language import distill_texts, finetune_texts
+from lmdistill.core.errors import ConfigError, MismatchError
+from lmdistill.core.protocols import Method
+from lmdistill.data.tasks.task import Task
+from lmdistill.engine.distributed import process_state, shared
+from lmdistill.engine.training_settings import Training
+from lmdistill.methods import ATKD, MixKD
+from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
+from lmdistill.models.classifier import Network
+from lmdistill.models.loading.causal_lm import load_causal
+from lmdistill.models.loading.classifier import load
+from lmdistill.recipes.classifier import Teacher
+from lmdistill.recipes.parsing import plain
+from lmdistill.records.record import Record, read_record
+from lmdistill.runs.classification.stage import Stage, run_stage
+from lmdistill.runs.classification.teacher import ready_teacher
+
+MAX_LENGTH = 128
+"""Longest input of a classifier in tokens, unless another one is given."""
+
+
+@dataclass(frozen=True)
+class Run(Generic[AnyNetwork]):
+    """A finished run, of a classifier or of a language model."""
+
+    folder: Path
+    """Where it lies."""
+
+    @cached_property
+    def record(self) -> Record:
+        """Everything that was written down about it."""
+        return read_record(self.folder)
+
+    @cached_property
+    def student(self) -> AnyNetwork:
+        """The trained student."""
+        load_it = load_causal if self.record.task.kind == "language" else load
+        return cast(AnyNetwork, load_it(self.folder / "student"))
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """The task's metrics on the headline dev split: fractions, and nats and perplexity of texts."""
+        return next(iter(self.record.metrics.values()))
+
+    @property
+    def speedup(self) -> float | None:
+        """How many times faster than its teacher the student answers one example; None without a teacher.
+
+        A language model answers a dev passage of median length with the next token.
+        """
+        record = self.record
+        if record.teacher is None:
+            return None
+        return record.teacher.latency["1"].p50_ms / record.student.latency["1"].p50_ms
+
+
+def distill(
+    teacher: AnyNetwork | None,
+    data: Task | Corpus,
+    *,
+    student: AnyNetwork,
+    out: str | Path,
+    method: Method | None = None,
+    training: Training | None = None,
+    max_length: int | None = None,
+) -> Run[AnyNetwork]:
+    """Train `student`, in place, to do what `teacher` does; or continue, or read, the run in `out`.
+
+    Args:
+        teacher: A classifier with the task's classes in the task's order, or a language model with the
+            student's tokenizer; None for methods that need none.
+        data: From `load_task`; for language models from `load_texts`.
+        student: For example `truncate(teacher, layers=3)`.
+        out: The run's folder; made here, or an interrupted run of the same inputs.
+        method: Unless given, `MixKD()`, or `ATKD()` for language models.
+        training: Holds the seed. Unless given, `Training()`, or that of a recipe for language models.
+        max_length: Longest input of a classifier in tokens, >= 3; 128 unless given. Texts hold their own.
+
+    Returns:
+        The run: `run.metrics`, `run.speedup`, `run.student`, `run.record`.
+
+    Raises:
+        RunError: If `out` holds another run.
+        MismatchError: If networks, method and data do not fit.
+        ConfigError: For a `max_length` beside texts, or a method of the other kind of networks.
+        DivergedError: If the loss stops being a number.
+    """
+    folder = Path(out)
+    if isinstance(data, Corpus):
+        _require_no_length(max_length)
+        ours, theirs = _kept(student, LanguageNetwork, "student"), _kept(teacher, LanguageNetwork, "teacher")
+        assert ours is not None
+        distill_texts(theirs, data, student=ours, out=folder, method=method or ATKD(), training=training)
+    else:
+        one, other = _kept(student, Network, "student"), _kept(teacher, Network, "teacher")
+        assert one is not None
+        training, length = training or Training(), _length(max_length)
+        _distill_task(other, data, one, folder, method or MixKD(), training, length)
+    return Run(folder)
+
+
+def _distill_task(
+    teacher: Network | None,
+    task: Task,
+    student: Network,
+    out: Path,
+    method: Method,
+    training: Training,
+    max_length: int,
+) -> None:
+    """The same for a classifier, with nothing left open."""
+    stage = Stage(
+        kind="distill",
+        name=type(method).__name__,
+        task=task,
+        student=student,
+        teacher=teacher,
+        method=method,
+        training=training,
+        max_length=max_length,
+        folder=out,
+        recipe=_described(task, teacher, student, method, training, max_length),
+        command="lmdistill.distill(...)",
+    )
+    run_stage(stage)
+
+
+@overload
+def finetune(
+    model: str | Path,
+    data: Task,
+    *,
+    training: Training | None = None,
+    max_length: int | None = None,
+    cache: str | Path | None = None,
+) -> Network: ...
+
+
+@overload
+def finetune(
+    model: str | Path,
+    data: Corpus,
+    *,
+    training: Training | None = None,
+    cache: str | Path | None = None,
+) -> LanguageNetwork: ...
+
+
+def finetune(
+    model: str | Path,
+    data: Task | Corpus,
+    *,
+    training: Training | None = None,
+    max_length: int | None = None,
+    cache: str | Path | None = None,
+) -> Network | LanguageNetwork:
+    """A teacher: a classifier for a task, or a language model trained on texts.
+
+    A model that has a head for the task already is used as it is; texts are always trained on.
+
+    Args:
+        model: Hub id or folder of an encoder; with texts, of a causal language model.
+        data: From `load_task`; for language models from `load_texts`.
+        training: Unless given, three epochs: best on dev for a classifier, last for a language model.
+        max_length: Longest input of a classifier in tokens, >= 3; 128 unless given. Texts hold their own.
+        cache: Folder that keeps fine-tuned teachers; the same inputs give the same folder, and are not
+            trained twice. Without one, nothing is kept.
+
+    Returns:
+        The classifier, its classes in the task's order; or the language model.
+
+    Raises:
+        ModelError: If the model cannot be loaded.
+        MismatchError: If it has a head for other classes.
+        ConfigError: For a `max_length` beside texts.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(shared(scratch) if cache is None else cache)
+        if isinstance(data, Corpus):
+            _require_no_length(max_length)
+            network: Network | LanguageNetwork = finetune_texts(model, data, training=training, cache=folder)
+        else:
+            network = _finetune_task(str(model), data, training, _length(max_length), folder)
+        process_state().wait_for_everyone()  # until all have read it
+    return network
+
+
+def _finetune_task(
+    model: str, task: Task, training: Training | None, max_length: int, cache: Path
+) -> Network:
+    """The same for a classifier, with nothing left open but its training."""
+    settings = Teacher(model=model) if training is None else Teacher(model=model, training=training)
+    command = "lmdistill.finetune(...)"
+    return ready_teacher(settings, task, max_length=max_length, cache=cache, command=command).network
+
+
+def _kept(network: Network | LanguageNetwork | None, kind: type[AnyNetwork], role: str) -> AnyNetwork | None:
+    """`network`, which the data asks to be of this kind, if there is one."""
+    if network is None or isinstance(network, kind):
+        return network
+    wanted, there = ("texts", "classifier") if kind is LanguageNetwork else ("a task", "language model")
+    other = "load_task" if kind is LanguageNetwork else "load_texts"
+    raise MismatchError(
+        f"the data are {wanted} and the {role} {network.source} is a {there}. Load the data with {other}, or "
+        "use another model."
+    )
+
+
+def _length(given: int | None) -> int:
+    """Longest input of a classifier."""
+    return MAX_LENGTH if given is None else given
+
+
+def _require_no_length(max_length: int | None) -> None:
+    """Texts are cut as they were loaded."""
+    if max_length is not None:
+        raise ConfigError(
+            f"max_length is {max_length}, and texts are cut as they were loaded. Give it to load_texts."
+        )
+
+
+def _described(
+    task: Task,
+    teacher: Network | None,
+    student: Network,
+    method: Method,
+    training: Training,
+    max_length: int,
+) -> Mapping[str, Any]:
+    """What stands in for the recipe of a run that was started from Python."""
+    return {
+        "task": task.spec.name,
+        "data": {"source": task.source, "max_length": max_length},
+        "teacher": None if teacher is None else {"model": teacher.source},
+        "student": {"model": student.source, "layers": student.num_layers},
+        "methods": {type(method).__name__: plain(method)},
+        "training": plain(replace(training, seed=0)),
+        "seeds": [training.seed],
+    }

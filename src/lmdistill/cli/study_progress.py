@@ -1,0 +1,90 @@
+"""How far a study is: a table on a terminal, a line for each change elsewhere."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lmdistill.studies.runner import CellStatus
+
+log = logging.getLogger("lmdistill")
+
+ROOM = 8
+"""Lines of the terminal that the table leaves free."""
+
+STYLES = {"done": "green", "running": "bold", "failed": "bold red", "elsewhere": "yellow", "waiting": "dim"}
+URGENT = ("running", "failed", "elsewhere", "waiting", "done")
+"""What is shown first, where there is not room for all."""
+
+
+@contextmanager
+def following(*, grows: bool = False) -> Iterator[Callable[[Sequence[CellStatus]], None]]:
+    """Yield what shows how far a study is: in a changing table, or in lines where stderr is no terminal.
+
+    Args:
+        grows: Whether cells are added while it runs, so that their number says nothing in the beginning.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(grows=grows).watch
+        return
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        yield lambda board: live.update(_table(board, console.height - ROOM))
+
+
+class _Lines:
+    """A line for each change."""
+
+    def __init__(self, *, grows: bool) -> None:
+        self._grows = grows
+        self._last: dict[str, str] | None = None
+
+    def watch(self, board: Sequence[CellStatus]) -> None:
+        """Say what has changed since the last look."""
+        if self._last is None:
+            ready = sum(standing.state == "done" for standing in board)
+            if self._grows:
+                log.info("%d runs were done before", ready)
+            else:
+                log.info("%d cells, %d of them done before", len(board), ready)
+            self._last = {s.cell.name: s.state if s.state == "done" else "waiting" for s in board}
+        for standing in board:
+            name, before = standing.cell.name, self._last.get(standing.cell.name, "waiting")
+            if standing.state != before:
+                self._last[name] = standing.state
+                log.info("%s: %s", name, _said(standing))
+
+
+def _said(standing: CellStatus) -> str:
+    """The state of a cell in words."""
+    if standing.state == "done":
+        return f"done, {standing.score}, {_minutes(standing)} min"
+    if standing.state == "failed":
+        return f"failed, {standing.message}"
+    return "another process runs it, waiting" if standing.state == "elsewhere" else standing.state
+
+
+def _minutes(standing: CellStatus) -> str:
+    """Time, for a table."""
+    return "" if standing.seconds is None else f"{standing.seconds / 60:.1f}"
+
+
+def _table(board: Sequence[CellStatus], room: int) -> Table:
+    """All cells, or, where there is not room for them, those that are not done first."""
+    count = {state: sum(standing.state == state for standing in board) for state in URGENT}
+    title = ", ".join(f"{number} {state}" for state, number in count.items() if number)
+    table = Table(title=title, title_justify="left", show_edge=False, header_style="bold")
+    for name, side in (("cell", "left"), ("state", "left"), ("score", "left"), ("minutes", "right")):
+        table.add_column(name, justify="right" if side == "right" else "left", no_wrap=True)
+    ranked = sorted(range(len(board)), key=lambda place: URGENT.index(board[place].state))
+    if (hidden := len(ranked) - max(room, 1)) > 0:
+        table.caption = f"and {hidden} more"
+    for place in sorted(ranked[: max(room, 1)]):
+        standing = board[place]
+        cells = (standing.cell.name, standing.state, standing.score, _minutes(standing))
+        table.add_row(*(Text(cell) for cell in cells), style=STYLES[standing.state])
+    return table

@@ -1,0 +1,73 @@
+"""A finished network on its task's dev splits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmdistill.commands.open_model import open_model
+from lmdistill.core.errors import ConfigError
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.calibration import calibration
+from lmdistill.evaluation.classification import majority, score
+from lmdistill.runs.classification.data import load_whole
+from lmdistill.runs.classification.dataset import read_split
+from lmdistill.runs.classification.teacher import matched
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """One dev split."""
+
+    split: str
+    """Its name."""
+
+    examples: int
+    """How many there are."""
+
+    metrics: dict[str, float]
+    """The task's metrics, as fractions."""
+
+    majority: dict[str, float]
+    """The same of a constant answer."""
+
+    calibration: dict[str, float]
+    """Expected calibration error, Brier score, negative log-likelihood; empty for a regression."""
+
+
+def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluated]:
+    """The task's metrics of a run's student, or of any classifier, on every dev split.
+
+    Args:
+        target: A run folder; or a model folder or hub id, with `task=` and `data.source=` among the
+            overrides.
+        overrides: `a.b=value` for the recipe, to evaluate on other data than the run's.
+
+    Raises:
+        ConfigError: If `target` is a model, and no task is set.
+        MismatchError: If the model predicts other classes than the task's.
+    """
+    opened = open_model(target, overrides)
+    if opened.task is None:
+        raise ConfigError(
+            f"{target} is no run, so what it is for is not known. Add --set task=NAME, and "
+            "--set data.source=... for a folder or a file."
+        )
+    device = str(make_accelerator(Training()).device)
+    task = load_whole(opened.task, opened.data)
+    network = matched(opened.network, task, opened.data.max_length).to(device)
+    found = []
+    for name in task.spec.splits:
+        split = read_split(task, name, network, max_length=opened.data.max_length)
+        logits, labels = split.logits(network, device), split.labels
+        classes = task.spec.kind == "classification"
+        found.append(
+            Evaluated(
+                split=name,
+                examples=len(labels),
+                metrics=score(task.spec.metrics, labels, logits),
+                majority=majority(task.spec.metrics, labels),
+                calibration=calibration(labels, logits) if classes else {},
+            )
+        )
+    return found

@@ -1,0 +1,180 @@
+"""A finished language model on dev passages, beside its teacher, and what it writes after prompts."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmdistill.commands.open_language_model import pair_of
+from lmdistill.commands.open_model import require_finished
+from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.data.files.plain_text import holds_prose
+from lmdistill.data.language.prompts import open_prompts
+from lmdistill.data.language.tokenization import Passages, padding_of
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.language_modeling import language_scores
+from lmdistill.models.causal_lm import LanguageNetwork
+from lmdistill.models.generation import positions_of
+from lmdistill.models.loading.causal_lm import is_causal
+from lmdistill.models.vocabulary import align, trim
+from lmdistill.recipes.files import override
+from lmdistill.recipes.language_model import Texts, Writing
+from lmdistill.recipes.parsing import construct
+from lmdistill.records.record import RECORD, read_record
+from lmdistill.runs.language.dataset import cut_dev, in_batches, load_dev
+from lmdistill.runs.language.evaluation import completed, writing_scores
+from lmdistill.runs.language.generation_prompts import asked_by, assignment_of
+from lmdistill.runs.language.networks import require_positions
+
+log = logging.getLogger("lmdistill")
+
+OF_THE_SOURCE = ("dev", "separator")
+"""Settings of a run that say something about its own source and nothing about another one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedTexts:
+    """A language model on dev passages and on prompts."""
+
+    passages: int
+    """Dev passages."""
+
+    metrics: Mapping[str, float]
+    """Likelihood and calibration; beside a teacher also agreement, and easy and hard tokens apart."""
+
+    prompts: int = 0
+    """Prompts that it went on from."""
+
+    written: Mapping[str, float]
+    """Overlap with references, variety, length and share of ended completions; empty without prompts."""
+
+
+def is_writer(target: str | Path, overrides: Sequence[str] = ()) -> bool:
+    """Whether `target` is a run of a language model, or a causal model that is given no task for classifiers.
+
+    Raises:
+        RunError: If `target` is a folder of several runs, or of an unfinished one.
+        ModelError: If there is no such model.
+    """
+    folder = Path(target)
+    require_finished(folder)
+    if (folder / RECORD).is_file():
+        return read_record(folder).task.kind == "language"
+    return not any(text.startswith(("task=", "data.")) for text in overrides) and is_causal(target)
+
+
+def evaluate_language(
+    target: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    with_teacher: bool = True,
+    prompts: Path | None = None,
+) -> EvaluatedTexts:
+    """A run's student beside its teacher, or any causal model, on dev passages; only these are encoded.
+
+    Both answer for the tokens of their tokenizer and for nothing else, as in training.
+
+    Args:
+        target: A run folder; or a model folder or hub id, with `texts.source=` among the overrides.
+        overrides: `texts.name=value`, to evaluate on other passages than the run's; with prompts also
+            `writing.max_new=`.
+        with_teacher: Compare with the teacher of a run, where its folder is still there.
+        prompts: A file of prompts to go on from, greedily; answers in it are references.
+
+    Raises:
+        ConfigError: For an override of something else, or a model without a source of texts.
+        DataError: If texts or prompts cannot be used.
+        MismatchError: If a network cannot read texts so long, or writes fewer tokens than its tokenizer has.
+        RunError: If the run does not say which texts it was made for.
+    """
+    texts, writing = _settings(Path(target), overrides, asked=prompts is not None)
+    if prompts is not None:
+        open_prompts(prompts)  # refuses before the work
+    found = load_dev(texts)
+    device = str(make_accelerator(Training()).device)
+    student, teacher = pair_of(Path(target), with_teacher=with_teacher, device=device)
+    if teacher is None:
+        trim(student)
+    else:
+        align(student, teacher)
+    dev = cut_dev(found, student.tokenizer, texts)
+    _require_room(student, teacher, dev, texts.max_length)
+    for note in dev.facts.notes(texts.max_length):
+        log.info("dev: %s", note)
+    asked = () if prompts is None else asked_by(prompts, texts, student.tokenizer)
+    batches = in_batches(dev, padding_of(student.tokenizer))
+    scores = language_scores(student, batches, teacher=teacher, device=device)
+    wrote = completed(assignment_of(writing, *asked), student, device) if asked else []
+    return EvaluatedTexts(
+        passages=len(dev.rows),
+        metrics=scores.metrics(),
+        prompts=len(wrote),
+        written=writing_scores(wrote) if wrote else {},
+    )
+
+
+def texts_of(target: str | Path, overrides: Sequence[str] = ()) -> Texts | None:
+    """The texts that a run was made for, or that overrides name; None where neither says anything.
+
+    Args:
+        target: A run folder, a model folder, a hub id.
+        overrides: `texts.name=value`.
+
+    Raises:
+        ConfigError: For an override of something else.
+    """
+    folder = Path(target)
+    knows = (folder / RECORD).is_file() and read_record(folder).recipe.get("texts") is not None
+    return _settings(folder, overrides, asked=False)[0] if knows or overrides else None
+
+
+def _require_room(
+    student: LanguageNetwork, teacher: LanguageNetwork | None, dev: Passages, max_length: int
+) -> None:
+    """Both must be able to read the longest passage that there is."""
+    longest = int(dev.lengths.max())
+    for network in (student, teacher):
+        if network is not None and longest > positions_of(network):
+            require_positions(network, max_length)
+
+
+def _settings(folder: Path, overrides: Sequence[str], *, asked: bool) -> tuple[Texts, Writing]:
+    """Which texts to read and how long to write: those of the run, with what is set instead."""
+    table: dict[str, Any] = {}
+    if (folder / RECORD).is_file():
+        recipe = read_record(folder).recipe
+        if recipe.get("texts") is None and not any(text.startswith("texts.source=") for text in overrides):
+            raise RunError(f"{folder} does not say which texts it was made for. Add --set texts.source=...")
+        length = (recipe.get("writing") or {}).get("max_new")
+        table = {
+            "texts": dict(recipe.get("texts") or {}),
+            "writing": {} if length is None else {"max_new": length},
+        }
+    source = table.get("texts", {}).get("source")
+    for text in overrides:
+        name = text.partition("=")[0]
+        if name.partition(".")[0] != "texts" and not (asked and name == "writing.max_new"):
+            raise ConfigError(
+                f"{name.partition('.')[0]} has no effect on a finished language model; texts can be set, and "
+                "with --prompts also writing.max_new."
+            )
+        override(table, text)
+    if "source" not in (table.get("texts") or {}):
+        raise ConfigError(
+            f"{folder} is a language model and no run, so it is not known which texts to read. "
+            "Add --set texts.source=... with a file, a folder or a data set."
+        )
+    if source not in (None, table["texts"]["source"]):
+        _forget(table["texts"], source, {text.partition("=")[0] for text in overrides})
+    return construct(Texts, table["texts"], "texts"), construct(Writing, table.get("writing", {}), "writing")
+
+
+def _forget(texts: dict[str, Any], before: str, named: set[str]) -> None:
+    """Leave out, in place and aloud, what was set for the source of the run alone."""
+    fits = {"separator": holds_prose(Path(str(texts["source"])))}
+    for name in OF_THE_SOURCE:
+        if texts.get(name) is not None and f"texts.{name}" not in named and not fits.get(name, False):
+            log.info("texts.%s was %r for %s; it is left out", name, texts[name], before)
+            texts[name] = None

@@ -1,0 +1,115 @@
+"""What networks weigh and take: MixKD's Table 2 on the user's own machine."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from lmdistill.commands.open_model import open_model
+from lmdistill.core.batch import Inputs
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.efficiency import Latency, disk_bytes, latencies, peak_memory_of
+from lmdistill.models.causal_lm import LanguageNetwork
+from lmdistill.models.classifier import Network
+from lmdistill.models.loading.classifier import load
+from lmdistill.models.model_stats import Description, describe, flops
+
+log = logging.getLogger("lmdistill")
+
+BATCHES = (1, 16)
+"""Batch sizes; 16 is that of MixKD's Table 2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One network."""
+
+    name: str
+    """What it is called."""
+
+    layers: int
+    """Depth."""
+
+    parameters: Description
+    """By where they are."""
+
+    flops: int
+    """Operations of one example."""
+
+    disk_bytes: int | None
+    """Of its folder; None for a model of the hub."""
+
+    latency: Mapping[int, Latency]
+    """By batch size, all networks measured in turn."""
+
+    peak_mb: float
+    """Memory that loading it and answering one batch of 16 adds to an idle process, in megabytes."""
+
+
+def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) -> list[Measured]:
+    """Size and speed of runs' students, each followed by its teacher once, and of other models.
+
+    Args:
+        targets: Run folders, model folders, hub ids.
+        tokens: Length of the random texts, >= 1.
+        runs: Timed passes of each network and batch size, >= 1.
+    """
+    places: dict[str, str] = {}
+    for target in targets:
+        opened = open_model(target)
+        places[str(target)] = opened.place
+        if opened.teacher is not None:
+            places[opened.teacher] = opened.teacher
+    device = make_accelerator(Training()).device
+    networks = {name: load(place).to(device) for name, place in places.items()}
+    log.info(
+        "timing %s, %d passes each in batches of %s",
+        ", ".join(networks),
+        runs,
+        " and ".join(map(str, BATCHES)),
+    )
+    times = {
+        size: latencies(networks, _views(networks, size, tokens), runs=runs, device=device)
+        for size in BATCHES
+    }
+    log.info("measuring memory")
+    idle = peak_memory_of(_nothing)
+    return [
+        Measured(
+            name=name,
+            layers=network.num_layers,
+            parameters=describe(network),
+            flops=flops(network, tokens),
+            disk_bytes=disk_bytes(Path(places[name])) if Path(places[name]).is_dir() else None,
+            latency={size: found[name] for size, found in times.items()},
+            peak_mb=peak_memory_of(partial(_answer_once, places[name], tokens)) - idle,
+        )
+        for name, network in networks.items()
+    ]
+
+
+def _views(networks: Mapping[str, Network], size: int, tokens: int) -> dict[str, Inputs]:
+    """Random texts of each network's own vocabulary."""
+    return {name: random_texts(network, size, tokens) for name, network in networks.items()}
+
+
+def random_texts(network: Network | LanguageNetwork, size: int, tokens: int) -> Inputs:
+    """`size` random texts of `tokens` tokens of the network's vocabulary."""
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(int(network.model.config.vocab_size), (size, tokens), generator=draw)
+    return Inputs(ids=ids, mask=torch.ones_like(ids))
+
+
+def _nothing() -> None:
+    """What an idle process does; the libraries are loaded by then."""
+
+
+def _answer_once(place: str, tokens: int) -> None:
+    """Load a network and answer one batch."""
+    network = load(place)
+    with torch.no_grad():
+        network(random_texts(network, max(BATCHES), tokens))

@@ -1,0 +1,114 @@
+"""Runs and model folders, opened for use."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.models.classifier import Network
+from lmdistill.models.loading.classifier import load
+from lmdistill.models.loading.resolve import resolve
+from lmdistill.recipes.classifier import Data
+from lmdistill.recipes.files import override
+from lmdistill.recipes.parsing import construct
+from lmdistill.records.record import RECORD, Record, read_record
+from lmdistill.runs.run_folder import RECIPE
+from lmdistill.studies.schema import FILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A network that can be used, and what it was made for."""
+
+    network: Network
+    """The student of a run, or the model of a folder."""
+
+    place: str
+    """Folder or hub id of the network itself."""
+
+    task: str | None
+    """Name of the run's task; None for a model without a run, unless it is set."""
+
+    data: Data
+    """The run's examples; the default ones for a model without a run."""
+
+    teacher: str | None
+    """Folder or name of the run's teacher."""
+
+
+def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
+    """The student of the run in `target`, or the classifier that `target` names.
+
+    Args:
+        target: A run folder, a model folder, a hub id.
+        overrides: `a.b=value` for the task and the data of the run's recipe.
+
+    Raises:
+        RunError: If `target` is a folder of several runs, or of an unfinished one.
+        ModelError: If there is no such model.
+        ConfigError: If an override is for something else than `task` and `data`.
+    """
+    folder = Path(target)
+    require_finished(folder)
+    is_run = (folder / RECORD).is_file() and (folder / "student").is_dir()
+    record = read_record(folder) if is_run else None
+    if record is not None and record.task.kind == "language":
+        raise RunError(
+            f"{folder} is a run of a language model, and this is for classifiers and scorers. "
+            "Use lmdistill generate or lmdistill evaluate."
+        )
+    table = {} if record is None else _made_for(record)
+    for text in overrides:
+        override(table, text)
+    strange = sorted(set(table) - {"task", "data"})
+    if strange:
+        raise ConfigError(f"{strange[0]} has no effect on a finished network; task and data can be set.")
+    place = str(folder / "student") if is_run else resolve(target)
+    return Opened(
+        network=load(place),
+        place=place,
+        task=construct(str | None, table.get("task"), "task"),
+        data=construct(Data, table.get("data", {}), "data"),
+        teacher=None if record is None else teacher_of(folder, record),
+    )
+
+
+def require_finished(folder: Path) -> None:
+    """Refuse a folder of several runs, or of one that is not over."""
+    if (folder / RECORD).is_file() or not any((folder / name).is_file() for name in (RECIPE, FILE)):
+        return
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}") if path.parent.name != "teacher")
+    if inside:
+        raise RunError(
+            f"{folder} holds several runs: {', '.join(inside)}. Name one of them, as in {folder / inside[0]}."
+        )
+    raise RunError(f"the run in {folder} is not finished. Start it again; it continues.")
+
+
+def _made_for(record: Record) -> dict[str, Any]:
+    """Task and data of a run; of one that was started from Python, as far as its record names them."""
+    table = yaml.safe_load(yaml.safe_dump(record.recipe))
+    data = table.get("data", {"max_length": table["max_length"]} if "max_length" in table else {})
+    if "text" not in data:  # no whole recipe, so its source is a description
+        paths = re.sub(r" \(\w+ layout\)$", "", record.task.source).split(" and ")
+        known = dict(zip(("source", "dev"), paths, strict=False)) if all(map(_exists, paths)) else {}
+        data = {**data, "source": "hub", **known}
+    return {"task": table["task"], "data": data}
+
+
+def _exists(path: str) -> bool:
+    """Whether there is a file or a folder of this name."""
+    return Path(path).exists()
+
+
+def teacher_of(folder: Path, record: Record) -> str | None:
+    """Where the teacher of a run is, if it is still there."""
+    if record.teacher is None:
+        return None
+    source = record.teacher.source
+    kept = [place for place in (folder / "teacher", folder.parent / "teacher") if place.is_dir()]
+    return str(kept[0]) if kept else source if _exists(resolve(source)) else None

@@ -1,0 +1,90 @@
+"""The zip that the GLUE test server takes."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Num
+
+from lmdistill.commands.open_model import Opened, open_model
+from lmdistill.core.errors import DataError, MismatchError, RunError
+from lmdistill.data.load_task import load_task
+from lmdistill.data.tasks.collator import View
+from lmdistill.data.tasks.task import TASKS, Task
+from lmdistill.data.tasks.tokenization import encode
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.classification import predictions_of
+from lmdistill.evaluation.glue_submission import write_submission
+from lmdistill.runs.classification.dataset import Split, require_outputs
+
+log = logging.getLogger("lmdistill")
+
+DIAGNOSTIC = "ax"
+"""The set without training data, which the model for MNLI answers too."""
+
+
+def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: bool = False) -> tuple[str, ...]:
+    """Answer the official test files with the students of `runs`, and write the zip.
+
+    Args:
+        runs: One run for each task; that of MNLI also answers the diagnostic set, where `data` has it.
+        data: The official `glue_data` folder, or "hub".
+        out: The zip; it appears whole or not at all.
+        fill: Write constant answers for tasks without a run, since the server refuses a zip with fewer files.
+
+    Returns:
+        The tasks with constant answers.
+
+    Raises:
+        MismatchError: If two runs answer one task, or tasks are missing and `fill` is off.
+        DataError: If a test file is missing or has other rows than the official one.
+    """
+    answers: dict[str, Num[np.ndarray, " n"]] = {}
+    for target in runs:
+        opened = open_model(target)
+        for task in _tasks(target, opened, data):
+            for key, values in _test_answers(opened, task).items():
+                if key in answers:
+                    raise MismatchError(
+                        f"two runs answer {key}, the second is {target}. Name one run for each task."
+                    )
+                answers[key] = values
+    return write_submission(out, answers, fill=fill)
+
+
+def _tasks(target: str | Path, opened: Opened, data: str | Path) -> Iterator[Task]:
+    """What a run answers: its own task, and with MNLI the diagnostic set, where `data` has it."""
+    if opened.task is None:
+        raise RunError(f"{target} is no run, so its task is not known. Name the folder of a run.")
+    if opened.task not in TASKS or not TASKS[opened.task].hub:
+        raise RunError(
+            f"{target} is a run of {opened.task}, which the GLUE test server does not know. Leave it out."
+        )
+    yield load_task(opened.task, data)
+    if opened.task == "mnli":
+        try:
+            yield load_task(DIAGNOSTIC, data)
+        except DataError as error:
+            log.warning("the diagnostic set is left out: %s", error)
+
+
+def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]]:
+    """Answers by the key of the test file, in the order of its rows."""
+    network = opened.network.to(make_accelerator(Training()).device)
+    require_outputs(task, network, "student")
+    found = {}
+    for name in task.spec.test_splits:
+        encoded = encode(
+            task.split(name), network.tokenizer, max_length=opened.data.max_length, pair=task.is_pair
+        )
+        split = Split(
+            student=View(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)),
+            teacher=None,
+            truncated=encoded.truncated,
+        )
+        logits = split.logits(network, str(next(network.parameters()).device))
+        key = task.spec.name if len(task.spec.test_splits) == 1 else name.replace("test", task.spec.name)
+        found[key] = predictions_of(logits)
+    return found

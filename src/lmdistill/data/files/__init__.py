@@ -1,0 +1,1 @@
+"""File formats and sources of rows: CSV, TSV, JSON, Parquet, plain text, the hub."""

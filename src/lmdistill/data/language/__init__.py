@@ -1,0 +1,1 @@
+"""Texts for language models: conversations, prompts, packing, tokens and batches."""

@@ -1,0 +1,293 @@
+"""Conversations: rows of a language task from a file, a folder or the hub, checked and stored on disk."""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, Features, Value
+from datasets.exceptions import DatasetGenerationError
+
+from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.core.fingerprint import LENGTH, fingerprint
+from lmdistill.core.seeding import generator
+from lmdistill.data.files import plain_text
+from lmdistill.data.files.dataset_errors import unwrapped
+from lmdistill.data.files.formats import SUFFIXES, suffix_of
+from lmdistill.data.files.hub import DEV_NAMES, fetch, hub_rows
+from lmdistill.data.files.json_objects import open_records
+from lmdistill.data.files.progress_bars import quiet_unless_terminal
+from lmdistill.data.files.table import Rows
+from lmdistill.data.language.instruction_format import Form, form_of
+
+log = logging.getLogger("lmdistill")
+
+COLUMNS = ("prompt", "completion", "question", "messages")
+FEATURES = Features(
+    {**{name: Value("string") for name in COLUMNS}, "index": Value("int64"), "flaw": Value("bool")}
+)
+DEV_FRACTION = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversations:
+    """Texts that a language model learns to write.
+
+    Every split has the columns prompt (str, "" for plain text), completion (str), question (str, what an
+    evaluation file would hold), messages (str, JSON of a chat up to its last answer, "" elsewhere) and index
+    (int64, row number in the source from 0). Where the source tells which completions were cut, as files of
+    `lmdistill generate` do, there is `unended` too (bool).
+    """
+
+    splits: Mapping[str, Dataset] = field(repr=False)
+    """Rows by split: train and dev."""
+
+    layout: str
+    """What the rows are: a `Layout`."""
+
+    source: str
+    """Where they come from, for records."""
+
+    notes: tuple[str, ...] = ()
+    """What was inferred, dropped or counted."""
+
+    @property
+    def train(self) -> Dataset:
+        """The training rows."""
+        return self.splits["train"]
+
+    @property
+    def dev(self) -> Dataset:
+        """The rows to evaluate on."""
+        return self.splits["dev"]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that name the rows, not where they came from."""
+        digest = hashlib.sha256(self.layout.encode())
+        for name in sorted(self.splits):
+            digest.update(f"\n{name}".encode())
+            for batch in self.splits[name].with_format(None).iter(batch_size=1000):
+                digest.update(json.dumps(batch, sort_keys=True)[1:-1].encode())
+        return digest.hexdigest()[:LENGTH]
+
+    def with_train(self, train: Dataset, *notes: str) -> "Conversations":
+        """Copy with other training rows, and with `notes` added."""
+        return replace(self, splits={**self.splits, "train": train}, notes=(*self.notes, *notes))
+
+    def completed(
+        self, texts: Mapping[int, str], *notes: str, unended: Iterable[int] = ()
+    ) -> "Conversations":
+        """Copy whose training rows end otherwise: completions by row number; rows without one are dropped.
+
+        In a chat the last answer is replaced. A further column `unended` tells whether a completion stops
+        before its end, as those whose row number is in `unended` do.
+        """
+        kept = [number for number, index in enumerate(self.train["index"]) if texts.get(index, "").strip()]
+        with quiet_unless_terminal():
+            rows = self.train.select(kept).map(partial(_completed, texts, frozenset(unended)))
+        return self.with_train(rows, *notes)
+
+    def announce(self) -> "Conversations":
+        """Log every note; the conversations themselves."""
+        for note in self.notes:
+            log.info("%s: %s", self.source, note)
+        return self
+
+
+def _completed(texts: Mapping[int, str], unended: frozenset[int], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a row that say how it ends."""
+    columns = {"completion": texts[row["index"]], "unended": row["index"] in unended}
+    if not row["messages"]:
+        return columns
+    *before, last = json.loads(row["messages"])
+    messages = [*before, {**last, "content": columns["completion"]}]
+    return {**columns, "messages": json.dumps(messages, ensure_ascii=False)}
+
+
+def load_conversations(
+    name_or_path: str | Path,
+    dev: str | Path | int | float | None = None,
+    *,
+    layout: str | None = None,
+    template: str | None = None,
+    completion: str | None = None,
+    separator: str | None = None,
+    seed: int = 0,
+) -> Conversations:
+    """Rows to learn from and to evaluate on, stored as memory-mapped files in the cache of `datasets`.
+
+    Rows whose completion is empty are dropped, counted and said.
+
+    Args:
+        name_or_path: A file (JSON lines, JSON list, CSV, TSV, Parquet or plain text, also `.gz`); a folder
+            with files whose names hold train and dev (or valid, val, ...), or one that `datasets` reads;
+            "owner/name" or "owner/name:config" on the hub.
+        dev: A file to evaluate on; or, where the source has no dev rows of its own, a number of training
+            rows to hold out, or their fraction in (0, 1); None is a tenth.
+        layout: "messages", "instruction", "prompt" or "text"; None infers it from the columns.
+        template: Wording of the prompt with {column} fields, for "instruction" and "prompt".
+        completion: Column of what is learned; None infers it.
+        separator: What ends a text in a plain text file; None infers it.
+        seed: Of the rows to hold out.
+
+    Raises:
+        DataError: A file, column or row that cannot be used, with its place; or no rows at all.
+        ConfigError: Settings that do not fit this source.
+        UnknownNameError: A layout or column that does not exist.
+    """
+    tables, notes = _tables(name_or_path, separator)
+    if isinstance(dev, str | Path):
+        tables["dev"] = _file_rows(Path(dev), separator if plain_text.holds_prose(Path(dev)) else None)
+        notes += (f"dev rows from {dev}",)
+    named = partial(form_of, layout=layout, template=template, completion=completion)
+    form, said = named(tables["train"])
+    notes += said
+    splits: dict[str, Dataset] = {}
+    for split, rows in tables.items():
+        splits[split], said = build(rows, form if split == "train" else _same(form, named(rows)[0], rows))
+        notes += (*rows.notes, *said)
+    if "dev" not in splits:
+        assert not isinstance(dev, str | Path)  # its rows are there
+        splits["train"], splits["dev"] = set_aside(splits["train"], dev, seed=seed)
+        notes += (f"{splits['dev'].num_rows} training rows are held out as dev rows (seed {seed})",)
+    return Conversations(splits=splits, layout=form.layout, source=str(name_or_path), notes=notes).announce()
+
+
+def _same(form: Form, found: Form, rows: Rows) -> Form:
+    """The form of further rows, which may name their columns differently but must be of the same layout."""
+    if found.layout != form.layout:
+        raise DataError(
+            f"{rows.name}: the rows are {found.layout} and the training rows {form.layout}. Use one layout."
+        )
+    return found
+
+
+def build(rows: Rows, form: Form) -> tuple[Dataset, tuple[str, ...]]:
+    """Write the examples of a table to the cache of `datasets`, once for each content, and memory-map them.
+
+    Returns:
+        The examples as `Conversations` describes them, and notes on those without a completion, which are
+        dropped, and on those that were cut.
+
+    Raises:
+        DataError: A row that cannot be used (with its place), or none that can.
+    """
+    features = Features({**FEATURES, "unended": Value("bool")}) if form.ended else FEATURES
+    with quiet_unless_terminal():
+        try:
+            table = Dataset.from_generator(
+                partial(_examples, rows, form), features=features, fingerprint=fingerprint(rows.key, form.key)
+            )
+        except DatasetGenerationError as error:
+            raise unwrapped(error) from error
+    if not table.num_rows:
+        raise DataError(f"{rows.name} holds no rows. Add examples.")
+    flaws = np.asarray(table.select_columns("flaw").with_format("numpy")[:]["flaw"])
+    if flaws.all():
+        raise DataError(
+            f"{rows.name}: the completion ({form.completion!r}) is empty in all {len(flaws)} rows. Fill it "
+            "in, or set texts.completion to another column."
+        )
+    kept = table.select(np.flatnonzero(~flaws)) if flaws.any() else table
+    cut = sum(kept["unended"][:]) if form.ended else 0
+    said = (
+        (flaws.any(), f"dropped {int(flaws.sum())} of {len(flaws)} rows with an empty completion"),
+        (cut, f"{cut} of {kept.num_rows} completions were cut ('ended' is false): no end token"),
+    )
+    notes = tuple(f"{rows.name}: {note}" for true, note in said if true)
+    return kept.remove_columns("flaw"), notes
+
+
+def _examples(rows: Rows, form: Form) -> Iterator[dict[str, Any]]:
+    """Rows as examples, with `flaw` as an extra column."""
+    for position, row in enumerate(rows.read()):
+        example = form.example(row, rows.place(row.number))
+        yield {**example, "index": position, "flaw": not example["completion"].strip()}
+
+
+def set_aside(rows: Dataset, size: int | float | None = None, *, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """Training rows and rows held out at random, both in their old order.
+
+    Args:
+        rows: Two or more.
+        size: A number of rows, >= 1, or a fraction in (0, 1); None takes a tenth.
+        seed: Of the draw.
+
+    Raises:
+        ConfigError: A size out of range.
+        DataError: Too few rows.
+    """
+    size = DEV_FRACTION if size is None else size
+    if isinstance(size, bool) or size <= 0 or (isinstance(size, float) and size >= 1):
+        raise ConfigError(f"dev rows are a number >= 1 or a fraction between 0 and 1, got {size!r}.")
+    count = max(1, round(size * rows.num_rows)) if isinstance(size, float) else size
+    if count >= rows.num_rows:
+        raise DataError(
+            f"{count} rows are to be held out for dev and there are {rows.num_rows}, so none is left to "
+            "train on. Lower texts.dev_rows, or set texts.dev to a file."
+        )
+    order = generator(seed, "dev").permutation(rows.num_rows)
+    return rows.select(np.sort(order[count:])), rows.select(np.sort(order[:count]))
+
+
+def _tables(name_or_path: str | Path, separator: str | None) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    """The tables of a source by split, train first, and notes."""
+    path, name = Path(name_or_path), str(name_or_path)
+    if path.is_dir() and not (path / "dataset_dict.json").is_file():
+        return _folder_tables(path, separator)
+    if path.is_file() or not (path.is_dir() or _is_hub_name(name)):
+        return {"train": _file_rows(path, separator)}, ()
+    repository, _, config = (name, "", "") if path.is_dir() else name.partition(":")
+    instead = "set texts.source to a folder with its files"
+    found = {str(s): table for s, table in fetch(repository, config or None, instead=instead).items()}
+    if "train" not in found:
+        raise DataError(f"{name} has no split 'train'; it has: {', '.join(found)}. Save its rows to a file.")
+    dev = next((split for split in DEV_NAMES if split in found), None)
+    used = {"train": "train"} | ({"dev": dev} if dev else {})
+    left = sorted(set(found) - set(used.values()))
+    notes = (f"splits left aside: {', '.join(left)}",) if left else ()
+    return {split: hub_rows(f"{name}, {theirs}", found[theirs]) for split, theirs in used.items()}, notes
+
+
+def _is_hub_name(name: str) -> bool:
+    """Whether a name that is no file looks like one of the hub, not like a path with a suffix."""
+    known = suffix_of(Path(name)) in (*SUFFIXES, *plain_text.SUFFIXES)
+    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", name)) and not name.startswith(".") and not known
+
+
+def _file_rows(path: Path, separator: str | None) -> Rows:
+    """Rows of one file in the format that its suffix names."""
+    if suffix_of(path) in plain_text.SUFFIXES:
+        return plain_text.prose_rows(path, separator)
+    if separator is not None:
+        raise ConfigError(
+            f"{path}: a separator stands between the texts of a text file "
+            f"({', '.join(plain_text.SUFFIXES)}), and this is none. Leave texts.separator out."
+        )
+    return open_records(path)
+
+
+def _folder_tables(folder: Path, separator: str | None) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    """The train and dev files of a folder, told by the words of their names."""
+    found: dict[str, list[Path]] = {"train": [], "dev": []}
+    for path in sorted(folder.iterdir()):
+        words = set(re.split(r"[\W_]+", path.name.lower()))
+        if path.is_file() and suffix_of(path) in (*SUFFIXES, *plain_text.SUFFIXES):
+            for split, names in (("train", {"train"}), ("dev", set(DEV_NAMES))):
+                found[split] += [path] if words & names else []
+    for split, paths in found.items():
+        if len(paths) > 1 or (split == "train" and not paths):
+            have = ", ".join(path.name for path in paths) or "none"
+            raise DataError(
+                f"{folder}: one file with {split!r} in its name is needed, found {have}. Name a file instead."
+            )
+    used = {split: paths[0] for split, paths in found.items() if paths}
+    notes = tuple(f"{split} rows from {path.name}" for split, path in used.items())
+    return {split: _file_rows(path, separator) for split, path in used.items()}, notes

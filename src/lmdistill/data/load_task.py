@@ -1,0 +1,95 @@
+"""Sources: one function that loads a task from the hub, a folder or the user's own file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.data.synthetic.reviews import SYNTHETIC, reviews_task
+from lmdistill.data.tasks.custom_files import DEV_FRACTION, Choices, load_own
+from lmdistill.data.tasks.glue_folder import load_folder
+from lmdistill.data.tasks.hub import load_glue, load_hub
+from lmdistill.data.tasks.task import TASKS, Task, TaskSpec, task_named
+
+__all__ = ["Task", "load_task"]
+
+
+def load_task(
+    name: str,
+    data: str | Path | None = None,
+    *,
+    dev: str | Path | float = DEV_FRACTION,
+    text: str | Sequence[str] | None = None,
+    label: str | None = None,
+    kind: str | None = None,
+    labels: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Task:
+    """A task with its examples, stored as memory-mapped files in the cache of `datasets`.
+
+    Args:
+        name: A task of `TASKS`; "synthetic" for reviews that a program makes; "own" for the user's own file;
+            "owner/name" or "owner/name:config" for a data set of the hub; or a folder that `datasets` reads.
+        data: For a GLUE task, None or "hub" for the hub, else a folder in the official or the plain
+            layout. For "own", the training file. Else None.
+        dev: For own data, the file to evaluate on, or the fraction of the training rows to hold out.
+        text: For own data, the text column, or two; None infers it.
+        label: For own data, the label column; None infers it.
+        kind: For own data, "classification" or "regression"; None infers it.
+        labels: For own data, label names in order; None sorts them.
+        seed: For own data, the seed of the rows to hold out.
+
+    Returns:
+        The task; what was inferred, dropped or counted is in its notes and in the log.
+
+    Raises:
+        UnknownNameError: No task has this name.
+        DataError: A file, column or row that cannot be used, with its place.
+        ConfigError: Settings that do not belong to this source.
+    """
+    own = {"text": text, "label": label, "kind": kind, "labels": labels}
+    if name in TASKS:
+        given = [option for option, value in own.items() if value is not None]
+        given += ["dev"] if dev != DEV_FRACTION else []
+        return _glue(task_named(name), data, given)
+    if name == SYNTHETIC.name:
+        return _synthetic(data)
+    if name == "own":
+        if data is None:
+            raise ConfigError("the task 'own' needs a file: data=FILE (CSV, TSV, JSON lines or Parquet).")
+        return load_own(data, dev, text=text, label=label, kind=kind, labels=labels, seed=seed)
+    if "/" not in name and not Path(name).is_dir():
+        task_named(name)  # raises, with the nearest name
+    if data not in (None, "hub"):
+        raise ConfigError(
+            f"{name} is a data set by itself, so data={str(data)!r} has no meaning. Leave it out."
+        )
+    if not isinstance(dev, float):
+        raise ConfigError(f"{name} has its own splits, so dev={str(dev)!r} has no meaning. Leave it out.")
+    choices = Choices(text=text, label=label, kind=kind, labels=labels, dev_fraction=dev, seed=seed)
+    return load_hub(name, choices).announce()
+
+
+def _synthetic(data: str | Path | None) -> Task:
+    """The task that needs no data."""
+    if data is not None:
+        raise ConfigError(
+            f"the task 'synthetic' makes its texts, so data={str(data)!r} has no meaning. Leave it out."
+        )
+    return reviews_task()
+
+
+def _glue(spec: TaskSpec, data: str | Path | None, given: list[str]) -> Task:
+    """A GLUE task from the hub or a folder."""
+    if given:
+        raise ConfigError(
+            f"{spec.name} is a GLUE task whose columns are known, so {', '.join(given)} cannot be set. "
+            "For your own file use the task 'own'."
+        )
+    if data in (None, "hub"):
+        return load_glue(spec).announce()
+    folder = Path(str(data))
+    if not folder.exists() and len(folder.parts) == 1:
+        raise DataError(
+            f"the data folder {folder} does not exist; data is a folder or 'hub'. Check the name."
+        )
+    return load_folder(spec, folder).announce()

@@ -1,0 +1,1 @@
+"""Labelled reviews and stories that this program writes, for demos and tests."""

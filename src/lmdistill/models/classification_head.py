@@ -1,0 +1,53 @@
+"""The order and the names of a classifier's outputs."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from lmdistill.core.errors import ModelError
+from lmdistill.models.classifier import Network
+
+
+def reorder_outputs(network: Network, order: Sequence[int], labels: Sequence[str]) -> Network:
+    """Put a classifier's outputs into another order, in place, and name them.
+
+    Args:
+        network: A classifier whose last layer is linear.
+        order: For each new output, the old one; a permutation of the classes.
+        labels: Names of the new outputs.
+
+    Returns:
+        The same network: output k is what output `order[k]` was, and is called `labels[k]`.
+
+    Raises:
+        ModelError: If no linear layer has as many outputs as there are classes.
+    """
+    last = output_layer(network)
+    with torch.no_grad():
+        for weights in (last.weight, last.bias):
+            if weights is not None:
+                weights.copy_(weights[list(order)].clone())
+    network.model.config.id2label = dict(enumerate(labels))
+    network.model.config.label2id = {label: number for number, label in enumerate(labels)}
+    network.labels = tuple(labels)
+    return network
+
+
+def output_layer(network: Network) -> nn.Linear:
+    """The last linear layer with an output for each class.
+
+    Raises:
+        ModelError: If there is none.
+    """
+    layers = [
+        m
+        for m in network.model.modules()
+        if isinstance(m, nn.Linear) and m.out_features == network.num_classes
+    ]
+    if not layers:
+        raise ModelError(
+            f"{network.source}: no linear layer has {network.num_classes} outputs, so its head cannot be "
+            "changed. Save the model with its labels in the order of the task."
+        )
+    return layers[-1]

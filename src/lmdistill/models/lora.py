@@ -1,0 +1,98 @@
+"""Students that learn only small matrices beside their own, which are added to these when they are saved."""
+
+import copy
+import importlib.util
+from typing import Any
+
+import torch
+from transformers.pytorch_utils import Conv1D
+
+from lmdistill.core.errors import ConfigError, MissingExtraError
+from lmdistill.core.seeding import derive
+from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
+
+
+def with_adapters(
+    network: LanguageNetwork, *, rank: int = 8, alpha: int = 16, dropout: float = 0.0, seed: int = 0
+) -> LanguageNetwork:
+    r"""Freeze the network, in place, and put low-rank adapters beside every linear layer but the last.
+
+    .. math:: W x + \frac{\alpha}{r} B A x, \quad A \in R^{r \times in}, B \in R^{out \times r}
+
+    B begins at zero, so the network computes at first what it did.
+
+    Args:
+        network: A student; its parameters stop learning.
+        rank: r, >= 1.
+        alpha: >= 1; what the adapters add is multiplied by alpha / r.
+        dropout: On what an adapter reads, in [0, 1).
+        seed: Of A. Torch's own generators stay where they were.
+
+    Returns:
+        The same network, which is saved as a stock model: see `merged`.
+
+    Raises:
+        ConfigError: A setting is out of its range, or the network has adapters.
+        MissingExtraError: peft is not installed.
+
+    References:
+        Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2022, section 4. Deviation: all
+        linear layers, where the paper adapts those of queries and values.
+    """
+    _require_settings(network, rank, alpha, dropout)
+    if importlib.util.find_spec("peft") is None:
+        raise MissingExtraError("LoRA needs peft, which is not installed. Run: pip install lmdistill[lora]")
+    from peft import LoraConfig, inject_adapter_in_model
+
+    model = network.model
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules="all-linear",
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+    )
+    training = network.training
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(seed, "adapters"))
+        inject_adapter_in_model(config, model)
+    network.train(training)  # new modules come in training mode
+    return network
+
+
+def has_adapters(network: Any) -> bool:
+    """Whether a network learns through adapters."""
+    return any(hasattr(module, "lora_A") for module in network.modules())
+
+
+def merged(network: AnyNetwork) -> AnyNetwork:
+    """A stock network that computes the same, its adapters added to the matrices they stand beside.
+
+    Args:
+        network: With or without adapters; not changed.
+
+    Returns:
+        A copy without adapters, or `network` itself if it has none.
+    """
+    if not has_adapters(network):
+        return network
+    model: Any = copy.deepcopy(network.model)
+    for name, module in list(model.named_modules()):
+        if hasattr(module, "lora_A"):
+            module.merge()
+            model.set_submodule(name, module.get_base_layer())
+    del model.peft_config
+    model.requires_grad_(True)
+    return network.with_model(model, source=network.source)
+
+
+def _require_settings(network: LanguageNetwork, rank: int, alpha: int, dropout: float) -> None:
+    """Every setting in its range."""
+    if rank < 1:
+        raise ConfigError(f"rank must be >= 1, got {rank}.")
+    if alpha < 1:
+        raise ConfigError(f"alpha must be >= 1, got {alpha}.")
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
+    if has_adapters(network):
+        raise ConfigError(f"{network.source} has adapters already. Merge them first.")

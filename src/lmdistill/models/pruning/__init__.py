@@ -1,0 +1,1 @@
+"""Importance of heads and neurons, and dense models without the least important ones."""

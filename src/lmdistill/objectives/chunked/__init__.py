@@ -1,0 +1,1 @@
+"""Losses over large vocabularies, computed a chunk of positions at a time."""

@@ -1,0 +1,61 @@
+"""What both kinds of recipes refuse."""
+
+from collections.abc import Mapping, Sequence
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.core.protocols import Method
+from lmdistill.schedules.distillation import Path, Schedule
+
+
+def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
+    """At least one method and one seed; names that can be folders, and no seed twice."""
+    if not methods:
+        raise ConfigError("methods is empty; name at least one, as in methods: {KD: {name: kd}}.")
+    for name in methods:
+        if not name or name.startswith(".") or set(name) & set("/\\:"):
+            raise ConfigError(
+                f"methods has the name {name!r}; it names a folder, so choose one without / or :."
+            )
+    if not seeds:
+        raise ConfigError("seeds is empty; give at least one, as in seeds: [0].")
+    if len(set(seeds)) != len(seeds):
+        raise ConfigError(f"seeds are {list(seeds)}, one of them twice; each run needs its own.")
+
+
+def require_kind(
+    methods: Mapping[str, Method], wrong: Mapping[str, type], why: str, right: Mapping[str, type]
+) -> None:
+    """No method of the other kind of recipe."""
+    for label, method in methods.items():
+        for name, entry in wrong.items():
+            if type(method) is entry:
+                raise ConfigError(
+                    f"methods.{label} is {name}, which {why}; here it must be one of {', '.join(right)}."
+                )
+
+
+def require_first_layers(schedule: Schedule, own: Mapping[str, bool]) -> None:
+    """A student at the end of a path of layers begins as the first layers of its last assistant.
+
+    Args:
+        schedule: Which may be such a path.
+        own: Settings of a student that begins otherwise, and whether they are set.
+    """
+    name = next((name for name, is_set in own.items() if is_set), None)
+    if name is not None and isinstance(schedule, Path) and schedule.layers:
+        raise ConfigError(
+            f"schedule.layers is {list(schedule.layers)} and student.{name} is set; the student begins as "
+            f"the first layers of its last assistant. Leave student.{name} out, or use schedule direct."
+        )
+
+
+def require_pruned(schedule: Schedule, keep: float, layers: object) -> None:
+    """A schedule that can end in a student of this size."""
+    schedule.require(keep)
+    if isinstance(schedule, Path) and schedule.layers:
+        last = schedule.layers[-1]
+        if not isinstance(layers, int) or layers >= last:
+            raise ConfigError(
+                f"schedule.layers ends with {last} and student.layers is {layers}; the student must be "
+                "shallower than its last assistant. Lower student.layers."
+            )

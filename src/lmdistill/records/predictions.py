@@ -1,0 +1,68 @@
+"""What student and teacher answered to each dev example: the file that paired tests read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lmdistill.core.atomic_io import atomic_file
+from lmdistill.core.errors import RunError
+from lmdistill.records.jsonl import encode_line, read_items
+
+PREDICTIONS = "predictions.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The answers to one example."""
+
+    example: int
+    """Number of the example in its split."""
+
+    split: str
+    """Name of the split."""
+
+    label: float | int
+    """Class number, or score; of a language model the number of scored tokens."""
+
+    student: tuple[float, ...]
+    """Logits of the student; of a language model the nats of all scored tokens together."""
+
+    teacher: tuple[float, ...] | None = None
+    """The same of the teacher."""
+
+    tokens: int | None = None
+    """Length of the example as the student reads it; None in older runs."""
+
+
+def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
+    """Write one line an example, the whole file or nothing."""
+    with atomic_file(path) as part, part.open("w", encoding="utf-8") as file:
+        file.writelines(encode_line(vars(prediction)) for prediction in predictions)
+
+
+def _prediction(line: dict[str, Any]) -> Prediction:
+    """One line of the file as an object; a logit that was no number reads as NaN."""
+    teacher = line.get("teacher")
+    return Prediction(
+        example=int(line["example"]),
+        split=str(line["split"]),
+        label=float(line["label"]),
+        student=tuple(np.nan if value is None else float(value) for value in line["student"]),
+        teacher=None if teacher is None else tuple(np.nan if x is None else float(x) for x in teacher),
+        tokens=line.get("tokens"),
+    )
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """What `write_predictions` wrote; nothing if there is no file.
+
+    Raises:
+        RunError: If the file was cut, since it is written whole; and see `history.read_items`.
+    """
+    text = path.read_bytes() if path.exists() else b""
+    if text and not text.endswith(b"\n"):
+        raise RunError(f"{path} was cut, so answers are missing. Copy it again, or remove it.")
+    return read_items(path, _prediction)

@@ -1,0 +1,213 @@
+"""What a run writes down about itself, and how it is found again.
+
+A run folder holds `recipe.yaml`, `record.json`, `history.jsonl`, `predictions.jsonl`, `student/`, often
+`teacher/`, `report.html` and `README.md`. This file is about `record.json`: one object, one schema number.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from lmdistill.core.atomic_io import read_json, write_text
+from lmdistill.core.errors import RunError
+from lmdistill.records.schema import (
+    Calibration,
+    Environment,
+    MapFacts,
+    NetworkFacts,
+    Number,
+    Part,
+    Risk,
+    ScheduleFacts,
+    Scores,
+    Stretch,
+    TaskFacts,
+    TokenFacts,
+    Training,
+)
+
+SCHEMA = 1
+RECORD = "record.json"
+
+logger = logging.getLogger("lmdistill")
+
+
+class Record(Part):
+    """Everything that is kept of one run: one object in `record.json`."""
+
+    schema_number: int = Field(default=SCHEMA, alias="schema")
+    """Version of this layout; called `schema` in the file."""
+    lmdistill: str
+    """Version of the package that wrote it."""
+    kind: Literal["finetune", "distill"]
+    """What the run did."""
+    name: str
+    """Label in tables; runs that share it and differ in the seed are one row."""
+    seed: int
+    """Of everything random."""
+    task: TaskFacts
+    """What was learned."""
+    method: dict[str, Any]
+    """Its `name` and its fields."""
+    changed: dict[str, Any] | None = None
+    """Those fields that are not as by default; None in records from before they were told apart."""
+    recipe: dict[str, Any]
+    """The resolved recipe."""
+    command: str
+    """What to type to repeat the run."""
+    environment: Environment
+    """Where it took place."""
+    student: NetworkFacts
+    """What came out."""
+    teacher: NetworkFacts | None = None
+    """What it learned from."""
+    metrics: Scores
+    """Of the student: split, then metric; the first split is the headline."""
+    teacher_metrics: Scores | None = None
+    """Of the teacher, on the same examples."""
+    majority: Scores = Field(default_factory=dict)
+    """Of always answering the most frequent class (the mean, for a regression)."""
+    selected: Literal["last", "dev-best"]
+    """Which weights were kept; `dev-best` makes the dev score an optimistic one."""
+    agreement: dict[str, Number] | None = None
+    """How the student compares with the teacher, answer by answer."""
+    calibration: Calibration | None = None
+    """Of the student."""
+    teacher_calibration: Calibration | None = None
+    """Of the teacher."""
+    tokens: TokenFacts | None = None
+    """Easy and hard tokens apart, for language models with a teacher."""
+    positions: tuple[Stretch, ...] = ()
+    """Tokens from early to late, for language models; empty in older records."""
+    written: dict[str, Number] | None = None
+    """What the student wrote for prompts: ROUGE-L against references, distinct n-grams, length, how often it
+    came to an end."""
+    risk: Risk | None = None
+    """The generalisation gap."""
+    map: MapFacts | None = None
+    """How far apart the classes lie in the states of both networks, where a map was asked for."""
+    schedule: ScheduleFacts | None = None
+    """How the student came to its teacher, where pruning or assistants were asked for."""
+    training: Training
+    """How much work it was."""
+    alarms: tuple[str, ...] = ()
+    """What a reader must know before believing the numbers."""
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """Split and metric of the one number that stands for the run."""
+        return next(iter(self.metrics)), self.task.metrics[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedRun:
+    """A run on disk."""
+
+    path: Path
+    """The folder."""
+
+    record: Record
+    """Its `record.json`."""
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write `folder/record.json`, whole or not at all, and return its path; infinities become words."""
+    path = folder / RECORD
+    write_text(path, record.model_dump_json(by_alias=True, indent=2) + "\n")
+    return path
+
+
+def read_record(folder: Path) -> Record:
+    """The record of the run in `folder`.
+
+    Raises:
+        RunError: If there is none, if it is not JSON, if another version of the layout wrote it, or if
+            a field is missing, unknown or of the wrong kind.
+    """
+    path = folder / RECORD
+    try:
+        value = read_json(path)
+    except FileNotFoundError:
+        raise RunError(f"no {RECORD} in {folder}. Name a folder that a finished run has written.") from None
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is not JSON ({error}). Run it again.") from None
+    _require_schema(path, value)
+    try:
+        return Record.model_validate(value)
+    except ValidationError as error:
+        raise RunError(_damage(path, error)) from None
+
+
+def _require_schema(path: Path, value: Any) -> None:
+    """A record of this layout, and not of an older or a newer one."""
+    if not isinstance(value, dict) or "schema" not in value:
+        raise RunError(
+            f"{path} is no record of a run: it has no schema. Name a folder that a run has written."
+        )
+    number = value["schema"]
+    if number == SCHEMA:
+        return
+    newer = isinstance(number, int) and number > SCHEMA
+    way = "Update lmdistill" if newer else "Read it with the version of lmdistill that wrote it"
+    raise RunError(
+        f"{path} has schema {number}, and this version reads schema {SCHEMA}. {way}, or run it again."
+    )
+
+
+def _damage(path: Path, error: ValidationError) -> str:
+    """The first field that cannot be used, and what to do."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return (
+            f"{path} has a field {field}, which this version does not know. "
+            "Update lmdistill if a newer one wrote it, or run it again."
+        )
+    return f"{path} is damaged at {field}: {first['msg']}. Run it again."
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts seed-2 before seed-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    """Run folders at or below `folder`; what lies inside a run folder belongs to that run."""
+    if (folder / RECORD).is_file():
+        yield folder
+    elif folder.is_dir():
+        for child in sorted(folder.iterdir(), key=_natural):
+            if child.is_dir() and not child.name.startswith("."):  # a dot: half-written
+                yield from _run_folders(child)
+
+
+def find_records(paths: Iterable[Path | str]) -> Sequence[RecordedRun]:
+    """The runs at or below the given folders, each once, in the order of the paths and then of the names.
+
+    Args:
+        paths: Run folders, or folders of run folders to any depth. Those without a finished run are
+            skipped with a warning, as long as another has one.
+
+    Raises:
+        RunError: If no run is found, or if a record cannot be read.
+    """
+    below = {name: list(_run_folders(name)) for name in map(Path, paths)}
+    found: dict[Path, Path] = {}
+    for folder in (folder for folders in below.values() for folder in folders):
+        found.setdefault(folder.resolve(), folder)
+    if not found:
+        gone = [str(name) for name in below if not name.exists()]
+        if gone:
+            raise RunError(
+                f"{gone[0]} does not exist. Name a run folder, or a folder with run folders in it."
+            )
+        places = ", ".join(str(name) for name in below) or "nothing"
+        raise RunError(f"no {RECORD} below {places}. Name a run folder, or a folder with run folders in it.")
+    for name in (name for name, folders in below.items() if not folders):
+        logger.warning("no %s below %s; skipped.", RECORD, name)
+    return [RecordedRun(path=folder, record=read_record(folder)) for folder in found.values()]

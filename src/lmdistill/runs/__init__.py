@@ -1,0 +1,1 @@
+"""Execution: what a recipe asks for is trained, evaluated and written to run folders."""

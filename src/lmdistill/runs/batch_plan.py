@@ -1,0 +1,21 @@
+"""Which rows meet in which step, as a recipe's settings have it."""
+
+import numpy as np
+from jaxtyping import Int
+
+from lmdistill.core.protocols import Method
+from lmdistill.data.batching.batch_sampler import Plan
+from lmdistill.engine.training_settings import Training
+
+
+def plan(lengths: Int[np.ndarray, " n"], method: Method, training: Training) -> Plan:
+    """Which rows meet in which step of a run."""
+    return Plan(
+        lengths=lengths,
+        batch_size=training.batch_size,
+        epochs=training.epochs,
+        seed=training.seed,
+        accumulate=training.accumulate,
+        mixing=method.mixing,
+        group_by_length=training.group_by_length,
+    )

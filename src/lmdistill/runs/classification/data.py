@@ -1,0 +1,70 @@
+"""The examples of a recipe: loaded, limited, augmented."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmdistill.core.file_lock import exclusive_file
+from lmdistill.data.augment import augmented
+from lmdistill.data.augment.cache import Store
+from lmdistill.data.load_task import load_task
+from lmdistill.data.tasks.subsample import limited
+from lmdistill.data.tasks.task import Task
+from lmdistill.engine.progress_bar import bar
+from lmdistill.recipes.classifier import Data
+from lmdistill.runs.run_folder import lock_of
+
+log = logging.getLogger("lmdistill")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """A task with and without the rows that a program wrote."""
+
+    original: Task
+    """What the teacher is fine-tuned on."""
+
+    whole: Task
+    """What students learn from: the same, and the augmented rows as ordinary examples."""
+
+
+def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
+    """The task called `name`, with the training rows that `data` asks for.
+
+    The teacher is fine-tuned on the original rows alone, so that students with and without augmentation
+    share it; the paper leaves this open.
+
+    Args:
+        name: A task of the table, `synthetic`, or `own`.
+        data: Where from, how much, what is added.
+        cache: Folder of augmented texts.
+    """
+    task = load_whole(name, data)
+    if data.rows is not None or data.fraction < 1:
+        task = limited(task, data.rows if data.rows is not None else data.fraction, seed=data.subset_seed)
+    if data.augmentation is None:
+        return Examples(original=task, whole=task)
+    chosen = data.augmentation
+    total = task.train.num_rows * chosen.copies
+    with (
+        exclusive_file(lock_of(cache / "texts.sqlite")),
+        Store(cache / "texts.sqlite") as store,
+        bar(f"augmenting ({chosen.augmenter.name})", total) as advance,
+    ):
+        rows, counts = augmented(
+            task.train,
+            chosen.augmenter,
+            store,
+            copies=chosen.copies,
+            on_progress=lambda done, _: advance(done),
+        )
+    note = f"{counts.added} training rows added by {chosen.augmenter.name}"
+    return Examples(original=task, whole=task.with_train(rows, note))
+
+
+def load_whole(name: str, data: Data) -> Task:
+    """The task called `name`, with all the rows there are, and no others."""
+    source = None if data.source == "hub" else data.source
+    own: dict[str, Any] = {"dev": data.dev, "text": data.text or None, "label": data.label, "kind": data.kind}
+    return load_task(name, source, **{key: value for key, value in own.items() if value is not None})

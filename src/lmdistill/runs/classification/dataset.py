@@ -1,0 +1,147 @@
+"""A task as its networks read it: every split encoded for the student and, if need be, the teacher."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from lmdistill.core.batch import Batch
+from lmdistill.core.errors import MismatchError
+from lmdistill.core.protocols import Method, Net
+from lmdistill.data.batching.batch_sampler import in_order
+from lmdistill.data.batching.dataloader import Feed
+from lmdistill.data.batching.tokenizer_checks import check_length, tokenizer_fingerprint
+from lmdistill.data.tasks.collator import Collator, View
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.tokenization import encode
+from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.inference import logits_of
+from lmdistill.models.classifier import Network
+from lmdistill.runs.batch_plan import plan
+
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One split, as both networks read it."""
+
+    student: View
+    """The student's view."""
+
+    teacher: View | None
+    """The teacher's, if it has a tokenizer of its own."""
+
+    truncated: float
+    """Share of the examples that were cut for the student, in [0, 1]."""
+
+    @property
+    def lengths(self) -> Num[np.ndarray, " n"]:
+        """Tokens of each example."""
+        return np.asarray(self.student.rows.with_format("numpy")["length"][:], dtype=np.int64)
+
+    @property
+    def labels(self) -> Num[np.ndarray, " n"]:
+        """Class number or score of each example."""
+        return np.asarray(self.student.rows.with_format("numpy")["label"][:])
+
+    def batches(self, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
+        """Every example once, longest first."""
+        collator = Collator(student=self.student, teacher=self.teacher)
+        for (draw,) in in_order(self.lengths, batch_size=size):
+            yield collator[draw]
+
+    def head(self, size: int) -> "Split":
+        """The first `size` examples."""
+        return self.select(range(min(size, len(self.student.rows))))
+
+    def select(self, rows: Sequence[int]) -> "Split":
+        """The examples at these places."""
+        views = [
+            None if view is None else View(rows=view.rows.select(rows), padding=view.padding)
+            for view in (self.student, self.teacher)
+        ]
+        assert views[0] is not None
+        return Split(student=views[0], teacher=views[1], truncated=self.truncated)
+
+    def logits(self, net: Net, device: str, *, as_teacher: bool = False) -> Float[np.ndarray, "n v"]:
+        """The network's answers, in the order of the rows."""
+        return logits_of(net, self.batches(), device=device, as_teacher=as_teacher)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedTask:
+    """A task, encoded."""
+
+    task: Task
+    """What it was made from."""
+
+    train: Split
+    """What is learned from."""
+
+    dev: Mapping[str, Split]
+    """What is evaluated on; the first is the headline."""
+
+    def feed(self, method: Method, training: Training) -> Feed:
+        """The batches of a run."""
+        return Feed(
+            plan=plan(self.train.lengths, method, training),
+            collator=Collator(student=self.train.student, teacher=self.train.teacher, mixing=method.mixing),
+        )
+
+
+def prepare(task: Task, student: Network, teacher: Network | None, *, max_length: int) -> EncodedTask:
+    """Encode the training and dev splits of `task` for both networks.
+
+    Raises:
+        MismatchError: If the student does not predict the task's classes.
+        ConfigError: If one of them cannot read texts of this length.
+    """
+    require_fit(task, student, teacher, max_length=max_length)
+    names = ("train", *task.spec.splits)
+    read = {name: read_split(task, name, student, teacher, max_length=max_length) for name in names}
+    return EncodedTask(task=task, train=read["train"], dev={name: read[name] for name in task.spec.splits})
+
+
+def read_split(
+    task: Task, name: str, student: Network, teacher: Network | None = None, *, max_length: int
+) -> Split:
+    """One split of `task`, encoded for the student and, where it reads differently, for the teacher."""
+    other = teacher if teacher is not None and not same_tokenizer(student, teacher) else None
+    ours, truncated = _view(task, name, student, max_length)
+    theirs = None if other is None else _view(task, name, other, max_length)[0]
+    return Split(student=ours, teacher=theirs, truncated=truncated)
+
+
+def require_fit(task: Task, student: Network, teacher: Network | None, *, max_length: int) -> None:
+    """The student must answer as the task asks, and both must be able to read `max_length` tokens."""
+    require_outputs(task, student, "student")
+    for network in (student, teacher):
+        if network is not None:
+            check_length(network.tokenizer, max_length, pair=task.is_pair)
+
+
+def require_outputs(task: Task, network: Network, who: str) -> None:
+    """The network must have one output for each label of the task, or one for a score."""
+    want = task.spec.num_classes
+    if network.num_classes != want:
+        raise MismatchError(
+            f"the {who} predicts {network.num_classes} classes and {task.spec.name} has "
+            f"{want}{': ' + ', '.join(task.spec.labels) if task.spec.labels else ' (a score)'}. "
+            f"Load a {who} with num_labels={want}."
+        )
+
+
+def same_tokenizer(first: Network, second: Network) -> bool:
+    """Whether both networks cut texts into the same numbers."""
+    one, two = first.tokenizer, second.tokenizer
+    return one is two or (
+        tokenizer_fingerprint(one) == tokenizer_fingerprint(two) and one.pad_token_id == two.pad_token_id
+    )
+
+
+def _view(task: Task, split: str, network: Network, max_length: int) -> tuple[View, float]:
+    """One split for one tokenizer, and the share that was cut."""
+    encoded = encode(task.split(split), network.tokenizer, max_length=max_length, pair=task.is_pair)
+    return View(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)), encoded.truncated

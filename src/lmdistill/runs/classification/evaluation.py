@@ -1,0 +1,257 @@
+"""Trained networks to the facts of a record: quality, agreement, calibration, risk, cost."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from lmdistill.core.batch import Inputs
+from lmdistill.evaluation.agreement import agreement
+from lmdistill.evaluation.calibration import calibration, reliability
+from lmdistill.evaluation.classification import is_at_chance, majority, score
+from lmdistill.evaluation.efficiency import disk_bytes, latencies
+from lmdistill.evaluation.generalization_gap import risks
+from lmdistill.models.classifier import Network
+from lmdistill.models.model_stats import describe, fingerprint, flops
+from lmdistill.records.disagreements import Text, instructive, shortened
+from lmdistill.records.predictions import Prediction
+from lmdistill.records.schema import Calibration, Latency, NetworkFacts, Parameters, Risk, TaskFacts
+from lmdistill.runs.classification.dataset import EncodedTask, Split
+
+RISK_ROWS = 2000
+"""Training examples on which the empirical risk is measured, at most."""
+
+LATENCY_BATCHES = (1, 16)
+"""Batch sizes of the latency measurement; 16 is that of MixKD's Table 2."""
+
+LATENCY_RUNS = 30
+"""Timed passes of each network and batch size."""
+
+DIGITS = 6
+"""Decimals of the logits that are kept of each prediction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevOutputs:
+    """Logits of both networks on every dev split."""
+
+    student: Mapping[str, Float[np.ndarray, "n v"]]
+    """By split."""
+
+    teacher: Mapping[str, Float[np.ndarray, "n v"]] | None
+    """By split, where there is a teacher."""
+
+
+def predict_dev(material: EncodedTask, student: Network, teacher: Network | None, device: str) -> DevOutputs:
+    """Run both networks over the dev splits."""
+    ours = {name: split.logits(student, device) for name, split in material.dev.items()}
+    theirs = None
+    if teacher is not None:
+        theirs = {
+            name: split.logits(teacher, device, as_teacher=True) for name, split in material.dev.items()
+        }
+    return DevOutputs(student=ours, teacher=theirs)
+
+
+def scores(
+    material: EncodedTask, logits: Mapping[str, Float[np.ndarray, "n v"]]
+) -> dict[str, dict[str, float]]:
+    """The task's metrics on every dev split."""
+    return {
+        name: score(material.task.spec.metrics, material.dev[name].labels, values)
+        for name, values in logits.items()
+    }
+
+
+def quality(material: EncodedTask, answers: DevOutputs) -> dict[str, Any]:
+    """The part of a record that says how good the student is, and how like its teacher."""
+    first = next(iter(material.dev))
+    labels = material.dev[first].labels
+    classes = material.task.spec.kind == "classification"
+    ours, theirs = answers.student[first], None if answers.teacher is None else answers.teacher[first]
+    return {
+        "metrics": scores(material, answers.student),
+        "teacher_metrics": None if answers.teacher is None else scores(material, answers.teacher),
+        "majority": {
+            name: majority(material.task.spec.metrics, split.labels) for name, split in material.dev.items()
+        },
+        "agreement": None if theirs is None else agreement(ours, theirs),
+        "calibration": _calibration(labels, ours) if classes else None,
+        "teacher_calibration": _calibration(labels, theirs) if classes and theirs is not None else None,
+        "alarms": _alarms(material, answers),
+    }
+
+
+def _calibration(labels: Any, logits: Float[np.ndarray, "n v"]) -> Calibration:
+    """Three numbers and the bins that hold anything."""
+    numbers = calibration(labels, logits)
+    return Calibration(
+        ece=numbers["expected_calibration_error"],
+        brier=numbers["brier"],
+        nll=numbers["negative_log_likelihood"],
+        bins=tuple(
+            {"confidence": b.confidence, "accuracy": b.accuracy, "count": b.count}  # type: ignore[misc]
+            for b in reliability(labels, logits)
+            if b.count
+        ),
+    )
+
+
+def _alarms(material: EncodedTask, answers: DevOutputs) -> tuple[str, ...]:
+    """One sentence for each network and split that is no better than a constant answer."""
+    found = []
+    networks = {"the student": answers.student, "the teacher": answers.teacher or {}}
+    for who, logits in networks.items():
+        for name, values in logits.items():
+            labels, metrics = material.dev[name].labels, material.task.spec.metrics
+            if is_at_chance(metrics, labels, values):
+                found.append(
+                    f"{who} is at or below the majority class on {name}: it has learned nothing of use. "
+                    "Train it longer, on more examples, or at another learning rate."
+                )
+    return tuple(found)
+
+
+def risk(material: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
+    """Mean loss on up to 2,000 training examples against dev: the gap that MixKD's theorems bound."""
+    seen = material.train.head(RISK_ROWS)
+    first = next(iter(material.dev.values()))
+    values = risks(
+        train_labels=seen.labels,
+        train_logits=seen.logits(student, device),
+        dev_labels=first.labels,
+        dev_logits=dev,
+    )
+    return Risk(
+        train=values["train_risk"],
+        dev=values["dev_risk"],
+        gap=values["generalisation_gap"],
+        train_error=values.get("train_error"),
+        dev_error=values.get("dev_error"),
+    )
+
+
+def predictions(material: EncodedTask, answers: DevOutputs) -> list[Prediction]:
+    """Both networks' answers to every dev example, for paired tests."""
+    found = []
+    for name, split in material.dev.items():
+        theirs = None if answers.teacher is None else answers.teacher[name]
+        told = zip(split.labels, answers.student[name], split.lengths, strict=True)
+        for row, (label, logits, tokens) in enumerate(told):
+            found.append(
+                Prediction(
+                    example=row,
+                    split=name,
+                    label=float(label),
+                    student=tuple(round(float(x), DIGITS) for x in logits),
+                    teacher=None if theirs is None else tuple(round(float(x), DIGITS) for x in theirs[row]),
+                    tokens=int(tokens),
+                )
+            )
+    return found
+
+
+def disagreements(material: EncodedTask, found: Iterable[Prediction]) -> list[Text]:
+    """The beginnings of the texts on which the two networks disagree most, those of the headline split."""
+    name = next(iter(material.dev))
+    rows = material.task.split(name)
+    chosen = instructive(one for one in found if one.split == name)
+    return [
+        Text(
+            example=one.example,
+            split=name,
+            texts=tuple(shortened(text) for text in (row["sentence1"], row["sentence2"]) if text),
+        )
+        for one in chosen
+        for row in (rows[one.example],)
+    ]
+
+
+def task_facts(material: EncodedTask) -> TaskFacts:
+    """What was learned."""
+    task = material.task
+    return TaskFacts(
+        name=task.spec.name,
+        kind=task.spec.kind,
+        labels=task.spec.labels,
+        metrics=task.spec.metrics,
+        source=task.source,
+        fingerprint=task.fingerprint,
+        dev_fingerprint=replace(task, splits=task.dev).fingerprint,
+        rows={
+            "train": len(material.train.student.rows),
+            **{k: len(v.student.rows) for k, v in material.dev.items()},
+        },
+        truncated={"train": material.train.truncated, **{k: v.truncated for k, v in material.dev.items()}},
+        synthetic=task.spec.name == "synthetic",
+        notes=task.notes,
+    )
+
+
+def typical(split: Split, size: int, *, as_teacher: bool) -> Inputs:
+    """Inputs of `size` examples of about median length."""
+    lengths = split.lengths
+    middle = np.argsort(lengths, kind="stable")[max(0, (len(lengths) - size) // 2) :][:size]
+    rows = (
+        split.student.rows.select(middle),
+        None if split.teacher is None else split.teacher.rows.select(middle),
+    )
+    small = Split(
+        student=type(split.student)(rows=rows[0], padding=split.student.padding),
+        teacher=None
+        if split.teacher is None or rows[1] is None
+        else type(split.teacher)(rows=rows[1], padding=split.teacher.padding),
+        truncated=0.0,
+    )
+    (batch,) = small.batches(size)
+    return batch.for_teacher if as_teacher else batch.inputs
+
+
+def cost(
+    material: EncodedTask, student: Network, teacher: Network | None, folders: Mapping[str, Any], device: str
+) -> dict[str, Any]:
+    """What both networks weigh and take, measured in turn on the same examples of median length.
+
+    Args:
+        material: Where the examples come from.
+        student: On `device`.
+        teacher: On `device`, or None.
+        folders: Of the saved networks, by "student" and "teacher".
+        device: Where they run.
+
+    Returns:
+        Facts by "student" and "teacher".
+    """
+    nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
+    split = next(iter(material.dev.values()))
+    sizes = [size for size in LATENCY_BATCHES if size <= len(split.student.rows)]
+    times: dict[str, dict[str, Latency]] = {name: {} for name in nets}
+    tokens = 0
+    for size in sizes:
+        inputs = {name: typical(split, size, as_teacher=name == "teacher") for name in nets}
+        tokens = tokens or inputs["student"].ids.shape[1]
+        for name, value in latencies(nets, inputs, runs=LATENCY_RUNS, device=device).items():
+            times[name][str(size)] = Latency(**asdict(value))
+    return {
+        "teacher": None,
+        **{
+            name: NetworkFacts(
+                source=net.source,
+                layers=net.num_layers,
+                parameters=Parameters(**_counts(net)),
+                disk_bytes=disk_bytes(folders[name]) if folders.get(name) else None,
+                flops=float(flops(net, tokens)),
+                fingerprint=fingerprint(net),
+                latency=times[name],
+            )
+            for name, net in nets.items()
+        },
+    }
+
+
+def _counts(net: Network) -> dict[str, int]:
+    """Parameters by where they are."""
+    found = describe(net)
+    return {name: getattr(found, name) for name in ("embeddings", "encoder", "head", "total")}

@@ -1,0 +1,92 @@
+"""The map of a run: where student and teacher put the same dev examples, in two dimensions."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.data.tasks.task import Task
+from lmdistill.evaluation.representations import (
+    evenly,
+    projected,
+    projection_for,
+    silhouette,
+    spread_ratio,
+    states_of,
+)
+from lmdistill.models.classifier import Network
+from lmdistill.recipes.representation_map import Map
+from lmdistill.records.representation_map import MapPoint
+from lmdistill.records.schema import MapFacts, Separation
+from lmdistill.runs.classification.dataset import EncodedTask
+
+DIGITS = 4
+"""Decimals of the coordinates that are kept."""
+
+
+def require_classes(settings: Map | None, task: Task) -> None:
+    """A map is of classes.
+
+    Raises:
+        ConfigError: If one is asked for, and the task has scores.
+    """
+    if settings is not None and task.spec.kind != "classification":
+        raise ConfigError(
+            f"map is for tasks with classes and {task.spec.name} has scores. Leave it out, or set map=null."
+        )
+
+
+def project(
+    material: EncodedTask, settings: Map, student: Network, teacher: Network | None, device: str
+) -> tuple[list[MapPoint], MapFacts]:
+    """The map of a run, and how far apart its classes lie before anything is projected.
+
+    Args:
+        material: Where the examples come from.
+        settings: Which of them, and how.
+        student: On `device`.
+        teacher: On `device`, or None.
+        device: Where they run.
+
+    Returns:
+        A place for each example, and the facts for the record.
+    """
+    name, whole = next(iter(material.dev.items()))
+    rows = evenly(len(whole.labels), settings.examples)
+    split = whole.select(rows.tolist())
+    labels, points, facts = split.labels, {}, {}
+    for who, net in {"student": student, "teacher": teacher}.items():
+        if net is not None:
+            states = states_of(
+                net, split.batches(), device=device, as_teacher=who == "teacher", pool=settings.pool
+            )
+            points[who] = projected(states, settings.projection)
+            facts[who] = _separation(states, labels)
+    places = [
+        MapPoint(
+            example=int(row),
+            split=name,
+            label=int(labels[at]),
+            student=_point(points["student"][at]),
+            teacher=_point(points["teacher"][at]) if "teacher" in points else None,
+        )
+        for at, row in enumerate(rows)
+    ]
+    return places, MapFacts(
+        split=name,
+        examples=len(rows),
+        pool=settings.pool,
+        projection=projection_for(settings.projection, len(rows)),
+        student=facts["student"],
+        teacher=facts.get("teacher"),
+    )
+
+
+def _separation(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) -> Separation:
+    """How far apart the classes lie."""
+    return Separation(silhouette=silhouette(states, labels), spread_ratio=spread_ratio(states, labels))
+
+
+def _point(values: Float[np.ndarray, " 2"]) -> tuple[float, float]:
+    """Coordinates as they are kept."""
+    across, up = (round(float(value), DIGITS) for value in values)
+    return across, up

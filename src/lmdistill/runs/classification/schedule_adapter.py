@@ -1,0 +1,95 @@
+"""Schedules for classifiers and scorers."""
+
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+
+from lmdistill.core.batch import Batch
+from lmdistill.core.errors import ModelError
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.protocols import Method, Net
+from lmdistill.data.batching.dataloader import Feed
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.classification import is_at_chance, score
+from lmdistill.evaluation.efficiency import latencies
+from lmdistill.models.classifier import Network
+from lmdistill.models.loading.classifier import load
+from lmdistill.recipes.pruning import Pruning
+from lmdistill.records.record import Record
+from lmdistill.runs.classification.dataset import Split, prepare
+from lmdistill.runs.classification.evaluation import LATENCY_RUNS, typical
+from lmdistill.runs.classification.stage import Stage, run_stage
+from lmdistill.runs.schedules.adapter import ScheduleAdapter
+
+IMPORTANCE_BATCH = 32
+"""Rows of a batch whose slopes count together; the released code takes the evaluation batch size."""
+
+AVERAGED = frozenset({frozenset({"accuracy", "f1"}), frozenset({"pearson", "spearman"})})
+"""Metrics whose mean chooses (MRPC and QQP, STS-B)."""
+
+
+def classifier_adapter(stage: Stage) -> ScheduleAdapter[Network]:
+    """What a schedule can do with classifiers on the task of `stage`.
+
+    Candidates are judged on the first dev split: by the mean of accuracy and F1, or of both correlations,
+    where a task has them, as in the released code, else by the task's first metric.
+    """
+    material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
+    device = str(make_accelerator(stage.training).device)
+    first, metrics = next(iter(material.dev)), stage.task.spec.metrics
+    judges = metrics if frozenset(metrics) in AVERAGED else metrics[:1]
+    split = material.dev[first]
+
+    def judge(net: Net) -> float:
+        return fmean(score(judges, split.labels, split.logits(net, device)).values())
+
+    def judged(record: Record) -> float:
+        return fmean(record.metrics[first][name] or 0.0 for name in judges)
+
+    def feed(method: Method, training: Training, teacher: Network) -> Feed:
+        read = material
+        if teacher is not stage.teacher:
+            read = prepare(stage.task, stage.student, teacher, max_length=stage.max_length)
+        return read.feed(method, training)
+
+    def time(networks: Mapping[str, Network]) -> Mapping[str, float]:
+        placed = {name: network.to(device) for name, network in networks.items()}
+        found = latencies(placed, typical(split, 1, as_teacher=False), runs=LATENCY_RUNS, device=device)
+        return {name: one.p50_ms for name, one in found.items()}
+
+    return ScheduleAdapter(
+        run=run_stage,
+        feed=feed,
+        metric=judges[0] if len(judges) == 1 else f"mean of {' and '.join(judges)}",
+        judge=judge,
+        judged=judged,
+        load=lambda folder: load(folder),
+        time=time,
+        batches=lambda pruning: importance_batches(
+            material.train if pruning.data == "train" else split, pruning
+        ),
+        data=fingerprint(stage.task.fingerprint, stage.max_length),
+    )
+
+
+def require_tuned(stage: Stage) -> None:
+    """Importance and candidates' scores mean nothing for a teacher that knows nothing.
+
+    Raises:
+        ModelError: If the teacher is no better than the majority class on dev.
+    """
+    assert stage.teacher is not None
+    material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
+    split = next(iter(material.dev.values()))
+    device = str(make_accelerator(stage.training).device)
+    answers = split.logits(stage.teacher.to(device), device, as_teacher=True)
+    if is_at_chance(stage.task.spec.metrics, split.labels, answers):
+        raise ModelError(
+            f"the teacher {stage.teacher.source} is at or below the majority class on the dev set of "
+            f"{stage.task.spec.name}, so nothing in it can be ranked. Fine-tune it first, or for longer."
+        )
+
+
+def importance_batches(split: Split, pruning: Pruning) -> Iterable[Batch]:
+    """The rows of a split that importance is measured on."""
+    return split.select(pruning.drawn(len(split.student.rows))).batches(IMPORTANCE_BATCH)

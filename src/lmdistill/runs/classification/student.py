@@ -1,0 +1,38 @@
+"""The student of a recipe."""
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.data.tasks.task import Task
+from lmdistill.models.classifier import Network
+from lmdistill.models.students.random_init import randomised
+from lmdistill.models.students.truncate import truncate
+from lmdistill.recipes.classifier import Recipe
+from lmdistill.runs.classification.teacher import PreparedTeacher, fresh
+
+
+def make_student(recipe: Recipe, ready: PreparedTeacher, task: Task, *, seed: int) -> Network:
+    """A new student: cut from the teacher, from its backbone, another model, or random.
+
+    Args:
+        recipe: Which of these; a backbone is loaded again, for a head of the student's own.
+        ready: The teacher.
+        task: For the head, where a new one is needed.
+        seed: Of everything random in it.
+
+    Raises:
+        ConfigError: If the backbone is asked for and the teacher came fine-tuned.
+        ModelError: If the layers do not exist, or the family cannot be cut.
+    """
+    settings = recipe.student
+    if settings.model is not None:
+        return fresh(settings.model, task, seed=seed)
+    if settings.init == "pretrained" and ready.backbone is ready.network:
+        raise ConfigError(
+            f"student.init is pretrained, and the teacher {ready.network.source} came fine-tuned: "
+            "there is no network from before. Name a teacher without a head, or a student.model."
+        )
+    source = ready.network
+    if settings.init == "pretrained":
+        source = fresh(recipe.teacher.model, task, seed=seed, trust=recipe.teacher.trust_remote_code)
+    layers = source.num_layers if settings.layers == "all" else settings.layers
+    cut = truncate(source, layers=layers, keep=settings.which)
+    return randomised(cut, seed=seed) if settings.init == "random" else cut

@@ -1,0 +1,178 @@
+"""The teacher of a recipe: ready as it is, or fine-tuned first, once."""
+
+import copy
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmdistill.core.atomic_io import atomic_folder
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.seeding import seed_everything
+from lmdistill.data.tasks.label_matching import are_generic, match_labels, require_order
+from lmdistill.data.tasks.task import Task
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.training_settings import Training
+from lmdistill.methods import FineTune
+from lmdistill.models import model_stats
+from lmdistill.models.classification_head import reorder_outputs
+from lmdistill.models.classifier import Network
+from lmdistill.models.loading.classifier import has_head, load
+from lmdistill.recipes.classifier import Teacher
+from lmdistill.recipes.parsing import plain
+from lmdistill.runs.classification.dataset import read_split, require_outputs
+from lmdistill.runs.classification.stage import Stage, run_stage
+from lmdistill.runs.run_folder import RunFolder, to_be_made
+
+log = logging.getLogger("lmdistill")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedTeacher:
+    """A teacher that can teach."""
+
+    network: Network
+    """With a head for the task, its classes in the order of the task."""
+
+    backbone: Network
+    """The same before its fine-tuning, head apart; the teacher itself where it came ready."""
+
+    folder: Path | None
+    """Of the run that fine-tuned it, if one did."""
+
+
+def ready_teacher(
+    settings: Teacher,
+    task: Task,
+    *,
+    max_length: int,
+    cache: Path,
+    command: str,
+    rehearse: Callable[[PreparedTeacher], None] = lambda ready: None,
+) -> PreparedTeacher:
+    """Load the teacher; fine-tune it first if it has no head for the task.
+
+    A fine-tuned teacher lies in `cache`, under a name made of everything that went into it: model, data,
+    settings. So it is used again while these are the same, and never when one of them has changed.
+
+    Args:
+        settings: Which model, and how it is fine-tuned.
+        task: What it must know.
+        max_length: Longest input in tokens.
+        cache: Folder of fine-tuned teachers.
+        command: What was typed, for the record.
+        rehearse: Given a teacher of the right shape, raises what would go wrong with it after fine-tuning.
+
+    Raises:
+        MismatchError: If its classes are others than the task's, or another order of them fits much better.
+        ModelError: If it cannot be loaded.
+    """
+    if has_head(settings.model, trust_remote_code=settings.trust_remote_code):
+        network = load(settings.model, trust_remote_code=settings.trust_remote_code)
+        network = matched(network, task, max_length)
+        ready = PreparedTeacher(network=network, backbone=network, folder=None)
+        rehearse(ready)
+        return ready
+    backbone = fresh(settings.model, task, seed=settings.training.seed, trust=settings.trust_remote_code)
+    inputs = {
+        "model": model_stats.fingerprint(backbone),
+        "data": task.fingerprint,
+        "training": plain(settings.training),
+        "max_length": max_length,
+    }
+    folder = cache / f"{task.spec.name.replace('/', '-')}-{fingerprint(inputs)}"
+    student = Network(copy.deepcopy(backbone.model), backbone.tokenizer, source=backbone.source)
+    rehearse(PreparedTeacher(network=student, backbone=backbone, folder=folder))
+    with to_be_made(RunFolder(path=folder)) as is_missing:
+        if is_missing:
+            log.info(
+                "the teacher %s has no head for %s; fine-tuning it into %s",
+                settings.model,
+                task.spec.name,
+                folder,
+            )
+            tune(student, task, settings.training, max_length=max_length, folder=folder, command=command)
+        else:
+            log.info("using the teacher fine-tuned before, in %s", folder)
+    return PreparedTeacher(network=load(folder / "student"), backbone=backbone, folder=folder)
+
+
+def fresh(model: str, task: Task, *, seed: int, trust: bool = False) -> Network:
+    """The model called `model` with a new head for `task`, drawn from `seed`."""
+    seed_everything(seed, "head")
+    regression = task.spec.kind == "regression"
+    return load(model, labels=task.spec.labels or None, regression=regression, trust_remote_code=trust)
+
+
+def tune(
+    network: Network, task: Task, training: Training, *, max_length: int, folder: Path, command: str
+) -> None:
+    """Fine-tune `network` on the labels of `task`, as a run of its own in `folder`."""
+    stage = Stage(
+        kind="finetune",
+        name="teacher",
+        task=task,
+        student=network,
+        teacher=None,
+        method=FineTune(),
+        training=training,
+        max_length=max_length,
+        folder=folder,
+        recipe={
+            "task": task.spec.name,
+            "model": network.source,
+            "training": plain(training),
+            "max_length": max_length,
+        },
+        command=command,
+    )
+    run_stage(stage)
+
+
+def matched(network: Network, task: Task, max_length: int) -> Network:
+    """A classifier with its outputs in the task's order: by name; nameless outputs are tried on dev.
+
+    Raises:
+        MismatchError: If its classes are others, or nameless outputs fit much better in another order.
+    """
+    require_outputs(task, network, "teacher")
+    if task.spec.kind == "regression":
+        return network
+    if not are_generic(network.labels):
+        return reorder_outputs(network, match_labels(task.spec.labels, network.labels), task.spec.labels)
+    device = str(make_accelerator(Training()).device)
+    split = read_split(task, task.spec.splits[0], network, max_length=max_length).head(2000)
+    accuracy = require_order(
+        split.logits(network.to(device), device), split.labels, task.spec.labels, model=network.source
+    )
+    log.info(
+        "the teacher's outputs have no names; in the task's order they reach accuracy %.4f on dev", accuracy
+    )
+    return reorder_outputs(network, range(len(task.spec.labels)), task.spec.labels)
+
+
+def keep_teacher(ready: PreparedTeacher, folder: Path) -> Path | None:
+    """Put a teacher that was fine-tuned here into a run: linked where the disk can, copied where not.
+
+    Returns:
+        Where the teacher's files lie: in `folder`, where it came from, or None for the hub.
+    """
+    if ready.folder is None:
+        source = Path(ready.network.source)
+        return source if source.is_dir() else None
+    if not folder.exists():
+        with atomic_folder(folder) as part:
+            for file in sorted((ready.folder / "student").iterdir()):
+                _link(file, part / file.name)
+            _link(ready.folder / "record.json", part / "record.json")
+    return folder
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name for a file; a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

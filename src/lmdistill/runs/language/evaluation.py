@@ -1,0 +1,247 @@
+"""Trained language models to the facts of a record: likelihood, agreement, calibration, writing, cost."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib.util import find_spec
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import torch
+
+from lmdistill.core.atomic_io import write_text
+from lmdistill.core.batch import Inputs
+from lmdistill.data.language.conversations import Conversations
+from lmdistill.evaluation.efficiency import disk_bytes, latencies
+from lmdistill.evaluation.generation_quality import Generation, generation_scores
+from lmdistill.evaluation.language_modeling import LanguageScores, TokenScores, language_scores
+from lmdistill.evaluation.likelihood_by_position import Stretch
+from lmdistill.models.causal_lm import LanguageNetwork
+from lmdistill.models.generation import complete, ends_of
+from lmdistill.models.model_stats import describe, fingerprint
+from lmdistill.records.disagreements import Text, most_unlike, shortened
+from lmdistill.records.predictions import Prediction
+from lmdistill.records.schema import (
+    Bin,
+    Calibration,
+    Latency,
+    NetworkFacts,
+    Parameters,
+    TaskFacts,
+    TokenFacts,
+    TokenGroup,
+)
+from lmdistill.records.schema import Stretch as StretchFacts
+from lmdistill.runs.classification.evaluation import LATENCY_RUNS
+from lmdistill.runs.language.dataset import EncodedTexts
+from lmdistill.runs.language.generation_prompts import GenerationPrompts
+
+WRITINGS = "generations.jsonl"
+"""What a student wrote, a line a prompt, for readers and for other judges."""
+
+
+def language_task(texts: Conversations, pages: EncodedTexts, *, with_teacher: bool) -> TaskFacts:
+    """What was learned."""
+    metrics = ("nats", "perplexity", "accuracy_of_tokens", *(("agreement",) if with_teacher else ()))
+    synthetic = texts.source.startswith("synthetic")
+    return TaskFacts(
+        name="stories" if synthetic else PurePath(texts.source).name.partition(".")[0] or texts.source,
+        kind="language",
+        labels=(),
+        metrics=metrics,
+        source=texts.source,
+        fingerprint=texts.fingerprint,
+        dev_fingerprint=replace(texts, splits={"dev": texts.dev}).fingerprint,
+        rows={"train": len(pages.train.rows), "dev": len(pages.dev.rows)},
+        truncated={"train": pages.train.facts.cut_share, "dev": pages.dev.facts.cut_share},
+        synthetic=synthetic,
+        notes=(*texts.notes, *pages.notes),
+    )
+
+
+def language_quality(
+    pages: EncodedTexts, student: LanguageNetwork, teacher: LanguageNetwork | None, device: str
+) -> tuple[dict[str, Any], list[Prediction]]:
+    """The part of a record that says how good the student is, and every dev passage's likelihood."""
+    ours = language_scores(student, pages.dev_batches(), teacher=teacher, device=device)
+    theirs = None
+    if teacher is not None:
+        theirs = language_scores(teacher, pages.dev_batches(), device=device)
+    quality = {
+        "metrics": {"dev": _metrics(ours)},
+        "teacher_metrics": None if theirs is None else {"dev": {**_metrics(theirs), "agreement": 1.0}},
+        "calibration": _calibration(ours),
+        "teacher_calibration": None if theirs is None else _calibration(theirs),
+        "tokens": _tokens(ours),
+        "positions": tuple(map(_stretch, ours.positions)),
+    }
+    lengths = pages.dev.lengths
+    predictions = [
+        Prediction(
+            example=row,
+            split="dev",
+            label=float(one.tokens),
+            student=(round(one.nats, 4),),
+            teacher=None if one.teacher_nats is None else (round(one.teacher_nats, 4),),
+            tokens=int(lengths[row]),
+        )
+        for row, one in sorted(ours.passages.items())
+    ]
+    return quality, predictions
+
+
+def disagreements(pages: EncodedTexts, predictions: Sequence[Prediction], tokenizer: Any) -> list[Text]:
+    """Prompts and answers, or plain texts, whose likelihood student and teacher see most differently."""
+
+    def text(ids: Sequence[int]) -> str:
+        """What is kept of it."""
+        return shortened(tokenizer.decode(list(ids), skip_special_tokens=True).strip())
+
+    def parts(row: Mapping[str, Any]) -> tuple[str, ...]:
+        """What was given, and what was to be written."""
+        ids, start = row["input_ids"], row["start"]
+        return tuple(found for one in (ids[:start], ids[start:]) if (found := text(one)))
+
+    return [
+        Text(example=one.example, split=one.split, texts=parts(pages.dev.rows[one.example]))
+        for one in most_unlike(predictions)
+    ]
+
+
+def _calibration(found: LanguageScores) -> Calibration:
+    """Of the most likely token."""
+    return Calibration(
+        ece=found.calibration_error,
+        brier=None,
+        nll=found.nats,
+        bins=tuple(
+            Bin(confidence=one.confidence, accuracy=one.accuracy, count=one.count)
+            for one in found.reliability
+            if one.confidence is not None and one.accuracy is not None
+        ),
+    )
+
+
+def _stretch(found: Stretch) -> StretchFacts:
+    """Means instead of sums."""
+    beside = found.teacher_nats
+    return StretchFacts(
+        first=found.first,
+        last=found.last,
+        count=found.tokens,
+        nats=found.nats / found.tokens,
+        teacher_nats=None if beside is None else beside / found.tokens,
+    )
+
+
+def _metrics(found: LanguageScores) -> dict[str, float | None]:
+    """The table's columns."""
+    metrics: dict[str, float | None] = {
+        "nats": found.nats,
+        "perplexity": found.perplexity,
+        "accuracy_of_tokens": found.accuracy,
+    }
+    beside = found.imitation
+    return metrics if beside is None else {**metrics, "agreement": beside.whole.agreement}
+
+
+def _tokens(found: LanguageScores) -> TokenFacts | None:
+    """Easy and hard tokens apart."""
+    beside = found.imitation
+    if beside is None:
+        return None
+    return TokenFacts(easy=_group(beside.easy), hard=_group(beside.hard), histogram=beside.histogram)
+
+
+def _group(found: TokenScores) -> TokenGroup:
+    """Some of the tokens, as a record keeps them."""
+    return TokenGroup(
+        count=found.tokens,
+        nats=found.nats,
+        teacher_nats=found.teacher_nats,
+        agreement=found.agreement,
+    )
+
+
+def written(
+    writing: GenerationPrompts, student: LanguageNetwork, folder: Path, device: str
+) -> dict[str, Any]:
+    """Let the student go on from what it is asked; keep the texts, and score them.
+
+    The completion is greedy.
+    """
+    if not writing.asked:
+        return {"written": None}  # nothing was asked for
+    found = completed(writing, student, device)
+    lines = (json.dumps(asdict(one), ensure_ascii=False) for one in found)
+    write_text(folder / WRITINGS, "".join(f"{line}\n" for line in lines))
+    return {"written": writing_scores(found)}
+
+
+def completed(writing: GenerationPrompts, student: LanguageNetwork, device: str) -> list[Generation]:
+    """What a student writes, greedily, after each prompt, beside the reference."""
+    prompts = [list(one.ids) for one in writing.asked]
+    new = complete(student.to(device), prompts, max_new=writing.max_new, seed=0, batch_size=16)
+    ends = ends_of(student)
+    read = student.tokenizer.decode
+    return [
+        Generation(
+            prompt=read(list(one.ids), skip_special_tokens=True),
+            reference=one.reference,
+            completion=read(tokens, skip_special_tokens=True),
+            tokens=len(tokens),
+            ended=bool(tokens) and tokens[-1] in ends,
+        )
+        for one, tokens in zip(writing.asked, new, strict=True)
+    ]
+
+
+def writing_scores(found: Sequence[Generation]) -> dict[str, float]:
+    """Overlap with references, variety, length and share of ended completions, by name.
+
+    ROUGE-L is left out where the extra `eval` is not installed, or nobody else wrote anything.
+    """
+    rouge = find_spec("rouge_score") is not None and any(one.reference for one in found)
+    return generation_scores(found, rouge=rouge).metrics()
+
+
+def language_cost(
+    pages: EncodedTexts,
+    student: LanguageNetwork,
+    teacher: LanguageNetwork | None,
+    folders: Mapping[str, Path | None],
+    device: str,
+) -> dict[str, Any]:
+    """What both networks weigh, and how long they read a dev passage of median length to write one token."""
+    nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
+    here = {name: net.to(device) for name, net in nets.items()}
+    times = latencies(here, typical_passage(pages), runs=LATENCY_RUNS, device=device)
+    return {
+        "teacher": None,
+        **{
+            name: NetworkFacts(
+                source=net.source,
+                layers=net.num_layers,
+                parameters=Parameters(**_counts(net)),
+                disk_bytes=disk_bytes(place) if (place := folders.get(name)) else None,
+                fingerprint=fingerprint(net),
+                latency={"1": Latency(**asdict(times[name]))},
+            )
+            for name, net in nets.items()
+        },
+    }
+
+
+def typical_passage(pages: EncodedTexts) -> Inputs:
+    """A dev passage of median length."""
+    lengths = pages.dev.lengths
+    middle = int(np.argsort(lengths, kind="stable")[len(lengths) // 2])
+    ids = torch.tensor([pages.dev.rows[middle]["input_ids"]])
+    return Inputs(ids=ids, mask=torch.ones_like(ids))
+
+
+def _counts(net: LanguageNetwork) -> dict[str, int]:
+    """Parameters by where they are."""
+    found = describe(net)
+    return {name: getattr(found, name) for name in ("embeddings", "encoder", "head", "total")}

@@ -1,0 +1,78 @@
+"""Batches that the student writes itself, some of the time."""
+
+from dataclasses import dataclass, replace
+
+from lmdistill.core.batch import Batch
+from lmdistill.core.completions import Completions
+from lmdistill.core.seeding import derive, generator
+from lmdistill.data.batching.dataloader import Feed
+from lmdistill.data.language.collator import batch_of, beginning, prompts_of
+from lmdistill.models.causal_lm import LanguageNetwork
+from lmdistill.models.generation import complete
+from lmdistill.models.pruning.nested_candidates import NestedNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledFeed(Feed):
+    """A feed whose texts are replaced by the student's own completions of the same prompts in some steps."""
+
+    completions: Completions
+    """How often, how hot, how long."""
+
+    padding: int
+    """Token id that fills short rows."""
+
+    seed: int
+    """Of which steps these are, and of what is drawn."""
+
+    begin: int = 1
+    """Tokens of a passage without a prompt that the student is given to go on from, >= 1."""
+
+    def renew(self, window: list[Batch], student: object, step: int) -> list[Batch]:
+        """The batches of a step, or what the student writes after their prompts as it is now.
+
+        All processes take the same side in a step. What is drawn depends on the seed, the step and the rows.
+        """
+        if generator(self.seed, "on-policy", step).random() >= self.completions.student:
+            return window
+        writer = student.whole if isinstance(student, NestedNetwork) else student
+        assert isinstance(writer, LanguageNetwork)
+        return [self._written(batch, writer, step) for batch in window]
+
+    def _written(self, batch: Batch, student: LanguageNetwork, step: int) -> Batch:
+        """One batch with fresh completions."""
+        assert batch.examples is not None
+        prompts = self._prompts(batch)
+        fresh = complete(
+            student,
+            prompts,
+            max_new=self.completions.max_new,
+            temperature=self.completions.temperature,
+            seed=derive(self.seed, "on-policy", step, int(batch.examples[0])),
+            batch_size=len(prompts),
+        )
+        passages = [(prompt + new, len(prompt)) for prompt, new in zip(prompts, fresh, strict=True)]
+        return replace(batch_of(passages, self.padding), examples=batch.examples)
+
+    def _prompts(self, batch: Batch) -> list[list[int]]:
+        """What each row begins with: its prompt, and of a plain text its first tokens."""
+        rows, lengths = batch.inputs.ids.tolist(), (batch.inputs.mask.sum(1) + 1).tolist()
+        return [
+            ids[: beginning(len(prompt), length, self.begin)]
+            for ids, length, prompt in zip(rows, lengths, prompts_of(batch), strict=True)
+        ]
+
+
+def sampled(feed: Feed, completions: Completions, *, padding: int, seed: int, begin: int) -> Feed:
+    """`feed`, with the student's own texts in the share of the steps that `completions` asks for."""
+    if not completions.student:
+        return feed
+    return SampledFeed(
+        plan=feed.plan,
+        collator=feed.collator,
+        workers=feed.workers,
+        completions=completions,
+        padding=padding,
+        seed=seed,
+        begin=begin,
+    )

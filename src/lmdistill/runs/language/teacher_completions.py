@@ -1,0 +1,99 @@
+"""The teacher's own completions of the training prompts, written once and kept."""
+
+from pathlib import Path
+
+from lmdistill.core.completions import completions_of
+from lmdistill.core.file_lock import exclusive_file
+from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.protocols import Method
+from lmdistill.data.language.collator import beginning
+from lmdistill.data.language.conversations import Conversations
+from lmdistill.engine.accelerator import make_accelerator
+from lmdistill.engine.distributed import main_first
+from lmdistill.engine.progress_bar import bar
+from lmdistill.models import model_stats
+from lmdistill.models.causal_lm import LanguageNetwork
+from lmdistill.models.generation import complete, ends_of
+from lmdistill.records.resumable_jsonl import CHUNK, encoded, kept_lines
+from lmdistill.runs.language.dataset import EncodedTexts, cut_pages
+from lmdistill.runs.language.networks import TeacherCache
+from lmdistill.runs.run_folder import lock_of
+
+
+def learned_by(
+    method: Method, bench: TeacherCache, pages: EncodedTexts, teacher: LanguageNetwork | None
+) -> tuple[Conversations, EncodedTexts]:
+    """What `method` learns from: the texts as they are, or with the teacher's completions, kept in the cache.
+
+    Args:
+        method: Who learns.
+        bench: Texts, their settings, and where completions are kept.
+        pages: The texts in tokens.
+        teacher: Who writes, if the method asks for it.
+
+    Returns:
+        Texts, and the same in tokens.
+    """
+    completions, begin = completions_of(method), bench.recipe.writing.begin
+    if not completions.teacher:
+        return bench.texts, pages
+    assert teacher is not None  # check() has run
+    asked = (bench.texts.fingerprint, bench.recipe.texts.max_length, begin, completions.max_new)
+    name = fingerprint("ended", model_stats.fingerprint(teacher), *asked)
+    path = bench.cache / f"completions-{name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = teacher.to(make_accelerator(bench.recipe.training).device)
+    with main_first(), exclusive_file(lock_of(path)):
+        texts = by_teacher(bench.texts, pages, writer, path, max_new=completions.max_new, begin=begin)
+    return texts, cut_pages(texts, teacher.tokenizer, bench.recipe.texts)
+
+
+def by_teacher(
+    texts: Conversations,
+    pages: EncodedTexts,
+    teacher: LanguageNetwork,
+    path: Path,
+    *,
+    max_new: int,
+    begin: int,
+) -> Conversations:
+    """The texts with the teacher's greedy completions of their training rows instead of their own.
+
+    Args:
+        texts: Training and dev rows; dev stays as it is.
+        pages: The same in tokens, not packed.
+        teacher: Who writes, on its device.
+        path: JSON lines, one a row, kept from an earlier call with the same arguments as far as it came.
+        max_new: Longest completion in tokens.
+        begin: Tokens of a passage without a prompt that the teacher goes on from.
+
+    Returns:
+        Texts like these; a text without a prompt is the teacher's from where it began to write. One that was
+        cut at `max_new` has no end.
+    """
+    rows = pages.train.rows
+    done, ends = kept_lines(path, len(rows)), ends_of(teacher)
+    with bar("teacher writes", len(rows)) as advance, path.open("a", encoding="utf-8") as file:
+        for low in range(len(done), len(rows), CHUNK):
+            part = rows[low : low + CHUNK]
+            starts = [
+                beginning(start, len(ids), begin)
+                for start, ids in zip(part["start"], part["input_ids"], strict=True)
+            ]
+            prompts = [list(ids[:start]) for ids, start in zip(part["input_ids"], starts, strict=True)]
+            new = complete(teacher, prompts, max_new=max_new, seed=0, batch_size=CHUNK)
+            for index, start, prompt, tokens in zip(part["index"], part["start"], prompts, new, strict=True):
+                text = teacher.tokenizer.decode([*prompt[start:], *tokens], skip_special_tokens=True)
+                done.append({"index": index, "completion": text, "ended": bool(set(tokens[-1:]) & {*ends})})
+            file.write("".join(map(encoded, done[low:])))
+            file.flush()
+            advance(len(done), "")
+    written = {line["index"]: line["completion"] for line in done}
+    unended = [line["index"] for line in done if not line["ended"]]
+    count = sum(bool(text.strip()) for text in written.values())
+    return texts.completed(
+        written,
+        f"{count} training rows have the teacher's completion",
+        f"{len(unended)} of the teacher's {len(done)} completions are cut at {max_new} tokens: no end token",
+        unended=unended,
+    )

@@ -1,0 +1,32 @@
+"""The pages of a folder of runs: report.html, and the README of a single run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmdistill.analysis.compare import compare
+from lmdistill.core.atomic_io import write_text
+from lmdistill.export.hugging_face import is_carried
+from lmdistill.records.record import RECORD, find_records, read_record
+from lmdistill.report.grid import markdown
+from lmdistill.report.html import write_report
+from lmdistill.report.model_card import run_readme
+from lmdistill.report.tables.quality import grid
+
+
+def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path] | None = None) -> None:
+    """Write `folder/report.html` and `folder/README.md` from the records at or below `folder`.
+
+    Args:
+        folder: A run, or a folder of runs.
+        order: Labels in the order of the table.
+        inside: Those runs that the pages are about; all of them unless given.
+    """
+    runs = find_records([folder] if inside is None else inside)
+    write_report(folder, runs, order=order)
+    if (folder / RECORD).is_file():
+        carried = is_carried(folder / "student")
+        text = run_readme(read_record(folder), folder.name, carried=carried)
+    else:
+        tables = "\n\n".join(markdown(grid(table)) for table in compare(runs, order=order))
+        text = f"# {folder.name}\n\n{tables}\n\nA folder for each run; `report.html` has the curves.\n"
+    write_text(folder / "README.md", text)

@@ -1,0 +1,225 @@
+"""What a search has in the folder of its study, and the opening of its database.
+
+`search.db`, unless the storage is elsewhere · `trials.json`, which reports read · `best.yaml`, the recipe of
+the best trial · `cells/.home`, by which the database knows whose a trial is.
+"""
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lmdistill.core.atomic_io import write_json, write_text
+from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.core.file_lock import hold
+from lmdistill.recipes.files import recipe_text
+from lmdistill.records.trials import TRIALS
+from lmdistill.runs.run_folder import RunFolder
+from lmdistill.studies.grid import StudyCell
+from lmdistill.studies.schema import Study
+from lmdistill.studies.search.optuna_storage import open_database, require_optuna, sqlite
+from lmdistill.studies.search.space import Branch, branches
+from lmdistill.studies.search.trials import Trial, Trials, open_trials
+from lmdistill.studies.study_folder import StudyFolder
+
+DATABASE = "search.db"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a branch of a search has found."""
+
+    branch: Branch
+    """Which."""
+
+    trials: tuple[Trial, ...]
+    """All of them, by their numbers."""
+
+    @property
+    def ranked(self) -> list[Trial]:
+        """Those with a score, best first."""
+        sign = 1 if self.branch.is_minimized else -1
+        scored = [(sign * trial.score, trial) for trial in self.trials if trial.score is not None]
+        return [trial for _, trial in sorted(scored, key=lambda one: one[0])]
+
+    @property
+    def failed(self) -> list[Trial]:
+        """Those that have none, and will not get one in this call."""
+        return [trial for trial in self.trials if trial.state == "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSession:
+    """A branch of a search with its trials."""
+
+    branch: Branch
+    """What is drawn."""
+
+    trials: Trials
+    """What was drawn."""
+
+    def finding(self) -> Finding:
+        """How far it is."""
+        return Finding(branch=self.branch, trials=tuple(self.trials.all()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchFolder:
+    """Where a search is written."""
+
+    study: Study
+    """The whole."""
+
+    place: StudyFolder
+    """Its folder."""
+
+    def findings(self) -> tuple[Finding, ...]:
+        """How far each branch is; a folder without a search is left as it is.
+
+        Raises:
+            MissingExtraError: Optuna is not installed.
+            ConfigError: If a field is refused, or the storage cannot be opened.
+            RunError: If the folder or the storage holds another search.
+        """
+        if self._is_new:
+            self._require_free()
+            return tuple(Finding(branch=branch, trials=()) for branch in branches(self.study))
+        with self._opened() as desks:
+            return tuple(desk.finding() for desk in desks)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[tuple[SearchSession, ...]]:
+        """The folder and the database, for this process alone of all that have this folder.
+
+        Raises:
+            MissingExtraError: Optuna is not installed.
+            ConfigError: If a field is refused, or the storage cannot be opened.
+            RunError: If the folder or the storage holds another search, or another process has the folder.
+        """
+        if self._is_new:
+            self._require_free()
+            with self._alone():
+                if self._is_new:  # nobody has begun it meanwhile
+                    self.place.claim(self.study)
+        with self._opened() as desks:
+            known = [cell for desk in desks for cell in self._cells(desk.finding())]
+            self.place.require(self.study, known)
+            with self._alone():
+                write_text(self._home, desks[0].trials.database.home)
+                self.place.claim(self.study)
+                yield desks
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Do the block while no other process writes in this folder; refuse where one does."""
+        file = hold(self.place.path / "cells" / ".search.lock", wait=False)
+        if file is None:
+            raise RunError(
+                f"another command searches in {self.place.path}. Wait for it, or share a storage and "
+                "choose another --out."
+            )
+        with file:
+            yield
+
+    def ran(self, findings: Sequence[Finding]) -> list[StudyCell]:
+        """The cells that are done and lie here; those of better trials first."""
+        return [
+            cell
+            for finding in findings
+            for cell in self._cells(replace(finding, trials=tuple(finding.ranked)))
+            if RunFolder(path=cell.folder).is_finished
+        ]
+
+    def write(self, findings: Sequence[Finding]) -> None:
+        """Write down all trials, and the recipe of the best of each branch."""
+        write_json(
+            self.place.path / TRIALS,
+            [_plain(finding.branch, trial) for finding in findings for trial in finding.trials],
+        )
+        for finding in findings:
+            for trial in finding.ranked[:1]:
+                recipe = finding.branch.recipe(finding.branch.drawn(trial.values))
+                write_text(self.best(finding.branch), recipe_text(recipe))
+
+    def best(self, branch: Branch) -> Path:
+        """The recipe of the best trial, for every seed of the study."""
+        return self.place.path / (f"best-{branch.folder}.yaml" if branch.folder else "best.yaml")
+
+    @property
+    def _home(self) -> Path:
+        """The file by which the database knows whose a trial is."""
+        return self.place.path / "cells" / ".home"
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether there is no database yet, and nobody else's to ask."""
+        assert self.study.search is not None
+        return self.study.search.storage is None and not (self.place.path / DATABASE).exists()
+
+    def _require_free(self) -> None:
+        """Refuse what can be refused without a database."""
+        branches(self.study)
+        require_optuna()
+        self.place.require(self.study, ())
+
+    def _cells(self, finding: Finding) -> Iterator[StudyCell]:
+        """The runs of all trials whose values are drawn."""
+        fields = {dimension.field for dimension in finding.branch.space}
+        for trial in finding.trials:
+            with contextlib.suppress(ConfigError):  # it has failed for that, and has no runs
+                if fields <= set(trial.values):
+                    yield from finding.branch.cells(trial.number, trial.values, self.place.path)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[SearchSession, ...]]:
+        """The trials of each branch."""
+        search, found = self.study.search, branches(self.study)
+        assert search is not None
+        require_optuna()
+        address = search.storage or sqlite((self.place.path / DATABASE).resolve())
+        home = self._home.read_text(encoding="utf-8") if self._home.exists() else uuid.uuid4().hex
+        with open_database(address, home) as database:
+            yield tuple(
+                SearchSession(
+                    branch=branch,
+                    trials=open_trials(
+                        database,
+                        search,
+                        branch.space,
+                        name="/".join(part for part in (self.study.study, branch.name) if part),
+                        is_minimized=branch.is_minimized,
+                        settings=_settings(self.study, branch),
+                    ),
+                )
+                for branch in found
+            )
+
+
+def _settings(study: Study, branch: Branch) -> dict[str, object]:
+    """What must stay while a search goes on: everything but how long, how many at once, and where."""
+    assert study.search is not None
+    chosen = [choice.changes for choice in branch.combination.choices]
+    return {
+        "search": {
+            "fields": dict(study.search.fields),
+            "sampler": study.search.sampler,
+            "seed": study.search.seed,
+        },
+        "seeds": list(branch.combination.seeds),
+        "set": {path: value for changes in (study.changes, *chosen) for path, value in changes.items()},
+        "base": study.base,
+    }
+
+
+def _plain(branch: Branch, trial: Trial) -> dict[str, object]:
+    """A trial as JSON has it."""
+    return {
+        "search": branch.name,
+        "trial": trial.number,
+        "state": trial.state,
+        "score": trial.score,
+        "metric": trial.metric,
+        "values": dict(trial.values),
+        "reason": trial.reason,
+    }

@@ -1,0 +1,85 @@
+"""What the key `search` of a study can say."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.recipes.parsing import construct
+
+INSIDE = "fields."
+"""Begins a setting of one field, as `--set search.fields.training.epochs=[1, 2]` writes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Numbers to draw from; whole ones where both ends are whole."""
+
+    low: int | float
+    """The smallest."""
+
+    high: int | float
+    """The largest."""
+
+    log: bool = False
+    """Whether equal ratios are equally likely, instead of equal differences; needs `low` > 0."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            raise ConfigError(f"low is {self.low} and high is {self.high}; give two finite numbers.")
+        if self.low > self.high:
+            raise ConfigError(f"low is {self.low} and high is {self.high}; low must not be above high.")
+        if self.log and self.low <= 0:
+            raise ConfigError(f"low is {self.low}, and log needs a low above 0. Raise it, or drop log.")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether only whole numbers are drawn."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What is drawn, how, and how often."""
+
+    fields: Mapping[str, Any]
+    """Dotted field to a range, as in `{low: 1, high: 4}`, or to values as an axis has them."""
+
+    trials: int
+    """Points that are tried, >= 1; failed ones count."""
+
+    sampler: Literal["tpe", "random"] = "tpe"
+    """Who draws: Optuna's tree-structured Parzen estimator, or chance."""
+
+    storage: str | None = None
+    """Address of a database that several machines share; a file in the study's folder unless given."""
+
+    seed: int = 0
+    """Of the sampler, not of the runs."""
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            raise ConfigError("fields is empty; name at least one field of the recipe.")
+        if self.trials < 1:
+            raise ConfigError(f"trials must be >= 1, got {self.trials}.")
+
+
+def search_of(table: Any) -> Search | None:
+    """The search that plain values describe; none of them is no search.
+
+    Raises:
+        UnknownNameError: For a key or a sampler that does not exist; names the nearest one.
+        ConfigError: For a value of another type, or outside its range.
+    """
+    if table is None or isinstance(table, Search):
+        return table
+    if isinstance(table, Mapping):
+        single = {key: value for key, value in table.items() if str(key).startswith(INSIDE)}
+        fields = table.get("fields", {})
+        if isinstance(fields, Mapping) and (single or fields):
+            rest = {key: value for key, value in table.items() if key not in single}
+            named = {key.removeprefix(INSIDE): value for key, value in single.items()}
+            table = {**rest, "fields": {**{str(key): value for key, value in fields.items()}, **named}}
+    search: Search = construct(Search, table, "search")
+    return search

@@ -1,0 +1,161 @@
+"""What a search draws from, and the recipes that the drawn values make."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.language_model import LanguageRecipe
+from lmdistill.recipes.parsing import construct
+from lmdistill.studies.axes import Choice, choices
+from lmdistill.studies.grid import Combination, StudyCell, cell_of, combinations, fit
+from lmdistill.studies.schema import Study
+from lmdistill.studies.search.settings import Range
+
+FIELDS = "search.fields"
+"""Where in a study the fields of its search stand."""
+
+Scalar = str | int | float | bool | None
+"""What Optuna stores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """One field of a search."""
+
+    field: str
+    """Its dotted name."""
+
+    range: Range | None
+    """What is drawn from, where it is a range."""
+
+    choices: tuple[Choice, ...]
+    """What is drawn from; of a range its two ends."""
+
+    @property
+    def options(self) -> tuple[Scalar, ...]:
+        """The choices as they are stored: as values where these are scalars, else by their labels."""
+        return tuple(_stored(choice) for choice in self.choices)
+
+    def choice(self, drawn: Scalar) -> Choice:
+        """What a stored value means."""
+        if self.range is None:
+            return self.choices[self.options.index(drawn)]
+        return Choice(axis=self.field, label=str(drawn), value=drawn, changes={self.field: drawn}, key=FIELDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """A search of its own: of the whole study, or of one combination of its axes."""
+
+    combination: Combination
+    """What all its trials share."""
+
+    space: tuple[Dimension, ...]
+    """What they differ in."""
+
+    @property
+    def name(self) -> str:
+        """The labels of the combination; nothing without axes."""
+        return "-".join(choice.short for choice in self.combination.choices)
+
+    @property
+    def folder(self) -> str:
+        """The same, as part of the name of a file."""
+        return "-".join(fit(choice.short) for choice in self.combination.choices)
+
+    @property
+    def is_minimized(self) -> bool:
+        """Whether a smaller headline metric is better: nats are, and no metric of classifiers or scorers."""
+        return isinstance(self.recipe(self._first), LanguageRecipe)
+
+    def recipe(self, drawn: Sequence[Choice]) -> Recipe | LanguageRecipe:
+        """The recipe of a trial, for every seed of the study.
+
+        Raises:
+            ConfigError: If it is refused; names the field that is to blame.
+        """
+        return replace(self.combination.recipe(drawn), seeds=self.combination.seeds)
+
+    def drawn(self, values: Mapping[str, Scalar]) -> tuple[Choice, ...]:
+        """What stored values mean."""
+        return tuple(dimension.choice(values[dimension.field]) for dimension in self.space)
+
+    def cells(self, number: int, values: Mapping[str, Scalar], out: Path) -> tuple[StudyCell, ...]:
+        """The runs of a trial, one for each seed, named after its number.
+
+        Raises:
+            ConfigError: If the recipe is refused, or the name is too long.
+        """
+        recipe = self.recipe(self.drawn(values))
+        ((row, method),) = recipe.methods.items()
+        name = f"trial-{number:03d}"
+        trial = Choice(axis="trial", label=name, value=number, changes={}, key=FIELDS)
+        called = replace(recipe, methods={f"{row} {name}": method})
+        seeds = self.combination.seeds
+        return tuple(cell_of(called, (*self.combination.choices, trial), seed, out) for seed in seeds)
+
+    def require(self) -> None:
+        """Refuse values that no recipe takes: each is tried beside the first of all others.
+
+        Raises:
+            ConfigError: With the field that is to blame, or with a name that is too long.
+        """
+        for place, dimension in enumerate(self.space):
+            for choice in dimension.choices:
+                self.recipe([*self._first[:place], choice, *self._first[place + 1 :]])
+        self.cells(0, {one.field: _stored(one.choices[0]) for one in self.space}, Path())
+
+    @property
+    def _first(self) -> list[Choice]:
+        """The first choice of each dimension."""
+        return [dimension.choices[0] for dimension in self.space]
+
+
+def branches(study: Study) -> tuple[Branch, ...]:
+    """The searches of a study, one for each combination of its axes; each is valid.
+
+    Raises:
+        ConfigError: If a field is not known, has no values, is set twice, two searches have one name, or a
+            recipe is refused.
+    """
+    assert study.search is not None
+    space = tuple(_dimension(field, values) for field, values in study.search.fields.items())
+    found = combinations(study, [dimension.choices for dimension in space])
+    all_of_them = tuple(Branch(combination=combination, space=space) for combination in found)
+    _require_different(all_of_them)
+    for branch in all_of_them:
+        branch.require()
+    return all_of_them
+
+
+def _require_different(found: Sequence[Branch]) -> None:
+    """No two searches with one name: their trials and folders would be the same."""
+    names = dict[str, Branch]()
+    for branch in found:
+        twin = names.setdefault(branch.folder.casefold(), branch)
+        if twin is not branch:
+            ours, theirs = ({c.axis: c.label for c in one.combination.choices} for one in (twin, branch))
+            raise ConfigError(
+                f"two searches are called {branch.folder}: {ours} and {theirs}. Give the values of one axis "
+                "other labels."
+            )
+
+
+def _dimension(field: str, values: Any) -> Dimension:
+    """One field with what it may be."""
+    if field.split(".")[0] == "task":
+        raise ConfigError(f"{FIELDS}.{field}: scores of different tasks do not compare. Make it an axis.")
+    if not isinstance(values, Mapping) or not {"low", "high"} & set(values):
+        return Dimension(field=field, range=None, choices=choices(field, values, FIELDS))
+    span: Range = construct(Range, values, f"{FIELDS}.{field}")
+    ends = list(dict.fromkeys([span.low, span.high]))
+    return Dimension(field=field, range=span, choices=choices(field, ends, FIELDS))
+
+
+def _stored(choice: Choice) -> Scalar:
+    """A scalar itself, or the label of anything else."""
+    is_scalar = choice.value is None or isinstance(choice.value, str | int | float)
+    return choice.value if is_scalar else choice.label

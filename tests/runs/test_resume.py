@@ -1,0 +1,49 @@
+"""`kill -9` in the middle of a command, then the same command."""
+
+import os
+import signal
+import time
+
+import torch
+
+from lmdistill.core.atomic_io import read_json
+from lmdistill.recipes.files import read_recipe
+from lmdistill.runs.classification.run import run_recipe
+from tests.tiny_recipe import history, start, write_recipe
+
+
+def lines(folder):
+    path = folder / "history.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_a_killed_command_gives_the_student_of_one_that_was_not(tmp_path):
+    recipe = write_recipe(tmp_path / "given", method={"name": "mixkd"})
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    process = start("distill", recipe, "--out", cut)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the process has
+    try:
+        run_recipe(read_recipe(recipe), whole, command="whole")
+        while lines(cut) < 30 and process.poll() is None:
+            time.sleep(0.001)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert not (cut / "record.json").exists()
+        assert not (cut / "student").exists()
+        run_recipe(read_recipe(recipe), cut, command="whole")
+    finally:
+        torch.set_num_threads(threads)
+        process.kill()
+    weights = [(folder / "student" / "model.safetensors").read_bytes() for folder in (cut, whole)]
+    assert weights[0] == weights[1]
+    assert history(cut) == history(whole)
+    records = [read_json(folder / "record.json") for folder in (cut, whole)]
+    resumed = records[0]["training"]["resumed"]
+    assert resumed >= 7
+    assert resumed % 7 == 0
+    assert records[1]["training"]["resumed"] == 0
+    assert records[0]["metrics"] == records[1]["metrics"]
+    assert not (cut / "checkpoints").exists()
+    assert sorted(path.name for path in cut.iterdir()) == sorted(path.name for path in whole.iterdir())
