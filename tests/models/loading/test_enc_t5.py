@@ -210,7 +210,13 @@ def test_every_method_teaches_it(method, pair):
     before.backward()
     # One position sees only itself: how a prompt's queries meet its keys has no effect.
     silent = {f"model.backbone.decoder.0.attention.{name}.weight" for name in ("q", "k")}
-    still = {name for name, p in student.named_parameters() if p.grad is None or not p.grad.any()}
+    sizes = {
+        name: 0.0 if p.grad is None else p.grad.abs().max().item() for name, p in student.named_parameters()
+    }
+    # Where the gradient is 0 in exact arithmetic, PyTorch's fused attention on CPU leaves rounding noise: on
+    # processors with AVX-512 up to 4e-7 of the largest gradient, elsewhere exactly 0. A real gradient has at
+    # least 1e-2 of the largest here.
+    still = {name for name, size in sizes.items() if size < 1e-4 * max(sizes.values())}
     assert still == silent
     optimizer.step()
     assert sum(method.losses(student, teacher, batch).values()) < before
