@@ -4,6 +4,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 
 from docs.build import paths
+from docs.build.csv_rounding import same_table
 from docs.build.paths import LATER, runs_of, tables_of
 from lmdistill.core.atomic_io import write_text
 from lmdistill.report.export_files import file_name
@@ -85,10 +86,15 @@ def separation(name: str) -> str:
 
 
 def write_tables(asked: Iterable[tuple[str, str]]) -> None:
-    """Write the file of each table that pages ask for, by kind and folder, and remove all others."""
+    """Write the file of each table that pages ask for, by kind and folder, and remove all others.
+
+    A file whose numbers differ only by rounding stays as it is, so that another processor changes nothing.
+    """
     texts = {f"{stem}.csv": sheet.text for kind, name in asked for stem, _, sheet in WRITTEN[kind](name)}
     for name, text in texts.items():
-        write_text(paths.TABLES / name, text)
+        path = paths.TABLES / name
+        if not (path.exists() and same_table(path.read_text(encoding="utf-8"), text)):
+            write_text(path, text)
     for old in paths.TABLES.glob("*.csv"):
         if old.name not in texts:
             old.unlink()

@@ -85,7 +85,7 @@ def test_a_cut_vocabulary_has_no_logits_and_no_gradient_beyond():
     whole = network(batch.inputs, at=batch.scored, reader=read_logits)["logits"]
     network.cut(24)
     logits = network(batch.inputs, at=batch.scored, reader=read_logits)["logits"]
-    assert torch.equal(logits, whole[:, :24])
+    torch.testing.assert_close(logits, whole[:, :24])  # a product of another shape may take another kernel
     assert (network.vocabulary, network.num_classes) == (24, 24)
     logits.square().sum().backward()
     layer = network.model.get_output_embeddings()
