@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import kl_div
 
-from lmdistill.core.batch import Head
+from lmdistill.core.batch import LMHead
 from lmdistill.objectives.adaptive_weights import adaptive_weights
-from lmdistill.objectives.chunked.loss import chunked_losses, log_uncertainties
-from lmdistill.objectives.chunked.terms import Terms
+from lmdistill.objectives.chunked.loss import chunked_log_uncertainty, chunked_losses
+from lmdistill.objectives.chunked.terms import LossTerms
 
 TRL = ("trl.trainer.distillation_trainer", "_chunked_divergence_loss")
 
@@ -102,25 +102,25 @@ def trl(case: Case) -> Tensor:
 
 def ours(case: Case) -> Tensor:
     """The whole forward KL, chunk by chunk."""
-    return _ours(case, Terms(whole=torch.ones(len(case.labels))))
+    return _ours(case, LossTerms(whole=torch.ones(len(case.labels))))
 
 
 def ours_atkd(case: Case) -> Tensor:
     """ATKD: the teacher's uncertainty first, then both parts."""
-    pool = log_uncertainties(case.teacher_states, Head(weight=case.teacher_weight), case.labels)
+    pool = chunked_log_uncertainty(case.teacher_states, LMHead(weight=case.teacher_weight), case.labels)
     target, diversity = adaptive_weights(pool, pool)
-    return _ours(case, Terms(target=target, diversity=diversity))
+    return _ours(case, LossTerms(target=target, diversity=diversity))
 
 
-def _ours(case: Case, terms: Terms) -> Tensor:
+def _ours(case: Case, terms: LossTerms) -> Tensor:
     """The mean over the positions."""
     found = chunked_losses(
         case.states,
-        Head(weight=case.weight),
+        LMHead(weight=case.weight),
         case.labels,
         terms=terms,
         teacher_states=case.teacher_states,
-        teacher_head=Head(weight=case.teacher_weight),
+        teacher_head=LMHead(weight=case.teacher_weight),
     )
     return found.total / len(case.labels)
 

@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.results_csv import ROOT
-from lmdistill.core.batch import Mixing
+from lmdistill.core.batch import MixupSettings
 from lmdistill.core.seeding import generator
 from lmdistill.data.batching.batch_sampler import Draw, Plan
 from lmdistill.data.load_task import load_task
@@ -115,7 +115,7 @@ def _draws(lengths: np.ndarray, setting: Setting, *, grouped: bool) -> Iterator[
         batch_size=setting.batch_size,
         epochs=1,
         seed=0,
-        mixing=Mixing(),
+        mixing=MixupSettings(),
         group_by_length=grouped,
     )
     for (draw,) in plan:

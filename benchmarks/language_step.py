@@ -29,7 +29,7 @@ from lmdistill.engine.training_settings import Training
 from lmdistill.methods import TokenKD
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal
-from lmdistill.models.students.random_llama import shaped
+from lmdistill.models.students.random_llama import random_llama
 from lmdistill.models.students.truncate import truncate
 from lmdistill.recipes.language_model import Texts
 from lmdistill.runs.language.dataset import EncodedTexts, cut_pages, load_texts
@@ -58,7 +58,7 @@ def pairs(which: Sequence[str]) -> list[Pair]:
     small = load_causal(MODEL)
     found = {"stories260k": small}
     if "10M" in which:
-        found["10M"] = shaped(small.tokenizer, width=320, layers=8, heads=8, positions=512, seed=0)
+        found["10M"] = random_llama(small.tokenizer, width=320, layers=8, heads=8, positions=512, seed=0)
     return [
         Pair(
             name=name, teacher=found[name], student=truncate(found[name], layers=found[name].num_layers // 2)

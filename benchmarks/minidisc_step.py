@@ -40,12 +40,12 @@ from lmdistill.methods.nested import Nested
 from lmdistill.models.classifier import Network
 from lmdistill.models.model_stats import flops
 from lmdistill.models.pruning.families import Widths
-from lmdistill.models.pruning.importance import magnitude
+from lmdistill.models.pruning.importance import magnitude_importance
 from lmdistill.models.pruning.nested_candidates import NestedNetwork
 from lmdistill.models.pruning.slicing import densify, sort_units
-from lmdistill.schedules.sparsity import Ranking, grid
+from lmdistill.schedules.sparsity import Ranking, candidate_grid
 
-KEPT = grid(target=0.1)
+KEPT = candidate_grid(target=0.1)
 STUDENTS = (0.5, 0.2, 0.1, 0.05)
 NEVER = 10**9
 
@@ -83,7 +83,7 @@ class Bench:
 def make_bench(setting: Setting) -> Bench:
     """Load everything; importance is that of the weights, which needs no data."""
     teacher, _ = make_networks(setting)
-    found = magnitude(teacher).normalised()
+    found = magnitude_importance(teacher).normalised()
     heads, neurons = ([part.tolist() for part in kind] for kind in (found.heads, found.neurons))
     widths = {
         kept: Widths(heads=Ranking().counts(heads, kept), neurons=Ranking(multiple=8).counts(neurons, kept))

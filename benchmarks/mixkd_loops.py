@@ -57,7 +57,7 @@ class Drawn:
         lists = [[draw] for draw in self.draws]
         return DataLoader(self.collator, batch_sampler=lists, collate_fn=list, generator=own)  # type: ignore[arg-type]
 
-    def renew(self, window: list[Batch], student: object, step: int) -> list[Batch]:
+    def regenerate(self, window: list[Batch], student: object, step: int) -> list[Batch]:
         """The batches as they are."""
         return window
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Mixing
+from lmdistill.core.batch import Batch, MixupSettings
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
 from lmdistill.objectives.reduction import masked_sum
@@ -29,7 +29,7 @@ class Gap:
         return True
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """Nothing is mixed."""
         return None
 

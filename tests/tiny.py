@@ -4,7 +4,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
-from lmdistill.core.batch import Batch, Blend, Inputs, Mixed
+from lmdistill.core.batch import Batch, Inputs, MixedExamples, MixupPartners
 from lmdistill.models.classifier import Network
 
 WORDS = [
@@ -59,11 +59,14 @@ def make_batch(size=8, seed=3, classes=3, length=6, ratio=1, regression=False):
     inputs = Inputs(ids=ids, mask=mask, segments=segments)
     partner = torch.cat([torch.randperm(size, generator=g) for _ in range(ratio)])
     share = torch.rand(size * ratio, generator=g)
-    blend = Blend(ids=ids[partner], mask=mask[partner], segments=segments[partner], share=share)
+    blend = MixupPartners(ids=ids[partner], mask=mask[partner], segments=segments[partner], share=share)
     repeated = Inputs(
-        ids=ids.repeat(ratio, 1), mask=mask.repeat(ratio, 1), segments=segments.repeat(ratio, 1), blend=blend
+        ids=ids.repeat(ratio, 1),
+        mask=mask.repeat(ratio, 1),
+        segments=segments.repeat(ratio, 1),
+        partners=blend,
     )
-    mixed = Mixed(
+    mixed = MixedExamples(
         inputs=repeated, labels=labels.repeat(ratio), partner_labels=labels[partner], share=share,
         scored=torch.ones(size * ratio, dtype=torch.bool),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from lmdistill.core.completions import Completions
 from lmdistill.core.errors import ConfigError, MismatchError, RunError, UnknownNameError
 from lmdistill.data.language.tokenization import begin_of
 from lmdistill.export.hugging_face import save
-from lmdistill.models.generation import complete
+from lmdistill.models.generation import generate_completions
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.record import read_record
 from lmdistill.runs.language.run import run_language_recipe
@@ -129,7 +129,7 @@ def test_completions_are_those_of_the_token_ids(teacher):
     begin = begin_of(teacher.tokenizer)
     ids = [[*begin, *teacher.tokenizer(text, add_special_tokens=False)["input_ids"]] for text in prompts]
     for settings in ({}, {"temperature": 1.0, "seed": 5}):
-        new = complete(teacher, ids, max_new=5, **settings)
+        new = generate_completions(teacher, ids, max_new=5, **settings)
         said = [teacher.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in new]
         assert ld.complete_texts(teacher, prompts, max_new=5, **settings) == said
 

@@ -81,7 +81,7 @@ def test_candidates_are_those_of_a_run_and_no_wider_than_the_largest(bench):
     student = make()
     assert widths_of(student.whole) == bench.widths[0.5]
     for kept in KEPT:
-        assert widths_of(student.part(kept)) == widths_of(view(bench.whole, bench.widths[kept]))
+        assert widths_of(student.candidate(kept)) == widths_of(view(bench.whole, bench.widths[kept]))
     assert isinstance(bench.ways()["plain"][0], HiddenKD)
 
 

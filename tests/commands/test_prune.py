@@ -9,10 +9,10 @@ from lmdistill.commands import prune as pruning
 from lmdistill.commands.prune import prune
 from lmdistill.core.batch import Inputs
 from lmdistill.core.errors import ConfigError, MismatchError, ModelError, UnknownNameError
-from lmdistill.export.hugging_face import is_carried, save
+from lmdistill.export.hugging_face import has_modeling_file, save
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.models.loading.classifier import load
-from lmdistill.models.model_stats import describe
+from lmdistill.models.model_stats import count_parameters
 from lmdistill.models.pruning.families import widths_of
 from tests.tiny import WORDS, make_batch, tiny
 from tests.tiny_causal import language_batch, tiny_language
@@ -77,11 +77,11 @@ def test_the_numbers_are_those_of_the_folder(place):
     assert (found.after.heads, found.after.neurons) == tuple(
         map(sum, (widths_of(small).heads, widths_of(small).neurons))
     )
-    assert found.after.parameters == describe(small).total < found.before.parameters
-    assert found.after.encoder == describe(small).encoder < found.before.encoder
-    assert found.before.encoder == describe(load("models/classifier")).encoder
+    assert found.after.parameters == count_parameters(small).total < found.before.parameters
+    assert found.after.encoder == count_parameters(small).encoder < found.before.encoder
+    assert found.before.encoder == count_parameters(load("models/classifier")).encoder
     assert found.after.latency_ms > 0
-    assert found.is_carried == is_carried(place / "out") is True
+    assert found.is_carried == has_modeling_file(place / "out") is True
     assert found.model == "NarrowBertForSequenceClassification"
     assert found.auto == "AutoModelForSequenceClassification"
 

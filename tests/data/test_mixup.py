@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmdistill.core.batch import Mixing
+from lmdistill.core.batch import MixupSettings
 from lmdistill.core.seeding import generator
 from lmdistill.data.mixup import draw_partners, draw_shares, stack
 from tests.tiny import make_batch, tiny
@@ -15,7 +15,7 @@ from tests.tiny import make_batch, tiny
 @given(size=st.integers(1, 12), ratio=st.integers(1, 4), seed=st.integers(0, 99))
 def test_partners_of_the_batch_are_a_permutation_of_it_for_each_sample(size, ratio, seed):
     examples = np.arange(100, 100 + size)
-    drawn = draw_partners(Mixing(ratio=ratio), generator(seed), examples, total=1000)
+    drawn = draw_partners(MixupSettings(ratio=ratio), generator(seed), examples, total=1000)
     assert drawn.shape == (size, ratio)
     for column in drawn.T:
         assert sorted(column) == examples.tolist()
@@ -23,7 +23,7 @@ def test_partners_of_the_batch_are_a_permutation_of_it_for_each_sample(size, rat
 
 def test_partners_from_the_training_set_are_uniform_over_it():
     drawn = draw_partners(
-        Mixing(ratio=2, partner="train"), generator(0), np.zeros(5000, dtype=np.int64), total=10
+        MixupSettings(ratio=2, partner="train"), generator(0), np.zeros(5000, dtype=np.int64), total=10
     )
     shares = np.bincount(drawn.ravel(), minlength=10) / drawn.size
     assert shares == pytest.approx(np.full(10, 0.1), abs=0.012)  # 4 standard deviations of 10,000 draws
@@ -36,7 +36,7 @@ def test_partners_from_the_training_set_are_uniform_over_it():
     kind=st.sampled_from(["sample", "batch"]),
 )
 def test_shares_are_shares(size, ratio, fold, kind):
-    drawn = draw_shares(Mixing(ratio=ratio, fold=fold, share=kind), generator(0), size)
+    drawn = draw_shares(MixupSettings(ratio=ratio, fold=fold, share=kind), generator(0), size)
     assert drawn.shape == (size, ratio)
     assert (drawn >= (0.5 if fold else 0)).all()
     assert (drawn <= 1).all()
@@ -44,7 +44,9 @@ def test_shares_are_shares(size, ratio, fold, kind):
 
 
 def test_concentration_moves_shares_to_the_middle():
-    spread = [draw_shares(Mixing(concentration=a), generator(0), 4000).var() for a in (0.1, 0.4, 1.0, 8.0)]
+    spread = [
+        draw_shares(MixupSettings(concentration=a), generator(0), 4000).var() for a in (0.1, 0.4, 1.0, 8.0)
+    ]
     assert spread == pytest.approx([1 / (4 * (2 * a + 1)) for a in (0.1, 0.4, 1.0, 8.0)], abs=0.01)
 
 
@@ -52,15 +54,15 @@ def test_stacking_puts_originals_first_each_whole():
     batch = make_batch(ratio=2)
     stacked = stack(batch.inputs, batch.mixed.inputs)
     size = len(batch.labels)
-    assert stacked.ids.shape == stacked.blend.ids.shape == (3 * size, 6)
-    assert stacked.blend.share[:size].tolist() == [1.0] * size
-    assert stacked.blend.share[size:].equal(batch.mixed.share)
+    assert stacked.ids.shape == stacked.partners.ids.shape == (3 * size, 6)
+    assert stacked.partners.share[:size].tolist() == [1.0] * size
+    assert stacked.partners.share[size:].equal(batch.mixed.share)
     for name in ("ids", "mask", "segments"):
         assert getattr(stacked, name).equal(
             torch.cat([getattr(batch.inputs, name), getattr(batch.mixed.inputs, name)])
         )
-        assert getattr(stacked.blend, name)[:size].equal(getattr(batch.inputs, name))
-        assert getattr(stacked.blend, name)[size:].equal(getattr(batch.mixed.inputs.blend, name))
+        assert getattr(stacked.partners, name)[:size].equal(getattr(batch.inputs, name))
+        assert getattr(stacked.partners, name)[size:].equal(getattr(batch.mixed.inputs.partners, name))
 
 
 @pytest.mark.parametrize("segments", ["mix", "keep", "none"])
@@ -68,7 +70,7 @@ def test_one_pass_over_the_stack_is_two_passes(segments):
     batch, net = make_batch(ratio=2), tiny()
     plain, mixed = batch.inputs, batch.mixed.inputs
     if segments != "mix":
-        mixed = replace(mixed, blend=replace(mixed.blend, segments=None))
+        mixed = replace(mixed, partners=replace(mixed.partners, segments=None))
     if segments == "none":
         plain, mixed = replace(plain, segments=None), replace(mixed, segments=None)
     with torch.no_grad():

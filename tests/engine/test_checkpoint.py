@@ -3,7 +3,7 @@ import pytest
 from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.errors import RunError
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.checkpoint import Checkpoints, State
+from lmdistill.engine.checkpoint import Checkpoints, TrainingState
 from lmdistill.methods import KD
 from tests.engine.corpus import Run, course, same
 
@@ -65,10 +65,10 @@ def test_another_number_of_processes_is_refused(tmp_path):
 
 
 def test_a_tie_is_no_better():
-    state = State(step=1)
-    assert state.note(0.5)
+    state = TrainingState(step=1)
+    assert state.record_score(0.5)
     state.step = 2
-    assert not state.note(0.5)
+    assert not state.record_score(0.5)
     assert (state.best_step, state.best_score, state.stale) == (1, 0.5, 1)
-    assert state.note(0.6)
+    assert state.record_score(0.6)
     assert (state.best_step, state.stale) == (2, 0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lmdistill.core.errors import LmdistillError
-from lmdistill.engine.distributed import is_main, main_first, on_main_process, shared
+from lmdistill.engine.distributed import broadcast_from_main, is_main, main_process_first, on_main_process
 from lmdistill.methods import FineTune
 from tests.engine.corpus import course, feed
 from tests.engine.two_process_worker import CASES, LANGUAGE_CASES, NESTED_CASES, main
@@ -24,10 +24,10 @@ LAUNCH = (
 
 def test_alone_everything_is_done_here():
     assert is_main()
-    assert on_main_process(lambda: 3) == shared(3) == 3
-    with main_first():
+    assert on_main_process(lambda: 3) == broadcast_from_main(3) == 3
+    with main_process_first():
         pass
-    with pytest.raises(LmdistillError, match="mine"), main_first():
+    with pytest.raises(LmdistillError, match="mine"), main_process_first():
         raise LmdistillError("mine")
 
 

@@ -8,7 +8,7 @@ from lmdistill.core.errors import DivergedError, MismatchError
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Optimizer
 from lmdistill.methods import CLASSIFIER_METHODS, KD, FineTune
-from lmdistill.schedules.learning_rate import rate
+from lmdistill.schedules.learning_rate import lr_multiplier
 from tests.engine.broken import Broken
 from tests.engine.corpus import Run, course, feed, same
 from tests.tiny import tiny
@@ -31,7 +31,7 @@ def test_fitting_is_the_loop_one_would_write(tmp_path):
     curve = []
     for number, (batch,) in enumerate(windows(FineTune(), training)):
         for group in adam.param_groups:
-            group["lr"] = 3e-3 * rate(number, total=8, warmup=0.25, shape="linear")
+            group["lr"] = 3e-3 * lr_multiplier(number, total=8, warmup=0.25, shape="linear")
         loss = cross_entropy(student(batch.inputs).logits, batch.labels)
         adam.zero_grad()
         loss.backward()

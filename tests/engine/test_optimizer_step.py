@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.optimizer_step import Terms, make_learner
+from lmdistill.engine.optimizer_step import StepLoss, make_learner
 from lmdistill.engine.training_settings import Optimizer
 from lmdistill.methods import FineTune
 from tests.engine.corpus import course, feed
@@ -68,7 +68,7 @@ def test_a_wrapped_student_still_says_what_it_is():
 
 
 def test_terms_know_which_of_them_is_no_number():
-    terms = Terms(parts={"a": math.inf, "b": 1.0, "c": math.nan}, count=2, norm=math.nan)
+    terms = StepLoss(parts={"a": math.inf, "b": 1.0, "c": math.nan}, count=2, norm=math.nan)
     assert terms.not_finite == ["a", "c", "gradient norm"]
-    assert Terms(parts={"a": 1.0, "b": 2.0}, count=2, norm=3.0).not_finite == []
-    assert Terms(parts={"a": 0.1, "b": 0.2, "c": 0.3}, count=2, norm=3.0).loss == 0.6
+    assert StepLoss(parts={"a": 1.0, "b": 2.0}, count=2, norm=3.0).not_finite == []
+    assert StepLoss(parts={"a": 0.1, "b": 0.2, "c": 0.3}, count=2, norm=3.0).loss == 0.6

@@ -10,7 +10,13 @@ from pathlib import Path
 import torch
 
 from lmdistill.core.errors import LmdistillError
-from lmdistill.engine.distributed import is_main, main_first, on_main_process, process_state, shared
+from lmdistill.engine.distributed import (
+    broadcast_from_main,
+    is_main,
+    main_process_first,
+    on_main_process,
+    process_state,
+)
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS
 from lmdistill.methods.nested import Nested
 from lmdistill.models.pruning.families import Widths
@@ -106,7 +112,7 @@ def failures(folder):
         raise LmdistillError("only the main process could know")
 
     def first():
-        with main_first():
+        with main_process_first():
             if is_main():
                 refuse()
 
@@ -138,7 +144,7 @@ def main(folder):
     written = watch_writes(folder) if me.num_processes > 1 else []
     mine = {
         "failures": failures(folder),
-        "shared": [shared(me.process_index), on_main_process(lambda: me.process_index)],
+        "shared": [broadcast_from_main(me.process_index), on_main_process(lambda: me.process_index)],
         "curves": curves(folder),
     }
     run_recipe(read_recipe(folder / "recipe.yaml"), folder / "run", command="test")

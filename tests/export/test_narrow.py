@@ -13,10 +13,10 @@ from lmdistill.core.errors import ModelError
 from lmdistill.evaluation.efficiency import latency
 from lmdistill.export.hugging_face import save
 from lmdistill.models.classifier import Network
-from lmdistill.models.generation import complete
+from lmdistill.models.generation import generate_completions
 from lmdistill.models.loading.causal_lm import is_causal, load_causal
 from lmdistill.models.loading.classifier import has_head, load
-from lmdistill.models.model_stats import describe, fingerprint, flops
+from lmdistill.models.model_stats import count_parameters, fingerprint, flops
 from lmdistill.models.modeling_narrow import PREFIX
 from lmdistill.models.pruning.families import Widths, widths_of
 from lmdistill.models.pruning.slicing import densify, view
@@ -47,7 +47,7 @@ def test_a_narrow_network_comes_back_without_remote_code(name, shape, tmp_path):
     assert type(again.model) is type(small.model)
     assert widths_of(again) == SHAPES[shape][name]
     assert fingerprint(again) == fingerprint(small) == before
-    assert describe(again) == describe(small)
+    assert count_parameters(again) == count_parameters(small)
     assert flops(again, 8) == flops(small, 8)
     if name in ENCODERS:
         assert latency(again, batch.inputs, runs=1, warmup=0).p50_ms > 0
@@ -190,7 +190,7 @@ def test_a_narrow_classifier_gets_new_labels_and_saves_them(tmp_path):
 def test_texts_are_continued_as_without_a_cache(name):
     for network in (densify(wide(name), VANISHED[name]), view(wide(name), VANISHED[name])):
         prompts = [[5, 6, 7, 8, 9], [10, 11]]
-        written = complete(network, prompts, max_new=8)
+        written = generate_completions(network, prompts, max_new=8)
         for prompt, found in zip(prompts, written, strict=True):
             ids = torch.tensor([prompt])
             for token in found:

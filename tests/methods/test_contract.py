@@ -24,7 +24,7 @@ def total(method, student, teacher, batch):
 
 def widened(inputs, extra=3):
     """The same texts with more padding, filled with a real token so that a leak shows."""
-    blend = inputs.blend
+    blend = inputs.partners
     if blend is not None:
         blend = dataclasses.replace(
             blend,
@@ -37,7 +37,7 @@ def widened(inputs, extra=3):
         ids=pad(inputs.ids, (0, extra), value=9),
         mask=pad(inputs.mask, (0, extra)),
         segments=pad(inputs.segments, (0, extra), value=1),
-        blend=blend,
+        partners=blend,
     )
 
 

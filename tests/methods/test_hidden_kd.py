@@ -6,7 +6,7 @@ from torch.nn.functional import mse_loss, softmax
 from lmdistill.core.batch import Outputs
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.methods import HiddenKD
-from lmdistill.objectives.hidden_states import spread, token_distance
+from lmdistill.objectives.hidden_states import token_distance, uniform_map
 from tests.tiny import make_batch, tiny
 
 
@@ -53,7 +53,7 @@ def test_what_stands_at_padding_does_not_matter():
 @pytest.mark.parametrize("teacher", range(1, 14))
 @pytest.mark.parametrize("states", [2, 3, 7, 20])
 def test_states_rise_from_the_embeddings_to_the_last_layer_without_a_repetition(student, teacher, states):
-    pairs = spread(states, student, teacher)
+    pairs = uniform_map(states, student, teacher)
     assert (pairs[0], pairs[-1]) == ((0, 0), (student, teacher))
     assert len(pairs) == min(states, student + 1, teacher + 1)
     for side in zip(*pairs, strict=True):

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, kl_div, pad
 
 from lmdistill.core.completions import Completions
 from lmdistill.core.errors import ConfigError, MismatchError
-from lmdistill.core.protocols import Method, Surveyor
+from lmdistill.core.protocols import Method, PrepassMethod
 from lmdistill.methods import ATKD, LANGUAGE_METHODS, SFT, TokenKD
 from tests.tiny import tiny
 from tests.tiny_causal import language_batch, tiny_language
@@ -123,7 +123,7 @@ def test_a_teacher_in_half_precision_gives_nearly_the_same_loss_and_a_student_fl
 
 def test_vocabularies_must_agree_where_they_are_compared(method, teacher):
     small = tiny_language(layers=1)
-    small.cut(small.vocabulary - 2)
+    small.limit_vocabulary(small.vocabulary - 2)
     if method.uses_teacher:
         with pytest.raises(
             MismatchError, match=rf"writes {small.vocabulary} .* teacher {teacher.vocabulary}"
@@ -199,28 +199,28 @@ def test_atkd_sorts_by_the_teacher_whatever_the_divergence(student, teacher, bat
     hard = torch.zeros_like(batch.scored)
     hard[batch.scored] = doubt >= doubt.topk(-(-len(doubt) // 4)).values[-1]
     only = dataclasses.replace(batch, scored=hard, count=int(hard.sum()))
-    weighed = method.survey(teacher, only)
+    weighed = method.prepass(teacher, only)
     everything = dataclasses.replace(method, share=0.999)  # all of what is left is hard
-    alone = sum(everything.losses(student, teacher, dataclasses.replace(only, survey=weighed)).values())
+    alone = sum(everything.losses(student, teacher, dataclasses.replace(only, prepass=weighed)).values())
     whole = total(method, student, teacher, batch)
     torch.testing.assert_close(whole / batch.count, alone / only.count, rtol=1e-4, atol=1e-5)
 
 
 def test_over_a_step_the_split_does_not_depend_on_how_the_step_is_cut(student, teacher, batch):
     method = ATKD()
-    assert isinstance(method, Surveyor)
-    assert method.surveys
+    assert isinstance(method, PrepassMethod)
+    assert method.needs_prepass
 
     def rows(some):
         kept = dataclasses.replace(batch, scored=batch.scored & some.unsqueeze(-1))
         return dataclasses.replace(kept, count=int(kept.scored.sum()))
 
     halves = [rows(torch.arange(8) < 3), rows(torch.arange(8) >= 3)]
-    surveys = [method.survey(teacher, half) for half in halves]
-    step = torch.cat([one.own for one in surveys])
+    prepasses = [method.prepass(teacher, half) for half in halves]
+    step = torch.cat([one.scores for one in prepasses])
     cut = [
-        dataclasses.replace(half, survey=dataclasses.replace(one, step=step))
-        for half, one in zip(halves, surveys, strict=True)
+        dataclasses.replace(half, prepass=dataclasses.replace(one, step_scores=step))
+        for half, one in zip(halves, prepasses, strict=True)
     ]
     found = sum(total(method, student, teacher, one) for one in cut)
     torch.testing.assert_close(found, total(method, student, teacher, batch), rtol=1e-5, atol=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lmdistill.core.batch import Inputs, Mixing
+from lmdistill.core.batch import Inputs, MixupSettings
 from lmdistill.core.errors import ConfigError
 from lmdistill.methods import MixKD
 from tests.tiny import make_batch, tiny
@@ -66,9 +66,9 @@ def _by_hand(net, inputs, m, share):
     """Word vectors of two texts, each cut to its real length and padded with zero vectors, interpolated."""
     tables = net.model.bert.embeddings
     words, segments = tables.word_embeddings.weight.detach(), tables.token_type_embeddings.weight.detach()
-    length = int(max(inputs.mask[m].sum(), inputs.blend.mask[m].sum()))
+    length = int(max(inputs.mask[m].sum(), inputs.partners.mask[m].sum()))
     total = torch.zeros(1, length, net.width, dtype=torch.float64)
-    for weight, view in ((share, inputs), (1 - share, inputs.blend)):
+    for weight, view in ((share, inputs), (1 - share, inputs.partners)):
         real = int(view.mask[m].sum())
         total[0, :real] += weight * words[view.ids[m, :real]]
         total[0] += weight * segments[view.segments[m, :length]]
@@ -86,13 +86,13 @@ def test_share_one_is_learning_from_the_originals(student, teacher, batch):
         batch.mixed,
         share=ones,
         inputs=dataclasses.replace(
-            batch.mixed.inputs, blend=dataclasses.replace(batch.mixed.inputs.blend, share=ones)
+            batch.mixed.inputs, partners=dataclasses.replace(batch.mixed.inputs.partners, share=ones)
         ),
     )
     terms = MixKD().losses(student, teacher, dataclasses.replace(batch, mixed=whole))
     # The union of masks lets the model attend to the partner's places, which are zero vectors there:
     # so compare where both texts have the same length.
-    same = (batch.mixed.inputs.mask == batch.mixed.inputs.blend.mask).all(1)
+    same = (batch.mixed.inputs.mask == batch.mixed.inputs.partners.mask).all(1)
     assert same.any()
     ours = student(whole.inputs).logits[same]
     torch.testing.assert_close(ours, student(batch.inputs).logits[same], rtol=1e-5, atol=1e-5)
@@ -145,8 +145,8 @@ def test_teacher_of_another_width_and_vocabulary_answers_its_own_view(student, b
     """Same pairs and shares, in the teacher's own ids: what it says must not depend on the student's."""
     teacher = tiny(layers=3, seed=5, width=8)
     theirs = make_batch(seed=11)
-    blend = dataclasses.replace(theirs.mixed.inputs.blend, share=batch.mixed.share)
-    view = dataclasses.replace(theirs.mixed.inputs, blend=blend)
+    blend = dataclasses.replace(theirs.mixed.inputs.partners, share=batch.mixed.share)
+    view = dataclasses.replace(theirs.mixed.inputs, partners=blend)
     mixed = dataclasses.replace(batch.mixed, teacher_inputs=view)
     loss = MixKD(alpha_sm=0.0).losses(student, teacher, dataclasses.replace(batch, mixed=mixed))[
         "teacher_mixed"
@@ -157,7 +157,7 @@ def test_teacher_of_another_width_and_vocabulary_answers_its_own_view(student, b
 
 def test_the_draw_it_asks_for_is_its_settings():
     method = MixKD(ratio=2, concentration=0.7, share="batch", fold=True, partner="train", segments="keep")
-    assert method.mixing == Mixing(
+    assert method.mixing == MixupSettings(
         ratio=2, concentration=0.7, share="batch", fold=True, partner="train", segments="keep"
     )
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from lmdistill.core.batch import Head
+from lmdistill.core.batch import LMHead
 from lmdistill.core.errors import ConfigError, MismatchError
-from lmdistill.core.protocols import Method, Multipass
+from lmdistill.core.protocols import Method, MultiBackwardMethod
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.optimizer_step import make_learner
 from lmdistill.methods import ATKD, CLASSIFIER_METHODS, KD, MixKD, TokenKD
@@ -23,18 +23,20 @@ class Dimmed(nn.Module):
 
     def __init__(self, network):
         super().__init__()
-        self.network, self.seen, self.turns = network, [], []
+        self.network, self.seen, self.backward_passes = network, [], []
         for name in ("num_layers", "num_classes", "width", "labels", "vocabulary"):
             if hasattr(network, name):
                 setattr(self, name, getattr(network, name))
 
-    def forward(self, inputs, *, kept=1.0, turn=None, **asked):
+    def forward(self, inputs, *, kept=1.0, backward_pass=None, **asked):
         self.seen.append(kept)
-        self.turns.append(turn)
-        if "reader" in asked:
-            reader = asked.pop("reader")
+        self.backward_passes.append(backward_pass)
+        if "head_fn" in asked:
+            head_fn = asked.pop("head_fn")
             return self.network(
-                inputs, reader=lambda states, head: reader(states, Head(weight=head.weight * kept)), **asked
+                inputs,
+                head_fn=lambda states, head: head_fn(states, LMHead(weight=head.weight * kept)),
+                **asked,
             )
         found = self.network(inputs, **asked)
         return dataclasses.replace(found, logits=found.logits * kept)
@@ -92,9 +94,9 @@ def test_candidates_run_from_the_smallest_to_the_largest(student, teacher, batch
 
 def test_passes_are_counted_and_so_are_the_questions_of_each(student, teacher, batch):
     whole = Dimmed(student)
-    for work in Nested(method=KD(), kept=KEPT).passes(whole, teacher, batch):
+    for work in Nested(method=KD(), kept=KEPT).loss_closures(whole, teacher, batch):
         work()
-    assert [(turn.question, turn.place, turn.is_last) for turn in whole.turns] == [
+    assert [(run.call, run.index, run.is_last) for run in whole.backward_passes] == [
         (0, 0, False),
         (0, 1, False),
         (0, 2, True),
@@ -126,10 +128,10 @@ def test_language_models_ask_their_teacher_once_too(method):
         language_batch(size=8),
     )
     counted, nested = Counted(teacher), Nested(method=method, kept=KEPT)
-    if nested.surveys:
-        batch = dataclasses.replace(batch, survey=nested.survey(teacher, batch))
+    if nested.needs_prepass:
+        batch = dataclasses.replace(batch, prepass=nested.prepass(teacher, batch))
     found = nested.losses(student, counted, batch)
-    assert counted.runs == (0 if nested.surveys else 1)
+    assert counted.runs == (0 if nested.needs_prepass else 1)
     for name, value in found.items():
         alone = [method.losses(Fixed(student, kept), teacher, batch)[name] for kept in KEPT]
         torch.testing.assert_close(value, torch.stack(alone).mean())
@@ -138,7 +140,7 @@ def test_language_models_ask_their_teacher_once_too(method):
 def test_a_sandwich_is_the_smallest_three_the_largest_and_some_between():
     kept = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
     nested = Nested(method=KD(), kept=kept, sampling="sandwich", middle=2)
-    drawn = {nested.drawn() for _ in range(60)}
+    drawn = {nested.sample_candidates() for _ in range(60)}
     for one in drawn:
         assert (one[:3], one[-1], len(one)) == ((0.1, 0.2, 0.3), 1.0, 6)
         assert list(one) == sorted(set(one))
@@ -146,13 +148,13 @@ def test_a_sandwich_is_the_smallest_three_the_largest_and_some_between():
 
 
 def test_a_sandwich_of_few_candidates_is_all_of_them():
-    assert Nested(method=KD(), kept=KEPT, sampling="sandwich").drawn() == (0.25, 0.5, 1.0)
+    assert Nested(method=KD(), kept=KEPT, sampling="sandwich").sample_candidates() == (0.25, 0.5, 1.0)
 
 
 def test_it_asks_for_what_its_method_asks_for(student):
     nested = Nested(method=MixKD(), kept=KEPT)
     assert isinstance(nested, Method)
-    assert isinstance(nested, Multipass)
+    assert isinstance(nested, MultiBackwardMethod)
     assert (nested.mixing, nested.uses_teacher) == (MixKD().mixing, True)
     with pytest.raises(MismatchError, match="needs a teacher"):
         nested.check(student, None)

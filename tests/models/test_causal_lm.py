@@ -22,7 +22,7 @@ def read_logits(states, head):
 @pytest.mark.parametrize("name", [*FAMILIES, *OTHERS])
 def test_logits_of_the_head_are_those_of_the_stock_model(name):
     network, batch = tiny_language(name), language_batch()
-    ours = network(batch.inputs, at=batch.scored, reader=read_logits)["logits"]
+    ours = network(batch.inputs, at=batch.scored, head_fn=read_logits)["logits"]
     stock = network.model(input_ids=batch.inputs.ids, attention_mask=batch.inputs.mask).logits
     torch.testing.assert_close(ours, stock[batch.scored], rtol=1e-5, atol=1e-5)
     assert ours.std() > 0.1  # loud, or this file proves nothing
@@ -54,9 +54,9 @@ def test_states_are_read_row_by_row_at_the_positions_that_were_asked_for():
     everything = network.states(batch.inputs)
     at = torch.zeros_like(batch.scored)
     at[2, 1] = at[0, 3] = at[0, 0] = True
-    states = network(batch.inputs, at=at, reader=read_logits)["states"]
+    states = network(batch.inputs, at=at, head_fn=read_logits)["states"]
     assert torch.equal(states, torch.stack([everything[0, 0], everything[0, 3], everything[2, 1]]))
-    assert network(batch.inputs, at=~(at | ~at), reader=read_logits)["states"].shape == (0, 16)
+    assert network(batch.inputs, at=~(at | ~at), head_fn=read_logits)["states"].shape == (0, 16)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -82,9 +82,9 @@ def test_no_state_knows_the_tokens_behind_it(name):
 
 def test_a_cut_vocabulary_has_no_logits_and_no_gradient_beyond():
     network, batch = tiny_language("phi", rows=40), language_batch()
-    whole = network(batch.inputs, at=batch.scored, reader=read_logits)["logits"]
-    network.cut(24)
-    logits = network(batch.inputs, at=batch.scored, reader=read_logits)["logits"]
+    whole = network(batch.inputs, at=batch.scored, head_fn=read_logits)["logits"]
+    network.limit_vocabulary(24)
+    logits = network(batch.inputs, at=batch.scored, head_fn=read_logits)["logits"]
     torch.testing.assert_close(logits, whole[:, :24])  # a product of another shape may take another kernel
     assert (network.vocabulary, network.num_classes) == (24, 24)
     logits.square().sum().backward()
@@ -101,7 +101,7 @@ def test_gradients_reach_the_tied_embeddings_from_both_ends():
 
     def gradient(reader):
         network.zero_grad()
-        network(batch.inputs, at=batch.scored, reader=reader)["sum"].backward()
+        network(batch.inputs, at=batch.scored, head_fn=reader)["sum"].backward()
         return table.grad.clone()
 
     def frozen(head):
@@ -148,7 +148,7 @@ def test_recomputed_layers_give_the_same_gradients():
 
     def gradients():
         network.zero_grad()
-        network(batch.inputs, at=batch.scored, reader=read_logits)["logits"].logsumexp(-1).sum().backward()
+        network(batch.inputs, at=batch.scored, head_fn=read_logits)["logits"].logsumexp(-1).sum().backward()
         return [parameter.grad.clone() for parameter in network.parameters()]
 
     network.train()
@@ -175,7 +175,7 @@ def test_a_real_story_costs_little_more_than_a_nat_a_token():
         at = torch.ones_like(ids, dtype=torch.bool)
         at[:, -1] = False
         with torch.no_grad():
-            logits = network(inputs, at=at, reader=read_logits)["logits"]
+            logits = network(inputs, at=at, head_fn=read_logits)["logits"]
         total += torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").item()
         count += ids.shape[1] - 1
     assert total / count == pytest.approx(1.29, abs=0.01)

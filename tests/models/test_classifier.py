@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
-from lmdistill.core.batch import Blend, Inputs
+from lmdistill.core.batch import Inputs, MixupPartners
 from lmdistill.core.protocols import Net
 from lmdistill.models.classifier import Network
 from tests.models.families import FAMILIES, family
@@ -18,13 +18,13 @@ def network(request):
 
 def blended(inputs, partner, share, segments=True):
     rows = torch.tensor(partner)
-    blend = Blend(
+    blend = MixupPartners(
         ids=inputs.ids[rows],
         mask=inputs.mask[rows],
         share=torch.tensor(share),
         segments=inputs.segments[rows] if segments else None,
     )
-    return dataclasses.replace(inputs, blend=blend)
+    return dataclasses.replace(inputs, partners=blend)
 
 
 def test_it_is_a_net(network):

@@ -5,7 +5,7 @@ import torch
 from transformers import GenerationConfig
 
 from lmdistill.core.errors import ConfigError, DataError
-from lmdistill.models.generation import complete, ends_of
+from lmdistill.models.generation import end_token_ids, generate_completions
 from lmdistill.models.loading.causal_lm import load_causal
 from tests.tiny_causal import END, FAMILIES, tiny_language
 
@@ -30,9 +30,9 @@ def by_hand(network, prompt, max_new):
 def test_greedy_text_is_the_most_likely_token_again_and_again(name):
     network = tiny_language(name)
     expected = [by_hand(network, prompt, 10) for prompt in PROMPTS]
-    assert complete(network, PROMPTS, max_new=10) == expected
-    assert complete(network, PROMPTS, max_new=10, batch_size=1) == expected
-    assert complete(network, PROMPTS[::-1], max_new=10, batch_size=3) == expected[::-1]
+    assert generate_completions(network, PROMPTS, max_new=10) == expected
+    assert generate_completions(network, PROMPTS, max_new=10, batch_size=1) == expected
+    assert generate_completions(network, PROMPTS[::-1], max_new=10, batch_size=3) == expected[::-1]
     assert len({tuple(row) for row in expected}) > 1  # or this proves nothing
 
 
@@ -52,20 +52,20 @@ def ending(at):
 
 
 def test_the_end_token_is_kept_where_it_was_written():
-    assert complete(ending(2), [[4], [4, 5]], max_new=9) == [[5, 5, END]] * 2
-    assert complete(ending(0), [[4]], max_new=9) == [[END]]
-    assert complete(ending(9), [[4]], max_new=3) == [[5, 5, 5]]
+    assert generate_completions(ending(2), [[4], [4, 5]], max_new=9) == [[5, 5, END]] * 2
+    assert generate_completions(ending(0), [[4]], max_new=9) == [[END]]
+    assert generate_completions(ending(9), [[4]], max_new=3) == [[5, 5, 5]]
 
 
 def test_an_end_token_in_the_prompt_ends_nothing():
-    assert complete(ending(2), [[END, 4, END]], max_new=9) == [[5, 5, END]]
+    assert generate_completions(ending(2), [[END, 4, END]], max_new=9) == [[5, 5, END]]
 
 
 def test_ends_that_the_authors_named_end_too():
     network = ending(9)
     network.model.generation_config.eos_token_id = [7, END, 5]
-    assert ends_of(network) == (END, 7, 5)
-    assert complete(network, [[4]], max_new=9) == [[5]]
+    assert end_token_ids(network) == (END, 7, 5)
+    assert generate_completions(network, [[4]], max_new=9) == [[5]]
 
 
 def test_ids_that_stand_for_nothing_are_never_written():
@@ -74,22 +74,22 @@ def test_ids_that_stand_for_nothing_are_never_written():
         network.model.lm_head.bias[24:] = 99.0
     for settings in ({}, {"temperature": 3.0, "seed": 1}):
         for cut in (40, 24, 12):
-            network.cut(cut)
-            written = complete(network, PROMPTS, max_new=8, **settings)
+            network.limit_vocabulary(cut)
+            written = generate_completions(network, PROMPTS, max_new=8, **settings)
             assert max(token for row in written for token in row) < min(cut, 24)
 
 
 def test_samples_are_a_function_of_the_seed():
     network = tiny_language()
     one, same, other = (
-        complete(network, PROMPTS, max_new=12, temperature=1.0, seed=seed) for seed in (1, 1, 2)
+        generate_completions(network, PROMPTS, max_new=12, temperature=1.0, seed=seed) for seed in (1, 1, 2)
     )
     assert one == same != other
 
 
 def test_samples_follow_the_distribution_at_its_temperature():
     network, count = tiny_language("gpt2"), 4000
-    written = complete(network, [[4, 9]] * count, max_new=1, temperature=2.0, batch_size=count)
+    written = generate_completions(network, [[4, 9]] * count, max_new=1, temperature=2.0, batch_size=count)
     found = torch.bincount(torch.tensor(written)[:, 0], minlength=24) / count
     logits = network.model(input_ids=torch.tensor([[4, 9]])).logits[0, -1]
     torch.testing.assert_close(found, (logits / 2).softmax(-1), rtol=0, atol=0.03)
@@ -99,14 +99,16 @@ def test_only_the_most_likely_tokens_are_sampled_where_that_is_asked_for():
     network, count = tiny_language("gpt2"), 500
     probs = network.model(input_ids=torch.tensor([[4, 9]])).logits[0, -1].softmax(-1).sort(descending=True)
     top = set(probs.indices[: int((probs.values.cumsum(0) < 0.5).sum()) + 1].tolist())
-    written = complete(network, [[4, 9]] * count, max_new=1, temperature=1.0, top_p=0.5, batch_size=count)
+    written = generate_completions(
+        network, [[4, 9]] * count, max_new=1, temperature=1.0, top_p=0.5, batch_size=count
+    )
     assert {row[0] for row in written} == top
     assert len(top) < 20
 
 
 def test_what_the_model_brings_for_its_own_generations_does_not_count():
     network = tiny_language()
-    expected = complete(network, PROMPTS, max_new=10)
+    expected = generate_completions(network, PROMPTS, max_new=10)
     own = GenerationConfig(
         repetition_penalty=9.0,
         no_repeat_ngram_size=1,
@@ -116,19 +118,21 @@ def test_what_the_model_brings_for_its_own_generations_does_not_count():
         eos_token_id=END,
     )
     network.model.generation_config = own
-    assert complete(network, PROMPTS, max_new=10) == expected
+    assert generate_completions(network, PROMPTS, max_new=10) == expected
     assert network.model.generation_config is own
-    assert complete(network, [[4]] * 50, max_new=1, temperature=9.0) != [[expected[0][0]]] * 50
+    assert generate_completions(network, [[4]] * 50, max_new=1, temperature=9.0) != [[expected[0][0]]] * 50
 
 
 def test_modes_and_generators_stay_as_they_were():
     network, state = tiny_language("gpt2", attn_pdrop=0.5), torch.get_rng_state()
     network.train()
     network.model.lm_head.eval()
-    assert complete(network, PROMPTS, max_new=6) == complete(network.eval(), PROMPTS, max_new=6)
+    assert generate_completions(network, PROMPTS, max_new=6) == generate_completions(
+        network.eval(), PROMPTS, max_new=6
+    )
     network.train()
     network.model.lm_head.eval()
-    complete(network, PROMPTS, max_new=6, temperature=1.0)
+    generate_completions(network, PROMPTS, max_new=6, temperature=1.0)
     assert network.model.transformer.training
     assert not network.model.lm_head.training
     assert torch.equal(torch.get_rng_state(), state)
@@ -137,29 +141,29 @@ def test_modes_and_generators_stay_as_they_were():
 
 def test_recomputed_layers_write_the_same():
     network = tiny_language()
-    expected = complete(network, PROMPTS, max_new=6)
+    expected = generate_completions(network, PROMPTS, max_new=6)
     network.checkpoint_gradients()
-    assert complete(network.train(), PROMPTS, max_new=6) == expected
+    assert generate_completions(network.train(), PROMPTS, max_new=6) == expected
 
 
 def test_a_completion_ends_with_the_positions_of_the_model():
     network = tiny_language("gpt2")
     network.tokenizer.eos_token = "<unk>"
     network.model.generation_config.eos_token_id = None
-    assert [len(row) for row in complete(network, [[5] * 60], max_new=9)] == [4]
+    assert [len(row) for row in generate_completions(network, [[5] * 60], max_new=9)] == [4]
     with pytest.raises(
         DataError, match=r"prompt 1 has 64 tokens, and tiny gpt2 reads at most 64\. Shorten it"
     ):
-        complete(network, [[5], [5] * 64], max_new=9)
+        generate_completions(network, [[5], [5] * 64], max_new=9)
 
 
 def test_an_empty_prompt_is_refused_by_number():
     with pytest.raises(DataError, match=r"prompt 1 has no tokens\. Leave it out, or begin it"):
-        complete(tiny_language(), [[5], []], max_new=2)
+        generate_completions(tiny_language(), [[5], []], max_new=2)
 
 
 def test_no_prompts_give_no_completions():
-    assert complete(tiny_language(), [], max_new=2) == []
+    assert generate_completions(tiny_language(), [], max_new=2) == []
 
 
 @pytest.mark.parametrize(
@@ -173,13 +177,13 @@ def test_no_prompts_give_no_completions():
 )
 def test_settings_out_of_range_are_refused(settings, said):
     with pytest.raises(ConfigError, match=said):
-        complete(tiny_language(), [[5]], **{"max_new": 2, **settings})
+        generate_completions(tiny_language(), [[5]], **{"max_new": 2, **settings})
 
 
 @pytest.mark.skipif(not STORIES.exists(), reason="../shared/models/stories260k is not here")
 def test_a_real_model_tells_a_story():
     network = load_causal(STORIES)
     prompt = network.tokenizer("Once upon a time, there was a little girl named")["input_ids"]
-    (written,) = complete(network, [prompt], max_new=60)
+    (written,) = generate_completions(network, [prompt], max_new=60)
     text = network.tokenizer.decode(written)
     assert text.startswith("L") and text.count(" ") > 10  # noqa: PT018

@@ -6,33 +6,33 @@ from transformers import AutoModelForCausalLM
 
 from lmdistill.core.errors import ConfigError, MissingExtraError
 from lmdistill.export.hugging_face import save
-from lmdistill.models.generation import complete
-from lmdistill.models.lora import has_adapters, merged, with_adapters
+from lmdistill.models.generation import generate_completions
+from lmdistill.models.lora import add_lora, has_lora, merge_lora
 from tests.tiny_causal import FAMILIES, language_batch, tiny_language
 
 
 def test_without_peft_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"LoRA needs peft, .* pip install lmdistill\[lora\]"):
-        with_adapters(tiny_language())
+        add_lora(tiny_language())
 
 
 def test_a_network_without_adapters_is_its_own_merger():
     network = tiny_language()
-    assert merged(network) is network
-    assert not has_adapters(network)
+    assert merge_lora(network) is network
+    assert not has_lora(network)
 
 
 def logits_of(network):
     batch = language_batch()
     return network(
-        batch.inputs, at=batch.scored, reader=lambda states, head: {"logits": head.logits(states)}
+        batch.inputs, at=batch.scored, head_fn=lambda states, head: {"logits": head.logits(states)}
     )["logits"]
 
 
 def trained(name, **settings):
     pytest.importorskip("peft")
-    network = with_adapters(tiny_language(name, layers=2), **settings)
+    network = add_lora(tiny_language(name, layers=2), **settings)
     optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.5)
     for _ in range(2):  # B is zero at first, so A moves in the second step
         optimizer.zero_grad()
@@ -45,15 +45,13 @@ def trained(name, **settings):
 def test_adapters_begin_as_nothing_learn_alone_and_are_saved_as_a_stock_model(name, tmp_path):
     pytest.importorskip("peft")
     before = logits_of(tiny_language(name, layers=2))
-    torch.testing.assert_close(
-        logits_of(with_adapters(tiny_language(name, layers=2))), before, rtol=0, atol=0
-    )
+    torch.testing.assert_close(logits_of(add_lora(tiny_language(name, layers=2))), before, rtol=0, atol=0)
     network, original = trained(name), dict(tiny_language(name, layers=2).model.state_dict())
     after = logits_of(network)
     assert (after - before).abs().max() > 1e-3
     moved = [p for p in network.parameters() if p.requires_grad]
     assert 0 < sum(p.numel() for p in moved) < sum(p.numel() for p in network.parameters()) / 1.5
-    stock = merged(network)
+    stock = merge_lora(network)
     assert stock.model.state_dict().keys() == original.keys()
     frozen = {key for key, value in stock.model.state_dict().items() if torch.equal(value, original[key])}
     assert any("emb" in key or "wte" in key for key in frozen)
@@ -72,18 +70,20 @@ def test_adapters_begin_as_nothing_learn_alone_and_are_saved_as_a_stock_model(na
 def test_a_merged_network_writes_what_the_adapted_one_wrote():
     network = trained("llama")
     prompts = [[4, 9, 7], [5]]
-    assert complete(merged(network), prompts, max_new=8) == complete(network, prompts, max_new=8)
+    assert generate_completions(merge_lora(network), prompts, max_new=8) == generate_completions(
+        network, prompts, max_new=8
+    )
 
 
 def test_a_merged_network_can_learn_again():
-    assert all(parameter.requires_grad for parameter in merged(trained("llama")).parameters())
+    assert all(parameter.requires_grad for parameter in merge_lora(trained("llama")).parameters())
 
 
 def test_adapters_learn_through_recomputed_layers():
     pytest.importorskip("peft")
 
     def gradients(again):
-        network = with_adapters(tiny_language(layers=2), seed=3).train()
+        network = add_lora(tiny_language(layers=2), seed=3).train()
         if again:
             network.checkpoint_gradients()
         logits_of(network).logsumexp(-1).mean().backward()
@@ -99,7 +99,7 @@ def test_adapters_learn_through_recomputed_layers():
 def test_adapters_are_a_function_of_their_seed_and_leave_the_generators_alone():
     pytest.importorskip("peft")
     networks, state = [tiny_language(layers=1) for _ in range(3)], torch.get_rng_state()
-    one, same, other = (with_adapters(n, seed=seed) for n, seed in zip(networks, (1, 1, 2), strict=True))
+    one, same, other = (add_lora(n, seed=seed) for n, seed in zip(networks, (1, 1, 2), strict=True))
     assert torch.equal(torch.get_rng_state(), state)
     assert not one.training
     assert not any(module.training for module in one.modules())
@@ -113,9 +113,9 @@ def test_adapters_are_a_function_of_their_seed_and_leave_the_generators_alone():
 
 def test_adapted_networks_are_not_adapted_again():
     pytest.importorskip("peft")
-    network = with_adapters(tiny_language(layers=1))
+    network = add_lora(tiny_language(layers=1))
     with pytest.raises(ConfigError, match=r"tiny llama has adapters already\. Merge them first"):
-        with_adapters(network)
+        add_lora(network)
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,4 @@ def test_adapted_networks_are_not_adapted_again():
 )
 def test_settings_out_of_range_are_refused(settings, said):
     with pytest.raises(ConfigError, match=said):
-        with_adapters(tiny_language(layers=1), **settings)
+        add_lora(tiny_language(layers=1), **settings)

@@ -10,7 +10,7 @@ from transformers import (
 from lmdistill.export.hugging_face import save
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
-from lmdistill.models.model_stats import describe, fingerprint, flops
+from lmdistill.models.model_stats import count_parameters, fingerprint, flops
 from lmdistill.models.students.truncate import truncate
 from tests.models.families import FAMILIES, family
 from tests.tiny import tiny, tiny_tokenizer
@@ -24,12 +24,12 @@ def bert_base(layers):
 
 def test_parameters_of_bert_base_are_the_known_ones():
     # word, position and segment tables and their norm: (30522 + 512 + 2 + 2) * 768
-    assert {k: describe(bert_base(k)).total for k in (12, 6, 3)} == {
+    assert {k: count_parameters(bert_base(k)).total for k in (12, 6, 3)} == {
         12: 109_483_778,
         6: 66_956_546,
         3: 45_692_930,
     }
-    parts = describe(bert_base(12))
+    parts = count_parameters(bert_base(12))
     assert parts.embeddings == (30_522 + 512 + 2 + 2) * 768
     assert parts.encoder == 12 * (4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768)
     assert parts.head == 768 * 768 + 768 + 768 * 2 + 2
@@ -38,10 +38,10 @@ def test_parameters_of_bert_base_are_the_known_ones():
 def test_parts_add_up_in_every_family():
     for name in FAMILIES:
         network = family(name)
-        parts = describe(network)
+        parts = count_parameters(network)
         assert parts.total == sum(p.numel() for p in network.parameters()), name
         assert min(parts.embeddings, parts.encoder, parts.head) > 0, name
-        fewer = describe(truncate(network, layers=2))
+        fewer = count_parameters(truncate(network, layers=2))
         assert (fewer.embeddings, fewer.head) == (parts.embeddings, parts.head), name
 
 
@@ -74,17 +74,19 @@ def test_families_that_cannot_be_cut_are_described_too():
         intermediate_size=32,
         num_labels=3,
     )
-    parts = describe(Network(AlbertForSequenceClassification(config), tiny_tokenizer(), source="albert"))
+    parts = count_parameters(
+        Network(AlbertForSequenceClassification(config), tiny_tokenizer(), source="albert")
+    )
     assert parts.embeddings == (50 + 512 + 2 + 2) * 8
     assert parts.head == (16 * 16 + 16) + (16 * 3 + 3)
 
 
 def test_shared_weights_count_once():
     network = tiny()
-    before = describe(network).encoder
+    before = count_parameters(network).encoder
     first, second = network.model.bert.encoder.layer
     second.output.dense.weight = first.output.dense.weight
-    assert describe(network).encoder == before - 16 * 32
+    assert count_parameters(network).encoder == before - 16 * 32
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -6,7 +6,7 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer
 
 from lmdistill.core.errors import MismatchError
-from lmdistill.models.vocabulary import align, tokenizer_size
+from lmdistill.models.vocabulary import align_vocabularies, tokenizer_size
 from tests.tiny import WORDS
 from tests.tiny_causal import SPECIAL, tiny_language, tiny_language_tokenizer
 
@@ -16,7 +16,7 @@ MODELS = Path(__file__).parents[2].parent / "shared" / "models"
 def test_padded_vocabularies_are_cut_to_the_tokenizer_and_that_is_said(caplog):
     student, teacher = tiny_language(rows=32), tiny_language(rows=40)
     with caplog.at_level(logging.INFO, "lmdistill"):
-        align(student, teacher)
+        align_vocabularies(student, teacher)
     assert student.vocabulary == teacher.vocabulary == student.num_classes == 24
     assert len(student.head.weight) == len(teacher.head.weight) == 24
     assert [record.getMessage() for record in caplog.records] == [
@@ -29,8 +29,8 @@ def test_padded_vocabularies_are_cut_to_the_tokenizer_and_that_is_said(caplog):
 def test_equal_vocabularies_stay_and_nothing_is_said(caplog):
     student, teacher = tiny_language(layers=2), tiny_language()
     with caplog.at_level(logging.INFO, "lmdistill"):
-        align(student, teacher)
-        align(student, teacher)
+        align_vocabularies(student, teacher)
+        align_vocabularies(student, teacher)
     assert student.vocabulary == teacher.vocabulary == 24
     assert caplog.text == ""
 
@@ -42,47 +42,47 @@ def test_another_tokenizer_is_refused_with_the_first_two_ids():
         MismatchError,
         match=r"differ: id 5 is 'bad' and 'evil', id 7 is 'dull' and 'boring'; 3 ids in all\. .* one tokenizer",
     ):
-        align(tiny_language(), other)
+        align_vocabularies(tiny_language(), other)
 
 
 def test_an_id_that_only_one_has_is_named():
     other = tiny_language(tokenizer=tiny_language_tokenizer(WORDS[:-1]))
     with pytest.raises(MismatchError, match=r"differ: id 23 is 'never' and nothing; 1 ids"):
-        align(tiny_language(), other)
+        align_vocabularies(tiny_language(), other)
 
 
 def test_special_tokens_count():
     special = ["<pad>", "<unk>", "<s>", "<end>"]
     other = tiny_language(tokenizer=tiny_language_tokenizer(special=special, end="<end>"))
     with pytest.raises(MismatchError, match=r"id 3 is '</s>' and '<end>'"):
-        align(tiny_language(), other)
+        align_vocabularies(tiny_language(), other)
     other = tiny_language(tokenizer=tiny_language_tokenizer(end="<s>"))
     with pytest.raises(MismatchError, match=r"their end tokens are '</s>' and '<s>'\. Set them alike"):
-        align(tiny_language(), other)
+        align_vocabularies(tiny_language(), other)
 
 
 def test_tokens_added_later_count():
     student, teacher = tiny_language(rows=30), tiny_language(rows=30)
     for network in (student, teacher):
         network.tokenizer.add_tokens(["extra"])
-    align(student, teacher)
+    align_vocabularies(student, teacher)
     assert student.vocabulary == teacher.vocabulary == 25
     teacher.tokenizer.add_special_tokens({"additional_special_tokens": ["<tool>"]})
     with pytest.raises(MismatchError, match=r"id 25 is nothing and '<tool>'"):
-        align(student, teacher)
+        align_vocabularies(student, teacher)
 
 
 def test_equal_strings_that_are_cut_otherwise_are_refused():
     other = tiny_language()
     other.tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     with pytest.raises(MismatchError, match=r"becomes \d+ and \d+ tokens, or others, from equal"):
-        align(tiny_language(), other)
+        align_vocabularies(tiny_language(), other)
 
 
 def test_a_network_that_cannot_write_all_tokens_is_refused():
     student, teacher = tiny_language(rows=23), tiny_language()
     with pytest.raises(MismatchError, match=r"has 24 tokens and the student \(tiny llama\) writes 23"):
-        align(student, teacher)
+        align_vocabularies(student, teacher)
     assert (student.vocabulary, teacher.vocabulary) == (23, 24)
 
 
@@ -99,7 +99,7 @@ def test_real_tokenizers_of_two_families_are_told_apart():
     with pytest.raises(
         MismatchError, match=r"id 0 is '<unk>' and '!', id 1 is '<s>' and '\"'; \d+ ids in all"
     ):
-        align(student, teacher)
+        align_vocabularies(student, teacher)
     other = tiny_language(rows=50260, tokenizer=AutoTokenizer.from_pretrained(MODELS / "gpt2-tokenizer"))
-    align(other, teacher)
+    align_vocabularies(other, teacher)
     assert other.vocabulary == teacher.vocabulary == 50257

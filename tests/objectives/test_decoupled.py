@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmdistill.objectives.decoupled import decouple, log_uncertainty, rest, two_way
+from lmdistill.objectives.decoupled import decouple, log_uncertainty, non_target, two_way
 from lmdistill.objectives.divergence import DIVERGENCES, divergence_named, forward_kl, reverse_kl
 from tests.objectives.reference_losses import decoupled_by_loops
 
@@ -23,7 +23,7 @@ def cases(draw, low=2, high=7):
 def confident(log_odds, size=5):
     """Logits whose target, entry 1, has these log-odds against all others."""
     logits = torch.linspace(0, 1, size, dtype=torch.float64)[None]
-    others = rest(logits, torch.tensor([1])).logsumexp(-1)
+    others = non_target(logits, torch.tensor([1])).logsumexp(-1)
     logits[:, 1] = others + log_odds
     return logits
 

@@ -9,11 +9,11 @@ from torch.nn.functional import cross_entropy, kl_div
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.objectives.divergence import (
+    DISTILLATION_LOSSES,
     DIVERGENCES,
-    IMITATIONS,
+    distillation_loss,
     divergence_named,
     forward_kl,
-    imitation,
     jensen_shannon,
     logit_mse,
     reverse_kl,
@@ -107,17 +107,17 @@ def test_soft_cross_entropy_has_the_gradients_of_forward_kl():
     torch.testing.assert_close(grads[0], grads[1], rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", IMITATIONS)
+@pytest.mark.parametrize("name", DISTILLATION_LOSSES)
 def test_gradients_are_right(name):
     teacher = torch.randn(3, 4, dtype=torch.float64)
     student = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda s: imitation(name, s, teacher, temperature=2.0), student)
+    assert torch.autograd.gradcheck(lambda s: distillation_loss(name, s, teacher, temperature=2.0), student)
 
 
-@pytest.mark.parametrize("name", IMITATIONS)
+@pytest.mark.parametrize("name", DISTILLATION_LOSSES)
 def test_values_and_gradients_are_finite_for_extreme_logits(name):
     student = torch.tensor([[400.0, -400.0], [0.0, 0.0]], requires_grad=True)
-    value = imitation(name, student, torch.tensor([[-400.0, 400.0], [1e4, 0.0]]))
+    value = distillation_loss(name, student, torch.tensor([[-400.0, 400.0], [1e4, 0.0]]))
     value.sum().backward()
     assert torch.isfinite(value).all()
     assert torch.isfinite(student.grad).all()
@@ -128,7 +128,7 @@ def test_gradients_keep_their_size_as_the_temperature_grows(name):
     def gradient(temperature):
         logits = torch.tensor([[0.10, -0.20, 0.05]], dtype=torch.float64, requires_grad=True)
         teacher = torch.tensor([[-0.10, 0.30, 0.00]], dtype=torch.float64)
-        imitation(name, logits, teacher, temperature=temperature).sum().backward()
+        distillation_loss(name, logits, teacher, temperature=temperature).sum().backward()
         return logits.grad
 
     torch.testing.assert_close(gradient(50.0), gradient(500.0), rtol=0.02, atol=0)
@@ -136,23 +136,25 @@ def test_gradients_keep_their_size_as_the_temperature_grows(name):
 
 def test_temperature_has_no_effect_on_the_squared_error():
     student, teacher = torch.randn(2, 5, 3, dtype=torch.float64)
-    plain = imitation("mse", student, teacher, temperature=1.0)
-    torch.testing.assert_close(imitation("mse", student, teacher, temperature=7.0), plain)
+    plain = distillation_loss("mse", student, teacher, temperature=1.0)
+    torch.testing.assert_close(distillation_loss("mse", student, teacher, temperature=7.0), plain)
     torch.testing.assert_close(plain, logit_mse(student, teacher))
 
 
-@pytest.mark.parametrize("name", IMITATIONS)
+@pytest.mark.parametrize("name", DISTILLATION_LOSSES)
 def test_one_output_is_compared_by_squared_error(name):
-    ours = imitation(name, torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [2.0]]), temperature=4.0)
+    ours = distillation_loss(
+        name, torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [2.0]]), temperature=4.0
+    )
     torch.testing.assert_close(ours, torch.tensor([4.0, 0.0]))
 
 
-@pytest.mark.parametrize("name", IMITATIONS)
+@pytest.mark.parametrize("name", DISTILLATION_LOSSES)
 def test_half_precision_logits_are_lifted(name):
     student, teacher = torch.randn(2, 5, 7).bfloat16()
-    value = imitation(name, student, teacher)
+    value = distillation_loss(name, student, teacher)
     assert value.dtype == torch.float32
-    torch.testing.assert_close(value, imitation(name, student.float(), teacher.float()))
+    torch.testing.assert_close(value, distillation_loss(name, student.float(), teacher.float()))
 
 
 def test_total_variation_of_a_hand_computed_pair():
@@ -174,7 +176,7 @@ def test_the_gradient_of_total_variation_grows_with_the_temperature_under_its_sq
     teacher, grads = torch.tensor([[-0.1, 0.3, 0.0]], dtype=torch.float64), []
     for temperature in (100.0, 200.0):
         leaf = torch.tensor([[0.1, -0.2, 0.05]], dtype=torch.float64, requires_grad=True)
-        imitation("total_variation", leaf, teacher, temperature=temperature).sum().backward()
+        distillation_loss("total_variation", leaf, teacher, temperature=temperature).sum().backward()
         grads.append(leaf.grad)
     torch.testing.assert_close(grads[1], 2 * grads[0], rtol=0.01, atol=0)
 

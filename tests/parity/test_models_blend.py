@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import erf, softmax
 
-from lmdistill.core.batch import Blend, Inputs
+from lmdistill.core.batch import Inputs, MixupPartners
 from tests.tiny import make_batch, tiny
 
 HEADS = 2
@@ -62,13 +62,13 @@ def vectors(w, ids, segments, length):
 def test_interpolated_texts_of_different_lengths(mix_segments):
     network, batch = tiny(layers=3).double(), make_batch().inputs
     other, share = torch.tensor([1, 2, 3, 4, 5, 6, 7, 0]), torch.linspace(0.1, 0.9, 8)
-    blend = Blend(
+    blend = MixupPartners(
         ids=batch.ids[other],
         mask=batch.mask[other],
         share=share,
         segments=batch.segments[other] if mix_segments else None,
     )
-    ours = network(Inputs(ids=batch.ids, mask=batch.mask, segments=batch.segments, blend=blend)).logits
+    ours = network(Inputs(ids=batch.ids, mask=batch.mask, segments=batch.segments, partners=blend)).logits
     w = Weights(network.model)
     for i, j in enumerate(other.tolist()):
         ends = int(batch.mask[i].sum()), int(batch.mask[j].sum())

@@ -61,9 +61,9 @@ def test_candidates_of_a_student_that_loses_nothing_are_refused(finish):
 
 def test_a_round_may_end_in_assistants_or_in_the_student_that_is_cut():
     kept = (0.5, 0.3, 0.1, 0.05)
-    assert MiniDisc().able(kept, 0.1) == (0.5, 0.3)
-    assert MiniDisc(skip=True).able(kept, 0.1) == kept
-    assert MiniDisc(finish="slice").able(kept, 0.1) == (0.1,)
+    assert MiniDisc().eligible(kept, 0.1) == (0.5, 0.3)
+    assert MiniDisc(skip=True).eligible(kept, 0.1) == kept
+    assert MiniDisc(finish="slice").eligible(kept, 0.1) == (0.1,)
 
 
 def test_a_student_cut_from_the_joint_network_may_be_its_largest_candidate():
@@ -101,9 +101,9 @@ def test_settings_outside_their_range_are_refused(field, value):
 
 def test_a_sandwich_costs_what_it_draws_on_average():
     kept = (1.0, 0.9, 0.8, 0.7, 0.3, 0.2, 0.1)
-    assert MiniDisc().sampled(kept) == pytest.approx(sum(kept))
-    assert MiniDisc(sampling="sandwich", middle=1).sampled(kept) == pytest.approx(0.6 + 1.0 + 0.8)
-    assert MiniDisc(sampling="sandwich", middle=3).sampled(kept) == pytest.approx(sum(kept))
+    assert MiniDisc().mean_kept_per_step(kept) == pytest.approx(sum(kept))
+    assert MiniDisc(sampling="sandwich", middle=1).mean_kept_per_step(kept) == pytest.approx(0.6 + 1.0 + 0.8)
+    assert MiniDisc(sampling="sandwich", middle=3).mean_kept_per_step(kept) == pytest.approx(sum(kept))
 
 
 def test_a_student_that_is_cut_has_no_assistants_in_a_row():

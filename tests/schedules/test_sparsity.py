@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.schedules.sparsity import PUBLISHED, Ranking, grid
+from lmdistill.schedules.sparsity import PUBLISHED_GRID, Ranking, candidate_grid
 
 layers = st.lists(st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=30), min_size=1, max_size=6)
 fractions = st.floats(0.01, 1)
@@ -93,18 +93,18 @@ def test_counts_do_not_depend_on_the_order_inside_a_layer():
 
 
 def test_the_grid_is_cut_at_its_largest_candidate():
-    assert grid(target=0.1) == (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
-    assert grid(1.0, target=0.05) == PUBLISHED
-    assert sum(grid(target=0.1)) == pytest.approx(1.70)
-    assert sum(PUBLISHED) == pytest.approx(5.70)
+    assert candidate_grid(target=0.1) == (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
+    assert candidate_grid(1.0, target=0.05) == PUBLISHED_GRID
+    assert sum(candidate_grid(target=0.1)) == pytest.approx(1.70)
+    assert sum(PUBLISHED_GRID) == pytest.approx(5.70)
 
 
 @pytest.mark.parametrize("kept", [0.0, -0.1, 1.5, math.nan])
 def test_fractions_outside_their_range_are_refused(kept):
     with pytest.raises(ConfigError, match=r"must be in \(0, 1\], got"):
-        grid(target=kept)
+        candidate_grid(target=kept)
     with pytest.raises(ConfigError, match=r"a fraction of the grid must be in \(0, 1\]"):
-        grid(target=0.1, fractions=(0.1, kept))
+        candidate_grid(target=0.1, fractions=(0.1, kept))
     with pytest.raises(ConfigError, match=r"keep must be in \(0, 1\]"):
         Ranking().counts([[1.0]], kept)
 
@@ -113,7 +113,7 @@ def test_a_grid_without_the_target_is_refused():
     with pytest.raises(
         ConfigError, match=r"the target keeps 0\.12 and the grid up to 0\.5 has 0\.5, 0\.3\. Add 0\.12"
     ):
-        grid(target=0.12, fractions=(0.5, 0.3, 0.9))
+        candidate_grid(target=0.12, fractions=(0.5, 0.3, 0.9))
 
 
 def test_a_multiple_below_one_is_refused():

@@ -72,15 +72,15 @@ class Wide(Collator):
 
 
 def widened(value):
-    """Inputs or a blend with five more columns; masks are zero there."""
+    """Inputs or their partners with five more columns; masks are zero there."""
 
     def wider(name, tensor):
         filler = 9 if name == "ids" else 0
         return torch.nn.functional.pad(tensor, (0, 5), value=filler)
 
     changes = {name: wider(name, getattr(value, name)) for name in ("ids", "mask", "segments")}
-    if getattr(value, "blend", None) is not None:
-        changes["blend"] = widened(value.blend)
+    if getattr(value, "partners", None) is not None:
+        changes["partners"] = widened(value.partners)
     return replace(value, **changes)
 
 

@@ -60,7 +60,7 @@ def test_the_students_own_texts_are_learned_in_their_share_of_the_steps(tmp_path
     feed = on_policy(method, training)
     renewed = 0
     for step, window in enumerate(feed.loader(start=0, processes=1, process=0)):
-        fresh = feed.renew(window, student, step)
+        fresh = feed.regenerate(window, student, step)
         renewed += fresh is not window
         for old, new in zip(window, fresh, strict=True):
             for row, theirs in zip(new.inputs.ids.tolist(), old.inputs.ids.tolist(), strict=True):
@@ -85,4 +85,4 @@ def test_no_share_leaves_the_feed_as_it_is():
     assert sampled(feed, Completions(), padding=0, seed=0, begin=2) is feed
     always = sampled(feed, replace(Completions(), student=1.0, max_new=3), padding=0, seed=0, begin=2)
     (window, *_) = always.loader(start=0, processes=1, process=0)
-    assert always.renew(window, tiny_language(layers=1), 0) is not window
+    assert always.regenerate(window, tiny_language(layers=1), 0) is not window

@@ -12,7 +12,7 @@ from lmdistill.api.distill_language import distill_texts, finetune_texts
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
 from lmdistill.data.tasks.task import Task
-from lmdistill.engine.distributed import process_state, shared
+from lmdistill.engine.distributed import broadcast_from_main, process_state
 from lmdistill.engine.training_settings import Training
 from lmdistill.methods import ATKD, MixKD
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
@@ -185,7 +185,7 @@ def finetune(
         ConfigError: For a `max_length` beside texts.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(shared(scratch) if cache is None else cache)
+        folder = Path(broadcast_from_main(scratch) if cache is None else cache)
         if isinstance(data, Corpus):
             _require_no_length(max_length)
             network: Network | LanguageNetwork = finetune_texts(model, data, training=training, cache=folder)

@@ -9,7 +9,7 @@ from lmdistill.core.protocols import Method, Net
 from lmdistill.engine.training_settings import Training
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal
-from lmdistill.models.vocabulary import align, trim
+from lmdistill.models.vocabulary import align_vocabularies, trim_vocabulary
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.parsing import plain
 from lmdistill.runs.language.generation_prompts import asked_of, assignment_of
@@ -53,9 +53,9 @@ def distill_texts(
         seeds=(training.seed,),
     )
     if teacher is None:
-        trim(student)
+        trim_vocabulary(student)
     else:
-        align(student, teacher)
+        align_vocabularies(student, teacher)
     method.check(cast(Net, student), cast(Net, teacher))
     bench = TeacherCache(
         recipe=recipe, texts=corpus.rows, cache=out.parent / "teachers", command="lmdistill.distill(...)"
@@ -99,7 +99,7 @@ def finetune_texts(
     recipe = LanguageRecipe(texts=corpus.settings)
     bench = TeacherCache(recipe=recipe, texts=corpus.rows, cache=cache, command="lmdistill.finetune(...)")
     network = load_causal(model)
-    trim(network)
+    trim_vocabulary(network)
     return bench.tuned(network, training or recipe.training, "teacher")[0]
 
 

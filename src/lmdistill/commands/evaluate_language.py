@@ -16,9 +16,9 @@ from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.language_modeling import language_scores
 from lmdistill.models.causal_lm import LanguageNetwork
-from lmdistill.models.generation import positions_of
+from lmdistill.models.generation import max_positions
 from lmdistill.models.loading.causal_lm import is_causal
-from lmdistill.models.vocabulary import align, trim
+from lmdistill.models.vocabulary import align_vocabularies, trim_vocabulary
 from lmdistill.recipes.files import override
 from lmdistill.recipes.language_model import Texts, Writing
 from lmdistill.recipes.parsing import construct
@@ -96,9 +96,9 @@ def evaluate_language(
     device = str(make_accelerator(Training()).device)
     student, teacher = pair_of(Path(target), with_teacher=with_teacher, device=device)
     if teacher is None:
-        trim(student)
+        trim_vocabulary(student)
     else:
-        align(student, teacher)
+        align_vocabularies(student, teacher)
     dev = cut_dev(found, student.tokenizer, texts)
     _require_room(student, teacher, dev, texts.max_length)
     for note in dev.facts.notes(texts.max_length):
@@ -136,7 +136,7 @@ def _require_room(
     """Both must be able to read the longest passage that there is."""
     longest = int(dev.lengths.max())
     for network in (student, teacher):
-        if network is not None and longest > positions_of(network):
+        if network is not None and longest > max_positions(network):
             require_positions(network, max_length)
 
 

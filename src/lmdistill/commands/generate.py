@@ -17,7 +17,12 @@ from lmdistill.engine.progress_bar import bar
 from lmdistill.engine.training_settings import Training
 from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
-from lmdistill.models.generation import complete, ends_of, positions_of, require_settings
+from lmdistill.models.generation import (
+    end_token_ids,
+    generate_completions,
+    max_positions,
+    require_generation_settings,
+)
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.records.resumable_jsonl import CHUNK, encoded, kept_lines
 
@@ -60,7 +65,7 @@ def generate(
     """
     if out.exists():
         raise DataError(f"{out} exists. Choose another --out, or remove it.")
-    require_settings(max_new=max_new, temperature=temperature)
+    require_generation_settings(max_new=max_new, temperature=temperature)
     network = load_causal(model_in(target))
     rows = open_prompts(source)
     total = _counted(rows, network, template)
@@ -74,7 +79,7 @@ def generate(
         advance(done)
         while chunk := list(islice(stream, CHUNK)):
             prompts = [ids for _, ids in chunk]
-            new = complete(
+            new = generate_completions(
                 network, prompts, max_new=max_new, temperature=temperature, seed=seed + done, batch_size=16
             )
             lines = [
@@ -118,7 +123,7 @@ def complete_texts(
     tokenizer = network.tokenizer
     begin = begin_of(tokenizer)
     ids = [[*begin, *tokenizer(text, add_special_tokens=False)["input_ids"]] for text in prompts]
-    new = complete(network, ids, max_new=max_new, temperature=temperature, top_p=top_p, seed=seed)
+    new = generate_completions(network, ids, max_new=max_new, temperature=temperature, top_p=top_p, seed=seed)
     return [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in new]
 
 
@@ -130,7 +135,7 @@ def model_in(target: str | Path) -> str | Path:
 
 def _counted(rows: Rows, network: LanguageNetwork, template: str | None) -> int:
     """How many prompts there are; each of them must leave the model room to write."""
-    limit, count = positions_of(network), 0
+    limit, count = max_positions(network), 0
     for row, ids in prompt_ids(rows, network.tokenizer, template=template):
         if not 0 < len(ids) < limit:
             raise DataError(
@@ -149,4 +154,4 @@ def _line(row: Row, tokens: list[int], network: LanguageNetwork, *, worded: bool
         found["messages"] = [*asked_in(row, ""), {"role": "assistant", "content": text}]
     elif not worded and not {"instruction", *PROMPTS} & found.keys():
         found["prompt"] = found.pop(next(name for name in TEXTS if name in found))
-    return {**found, "completion": text, "ended": bool(set(tokens[-1:]) & set(ends_of(network)))}
+    return {**found, "completion": text, "ended": bool(set(tokens[-1:]) & set(end_token_ids(network)))}

@@ -16,7 +16,7 @@ from lmdistill.evaluation.efficiency import Latency, disk_bytes, latencies, peak
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
-from lmdistill.models.model_stats import Description, describe, flops
+from lmdistill.models.model_stats import ParameterCounts, count_parameters, flops
 
 log = logging.getLogger("lmdistill")
 
@@ -34,7 +34,7 @@ class Measured:
     layers: int
     """Depth."""
 
-    parameters: Description
+    parameters: ParameterCounts
     """By where they are."""
 
     flops: int
@@ -82,7 +82,7 @@ def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) 
         Measured(
             name=name,
             layers=network.num_layers,
-            parameters=describe(network),
+            parameters=count_parameters(network),
             flops=flops(network, tokens),
             disk_bytes=disk_bytes(Path(places[name])) if Path(places[name]).is_dir() else None,
             latency={size: found[name] for size, found in times.items()},

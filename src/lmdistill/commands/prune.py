@@ -15,12 +15,12 @@ from lmdistill.data.tasks.label_matching import are_generic, match_labels
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.efficiency import latencies
-from lmdistill.export.hugging_face import is_carried, save
+from lmdistill.export.hugging_face import has_modeling_file, save
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 from lmdistill.models.classification_head import reorder_outputs
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.causal_lm import is_causal, load_causal
-from lmdistill.models.model_stats import describe
+from lmdistill.models.model_stats import count_parameters
 from lmdistill.models.pruning.families import family_of, widths_of
 from lmdistill.recipes.language_model import Texts
 from lmdistill.recipes.parsing import construct
@@ -34,7 +34,7 @@ from lmdistill.runs.classification.teacher import matched
 from lmdistill.runs.language import schedule_adapter
 from lmdistill.runs.language.dataset import cut_pages, load_texts
 from lmdistill.runs.schedules.pruning import sliced
-from lmdistill.schedules.sparsity import require_kept
+from lmdistill.schedules.sparsity import require_kept_fraction
 
 TOKENS = 64
 """Length of the random text that is timed, at most."""
@@ -126,7 +126,7 @@ def prune(
         ConfigError: For a setting out of its range, a score of rows without rows, or rows without use.
         MismatchError: If the network predicts other classes than the task's.
     """
-    require_kept("keep", keep)
+    require_kept_fraction("keep", keep)
     if out.exists():
         raise ModelError(f"{out} exists. Choose another --out, or remove it.")
     wishes = {"score": score, "scope": scope, "multiple": multiple}
@@ -162,7 +162,7 @@ def _pruned(
         tokens=tokens,
         model=type(small.model).__name__,
         auto=f"AutoModelFor{'CausalLM' if isinstance(small, LanguageNetwork) else 'SequenceClassification'}",
-        is_carried=is_carried(out),
+        is_carried=has_modeling_file(out),
     )
 
 
@@ -251,7 +251,7 @@ def _sizes(networks: Mapping[str, AnyNetwork], tokens: int) -> tuple[Size, ...]:
     times = latencies(networks, text, runs=LATENCY_RUNS, device=first.model.device)
     sizes = []
     for name, network in networks.items():
-        widths, found = widths_of(network), describe(network)
+        widths, found = widths_of(network), count_parameters(network)
         sizes.append(
             Size(
                 heads=sum(widths.heads),

@@ -16,7 +16,7 @@ from torch import Tensor
 Tensors = TypeVar("Tensors")
 
 
-def moved(value: Tensors, device: torch.device) -> Tensors:
+def to_device(value: Tensors, device: torch.device) -> Tensors:
     """Copy of a dataclass with every tensor in it on `device`, nested dataclasses too."""
     assert is_dataclass(value)
     there = {f.name: getattr(value, f.name) for f in fields(value)}
@@ -25,7 +25,7 @@ def moved(value: Tensors, device: torch.device) -> Tensors:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blend:
+class MixupPartners:
     """The other half of interpolated inputs: row i of the inputs is mixed with row i of these."""
 
     ids: Int[Tensor, "b t"]
@@ -40,9 +40,9 @@ class Blend:
     segments: Int[Tensor, "b t"] | None = None
     """Segment ids of the partners; None keeps the first example's segments unmixed."""
 
-    def to(self, device: torch.device) -> "Blend":
+    def to(self, device: torch.device) -> "MixupPartners":
         """Copy with every tensor on `device`."""
-        return moved(self, device)
+        return to_device(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +58,12 @@ class Inputs:
     segments: Int[Tensor, "b t"] | None = None
     """Segment ids of text pairs (BERT's token_type_ids), where the model has them."""
 
-    blend: Blend | None = None
+    partners: MixupPartners | None = None
     """Partners to interpolate with, inside the network, at its word embeddings."""
 
     def to(self, device: torch.device) -> "Inputs":
         """Copy with every tensor on `device`."""
-        return moved(self, device)
+        return to_device(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Outputs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Head:
+class LMHead:
     """The output layer of a language model: how a state becomes one logit for each vocabulary entry."""
 
     weight: Float[Tensor, "v d"]
@@ -100,11 +100,11 @@ class Head:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixed:
+class MixedExamples:
     """Interpolated examples: original i with its partner, `share` of the first and the rest of the second."""
 
     inputs: Inputs
-    """The student's view, with `blend` set."""
+    """The student's view, with `partners` set."""
 
     labels: Num[Tensor, " m"]
     """Labels of the originals; class numbers or scores."""
@@ -126,9 +126,9 @@ class Mixed:
         """What the teacher reads."""
         return self.inputs if self.teacher_inputs is None else self.teacher_inputs
 
-    def to(self, device: torch.device) -> "Mixed":
+    def to(self, device: torch.device) -> "MixedExamples":
         """Copy with every tensor on `device`."""
-        return moved(self, device)
+        return to_device(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,11 +150,11 @@ class Batch:
     teacher_inputs: Inputs | None = None
     """The teacher's view, if it has a tokenizer of its own."""
 
-    mixed: Mixed | None = None
+    mixed: MixedExamples | None = None
     """Interpolated examples, for methods that ask for them with `mixing`."""
 
-    survey: "Survey | None" = None
-    """What a method has found out about the whole step, for methods that are a `Surveyor`."""
+    prepass: "TeacherPrepass | None" = None
+    """What a method has found out about the whole step, for methods that are a `PrepassMethod`."""
 
     count: int = 0
     """Scored positions, counted by the collator: the one denominator of every loss on this batch."""
@@ -166,47 +166,47 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Copy with every tensor on `device`."""
-        return moved(self, device)
+        return to_device(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
+class TeacherPrepass:
     """A first look at a batch, and at everything else that belongs to its step."""
 
-    own: Float[Tensor, " n"]
+    scores: Float[Tensor, " n"]
     """One number for each scored position of this batch, in the order of `inputs[scored]`."""
 
     states: Float[Tensor, "n d"]
     """The teacher's final states there, so that it need not run again."""
 
-    head: Head
+    head: LMHead
     """The teacher's output layer."""
 
-    step: Float[Tensor, " s"]
+    step_scores: Float[Tensor, " s"]
     """The numbers of all micro-batches and processes of the step, these included, in any order."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pass:
+class BackwardPass:
     """Which of several passes over one batch a network is in; all of them ask it the same questions."""
 
-    question: int
+    call: int
     """How often it has been called in this pass, from 0."""
 
-    place: int
+    index: int
     """The pass, from 0."""
 
-    passes: int
+    count: int
     """How many there are, >= 1; each is followed by its backward pass."""
 
     @property
     def is_last(self) -> bool:
         """Whether no pass comes after this one."""
-        return self.place == self.passes - 1
+        return self.index == self.count - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixing:
+class MixupSettings:
     """What the sampler must draw for a method that learns from interpolated examples."""
 
     ratio: int = 1

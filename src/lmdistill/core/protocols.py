@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Head, Inputs, Mixing, Outputs, Survey
+from lmdistill.core.batch import Batch, Inputs, LMHead, MixupSettings, Outputs, TeacherPrepass
 
 
 @runtime_checkable
@@ -33,7 +33,7 @@ class Method(Protocol):
         ...
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """What interpolated examples the method wants in `Batch.mixed`, or None."""
         ...
 
@@ -46,10 +46,10 @@ class Method(Protocol):
 
 
 @runtime_checkable
-class Multipass(Method, Protocol):
+class MultiBackwardMethod(Method, Protocol):
     """A method that learns from one batch piece by piece, so that memory holds the graph of one piece."""
 
-    def passes(
+    def loss_closures(
         self, student: Net, teacher: Net | None, batch: Batch
     ) -> Sequence[Callable[[], dict[str, Float[Tensor, ""]]]]:
         """Work to be done in this order, each followed by its backward pass; together they are `losses`.
@@ -60,10 +60,10 @@ class Multipass(Method, Protocol):
 
 
 @runtime_checkable
-class Reader(Protocol):
+class HeadFunction(Protocol):
     """What a method does with final states and the output layer, inside the network's own forward pass."""
 
-    def __call__(self, states: Float[Tensor, "n d"], head: Head) -> Mapping[str, Tensor]:
+    def __call__(self, states: Float[Tensor, "n d"], head: LMHead) -> Mapping[str, Tensor]:
         """Named tensors made of `n` states; never all of their logits, where memory matters."""
         ...
 
@@ -80,23 +80,25 @@ class LanguageNet(Protocol):
     width: int
     vocabulary: int
 
-    def __call__(self, inputs: Inputs, *, at: Bool[Tensor, "b t"], reader: Reader) -> Mapping[str, Tensor]:
-        """Hand the final states at the positions `at`, row by row, to `reader`; return what it makes of them.
+    def __call__(
+        self, inputs: Inputs, *, at: Bool[Tensor, "b t"], head_fn: HeadFunction
+    ) -> Mapping[str, Tensor]:
+        """Apply `head_fn` to the final states at the positions `at`, row by row, and return its tensors.
 
-        A distributed wrapper must see every use of a weight, so the reader runs inside `forward`.
+        A distributed wrapper must see every use of a weight, so `head_fn` runs inside `forward`.
         """
         ...
 
 
 @runtime_checkable
-class Surveyor(Method, Protocol):
+class PrepassMethod(Method, Protocol):
     """A method that must look at all of a step before it can weigh any part of it."""
 
     @property
-    def surveys(self) -> bool:
+    def needs_prepass(self) -> bool:
         """Whether this one does."""
         ...
 
-    def survey(self, teacher: Net | None, batch: Batch) -> Survey:
+    def prepass(self, teacher: Net | None, batch: Batch) -> TeacherPrepass:
         """A first look at one batch as if it were all of the step; the engine then fills in the others."""
         ...

@@ -1,7 +1,7 @@
 """Interpolation between examples: who is mixed with whom, by how much, and both kinds in one input.
 
-The interpolation itself happens inside the network (`Inputs.blend`), at its word embeddings, so that the same
-pairs and shares serve networks of different tokenizers and widths.
+The interpolation itself happens inside the network (`Inputs.partners`), at its word embeddings, so that the
+same pairs and shares serve networks of different tokenizers and widths.
 """
 
 from dataclasses import replace
@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from lmdistill.core.batch import Blend, Inputs, Mixing
+from lmdistill.core.batch import Inputs, MixupPartners, MixupSettings
 
 
 def draw_partners(
-    mixing: Mixing, rng: np.random.Generator, examples: Int[np.ndarray, " b"], *, total: int
+    mixing: MixupSettings, rng: np.random.Generator, examples: Int[np.ndarray, " b"], *, total: int
 ) -> Int[np.ndarray, " b r"]:
     """Row numbers of the partners of each example of a global batch.
 
@@ -36,7 +36,7 @@ def draw_partners(
     return np.stack([rng.permutation(examples) for _ in range(mixing.ratio)], axis=1)
 
 
-def draw_shares(mixing: Mixing, rng: np.random.Generator, size: int) -> Float[np.ndarray, " b r"]:
+def draw_shares(mixing: MixupSettings, rng: np.random.Generator, size: int) -> Float[np.ndarray, " b r"]:
     """The share that each example keeps of itself, the paper's lambda.
 
     Args:
@@ -64,27 +64,27 @@ def stack(plain: Inputs, mixed: Inputs) -> Inputs:
     An original is blended with itself at share 1, which is the identity.
 
     Args:
-        plain: Inputs without a blend.
-        mixed: Inputs with a blend, padded to the same length.
+        plain: Inputs without partners.
+        mixed: Inputs with partners, padded to the same length.
 
     Returns:
         The rows of `plain`, then those of `mixed`.
     """
-    assert plain.blend is None
-    assert mixed.blend is not None
-    whole = torch.ones(len(plain.ids), dtype=mixed.blend.share.dtype, device=mixed.blend.share.device)
-    own = None if mixed.blend.segments is None else plain.segments
-    itself = Blend(ids=plain.ids, mask=plain.mask, share=whole, segments=own)
+    assert plain.partners is None
+    assert mixed.partners is not None
+    whole = torch.ones(len(plain.ids), dtype=mixed.partners.share.dtype, device=mixed.partners.share.device)
+    own = None if mixed.partners.segments is None else plain.segments
+    itself = MixupPartners(ids=plain.ids, mask=plain.mask, share=whole, segments=own)
     return Inputs(
         ids=torch.cat([plain.ids, mixed.ids]),
         mask=torch.cat([plain.mask, mixed.mask]),
         segments=_joined(plain.segments, mixed.segments),
-        blend=replace(
-            mixed.blend,
-            ids=torch.cat([itself.ids, mixed.blend.ids]),
-            mask=torch.cat([itself.mask, mixed.blend.mask]),
-            share=torch.cat([itself.share, mixed.blend.share]),
-            segments=_joined(itself.segments, mixed.blend.segments),
+        partners=replace(
+            mixed.partners,
+            ids=torch.cat([itself.ids, mixed.partners.ids]),
+            mask=torch.cat([itself.mask, mixed.partners.mask]),
+            share=torch.cat([itself.share, mixed.partners.share]),
+            segments=_joined(itself.segments, mixed.partners.segments),
         ),
     )
 

@@ -47,7 +47,7 @@ class Callbacks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class FitResult:
     """What a whole run did."""
 
     steps: int

@@ -20,7 +20,7 @@ from lmdistill.core.errors import RunError
 
 
 @dataclass(kw_only=True)
-class State:
+class TrainingState:
     """Where a run is."""
 
     step: int = 0
@@ -38,7 +38,7 @@ class State:
     processes: int = 1
     """Processes of the run; the weights are stored as they wrap them."""
 
-    def note(self, score: float) -> bool:
+    def record_score(self, score: float) -> bool:
         """Take in an evaluation; whether it is the best so far (a tie is not)."""
         if self.best_score is None or score > self.best_score:
             self.best_step, self.best_score, self.stale = self.step, score, 0
@@ -62,7 +62,7 @@ class Checkpoints:
         found = sorted(self.folder.glob("step-*"), key=lambda path: int(path.name.partition("-")[2]))
         return found[-1] if found else None
 
-    def restore(self) -> State:
+    def restore(self) -> TrainingState:
         """Load the newest checkpoint into what the accelerator has prepared; a fresh state without one.
 
         Raises:
@@ -70,8 +70,8 @@ class Checkpoints:
         """
         newest, here = self.newest(), self.accelerator.num_processes
         if newest is None:
-            return State(processes=here)
-        state = State(**read_json(newest / "state.json"))
+            return TrainingState(processes=here)
+        state = TrainingState(**read_json(newest / "state.json"))
         if state.processes != here:
             raise RunError(
                 f"{newest} was written by {state.processes} process(es) and there are {here} now. "
@@ -80,7 +80,7 @@ class Checkpoints:
         self.accelerator.load_state(str(newest))
         return state
 
-    def save(self, state: State) -> None:
+    def save(self, state: TrainingState) -> None:
         """Write a checkpoint, then drop the older ones."""
         name = f"step-{state.step}"
         with self._whole(name) as part:

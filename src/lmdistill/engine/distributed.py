@@ -34,20 +34,20 @@ def is_main() -> bool:
     return bool(process_state().is_main_process)
 
 
-def shared(value: Value) -> Value:
+def broadcast_from_main(value: Value) -> Value:
     """The main process's `value`, on every process."""
     return cast(Value, broadcast_object_list([value])[0])
 
 
 @contextmanager
-def main_first() -> Iterator[None]:
+def main_process_first() -> Iterator[None]:
     """The main process does the block before the others do it.
 
     Raises:
         LmdistillError: On the others, with the main process's message, where the main process fails.
     """
     if not is_main():
-        failed = shared("")
+        failed = broadcast_from_main("")
         if failed:
             raise LmdistillError(failed)
         yield
@@ -55,9 +55,9 @@ def main_first() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        shared(str(error) or type(error).__name__)
+        broadcast_from_main(str(error) or type(error).__name__)
         raise
-    shared("")
+    broadcast_from_main("")
 
 
 def on_main_process(action: Callable[[], Value]) -> Value:
@@ -68,15 +68,15 @@ def on_main_process(action: Callable[[], Value]) -> Value:
         2
     """
     answer: Any = None
-    with main_first():
+    with main_process_first():
         if is_main():
             answer = action()
-    return cast(Value, shared(answer))
+    return cast(Value, broadcast_from_main(answer))
 
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """These processes do the block while no other command is in one with the same `path`; see `alone`."""
+    """Hold a lock on `path` for all processes of this run during the block; see `exclusive_file`."""
     with ExitStack() as held:
         on_main_process(lambda: held.enter_context(exclusive_file(path)))
         yield

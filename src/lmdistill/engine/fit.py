@@ -11,16 +11,16 @@ from torch.utils.data import DataLoader
 from lmdistill.core.batch import Batch
 from lmdistill.core.protocols import Method, Net
 from lmdistill.core.seeding import seed_everything
-from lmdistill.engine.callbacks import Callbacks, Fitted, Step
-from lmdistill.engine.checkpoint import Checkpoints, State
-from lmdistill.engine.distributed import shared
+from lmdistill.engine.callbacks import Callbacks, FitResult, Step
+from lmdistill.engine.checkpoint import Checkpoints, TrainingState
+from lmdistill.engine.distributed import broadcast_from_main
 from lmdistill.engine.optimizer_step import Learner, make_learner, require_finite
 from lmdistill.engine.training_settings import Training
-from lmdistill.schedules.learning_rate import rate
+from lmdistill.schedules.learning_rate import lr_multiplier
 
 
 @runtime_checkable
-class Feed(Protocol):
+class BatchSource(Protocol):
     """Where batches come from."""
 
     @property
@@ -37,7 +37,7 @@ class Feed(Protocol):
         """From step `start` on, a list of micro-batches a step: the share of one of several processes."""
         ...
 
-    def renew(self, window: list[Batch], student: nn.Module, step: int) -> list[Batch]:
+    def regenerate(self, window: list[Batch], student: nn.Module, step: int) -> list[Batch]:
         """What is learned from in this step instead; a feed that samples from the student writes anew."""
         ...
 
@@ -46,13 +46,13 @@ def fit(
     method: Method,
     student: nn.Module,
     teacher: Net | None,
-    feed: Feed,
+    feed: BatchSource,
     *,
     training: Training,
     accelerator: Accelerator,
     folder: Path,
     watch: Callbacks,
-) -> Fitted:
+) -> FitResult:
     """Train `student`, in place, from the newest checkpoint in `folder` or from the start.
 
     Args:
@@ -85,7 +85,7 @@ def fit(
         if training.patience and state.stale >= training.patience:
             break
         seed_everything(training.seed, "step", state.step, place)
-        terms = learner.gradients(feed.renew(window, student, state.step))
+        terms = learner.gradients(feed.regenerate(window, student, state.step))
         require_finite(terms, state.step + 1, window)
         now = _rate(training, state.step, total)
         learner.update(now)
@@ -106,7 +106,7 @@ def fit(
             checkpoints.save(state)
     if training.keep == "best" and state.best_score is not None:
         checkpoints.load_best(learner.network)
-    return Fitted(
+    return FitResult(
         steps=state.step,
         resumed=resumed,
         seconds=time.monotonic() - began,
@@ -118,7 +118,9 @@ def fit(
 def _rate(training: Training, step: int, total: int) -> float:
     """The learning rate of a step."""
     chosen = training.optimizer
-    return chosen.learning_rate * rate(step, total=total, warmup=chosen.warmup, shape=chosen.schedule)
+    return chosen.learning_rate * lr_multiplier(
+        step, total=total, warmup=chosen.warmup, shape=chosen.schedule
+    )
 
 
 def _is_due(step: int, every: int, total: int) -> bool:
@@ -126,12 +128,14 @@ def _is_due(step: int, every: int, total: int) -> bool:
     return step % every == 0 or step == total
 
 
-def _evaluate(learner: Learner, checkpoints: Checkpoints, watch: Callbacks, state: State) -> None:
+def _evaluate(learner: Learner, checkpoints: Checkpoints, watch: Callbacks, state: TrainingState) -> None:
     """Score on dev, and keep the weights if they are the best so far and the run may end with them."""
     if watch.evaluate is None:
         return
     student = learner.accelerator.unwrap_model(learner.network)
-    scores = shared(watch.evaluate(cast(Net, student)))  # all must agree, to the last bit, on what is best
+    scores = broadcast_from_main(
+        watch.evaluate(cast(Net, student))
+    )  # all must agree, to the last bit, on what is best
     watch.on_scores(state.step, scores)
-    if state.note(next(iter(scores.values()))) and learner.training.keep == "best":
+    if state.record_score(next(iter(scores.values()))) and learner.training.keep == "best":
         checkpoints.save_best(learner.network)

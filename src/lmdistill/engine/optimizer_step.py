@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import DivergedError
-from lmdistill.core.protocols import LanguageNet, Method, Multipass, Net, Surveyor
+from lmdistill.core.protocols import LanguageNet, Method, MultiBackwardMethod, Net, PrepassMethod
 from lmdistill.engine.training_settings import Optimizer, Training
 
 ROWS_SHOWN = 8
@@ -22,7 +22,7 @@ ROWS_SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class StepLoss:
     """The objective of one step, over all processes."""
 
     parts: dict[str, float]
@@ -71,7 +71,7 @@ class Learner:
     accelerator: Accelerator
     """Device and processes."""
 
-    def gradients(self, window: list[Batch]) -> Terms:
+    def gradients(self, window: list[Batch]) -> StepLoss:
         """Leave the clipped gradient of a step in the weights; every sum is divided once, by all that counts.
 
         Args:
@@ -96,12 +96,12 @@ class Learner:
             self.network.parameters(), self.training.optimizer.clip or math.inf
         )
         parts = dict(zip(sums, means.tolist(), strict=True))
-        return Terms(parts=parts, count=int(count), norm=float(norm))
+        return StepLoss(parts=parts, count=int(count), norm=float(norm))
 
     def _pieces(self, batch: Batch) -> Sequence[Callable[[], dict[str, Tensor]]]:
         """What is done with a micro-batch, each with a backward pass of its own."""
-        if isinstance(self.method, Multipass):
-            return self.method.passes(self.forward, self.teacher, batch)
+        if isinstance(self.method, MultiBackwardMethod):
+            return self.method.loss_closures(self.forward, self.teacher, batch)
         return (partial(self.method.losses, self.forward, self.teacher, batch),)
 
     def update(self, rate: float) -> None:
@@ -114,13 +114,14 @@ class Learner:
     def _surveyed(self, window: list[Batch]) -> list[Batch]:
         """The same batches, each with a view of the whole step, for methods that ask for one."""
         method = self.method
-        if not isinstance(method, Surveyor) or not method.surveys:
+        if not isinstance(method, PrepassMethod) or not method.needs_prepass:
             return window
         with torch.no_grad(), self._precision():
-            found = [method.survey(self.teacher, batch) for batch in window]
-        step = self._gathered(torch.cat([one.own for one in found]))
+            found = [method.prepass(self.teacher, batch) for batch in window]
+        step = self._gathered(torch.cat([one.scores for one in found]))
         return [
-            replace(batch, survey=replace(one, step=step)) for batch, one in zip(window, found, strict=True)
+            replace(batch, prepass=replace(one, step_scores=step))
+            for batch, one in zip(window, found, strict=True)
         ]
 
     def _gathered(self, values: Tensor) -> Tensor:
@@ -161,7 +162,7 @@ def make_learner(
     )
 
 
-def require_finite(terms: Terms, step: int, window: list[Batch]) -> None:
+def require_finite(terms: StepLoss, step: int, window: list[Batch]) -> None:
     """The loss and its gradient must be numbers, before the weights are touched.
 
     Raises:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Head, Inputs
+from lmdistill.core.batch import Inputs, LMHead
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
 from lmdistill.core.protocols import LanguageNet, Net
 from lmdistill.evaluation.inference import evaluating
@@ -228,10 +228,10 @@ def _pass(net: Net | LanguageNet, inputs: Inputs) -> Callable[[], object]:
         return partial(net, inputs, hidden=False)
     last = torch.zeros_like(inputs.mask, dtype=torch.bool)
     last[:, -1] = True
-    return partial(net, inputs, at=last, reader=_next_token)
+    return partial(net, inputs, at=last, head_fn=_next_token)
 
 
-def _next_token(states: Float[Tensor, "n d"], head: Head) -> dict[str, Tensor]:
+def _next_token(states: Float[Tensor, "n d"], head: LMHead) -> dict[str, Tensor]:
     """All logits of the positions that are read."""
     return {"logits": head.logits(states)}
 

@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Head
+from lmdistill.core.batch import Batch, LMHead
 from lmdistill.core.errors import DataError, MismatchError
 from lmdistill.core.protocols import LanguageNet
 from lmdistill.evaluation.calibration import Bin, binned, calibration_gap
 from lmdistill.evaluation.inference import evaluating
 from lmdistill.evaluation.likelihood_by_position import Passage, Stretch, by_passage, by_position
 from lmdistill.objectives.adaptive_weights import hard_positions
-from lmdistill.objectives.chunked.loss import log_uncertainties, readings
+from lmdistill.objectives.chunked.loss import chunked_log_uncertainty, token_statistics
 
 HARD_SHARE = 0.5
 """Of the tokens that are called hard."""
@@ -183,10 +183,10 @@ def _read(
         for batch in batches:
             there = batch.to(device)
             reader = _Reading(labels=there.labels[there.scored])
-            found = dict(student(there.inputs, at=there.scored, reader=reader))
+            found = dict(student(there.inputs, at=there.scored, head_fn=reader))
             if teacher is not None:
                 beside = _Reading(labels=reader.labels, uncertain=True)
-                other = teacher(there.for_teacher, at=there.scored, reader=beside)
+                other = teacher(there.for_teacher, at=there.scored, head_fn=beside)
                 found |= {f"teacher_{name}": value for name, value in other.items()}
             found["position"] = there.scored.nonzero()[:, 1] + 1
             if there.examples is not None:
@@ -202,10 +202,10 @@ class _Reading:
     labels: Int[Tensor, " n"]
     uncertain: bool = False
 
-    def __call__(self, states: Float[Tensor, "n d"], head: Head) -> Mapping[str, Tensor]:
-        found = dict(readings(states, head, self.labels))
+    def __call__(self, states: Float[Tensor, "n d"], head: LMHead) -> Mapping[str, Tensor]:
+        found = dict(token_statistics(states, head, self.labels))
         if self.uncertain:
-            found["log_uncertainty"] = log_uncertainties(states, head, self.labels)
+            found["log_uncertainty"] = chunked_log_uncertainty(states, head, self.labels)
         return found
 
 

@@ -11,11 +11,11 @@ from lmdistill.core.errors import ModelError
 from lmdistill.models import modeling_narrow
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 from lmdistill.models.classifier import Network
-from lmdistill.models.lora import merged
-from lmdistill.models.pruning.slicing import materialised
+from lmdistill.models.lora import merge_lora
+from lmdistill.models.pruning.slicing import materialise_view
 from lmdistill.models.quiet_transformers import quiet
 
-CARRIED = Path(modeling_narrow.__file__).stem
+MODELING_FILE = Path(modeling_narrow.__file__).stem
 """Name of the file of classes that is written beside weights which no stock class can hold."""
 
 
@@ -36,7 +36,7 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
     Raises:
         ModelError: If the folder holds something else than a model, or cannot be written.
     """
-    folder, network = Path(folder), materialised(merged(network))
+    folder, network = Path(folder), materialise_view(merge_lora(network))
     _require_no_strangers(folder)
     try:
         with atomic_folder(folder) as part, quiet():
@@ -51,11 +51,11 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
         ) from error
 
 
-def is_carried(folder: str | Path) -> bool:
+def has_modeling_file(folder: str | Path) -> bool:
     """Whether the model in `folder` is of a class of ours that lies beside its weights."""
     config = Path(folder) / "config.json"
     classes = read_json(config).get("auto_map", {}) if config.is_file() else {}
-    return any(str(name).startswith(f"{CARRIED}.") for name in classes.values())
+    return any(str(name).startswith(f"{MODELING_FILE}.") for name in classes.values())
 
 
 def _weights(network: Network | LanguageNetwork) -> dict[str, Tensor]:

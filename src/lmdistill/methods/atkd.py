@@ -6,22 +6,22 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Head, Mixing, Survey
+from lmdistill.core.batch import Batch, LMHead, MixupSettings, TeacherPrepass
 from lmdistill.core.completions import Completions
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_teacher
 from lmdistill.methods.token_forward import (
     TeacherStates,
-    labels_of,
     require_language_pair,
-    seen_by,
+    run_teacher,
+    scored_labels,
     student_losses,
 )
-from lmdistill.methods.token_kd import TokenDivergence, require_open
+from lmdistill.methods.token_kd import TokenDivergence, require_open_unit_interval
 from lmdistill.objectives.adaptive_weights import adaptive_weights
-from lmdistill.objectives.chunked.loss import Chunked, chunked_losses, log_uncertainties
-from lmdistill.objectives.chunked.terms import Terms
+from lmdistill.objectives.chunked.loss import ChunkedLoss, chunked_log_uncertainty, chunked_losses
+from lmdistill.objectives.chunked.terms import LossTerms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class ATKD:
         require_range("temperature", self.temperature, low=0, open_low=True)
         require_range("easy_weight", self.easy_weight, low=0, high=1)
         for name in ("beta", "skew", "share"):
-            require_open(name, getattr(self, name))
+            require_open_unit_interval(name, getattr(self, name))
 
     @property
     def uses_teacher(self) -> bool:
@@ -80,12 +80,12 @@ class ATKD:
         return True
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """Nothing is mixed."""
         return None
 
     @property
-    def surveys(self) -> bool:
+    def needs_prepass(self) -> bool:
         """Whether the split needs all of the step."""
         return self.scope == "step"
 
@@ -93,24 +93,24 @@ class ATKD:
         """A teacher with the same vocabulary is needed."""
         require_language_pair("atkd", student, require_teacher("atkd", teacher, without="sft"))
 
-    def survey(self, teacher: Net | None, batch: Batch) -> Survey:
+    def prepass(self, teacher: Net | None, batch: Batch) -> TeacherPrepass:
         """The teacher's log-uncertainty of each scored token."""
-        theirs = seen_by(teacher, batch)
-        own = log_uncertainties(theirs.states, theirs.head, labels_of(batch))
-        return Survey(own=own, states=theirs.states, head=theirs.head, step=own)
+        theirs = run_teacher(teacher, batch)
+        own = chunked_log_uncertainty(theirs.states, theirs.head, scored_labels(batch))
+        return TeacherPrepass(scores=own, states=theirs.states, head=theirs.head, step_scores=own)
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The target part of the hard tokens, and the diversity part of all."""
-        found = batch.survey if batch.survey is not None else self.survey(teacher, batch)
-        if len(found.step) < 2:
+        found = batch.prepass if batch.prepass is not None else self.prepass(teacher, batch)
+        if len(found.step_scores) < 2:
             raise MismatchError(
-                f"a {self.scope.replace('_', '-')} has {len(found.step)} scored token, and atkd sorts tokens "
-                "into easy and hard ones: it needs 2. Set scope: step, or take larger batches."
+                f"a {self.scope.replace('_', '-')} has {len(found.step_scores)} scored token, and atkd sorts "
+                "tokens into easy and hard ones: it needs 2. Set scope: step, or take larger batches."
             )
         target, diversity = adaptive_weights(
-            found.own, found.step, share=self.share, easy_weight=self.easy_weight
+            found.scores, found.step_scores, share=self.share, easy_weight=self.easy_weight
         )
-        terms = Terms(
+        terms = LossTerms(
             divergence=self.divergence,
             beta=self.beta,
             skew=self.skew,
@@ -118,9 +118,9 @@ class ATKD:
             target=target,
             diversity=diversity,
         )
-        labels, theirs = labels_of(batch), TeacherStates(states=found.states, head=found.head)
+        labels, theirs = scored_labels(batch), TeacherStates(states=found.states, head=found.head)
 
-        def objective(states: Float[Tensor, "n d"], head: Head) -> Chunked:
+        def objective(states: Float[Tensor, "n d"], head: LMHead) -> ChunkedLoss:
             return chunked_losses(
                 states, head, labels, terms=terms, teacher_states=theirs.states, teacher_head=theirs.head
             )

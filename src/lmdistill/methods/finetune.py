@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Mixing
+from lmdistill.core.batch import Batch, MixupSettings
 from lmdistill.core.protocols import Net
 from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss
@@ -27,7 +27,7 @@ class FineTune:
         return False
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """Nothing is mixed."""
         return None
 

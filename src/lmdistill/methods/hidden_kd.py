@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Mixing, Outputs
+from lmdistill.core.batch import Batch, MixupSettings, Outputs
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
-from lmdistill.objectives.divergence import imitation
-from lmdistill.objectives.hidden_states import spread, token_distance
+from lmdistill.objectives.divergence import distillation_loss
+from lmdistill.objectives.hidden_states import token_distance, uniform_map
 from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss
 
@@ -59,7 +59,7 @@ class HiddenKD:
         return True
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """Nothing is mixed."""
         return None
 
@@ -84,12 +84,12 @@ class HiddenKD:
         """The terms that have a weight; tokens that only one tokenizer has are not compared."""
         terms = {}
         if self.state:
-            pairs = spread(self.states, len(ours.hidden) - 1, len(theirs.hidden) - 1)
+            pairs = uniform_map(self.states, len(ours.hidden) - 1, len(theirs.hidden) - 1)
             mask = batch.inputs.mask
             distances = [token_distance(ours.hidden[j], theirs.hidden[k], mask) for j, k in pairs]
             terms["state"] = self.state * masked_sum(torch.stack(distances).mean(0), batch.scored)
         if self.output:
-            soft = imitation("forward_kl", ours.logits, theirs.logits, temperature=self.temperature)
+            soft = distillation_loss("forward_kl", ours.logits, theirs.logits, temperature=self.temperature)
             terms["teacher"] = self.output * masked_sum(soft, batch.scored)
         if self.label:
             terms["label"] = self.label * masked_sum(label_loss(ours.logits, batch.labels), batch.scored)

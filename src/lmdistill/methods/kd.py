@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Mixing, Outputs
+from lmdistill.core.batch import Batch, MixupSettings, Outputs
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
-from lmdistill.objectives.divergence import imitation
+from lmdistill.objectives.divergence import distillation_loss
 from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss
 
@@ -50,7 +50,7 @@ class KD:
         return True
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """Nothing is mixed."""
         return None
 
@@ -67,7 +67,7 @@ class KD:
 
     def compare(self, ours: Outputs, theirs: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The label term and the teacher term."""
-        soft = imitation(self.divergence, ours.logits, theirs.logits, temperature=self.temperature)
+        soft = distillation_loss(self.divergence, ours.logits, theirs.logits, temperature=self.temperature)
         hard = label_loss(ours.logits, batch.labels)
         return {
             "label": (1 - self.alpha) * masked_sum(hard, batch.scored),

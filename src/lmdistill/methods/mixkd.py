@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Inputs, Mixed, Mixing
+from lmdistill.core.batch import Batch, Inputs, MixedExamples, MixupSettings
 from lmdistill.core.protocols import Net
 from lmdistill.data.mixup import stack
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
-from lmdistill.objectives.divergence import imitation
+from lmdistill.objectives.divergence import distillation_loss
 from lmdistill.objectives.reduction import masked_sum
 from lmdistill.objectives.supervised import label_loss, mixed_label_loss
 
@@ -80,11 +80,11 @@ class MixKD:
         return self.alpha_tmkd > 0 or self.alpha_kd > 0
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """What the sampler draws; nothing when both mixed terms are off."""
         if self.alpha_sm == 0 and self.alpha_tmkd == 0:
             return None
-        return Mixing(
+        return MixupSettings(
             ratio=self.ratio,
             concentration=self.concentration,
             share=self.share,
@@ -112,7 +112,7 @@ class MixKD:
         return dict(**terms, **mixed_terms)
 
     def _mixed_terms(
-        self, ours: Float[Tensor, "m v"], theirs: Float[Tensor, "m v"] | None, mixed: Mixed
+        self, ours: Float[Tensor, "m v"], theirs: Float[Tensor, "m v"] | None, mixed: MixedExamples
     ) -> dict[str, Float[Tensor, ""]]:
         """L_SM and L_TMKD; each of the `ratio` mixed samples of an original weighs 1 / ratio."""
         terms = {}
@@ -126,7 +126,7 @@ class MixKD:
 
     def _distance(self, ours: Float[Tensor, "b v"], theirs: Float[Tensor, "b v"]) -> Float[Tensor, " b"]:
         """The chosen distance at the chosen temperature."""
-        return imitation(self.distance, ours, theirs, temperature=self.temperature)
+        return distillation_loss(self.distance, ours, theirs, temperature=self.temperature)
 
     @torch.no_grad()
     def _answers(self, teacher: Net | None, batch: Batch) -> tuple[Tensor | None, Tensor | None]:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Mixing, Outputs
+from lmdistill.core.batch import Batch, MixupSettings, Outputs
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.protocols import Net
 from lmdistill.methods.kd import KD
@@ -48,7 +48,7 @@ class PKD:
         return True
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """Nothing is mixed."""
         return None
 

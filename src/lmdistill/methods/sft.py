@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Head, Mixing
+from lmdistill.core.batch import Batch, LMHead, MixupSettings
 from lmdistill.core.completions import Completions
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_teacher
-from lmdistill.methods.token_forward import labels_of, require_language_pair, student_losses
-from lmdistill.objectives.chunked.loss import Chunked, chunked_losses
-from lmdistill.objectives.chunked.terms import Terms
+from lmdistill.methods.token_forward import require_language_pair, scored_labels, student_losses
+from lmdistill.objectives.chunked.loss import ChunkedLoss, chunked_losses
+from lmdistill.objectives.chunked.terms import LossTerms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class SFT:
         return self.completions.teacher
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """Nothing is mixed."""
         return None
 
@@ -49,10 +49,10 @@ class SFT:
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The label term."""
-        labels = labels_of(batch)
+        labels = scored_labels(batch)
 
-        def objective(states: Float[Tensor, "n d"], head: Head) -> Chunked:
+        def objective(states: Float[Tensor, "n d"], head: LMHead) -> ChunkedLoss:
             weights = torch.ones(len(labels), device=labels.device)
-            return chunked_losses(states, head, labels, terms=Terms(label=weights))
+            return chunked_losses(states, head, labels, terms=LossTerms(label=weights))
 
         return student_losses(student, batch, objective)

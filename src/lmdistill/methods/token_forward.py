@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Head
+from lmdistill.core.batch import Batch, LMHead
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.protocols import LanguageNet, Net
-from lmdistill.objectives.chunked.loss import Chunked
+from lmdistill.objectives.chunked.loss import ChunkedLoss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,35 +21,35 @@ class TeacherStates:
     states: Float[Tensor, "n e"]
     """Its final states."""
 
-    head: Head
+    head: LMHead
     """Its output layer."""
 
 
-def seen_by(teacher: Net | None, batch: Batch) -> TeacherStates:
+def run_teacher(teacher: Net | None, batch: Batch) -> TeacherStates:
     """Run the teacher once, without a gradient."""
     assert teacher is not None  # check() has run
-    heads: list[Head] = []
+    heads: list[LMHead] = []
 
-    def keep(states: Float[Tensor, "n e"], head: Head) -> Mapping[str, Tensor]:
+    def keep(states: Float[Tensor, "n e"], head: LMHead) -> Mapping[str, Tensor]:
         heads.append(head)
         return {"states": states}
 
     with torch.no_grad():
-        found = cast(LanguageNet, teacher)(batch.for_teacher, at=batch.scored, reader=keep)
+        found = cast(LanguageNet, teacher)(batch.for_teacher, at=batch.scored, head_fn=keep)
     return TeacherStates(states=found["states"], head=heads[0])
 
 
-def labels_of(batch: Batch) -> Int[Tensor, " n"]:
+def scored_labels(batch: Batch) -> Int[Tensor, " n"]:
     """The targets of the scored positions."""
     return batch.labels[batch.scored]
 
 
 def student_losses(
-    student: Net, batch: Batch, objective: Callable[[Float[Tensor, "n d"], Head], Chunked]
+    student: Net, batch: Batch, objective: Callable[[Float[Tensor, "n d"], LMHead], ChunkedLoss]
 ) -> dict[str, Float[Tensor, ""]]:
     """Run the student once, and the objective on its scored states, inside its forward pass."""
     read = cast(LanguageNet, student)
-    found = read(batch.inputs, at=batch.scored, reader=lambda states, head: objective(states, head).losses())
+    found = read(batch.inputs, at=batch.scored, head_fn=lambda states, head: objective(states, head).losses())
     return dict(found)
 
 

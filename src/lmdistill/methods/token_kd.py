@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Head, Mixing
+from lmdistill.core.batch import Batch, LMHead, MixupSettings
 from lmdistill.core.completions import Completions
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_teacher
-from lmdistill.methods.token_forward import labels_of, require_language_pair, seen_by, student_losses
-from lmdistill.objectives.chunked.loss import Chunked, chunked_losses
-from lmdistill.objectives.chunked.terms import Terms
+from lmdistill.methods.token_forward import require_language_pair, run_teacher, scored_labels, student_losses
+from lmdistill.objectives.chunked.loss import ChunkedLoss, chunked_losses
+from lmdistill.objectives.chunked.terms import LossTerms
 
 TokenDivergence = Literal[
     "forward_kl", "jensen_shannon", "reverse_kl", "skew_forward_kl", "skew_reverse_kl", "total_variation"
@@ -59,8 +59,8 @@ class TokenKD:
     def __post_init__(self) -> None:
         require_range("temperature", self.temperature, low=0, open_low=True)
         require_range("alpha", self.alpha, low=0, high=1)
-        require_open("beta", self.beta)
-        require_open("skew", self.skew)
+        require_open_unit_interval("beta", self.beta)
+        require_open_unit_interval("skew", self.skew)
 
     @property
     def uses_teacher(self) -> bool:
@@ -68,7 +68,7 @@ class TokenKD:
         return True
 
     @property
-    def mixing(self) -> Mixing | None:
+    def mixing(self) -> MixupSettings | None:
         """Nothing is mixed."""
         return None
 
@@ -78,9 +78,9 @@ class TokenKD:
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The divergence, and the label term where it has a weight."""
-        labels, theirs = labels_of(batch), seen_by(teacher, batch)
+        labels, theirs = scored_labels(batch), run_teacher(teacher, batch)
         one = torch.ones(len(labels), device=labels.device)
-        terms = Terms(
+        terms = LossTerms(
             divergence=self.divergence,
             beta=self.beta,
             skew=self.skew,
@@ -89,7 +89,7 @@ class TokenKD:
             label=one * self.alpha if self.alpha else None,
         )
 
-        def objective(states: Float[Tensor, "n d"], head: Head) -> Chunked:
+        def objective(states: Float[Tensor, "n d"], head: LMHead) -> ChunkedLoss:
             return chunked_losses(
                 states, head, labels, terms=terms, teacher_states=theirs.states, teacher_head=theirs.head
             )
@@ -97,7 +97,7 @@ class TokenKD:
         return student_losses(student, batch, objective)
 
 
-def require_open(name: str, value: float) -> None:
+def require_open_unit_interval(name: str, value: float) -> None:
     """`value` must be in (0, 1)."""
     if not 0 < value < 1:
         raise ConfigError(f"{name} must be in (0, 1), got {value}.")

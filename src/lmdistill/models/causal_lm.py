@@ -8,21 +8,21 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from lmdistill.core.batch import Head, Inputs
+from lmdistill.core.batch import Inputs, LMHead
 from lmdistill.core.errors import ModelError
-from lmdistill.core.protocols import Reader
+from lmdistill.core.protocols import HeadFunction
 from lmdistill.models.classifier import Network
 
-TIMES = ("logit_scale", "lm_head_multiplier")
+LOGIT_MULTIPLIERS = ("logit_scale", "lm_head_multiplier")
 """What configurations call a factor of all logits (Cohere, Falcon-H1)."""
 
-OVER = ("logits_scaling", "logits_mup_width_multiplier")
+LOGIT_DIVISORS = ("logits_scaling", "logits_mup_width_multiplier")
 """What they call a divisor (Granite, MiniCPM3, Inkling)."""
 
-SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+LOGIT_SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
 """What they call the bound of a hyperbolic tangent (Gemma, RecurrentGemma, xLSTM)."""
 
-EXCEPTIONS = {"hyperclovax": (("logits_scaling",), ()), "mpt": ((), ())}
+LOGIT_SCALE_EXCEPTIONS = {"hyperclovax": (("logits_scaling",), ()), "mpt": ((), ())}
 """Families that use those names otherwise: their factors and their divisors."""
 
 
@@ -42,44 +42,46 @@ class LanguageNetwork(nn.Module):
         self.num_layers = int(config.num_hidden_layers)
         self.labels: tuple[str, ...] = ()
         self.rows, self.width = (int(size) for size in _output(model, source).weight.shape)
-        self.cut(self.rows)
+        self.limit_vocabulary(self.rows)
         self._scale, self._softcap = _scale(config), _softcap(config)
         self.train(model.training)  # as the model is, or whoever restores the mode later turns dropout on
 
     @property
-    def head(self) -> Head:
+    def head(self) -> LMHead:
         """The output layer, cut to the vocabulary; gradients reach the model's own weights."""
         layer = _output(self.model, self.source)
         bias = getattr(layer, "bias", None)
-        return Head(
+        return LMHead(
             weight=layer.weight[: self.vocabulary],
             bias=None if bias is None else bias[: self.vocabulary],
             scale=self._scale,
             softcap=self._softcap,
         )
 
-    def cut(self, vocabulary: int) -> None:
+    def limit_vocabulary(self, vocabulary: int) -> None:
         """Forget outputs from `vocabulary` on, which stand for no token."""
         self.vocabulary = self.num_classes = int(vocabulary)
 
     def with_model(self, model: PreTrainedModel, *, source: str) -> "LanguageNetwork":
         """A network of another model with the same tokenizer and vocabulary."""
         other = LanguageNetwork(model, self.tokenizer, source=source)
-        other.cut(self.vocabulary)
+        other.limit_vocabulary(self.vocabulary)
         return other
 
-    def forward(self, inputs: Inputs, *, at: Bool[Tensor, "b t"], reader: Reader) -> Mapping[str, Tensor]:
-        """Run the layers once and let `reader` make something of the final states.
+    def forward(
+        self, inputs: Inputs, *, at: Bool[Tensor, "b t"], head_fn: HeadFunction
+    ) -> Mapping[str, Tensor]:
+        """Run the layers once and let `head_fn` make something of the final states.
 
         Args:
             inputs: Token ids and their mask; partners and segments are not read.
             at: Positions to be read. Position t answers for the token at t + 1.
-            reader: Given the states of the n positions, row by row, of shape (n, d), and the output layer.
+            head_fn: Given the states of the n positions, row by row, of shape (n, d), and the output layer.
 
         Returns:
-            What the reader returns.
+            What `head_fn` returns.
         """
-        return reader(self.states(inputs)[at], self.head)
+        return head_fn(self.states(inputs)[at], self.head)
 
     def states(self, inputs: Inputs) -> Float[Tensor, "b t d"]:
         """Final states of all positions, as the output layer reads them."""
@@ -114,7 +116,7 @@ AnyNetwork = TypeVar("AnyNetwork", Network, LanguageNetwork)
 
 
 def require_known_output(network: LanguageNetwork) -> None:
-    """The output layer as `Head` describes it must be all that stands between states and logits.
+    """The output layer as `LMHead` describes it must be all that stands between states and logits.
 
     Args:
         network: Tried on a few tokens; not changed.
@@ -148,7 +150,7 @@ def _output(model: PreTrainedModel, source: str) -> Any:
 
 def _scale(config: Any) -> float:
     """What all logits are multiplied by."""
-    times, over = EXCEPTIONS.get(config.model_type, (TIMES, OVER))
+    times, over = LOGIT_SCALE_EXCEPTIONS.get(config.model_type, (LOGIT_MULTIPLIERS, LOGIT_DIVISORS))
     scale = 1.0
     for name in times:
         scale *= float(getattr(config, name, None) or 1.0)
@@ -159,7 +161,7 @@ def _scale(config: Any) -> float:
 
 def _softcap(config: Any) -> float | None:
     """The bound of the logits, if there is one."""
-    caps = (getattr(config, name, None) for name in SOFTCAPS)
+    caps = (getattr(config, name, None) for name in LOGIT_SOFTCAPS)
     return next((float(cap) for cap in caps if cap is not None), None)
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from lmdistill.core.batch import Blend, Inputs, Outputs
+from lmdistill.core.batch import Inputs, MixupPartners, Outputs
 
 
 class Network(nn.Module):
@@ -54,15 +54,15 @@ class Network(nn.Module):
         given: dict[str, Any] = {}
         if inputs.segments is not None and self.takes_segments:
             given["token_type_ids"] = inputs.segments
-        if inputs.blend is None:
+        if inputs.partners is None:
             given |= {"input_ids": inputs.ids, "attention_mask": inputs.mask}
         else:
-            embeds, mask = self._blended(inputs, inputs.blend), _united(inputs.mask, inputs.blend)
+            embeds, mask = self._blended(inputs, inputs.partners), _united(inputs.mask, inputs.partners)
             given |= {"inputs_embeds": embeds, "attention_mask": mask}
         out = self.model(**given, output_hidden_states=hidden)
         return Outputs(logits=out.logits, hidden=tuple(out.hidden_states or ()))
 
-    def _blended(self, inputs: Inputs, blend: Blend) -> Float[Tensor, "b t d"]:
+    def _blended(self, inputs: Inputs, blend: MixupPartners) -> Float[Tensor, "b t d"]:
         """Interpolated word embeddings, where padding counts as the zero vector.
 
         The stock model adds segment embeddings by itself, those of the first text. To interpolate them too,
@@ -82,7 +82,7 @@ class Network(nn.Module):
         return embeds + (1 - share).unsqueeze(-1) * change
 
 
-def _united(mask: Int[Tensor, "b t"], blend: Blend) -> Int[Tensor, "b t"]:
+def _united(mask: Int[Tensor, "b t"], blend: MixupPartners) -> Int[Tensor, "b t"]:
     """1 where a text has a token and a share; at a share of exactly 1 or 0 that is one text alone."""
     share = blend.share.unsqueeze(-1)
     first, second = (mask > 0) & (share > 0), (blend.mask > 0) & (share < 1)

@@ -15,7 +15,7 @@ from lmdistill.models.quiet_transformers import quiet
 from lmdistill.models.vocabulary import tokenizer_size
 
 
-def complete(
+def generate_completions(
     network: LanguageNetwork,
     prompts: Sequence[list[int]],
     *,
@@ -47,8 +47,8 @@ def complete(
         ConfigError: A setting is out of its range.
         DataError: A prompt is empty, or fills all positions of the model.
     """
-    require_settings(max_new=max_new, temperature=temperature, top_p=top_p, batch_size=batch_size)
-    limit = positions_of(network)
+    require_generation_settings(max_new=max_new, temperature=temperature, top_p=top_p, batch_size=batch_size)
+    limit = max_positions(network)
     _require_room(prompts, limit, network.source)
     order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
     written: dict[int, list[int]] = {}
@@ -62,24 +62,24 @@ def complete(
     return [written[number] for number in range(len(prompts))]
 
 
-def ends_of(network: LanguageNetwork) -> tuple[int, ...]:
+def end_token_ids(network: LanguageNetwork) -> tuple[int, ...]:
     """Ids that end a text: the tokenizer's end token first, then others that the model's authors name."""
     more = network.model.generation_config.eos_token_id if network.model.can_generate() else None
     named = [] if more is None else [more] if isinstance(more, int) else list(more)
     return tuple(dict.fromkeys([network.tokenizer.eos_token_id, *named]))
 
 
-def positions_of(network: LanguageNetwork) -> int:
+def max_positions(network: LanguageNetwork) -> int:
     """How long a text the model can read."""
     return int(
         getattr(network.model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
     )
 
 
-def require_settings(
+def require_generation_settings(
     *, max_new: int, temperature: float = 0.0, top_p: float = 1.0, batch_size: int = 1
 ) -> None:
-    """Refuse a setting of `complete` that is out of its range."""
+    """Refuse a setting of `generate_completions` that is out of its range."""
     for name, value in (("max_new", max_new), ("batch_size", batch_size)):
         if value < 1:
             raise ConfigError(f"{name} must be >= 1, got {value}.")
@@ -97,7 +97,7 @@ def _writing(network: LanguageNetwork, temperature: float, top_p: float) -> Iter
     nothing = list(range(min(network.vocabulary, tokenizer_size(network.tokenizer)), network.rows))
     settings: dict[str, Any] = {
         "do_sample": temperature > 0,
-        "eos_token_id": list(ends_of(network)),
+        "eos_token_id": list(end_token_ids(network)),
         "pad_token_id": network.tokenizer.pad_token_id,
         "suppress_tokens": nothing or None,
     }
@@ -132,7 +132,7 @@ def _completed(network: LanguageNetwork, prompts: list[list[int]], max_new: int)
     found = model.generate(
         input_ids=ids.to(model.device), attention_mask=mask.to(model.device), max_new_tokens=max_new
     )
-    ends = set(ends_of(network))
+    ends = set(end_token_ids(network))
     return [_until(row, ends) for row in found[:, width:].tolist()]
 
 

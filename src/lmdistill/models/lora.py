@@ -12,7 +12,7 @@ from lmdistill.core.seeding import derive
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 
 
-def with_adapters(
+def add_lora(
     network: LanguageNetwork, *, rank: int = 8, alpha: int = 16, dropout: float = 0.0, seed: int = 0
 ) -> LanguageNetwork:
     r"""Freeze the network, in place, and put low-rank adapters beside every linear layer but the last.
@@ -29,7 +29,7 @@ def with_adapters(
         seed: Of A. Torch's own generators stay where they were.
 
     Returns:
-        The same network, which is saved as a stock model: see `merged`.
+        The same network, which is saved as a stock model: see `merge_lora`.
 
     Raises:
         ConfigError: A setting is out of its range, or the network has adapters.
@@ -60,12 +60,12 @@ def with_adapters(
     return network
 
 
-def has_adapters(network: Any) -> bool:
+def has_lora(network: Any) -> bool:
     """Whether a network learns through adapters."""
     return any(hasattr(module, "lora_A") for module in network.modules())
 
 
-def merged(network: AnyNetwork) -> AnyNetwork:
+def merge_lora(network: AnyNetwork) -> AnyNetwork:
     """A stock network that computes the same, its adapters added to the matrices they stand beside.
 
     Args:
@@ -74,7 +74,7 @@ def merged(network: AnyNetwork) -> AnyNetwork:
     Returns:
         A copy without adapters, or `network` itself if it has none.
     """
-    if not has_adapters(network):
+    if not has_lora(network):
         return network
     model: Any = copy.deepcopy(network.model)
     for name, module in list(model.named_modules()):
@@ -94,5 +94,5 @@ def _require_settings(network: LanguageNetwork, rank: int, alpha: int, dropout: 
         raise ConfigError(f"alpha must be >= 1, got {alpha}.")
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
-    if has_adapters(network):
+    if has_lora(network):
         raise ConfigError(f"{network.source} has adapters already. Merge them first.")

@@ -23,7 +23,7 @@ TABLES = ("embeddings", "wpe.", "decoder.embed_positions.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Description:
+class ParameterCounts:
     """Parameters of a network, by where they are."""
 
     embeddings: int
@@ -41,7 +41,7 @@ class Description:
         return self.embeddings + self.encoder + self.head
 
 
-def describe(network: Network | LanguageNetwork) -> Description:
+def count_parameters(network: Network | LanguageNetwork) -> ParameterCounts:
     """Count the parameters of `network`; shared ones once.
 
     Returns:
@@ -61,7 +61,7 @@ def describe(network: Network | LanguageNetwork) -> Description:
             head += parameter.numel()
         else:
             encoder += parameter.numel()
-    return Description(embeddings=embeddings, encoder=encoder, head=head)
+    return ParameterCounts(embeddings=embeddings, encoder=encoder, head=head)
 
 
 def flops(network: Network | LanguageNetwork, tokens: int) -> int:

@@ -21,8 +21,8 @@ def tokenizer_size(tokenizer: Any) -> int:
     return int(max(tokenizer.get_vocab().values())) + 1
 
 
-def trim(network: LanguageNetwork, role: str = "model") -> None:
-    """Make a network answer for the tokens of its tokenizer only, in place; see `align`.
+def trim_vocabulary(network: LanguageNetwork, role: str = "model") -> None:
+    """Make a network answer for the tokens of its tokenizer only, in place; see `align_vocabularies`.
 
     Args:
         network: Its `vocabulary` becomes the size of the tokenizer; no weight changes.
@@ -39,10 +39,10 @@ def trim(network: LanguageNetwork, role: str = "model") -> None:
         )
     if network.vocabulary > size:
         log.info("%s has %d outputs for %d tokens; the others are left out", network.source, rows, size)
-    network.cut(size)
+    network.limit_vocabulary(size)
 
 
-def align(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
+def align_vocabularies(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
     """Make both networks answer for the same tokens, in place.
 
     Embedding matrices are often padded beyond the tokenizer, and not equally far. Ids that stand for nothing
@@ -57,8 +57,8 @@ def align(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
     """
     if student.tokenizer is not teacher.tokenizer:
         _require_same(student, teacher)
-    trim(student, "student")
-    trim(teacher, "teacher")
+    trim_vocabulary(student, "student")
+    trim_vocabulary(teacher, "teacher")
 
 
 def _require_same(student: LanguageNetwork, teacher: LanguageNetwork) -> None:

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from lmdistill.objectives.divergence import Divergence
-from lmdistill.objectives.reduction import lifted
+from lmdistill.objectives.reduction import at_least_float32
 
-FLOOR = -1e30
+MASKED_LOGIT = -1e30
 """Logit of an entry that is left out: finite, so that nothing becomes NaN, and without any probability."""
 
 
@@ -76,7 +76,7 @@ def decouple(
     theirs = two_way(teacher, labels)
     return Decoupled(
         target=divergence(two_way(student, labels), theirs),
-        diversity=divergence(rest(student, labels), rest(teacher, labels)),
+        diversity=divergence(non_target(student, labels), non_target(teacher, labels)),
         log_uncertainty=log_uncertainty(theirs),
     )
 
@@ -88,13 +88,13 @@ def two_way(logits: Float[Tensor, "*p v"], labels: Int[Tensor, "*p"]) -> Float[T
         logits: At least two entries, in at least 32 bits after this.
         labels: The target at each position.
     """
-    target = lifted(logits).gather(-1, labels.unsqueeze(-1))
-    return torch.cat([target, rest(logits, labels).logsumexp(-1, keepdim=True)], -1)
+    target = at_least_float32(logits).gather(-1, labels.unsqueeze(-1))
+    return torch.cat([target, non_target(logits, labels).logsumexp(-1, keepdim=True)], -1)
 
 
-def rest(logits: Float[Tensor, "*p v"], labels: Int[Tensor, "*p"]) -> Float[Tensor, "*p v"]:
+def non_target(logits: Float[Tensor, "*p v"], labels: Int[Tensor, "*p"]) -> Float[Tensor, "*p v"]:
     """Logits without the target: its entry is at the floor and gets no gradient."""
-    return lifted(logits).scatter(-1, labels.unsqueeze(-1), FLOOR)
+    return at_least_float32(logits).scatter(-1, labels.unsqueeze(-1), MASKED_LOGIT)
 
 
 def log_uncertainty(two_way_logits: Float[Tensor, "*p 2"]) -> Float[Tensor, "*p"]:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
-from lmdistill.objectives.reduction import lifted, log_probs
+from lmdistill.objectives.reduction import at_least_float32, log_probs
 
 Divergence = Callable[[Float[Tensor, "*p v"], Float[Tensor, "*p v"]], Float[Tensor, "*p"]]
 
@@ -93,7 +93,7 @@ def total_variation(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v
     Returns:
         One value in [0, 1] a position. Where two probabilities are equal, the gradient takes 0 for the sign
         of their difference. It is of first order in the difference: its gradient falls with the temperature,
-        not with its square, so that `imitation` makes it grow.
+        not with its square, so that `distillation_loss` makes it grow.
 
     Examples:
         >>> total_variation(torch.tensor([[0.0, 99.0]]), torch.tensor([[99.0, 0.0]]))
@@ -166,7 +166,7 @@ def logit_mse(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) ->
         >>> logit_mse(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 1.0]]))
         tensor([2.])
     """
-    return (lifted(student) - lifted(teacher)).square().mean(-1)
+    return (at_least_float32(student) - at_least_float32(teacher)).square().mean(-1)
 
 
 DIVERGENCES: MappingProxyType[str, Divergence] = MappingProxyType(
@@ -181,7 +181,7 @@ DIVERGENCES: MappingProxyType[str, Divergence] = MappingProxyType(
 )
 """Divergences of distributions: >= 0, 0 only at equality, blind to a shift of the logits."""
 
-IMITATIONS: MappingProxyType[str, Divergence] = MappingProxyType(
+DISTILLATION_LOSSES: MappingProxyType[str, Divergence] = MappingProxyType(
     {**DIVERGENCES, "mse": logit_mse, "soft_cross_entropy": soft_cross_entropy}
 )
 """Everything a student can shrink to become like its teacher."""
@@ -216,7 +216,7 @@ def divergence_named(name: str, *, beta: float = 0.5, skew: float = 0.1) -> Dive
     return DIVERGENCES[name]
 
 
-def imitation(
+def distillation_loss(
     name: str, student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"], *, temperature: float = 1.0
 ) -> Float[Tensor, "*p"]:
     r"""Distance `name` between tempered outputs, times the squared temperature.
@@ -229,7 +229,7 @@ def imitation(
     says.
 
     Args:
-        name: A key of `IMITATIONS`.
+        name: A key of `DISTILLATION_LOSSES`.
         student: Logits of the student.
         teacher: Logits of the teacher.
         temperature: > 0; 1 leaves the outputs as they are.
@@ -239,7 +239,7 @@ def imitation(
     """
     if student.shape[-1] == 1:
         return logit_mse(student, teacher)
-    return temperature**2 * IMITATIONS[name](student / temperature, teacher / temperature)
+    return temperature**2 * DISTILLATION_LOSSES[name](student / temperature, teacher / temperature)
 
 
 def _require_inner(name: Literal["beta", "skew"], value: float) -> None:

@@ -4,7 +4,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from lmdistill.objectives.reduction import lifted
+from lmdistill.objectives.reduction import at_least_float32
 
 
 def state_distance(
@@ -25,7 +25,7 @@ def state_distance(
         sums over the features; we take the mean, as its released code does, so that its range of beta
         (10 to 1000) keeps its meaning.
     """
-    student, teacher = lifted(student), lifted(teacher)
+    student, teacher = at_least_float32(student), at_least_float32(teacher)
     if normalised:
         student, teacher = normalize(student, dim=-1), normalize(teacher, dim=-1)
     return (student - teacher).square().mean(-1)
@@ -85,11 +85,11 @@ def token_distance(
         Zhang et al., "MiniDisc", 2022, released code, which averages over all tokens of a batch at once; a
         value an example lets the engine divide once, over all micro-batches.
     """
-    each = (lifted(student) - lifted(teacher)).square().mean(-1)
+    each = (at_least_float32(student) - at_least_float32(teacher)).square().mean(-1)
     return each.masked_fill(mask == 0, 0.0).sum(-1) / mask.sum(-1)
 
 
-def spread(states: int, student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
+def uniform_map(states: int, student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
     """Pair states of both networks that stand at the same relative depth, from the embeddings to the last.
 
     Args:

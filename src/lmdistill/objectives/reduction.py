@@ -5,14 +5,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-def lifted(values: Float[Tensor, "*p v"]) -> Float[Tensor, "*p v"]:
+def at_least_float32(values: Float[Tensor, "*p v"]) -> Float[Tensor, "*p v"]:
     """`values` in at least 32 bits, so that half-precision logits lose nothing; float64 stays."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def log_probs(logits: Float[Tensor, "*p v"]) -> Float[Tensor, "*p v"]:
     """Logits to log-probabilities over the last axis, in nats, in at least 32 bits."""
-    return lifted(logits).log_softmax(-1)
+    return at_least_float32(logits).log_softmax(-1)
 
 
 def masked_sum(values: Float[Tensor, "*p"], scored: Bool[Tensor, "*p"]) -> Float[Tensor, ""]:

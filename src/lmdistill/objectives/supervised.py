@@ -4,7 +4,7 @@ from jaxtyping import Float, Num
 from torch import Tensor
 from torch.nn.functional import cross_entropy as _cross_entropy
 
-from lmdistill.objectives.reduction import lifted
+from lmdistill.objectives.reduction import at_least_float32
 
 
 def cross_entropy(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:
@@ -19,13 +19,13 @@ def cross_entropy(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> F
         >>> cross_entropy(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
         tensor([0.6931])
     """
-    flat = _cross_entropy(lifted(logits).flatten(0, -2), labels.flatten(), reduction="none")
+    flat = _cross_entropy(at_least_float32(logits).flatten(0, -2), labels.flatten(), reduction="none")
     return flat.view(labels.shape)
 
 
 def squared_error(logits: Float[Tensor, "*p 1"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:
     """Squared difference between the one output and each score."""
-    return (lifted(logits).squeeze(-1) - labels).square()
+    return (at_least_float32(logits).squeeze(-1) - labels).square()
 
 
 def label_loss(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:

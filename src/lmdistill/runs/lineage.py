@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
-from lmdistill.engine.callbacks import Fitted
+from lmdistill.engine.callbacks import FitResult
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.records.schema import ScheduleFacts
 
@@ -16,14 +16,14 @@ class Lineage(Generic[AnyNetwork]):
     reference: AnyNetwork | None
     """The first teacher, whom the student is compared with, whoever it learns from."""
 
-    account: Callable[[Fitted], ScheduleFacts] | None = None
+    account: Callable[[FitResult], ScheduleFacts] | None = None
     """What the last stage did to the facts of all stages; None before the last."""
 
-    trained: Fitted | None = None
+    trained: FitResult | None = None
     """What the student has learned already, where there is no last stage."""
 
 
-def accounted(route: Lineage[AnyNetwork] | None, last: Fitted) -> ScheduleFacts | None:
+def accounted(route: Lineage[AnyNetwork] | None, last: FitResult) -> ScheduleFacts | None:
     """The facts of all stages, once the last is over; None for a stage that stands alone or before others."""
     if route is None or route.account is None:
         return None

@@ -7,8 +7,8 @@ from torch import nn
 
 from lmdistill.core.protocols import Method, Net
 from lmdistill.engine.accelerator import Accelerator
-from lmdistill.engine.callbacks import Callbacks, Fitted, Step
-from lmdistill.engine.fit import Feed, fit
+from lmdistill.engine.callbacks import Callbacks, FitResult, Step
+from lmdistill.engine.fit import BatchSource, fit
 from lmdistill.engine.progress_bar import Advance, bar
 from lmdistill.engine.training_settings import Training
 from lmdistill.records.history import HISTORY, HistoryWriter
@@ -31,7 +31,7 @@ class TrainJob:
     teacher: Net | None
     """Who is imitated."""
 
-    feed: Feed
+    feed: BatchSource
     """Batches."""
 
     training: Training
@@ -47,10 +47,10 @@ class TrainJob:
     """Scores on dev; the first of them selects, and the largest is best."""
 
 
-def train(course: TrainJob, place: RunFolder, accelerator: Accelerator) -> Fitted:
+def train(course: TrainJob, place: RunFolder, accelerator: Accelerator) -> FitResult:
     """Train the student of `course`, from its newest checkpoint in `place` or from the start."""
 
-    def run(watch: Callbacks) -> Fitted:
+    def run(watch: Callbacks) -> FitResult:
         return fit(
             course.method,
             course.student,

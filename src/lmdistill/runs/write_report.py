@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lmdistill.analysis.compare import compare
 from lmdistill.core.atomic_io import write_text
-from lmdistill.export.hugging_face import is_carried
+from lmdistill.export.hugging_face import has_modeling_file
 from lmdistill.records.record import RECORD, find_records, read_record
 from lmdistill.report.grid import markdown
 from lmdistill.report.html import write_report
@@ -24,7 +24,7 @@ def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path
     runs = find_records([folder] if inside is None else inside)
     write_report(folder, runs, order=order)
     if (folder / RECORD).is_file():
-        carried = is_carried(folder / "student")
+        carried = has_modeling_file(folder / "student")
         text = run_readme(read_record(folder), folder.name, carried=carried)
     else:
         tables = "\n\n".join(markdown(grid(table)) for table in compare(runs, order=order))

@@ -8,7 +8,7 @@ from lmdistill.core.errors import ConfigError
 LAMBDA = 0.2
 """The published weight of the sparsity: ten points of it weigh as much as two points of the metric."""
 
-FORWARD = 1 / 3
+FORWARD_COST = 1 / 3
 """A forward pass in steps, where a step is a forward and a backward pass, twice as much work."""
 
 
@@ -42,7 +42,7 @@ def require_weight(weight: float) -> None:
         raise ConfigError(f"lam must be >= 0, got {weight:g}. 0.2 is the published value.")
 
 
-def choose(
+def choose_assistant(
     metrics: Mapping[float, float], *, target: float, weight: float = LAMBDA, skip: bool = False
 ) -> float:
     """The kept fraction of the best assistant.
@@ -105,7 +105,7 @@ def step_cost(kept: Sequence[float], *, teacher: float = 1.0) -> float:
         >>> round(step_cost((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) - FORWARD, 2)
         1.7
     """
-    return FORWARD * teacher + sum(kept)
+    return FORWARD_COST * teacher + sum(kept)
 
 
 def maxidisc_cost(candidates: Sequence[float], *, target: float, steps: int) -> Cost:

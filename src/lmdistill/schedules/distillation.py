@@ -8,9 +8,14 @@ from typing import Literal, Protocol, runtime_checkable
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.schedules.assistant_choice import LAMBDA, require_weight
-from lmdistill.schedules.sparsity import PUBLISHED, TRUNCATION, grid, require_kept
+from lmdistill.schedules.sparsity import (
+    LARGEST_CANDIDATE,
+    PUBLISHED_GRID,
+    candidate_grid,
+    require_kept_fraction,
+)
 
-SMALLEST = 3
+NUM_SMALLEST = 3
 """Smallest candidates that sandwich sampling always takes, as in the released code."""
 
 
@@ -29,7 +34,7 @@ class Direct:
 
     def require(self, keep: float) -> None:
         """Accept every fraction in (0, 1]."""
-        require_kept("student.keep", keep)
+        require_kept_fraction("student.keep", keep)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +53,7 @@ class Path:
 
     def require(self, keep: float) -> None:
         """Every assistant must be smaller than the one before, and the student smaller than the last."""
-        require_kept("student.keep", keep)
+        require_kept_fraction("student.keep", keep)
         if self.layers:
             if keep != 1.0:
                 raise ConfigError(
@@ -58,7 +63,7 @@ class Path:
             _require_falling("schedule.layers", self.layers, None)
             return
         for kept in self.kept:
-            require_kept("a fraction of schedule.kept", kept)
+            require_kept_fraction("a fraction of schedule.kept", kept)
         if not self.kept:
             raise ConfigError("schedule.kept is empty, so there is no assistant. Use schedule direct.")
         _require_falling("schedule.kept", self.kept, keep)
@@ -84,10 +89,10 @@ class MaxiDisc:
         Zhang et al., "MiniDisc", 2022: what the schedule found in one trial is compared with.
     """
 
-    grid: tuple[float, ...] = PUBLISHED
+    grid: tuple[float, ...] = PUBLISHED_GRID
     """Kept fractions that may be tried, each in (0, 1]."""
 
-    largest: float = TRUNCATION
+    largest: float = LARGEST_CANDIDATE
     """No assistant keeps more, in (0, 1]."""
 
     def require(self, keep: float) -> None:
@@ -96,7 +101,7 @@ class MaxiDisc:
 
     def assistants(self, keep: float) -> tuple[float, ...]:
         """What the assistants keep, falling."""
-        return larger(self.grid, self.largest, keep)
+        return larger_fractions(self.grid, self.largest, keep)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +116,10 @@ class MiniDisc:
         last stage trains the student alone, where the released code goes on with all smaller candidates.
     """
 
-    grid: tuple[float, ...] = PUBLISHED
+    grid: tuple[float, ...] = PUBLISHED_GRID
     """Kept fractions that may be tried, each in (0, 1]; what the student keeps must be among them."""
 
-    largest: float = TRUNCATION
+    largest: float = LARGEST_CANDIDATE
     """No candidate keeps more, in (0, 1]; the released code's truncation."""
 
     lam: float = LAMBDA
@@ -158,37 +163,37 @@ class MiniDisc:
             )
         self.candidates(keep)
         if self.finish == "distil":
-            larger(self.grid, self.largest, keep)
+            larger_fractions(self.grid, self.largest, keep)
 
     def candidates(self, keep: float, *, below: float = 1.0) -> tuple[float, ...]:
         """What is trained together in a round whose teacher keeps `below` of the first one, falling."""
-        found = grid(self.largest, target=keep, fractions=self.grid)
+        found = candidate_grid(self.largest, target=keep, fractions=self.grid)
         return found if below == 1.0 else tuple(kept for kept in found if kept < below)
 
-    def able(self, candidates: tuple[float, ...], keep: float) -> tuple[float, ...]:
+    def eligible(self, candidates: tuple[float, ...], keep: float) -> tuple[float, ...]:
         """Those that a round may end in: assistants, and the student where it is cut as it is."""
         if self.finish == "slice":
             return (keep,)
         return tuple(kept for kept in candidates if kept > keep or self.skip)
 
-    def sampled(self, candidates: tuple[float, ...]) -> float:
+    def mean_kept_per_step(self, candidates: tuple[float, ...]) -> float:
         """The sum of the fractions that learn in one step, on average."""
         rising = sorted(candidates)
-        others = rising[SMALLEST:-1]
+        others = rising[NUM_SMALLEST:-1]
         if self.sampling == "all" or len(others) <= self.middle:
             return sum(rising)
-        return sum(rising[:SMALLEST]) + rising[-1] + self.middle * sum(others) / len(others)
+        return sum(rising[:NUM_SMALLEST]) + rising[-1] + self.middle * sum(others) / len(others)
 
 
-def larger(fractions: tuple[float, ...], largest: float, keep: float) -> tuple[float, ...]:
+def larger_fractions(fractions: tuple[float, ...], largest: float, keep: float) -> tuple[float, ...]:
     """The fractions above what the student keeps, falling.
 
     Raises:
         ConfigError: If there is none, or a fraction is outside (0, 1].
     """
-    require_kept("student.keep", keep)
-    require_kept("schedule.largest", largest)
-    found = grid(largest, target=keep, fractions=(*fractions, keep)) if keep <= largest else ()
+    require_kept_fraction("student.keep", keep)
+    require_kept_fraction("schedule.largest", largest)
+    found = candidate_grid(largest, target=keep, fractions=(*fractions, keep)) if keep <= largest else ()
     above = tuple(kept for kept in found if kept > keep)
     if not above:
         raise ConfigError(

@@ -28,7 +28,7 @@ SHAPES: MappingProxyType[str, Shape] = MappingProxyType(
 """How the rate falls after the warm-up, by name."""
 
 
-def rate(step: int, *, total: int, warmup: float, shape: str) -> float:
+def lr_multiplier(step: int, *, total: int, warmup: float, shape: str) -> float:
     """Multiplier of the learning rate at a step.
 
     The warm-up rises linearly and reaches 1 at its last step; afterwards the shape falls from 1

@@ -7,15 +7,15 @@ from typing import Literal
 
 from lmdistill.core.errors import ConfigError
 
-PUBLISHED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
+PUBLISHED_GRID = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
 """The released grid, as kept fractions."""
 
-TRUNCATION = 0.5
+LARGEST_CANDIDATE = 0.5
 """Largest candidate by default: the best assistant is hardly ever larger (the released notes)."""
 
 
-def grid(
-    largest: float = TRUNCATION, *, target: float, fractions: Sequence[float] = PUBLISHED
+def candidate_grid(
+    largest: float = LARGEST_CANDIDATE, *, target: float, fractions: Sequence[float] = PUBLISHED_GRID
 ) -> tuple[float, ...]:
     """The candidates of a round, from the largest to the smallest.
 
@@ -32,9 +32,9 @@ def grid(
         (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
     """
     for kept in fractions:
-        require_kept("a fraction of the grid", kept)
-    require_kept("the target", target)
-    require_kept("schedule.largest", largest)
+        require_kept_fraction("a fraction of the grid", kept)
+    require_kept_fraction("the target", target)
+    require_kept_fraction("schedule.largest", largest)
     if target > largest:
         raise ConfigError(
             f"the target keeps {target:g} and the largest candidate would keep {largest:g}. Raise "
@@ -50,7 +50,7 @@ def grid(
     return chosen
 
 
-def require_kept(what: str, kept: float) -> None:
+def require_kept_fraction(what: str, kept: float) -> None:
     """`kept` must be in (0, 1]; NaN never is."""
     if not 0 < kept <= 1:
         raise ConfigError(f"{what} must be in (0, 1], got {kept:g}. 0.1 keeps a tenth.")
@@ -89,7 +89,7 @@ class Ranking:
             from the last layer and the last unit on. A layer keeps at least one unit where each layer keeps
             its share, and may vanish in a global ranking.
         """
-        require_kept("keep", kept)
+        require_kept_fraction("keep", kept)
         sizes = [len(layer) for layer in scores]
         if self.scope == "layer":
             return tuple(self._rounded(max(1, _nearest(kept * size)), size, least=1) for size in sizes)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmdistill.core.batch import Mixing
+from lmdistill.core.batch import MixupSettings
 from lmdistill.core.errors import DataError
 from lmdistill.data.batching.batch_sampler import Plan, in_order
 
@@ -52,7 +52,7 @@ def test_an_epoch_shows_every_example_once_in_batches_of_nearly_equal_size(rows,
 @settings(deadline=None, max_examples=40)
 @given(accumulate=st.integers(1, 5), processes=st.integers(1, 4), partner=st.sampled_from(["batch", "train"]))
 def test_splitting_over_micro_batches_and_processes_changes_nothing(accumulate, processes, partner):
-    whole = plan(mixing=Mixing(ratio=2, partner=partner))
+    whole = plan(mixing=MixupSettings(ratio=2, partner=partner))
     parts = replace(whole, accumulate=accumulate, processes=processes)
     assert same(steps(whole), steps(parts))
     lists = list(parts)
@@ -64,7 +64,7 @@ def test_splitting_over_micro_batches_and_processes_changes_nothing(accumulate, 
 
 @given(start=st.integers(0, 10))
 def test_a_plan_that_starts_later_is_the_rest_of_one_that_does_not(start):
-    whole = plan(mixing=Mixing())
+    whole = plan(mixing=MixupSettings())
     assert same(steps(replace(whole, start=start)), steps(whole)[start:])
 
 
@@ -77,25 +77,25 @@ def test_epochs_and_seeds_differ():
 
 
 def test_partners_in_the_batch_are_permutations_of_it():
-    for rows, partners, _ in steps(plan(mixing=Mixing(ratio=3))):
+    for rows, partners, _ in steps(plan(mixing=MixupSettings(ratio=3))):
         for column in partners.T:
             assert sorted(column) == sorted(rows)
 
 
 def test_partners_from_the_training_set_leave_the_batch():
-    drawn = steps(plan(mixing=Mixing(partner="train")))
+    drawn = steps(plan(mixing=MixupSettings(partner="train")))
     assert any(set(partners.ravel()) - set(rows) for rows, partners, _ in drawn)
 
 
 def test_one_share_a_batch_is_one_share_a_batch():
-    for _, _, shares in steps(plan(mixing=Mixing(share="batch", ratio=2))):
+    for _, _, shares in steps(plan(mixing=MixupSettings(share="batch", ratio=2))):
         assert all(len(set(column)) == 1 for column in shares.T)
-    assert len(set(steps(plan(mixing=Mixing()))[0][2].ravel())) > 1
+    assert len(set(steps(plan(mixing=MixupSettings()))[0][2].ravel())) > 1
 
 
 def test_folded_shares_are_at_least_a_half_and_others_are_symmetric():
-    folded = np.concatenate([s[2].ravel() for s in steps(plan(2000, mixing=Mixing(fold=True)))])
-    free = np.concatenate([s[2].ravel() for s in steps(plan(2000, mixing=Mixing()))])
+    folded = np.concatenate([s[2].ravel() for s in steps(plan(2000, mixing=MixupSettings(fold=True)))])
+    free = np.concatenate([s[2].ravel() for s in steps(plan(2000, mixing=MixupSettings()))])
     assert folded.min() >= 0.5
     # 4000 draws of Beta(0.4, 0.4): mean 1/2, variance 1 / (4 (2 * 0.4 + 1)) = 0.1389
     assert free.mean() == pytest.approx(0.5, abs=0.03)
@@ -124,7 +124,7 @@ def test_an_empty_training_set_is_refused():
 
 def test_a_process_gets_its_own_lists():
     processes = 3
-    whole = plan(mixing=Mixing(), processes=processes, accumulate=2, start=2)
+    whole = plan(mixing=MixupSettings(), processes=processes, accumulate=2, start=2)
     everyone = list(whole)
     for process in range(processes):
         own = replace(whole, process=process)

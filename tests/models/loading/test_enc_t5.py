@@ -12,9 +12,9 @@ from lmdistill.methods import CLASSIFIER_METHODS
 from lmdistill.methods.hidden_kd import HiddenKD
 from lmdistill.methods.nested import Nested
 from lmdistill.models.loading.classifier import has_head, load
-from lmdistill.models.model_stats import describe, flops
+from lmdistill.models.model_stats import count_parameters, flops
 from lmdistill.models.pruning.families import Widths, unit_layers, widths_of
-from lmdistill.models.pruning.importance import importance, magnitude
+from lmdistill.models.pruning.importance import gradient_importance, magnitude_importance
 from lmdistill.models.pruning.nested_candidates import NestedNetwork
 from lmdistill.models.pruning.slicing import densify, sort_units, view
 from lmdistill.models.students.truncate import truncate
@@ -112,9 +112,9 @@ def test_no_two_layers_share_weights_and_nothing_of_the_t5_is_lost(pair):
     decoder = sum(p.numel() for p in stock.decoder.block[0].parameters()) - positions.numel()
     encoder = sum(p.numel() for p in stock.encoder.block.parameters())
     # twice the table for two more layers, three norms' and the prompt's width: two final norms and the prompt
-    assert describe(network).encoder == encoder + decoder + 2 * positions.numel() + 3 * 16
-    assert describe(network).embeddings == VOCABULARY * 16
-    assert describe(network).head == 16 * 3 + 3
+    assert count_parameters(network).encoder == encoder + decoder + 2 * positions.numel() + 3 * 16
+    assert count_parameters(network).embeddings == VOCABULARY * 16
+    assert count_parameters(network).head == 16 * 3 + 3
 
 
 def test_prompt_and_head_are_drawn_and_the_same_seed_draws_the_same(tmp_path):
@@ -224,7 +224,7 @@ def test_every_method_teaches_it(method, pair):
 
 def test_candidates_learn_together():
     network, batch = wide("enc-t5"), make_batch()
-    ordered = sort_units(network, importance(network, [batch]).normalised())
+    ordered = sort_units(network, gradient_importance(network, [batch]).normalised())
     whole = NestedNetwork(ordered, {1.0: FULL["enc-t5"], 0.5: RAGGED["enc-t5"], 0.1: VANISHED["enc-t5"]})
     method = Nested(method=HiddenKD(), kept=(1.0, 0.5, 0.1))
     sum(method.losses(whole, network, batch).values()).backward()
@@ -262,4 +262,4 @@ def test_magnitudes_count_the_distances_of_a_head():
     parts = [part.weight[5:10] for part in (attention.q, attention.k, attention.v)]
     parts += [attention.positions.weight[1], attention.o.weight[:, 5:10]]
     expected = torch.cat([part.flatten() for part in parts]).double().norm()
-    torch.testing.assert_close(magnitude(network).heads[1][1], expected)
+    torch.testing.assert_close(magnitude_importance(network).heads[1][1], expected)

@@ -7,13 +7,13 @@ from transformers import BartConfig, BertConfig, GPT2Config, LlamaConfig, T5Conf
 from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError
 from lmdistill.models.loading.resolve import (
     PACKAGED,
-    explained,
-    head_of,
+    classifier_labels,
+    is_causal_lm_config,
     is_t5,
-    read_config,
+    loading_error_message,
+    read_encoder_config,
     require_weights,
     resolve,
-    writes_text,
 )
 
 
@@ -46,38 +46,38 @@ def test_an_unknown_packaged_model_is_answered_with_the_nearest():
 @pytest.mark.parametrize("place", ["./nowhere", "../nowhere", "runs/a/student"])
 def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(place):
     with pytest.raises(ModelError, match=rf"^there is no model folder {place}\. Check the path\.$"):
-        read_config(place)
+        read_encoder_config(place)
 
 
 def test_an_absolute_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"there is no model folder .*/gone\. Check the path"):
-        read_config(str(tmp_path / "gone"))
+        read_encoder_config(str(tmp_path / "gone"))
 
 
 def test_a_hub_id_without_network_says_what_to_do_offline():
     with pytest.raises(
         ModelError, match=r"^org/name is neither a folder here nor .* Offline: download .* HF_HOME"
     ) as caught:
-        read_config("org/name")
+        read_encoder_config("org/name")
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_configuration_is_no_model(tmp_path):
     with pytest.raises(ModelError, match=r"has no config\.json, so it is no model folder\. Name the one"):
-        read_config(str(tmp_path))
+        read_encoder_config(str(tmp_path))
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match=r"model\.safetensors is a file\. Name the folder"):
-        read_config(str(tmp_path / "model.safetensors"))
+        read_encoder_config(str(tmp_path / "model.safetensors"))
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"model_type": "nothing-known"}'])
 def test_a_broken_configuration_is_named(text, tmp_path):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"/config\.json cannot be used: .* Save the model again") as caught:
-        read_config(str(tmp_path))
+        read_encoder_config(str(tmp_path))
     assert "\n" not in str(caught.value)
 
 
@@ -96,21 +96,21 @@ def test_models_that_write_text_are_refused(config, tmp_path):
     with pytest.raises(
         ModelError, match=rf"is a {config.model_type} model that writes text .* needs an encoder"
     ):
-        read_config(str(tmp_path))
+        read_encoder_config(str(tmp_path))
 
 
 def test_a_t5_is_an_encoder_without_a_head(tmp_path):
     T5Config(architectures=["T5ForConditionalGeneration"]).save_pretrained(tmp_path)
-    config = read_config(str(tmp_path))
+    config = read_encoder_config(str(tmp_path))
     assert is_t5(config)
-    assert head_of(config) is None
-    assert not writes_text(config)
+    assert classifier_labels(config) is None
+    assert not is_causal_lm_config(config)
 
 
 def test_models_of_something_else_than_text_are_refused(tmp_path):
     ViTConfig().save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=r"^transformers has no text classifier for vit models"):
-        read_config(str(tmp_path))
+        read_encoder_config(str(tmp_path))
 
 
 def test_code_of_strangers_is_refused(tmp_path):
@@ -121,16 +121,16 @@ def test_code_of_strangers_is_refused(tmp_path):
     with pytest.raises(
         ModelError, match=r"comes with code of its own\. Read it, then set trust_remote_code to true"
     ):
-        read_config(str(tmp_path))
+        read_encoder_config(str(tmp_path))
 
 
 def test_a_head_is_its_labels_in_order():
     names = {1: "good", 0: "bad"}
     kind = "BertForSequenceClassification"
-    assert head_of(BertConfig(architectures=[kind], id2label=names)) == ("bad", "good")
-    assert head_of(BertConfig(architectures=[kind], num_labels=1)) == ()
-    assert head_of(BertConfig(architectures=["BertModel"])) is None
-    assert head_of(BertConfig()) is None
+    assert classifier_labels(BertConfig(architectures=[kind], id2label=names)) == ("bad", "good")
+    assert classifier_labels(BertConfig(architectures=[kind], num_labels=1)) == ()
+    assert classifier_labels(BertConfig(architectures=["BertModel"])) is None
+    assert classifier_labels(BertConfig()) is None
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):
@@ -157,4 +157,6 @@ def test_pickles_of_the_hub_are_refused_too():
     error = OSError(
         "org/x does not appear to have a file named pytorch_model.bin or model.safetensors. And more."
     )
-    assert explained("org/x", error).startswith("org/x gives no safetensors; if anything it has pickled")
+    assert loading_error_message("org/x", error).startswith(
+        "org/x gives no safetensors; if anything it has pickled"
+    )

@@ -5,7 +5,13 @@ from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 from lmdistill.core.batch import Batch
 from lmdistill.models.pruning.families import Widths, unit_layers
-from lmdistill.models.pruning.importance import Importance, activation, importance, magnitude, mean_label_loss
+from lmdistill.models.pruning.importance import (
+    Importance,
+    activation_importance,
+    gradient_importance,
+    magnitude_importance,
+    mean_label_loss,
+)
 from lmdistill.models.pruning.slicing import densify, sort_units, view
 from tests.models.narrow import FULL, LAYERS, NAMES, VANISHED, batch_for, wide
 from tests.tiny import make_batch, tiny
@@ -52,7 +58,7 @@ def assert_close(ours, theirs, rtol=1e-9):
 def test_importance_is_the_slope_of_the_loss(name):
     network = precise(wide(name))
     batches = [batch_for(network, size=4, seed=seed) for seed in (1, 2)]
-    found = importance(network, batches)
+    found = gradient_importance(network, batches)
     assert len(found.heads) == len(found.neurons) == len(FULL[name].heads)
     for layer, counts in enumerate(zip(FULL[name].heads, FULL[name].neurons, strict=True)):
         for path, scores, units in zip(
@@ -76,7 +82,9 @@ def test_importance_is_the_slope_of_the_loss(name):
 def test_batches_add_up(name):
     network = wide(name)
     first, second = (batch_for(network, seed=seed) for seed in (1, 2))
-    one, two, both = (importance(network, batches) for batches in ([first], [second], [first, second]))
+    one, two, both = (
+        gradient_importance(network, batches) for batches in ([first], [second], [first, second])
+    )
     assert_close(
         both,
         Importance(
@@ -92,7 +100,7 @@ def test_a_regression_is_measured_by_its_squared_error():
     lost = mean_label_loss(network, batch)
     expected = (network(batch.inputs).logits[:, 0] - batch.labels).square().mean()
     torch.testing.assert_close(lost, expected)
-    assert importance(network, [batch]).heads[0].sum() > 0
+    assert gradient_importance(network, [batch]).heads[0].sum() > 0
 
 
 def test_only_scored_positions_count():
@@ -109,15 +117,15 @@ def test_only_scored_positions_count():
 @pytest.mark.parametrize("name", READERS)
 def test_a_loss_of_ones_own_takes_the_place_of_the_labels(name):
     network, batch = wide(name), batch_for(wide(name))
-    twice = importance(network, [batch], loss=lambda net, given: 2 * mean_label_loss(net, given))
-    once = importance(network, [batch])
+    twice = gradient_importance(network, [batch], loss=lambda net, given: 2 * mean_label_loss(net, given))
+    once = gradient_importance(network, [batch])
     assert_close(
         twice, Importance(heads=tuple(2 * x for x in once.heads), neurons=tuple(2 * x for x in once.neurons)),
         rtol=1e-5,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("score", [importance, activation])
+@pytest.mark.parametrize("score", [gradient_importance, activation_importance])
 def test_the_network_is_left_as_it_was_found(score):
     network = wide("llama")
     network.train()
@@ -133,7 +141,7 @@ def test_the_network_is_left_as_it_was_found(score):
     assert not any(module._forward_pre_hooks for module in network.modules())
 
 
-@pytest.mark.parametrize("score", [importance, activation])
+@pytest.mark.parametrize("score", [gradient_importance, activation_importance])
 def test_dropout_is_off(score):
     network = tiny(dropout=0.5)
     batch = make_batch()
@@ -143,9 +151,9 @@ def test_dropout_is_off(score):
 
 def test_a_frozen_teacher_has_important_units_too():
     network, batch = wide("bert"), make_batch()
-    expected = importance(network, [batch])
+    expected = gradient_importance(network, [batch])
     network.requires_grad_(False)
-    assert_close(importance(network, [batch]), expected)
+    assert_close(gradient_importance(network, [batch]), expected)
 
 
 def test_hooks_go_when_something_fails():
@@ -155,13 +163,13 @@ def test_hooks_go_when_something_fails():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        importance(network.train(), [make_batch()], loss=broken)
+        gradient_importance(network.train(), [make_batch()], loss=broken)
     assert network.training
     assert not any(module._forward_pre_hooks for module in network.modules())
 
 
 def test_normalised_numbers_have_norm_one_in_each_layer():
-    found = importance(wide("bert"), [make_batch()])
+    found = gradient_importance(wide("bert"), [make_batch()])
     unit = found.normalised()
     for ours, theirs in zip((*unit.heads, *unit.neurons), (*found.heads, *found.neurons), strict=True):
         torch.testing.assert_close(ours.norm().item(), 1.0)
@@ -172,7 +180,7 @@ def test_normalised_numbers_have_norm_one_in_each_layer():
 
 def test_magnitudes_by_hand():
     network = wide("llama")
-    found = magnitude(network)
+    found = magnitude_importance(network)
     layer = network.model.model.layers[1]
     attention, mlp = layer.self_attn, layer.mlp
     group = [  # the second head of keys, of width 4, and its two heads of queries
@@ -192,7 +200,7 @@ def test_magnitudes_of_one_matrix_of_queries_keys_and_values():
     head = [part for start in (4, 20, 36) for part in (rows[:, start : start + 4], bias[start : start + 4])]
     head.append(block.attn.c_proj.weight[4:8])
     neuron = [block.mlp.c_fc.weight[:, 3], block.mlp.c_fc.bias[3:4], block.mlp.c_proj.weight[3]]
-    found = magnitude(network)
+    found = magnitude_importance(network)
     for ours, parts in ((found.heads[2][1], head), (found.neurons[2][3], neuron)):
         expected = torch.cat([part.flatten() for part in parts]).double().norm()
         torch.testing.assert_close(ours, expected)
@@ -223,7 +231,7 @@ def readings(name, network, batches):
 def test_activations_are_weights_times_what_they_read(name):
     network = wide(name)
     batches = [batch_for(network, seed=seed) for seed in (1, 2)]
-    found = activation(network, batches)
+    found = activation_importance(network, batches)
     real = torch.cat([batch.inputs.mask.flatten() for batch in batches]) == 1
     for number, kind, module, inputs in readings(name, network, batches):
         scores = getattr(found, kind)[number]
@@ -239,9 +247,9 @@ def test_scores_move_with_their_units(name):
     network = wide(name)
     batch = batch_for(network)
     scores = {
-        "importance": lambda net: importance(net, [batch]),
-        "magnitude": magnitude,
-        "activation": lambda net: activation(net, [batch]),
+        "importance": lambda net: gradient_importance(net, [batch]),
+        "magnitude": magnitude_importance,
+        "activation": lambda net: activation_importance(net, [batch]),
     }
     for score in scores.values():
         found = score(network)
@@ -255,7 +263,11 @@ def test_narrow_networks_have_scores_for_what_is_left(name):
     network = wide(name)
     batch = batch_for(network)
     small, seen = densify(network, VANISHED[name]), view(network, VANISHED[name])
-    for score in (lambda net: importance(net, [batch]), magnitude, lambda net: activation(net, [batch])):
+    for score in (
+        lambda net: gradient_importance(net, [batch]),
+        magnitude_importance,
+        lambda net: activation_importance(net, [batch]),
+    ):
         ours, theirs = score(small), score(seen)
         assert tuple(map(len, ours.heads)) == VANISHED[name].heads
         assert tuple(map(len, ours.neurons)) == VANISHED[name].neurons
@@ -266,7 +278,7 @@ def test_narrow_networks_have_scores_for_what_is_left(name):
 
 def test_the_whole_chain_works_on_plain_numbers():
     network, batch = wide("llama"), batch_for(wide("llama"))
-    ordered = sort_units(network, importance(network, [batch]).normalised())
+    ordered = sort_units(network, gradient_importance(network, [batch]).normalised())
     views = [view(ordered, Widths(heads=(kept,) * LAYERS, neurons=(16 * kept,) * LAYERS)) for kept in (1, 2)]
     sum(mean_label_loss(each, batch) for each in views).backward()
     assert any(parameter.grad is not None for parameter in ordered.parameters())

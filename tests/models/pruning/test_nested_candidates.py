@@ -7,7 +7,7 @@ from lmdistill.core.errors import ModelError
 from lmdistill.methods import KD, MixKD
 from lmdistill.methods.nested import Nested
 from lmdistill.models.pruning.families import Widths
-from lmdistill.models.pruning.importance import magnitude
+from lmdistill.models.pruning.importance import magnitude_importance
 from lmdistill.models.pruning.nested_candidates import NestedNetwork
 from lmdistill.models.pruning.slicing import densify, sort_units
 from tests.tiny import make_batch, tiny
@@ -19,7 +19,9 @@ EMPTY = Widths(heads=(0, 1), neurons=(0, 8))
 
 def nested(**changes):
     network = tiny(layers=2, seed=1, **changes)
-    return NestedNetwork(sort_units(network, magnitude(network)), {1.0: FULL, 0.5: SMALL, 0.1: EMPTY})
+    return NestedNetwork(
+        sort_units(network, magnitude_importance(network)), {1.0: FULL, 0.5: SMALL, 0.1: EMPTY}
+    )
 
 
 def test_a_candidate_is_the_dense_network_of_its_widths():
@@ -56,11 +58,11 @@ def test_dropout_is_switched_in_all_of_them():
 def test_candidates_move_with_the_whole():
     whole, batch = nested().double(), make_batch()
     assert whole(batch.inputs, kept=0.5).logits.dtype == torch.float64
-    assert {p.dtype for p in whole.part(0.5).parameters()} == {torch.float64}
+    assert {p.dtype for p in whole.candidate(0.5).parameters()} == {torch.float64}
     meta = nested().to("meta")
-    assert {tensor.device.type for tensor in (*meta.part(0.1).parameters(), *meta.part(0.1).buffers())} == {
-        "meta"
-    }
+    assert {
+        tensor.device.type for tensor in (*meta.candidate(0.1).parameters(), *meta.candidate(0.1).buffers())
+    } == {"meta"}
 
 
 def test_where_processes_wait_for_it_every_weight_has_a_gradient(monkeypatch):
@@ -78,7 +80,7 @@ def test_where_processes_wait_for_it_every_weight_has_a_gradient(monkeypatch):
 
 def test_weights_that_no_candidate_has_are_frozen():
     network = tiny(layers=2, seed=1)
-    whole = NestedNetwork(sort_units(network, magnitude(network)), {0.1: EMPTY})
+    whole = NestedNetwork(sort_units(network, magnitude_importance(network)), {0.1: EMPTY})
     still = {name for name, weight in whole.whole.model.named_parameters() if not weight.requires_grad}
     assert still == {
         *(
@@ -105,7 +107,7 @@ def test_embeddings_that_learn_once_learn_what_they_would_have_learned_each_time
     joint = Nested(method=method, kept=(1.0, 0.5, 0.1))
     plain, shared = nested(), nested()
     sum(joint.losses(plain, teacher, batch).values()).backward()
-    for work in joint.passes(shared, teacher, batch):
+    for work in joint.loss_closures(shared, teacher, batch):
         sum(work().values()).backward()
     for (name, one), other in zip(plain.named_parameters(), shared.parameters(), strict=True):
         torch.testing.assert_close(other.grad, one.grad, rtol=1e-4, atol=1e-6, msg=name)
@@ -115,7 +117,7 @@ def test_embeddings_that_learn_once_learn_what_they_would_have_learned_each_time
 def test_the_table_of_words_gets_its_gradient_in_the_last_pass_alone():
     teacher, batch, whole = tiny(layers=2, seed=3), make_batch(), nested()
     found = []
-    for work in Nested(method=KD(), kept=(1.0, 0.5, 0.1)).passes(whole, teacher, batch):
+    for work in Nested(method=KD(), kept=(1.0, 0.5, 0.1)).loss_closures(whole, teacher, batch):
         sum(work().values()).backward()
         found.append(whole.whole.model.get_input_embeddings().weight.grad)
     assert found[:2] == [None, None]
@@ -131,7 +133,7 @@ def test_the_row_of_padding_learns_no_more_than_in_a_plain_look_up():
         table.padding_idx = int(batch.inputs.ids[0, 0])
         joint = Nested(method=KD(), kept=(1.0, 0.5))
         whole_graph = (partial(joint.losses, whole, teacher, batch),)
-        work = joint.passes(whole, teacher, batch) if turns else whole_graph
+        work = joint.loss_closures(whole, teacher, batch) if turns else whole_graph
         for piece in work:
             sum(piece().values()).backward()
         assert table.weight.grad[table.padding_idx].abs().sum() == 0

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from lmdistill.core.errors import ModelError
-from lmdistill.models.lora import merged, with_adapters
-from lmdistill.models.model_stats import describe, flops
+from lmdistill.models.lora import add_lora, merge_lora
+from lmdistill.models.model_stats import count_parameters, flops
 from lmdistill.models.modeling_narrow import CLASSIFIERS, WRITERS
 from lmdistill.models.pruning.families import Widths, unit_layers, widths_of
 from lmdistill.models.pruning.importance import Importance, mean_label_loss
-from lmdistill.models.pruning.slicing import densify, is_view, materialised, sort_units, view
-from lmdistill.models.students.random_init import randomised
+from lmdistill.models.pruning.slicing import densify, is_view, materialise_view, sort_units, view
+from lmdistill.models.students.random_init import random_init
 from lmdistill.models.students.truncate import layers_of, truncate
 from tests.models.families import family
 from tests.models.narrow import (
@@ -182,7 +182,7 @@ def test_a_view_of_a_view_is_a_view_of_the_whole(name):
     once = view(network, VANISHED[name])
     twice = view(view(network, RAGGED[name]), BELOW[name])
     assert torch.equal(outputs(twice, batch), outputs(view(network, BELOW[name]), batch))
-    for again in (view(once, VANISHED[name]), materialised(once), densify(once, VANISHED[name])):
+    for again in (view(once, VANISHED[name]), materialise_view(once), densify(once, VANISHED[name])):
         torch.testing.assert_close(outputs(again, batch), outputs(once, batch), rtol=1e-6, atol=1e-6)
 
 
@@ -205,7 +205,7 @@ def test_layers_go_before_or_after_units(name):
     before = densify(truncate(network, layers=(1, 2)), some)
     after = truncate(densify(network, VANISHED[name]), layers=(1, 2))
     seen = truncate(view(network, VANISHED[name]), layers=(1, 2))
-    for other in (after, seen, materialised(seen)):
+    for other in (after, seen, materialise_view(seen)):
         torch.testing.assert_close(outputs(other, batch), outputs(before, batch), **near)
         assert widths_of(other) == some
     assert after.model.config.kept_heads == list(some.heads)
@@ -225,7 +225,7 @@ def test_a_dense_network_shares_nothing_and_is_smaller(name):
     assert torch.equal(outputs(network, batch), before)
     for parameter in small.parameters():
         assert parameter.untyped_storage().nbytes() == parameter.numel() * parameter.element_size()
-    ours, theirs = describe(small), describe(network)
+    ours, theirs = count_parameters(small), count_parameters(network)
     assert (ours.embeddings, ours.head) == (theirs.embeddings, theirs.head)
     assert ours.encoder < 0.7 * theirs.encoder
     assert flops(small, 8) == flops(view(network, VANISHED[name]), 8) < flops(network, 8)
@@ -243,7 +243,7 @@ def test_operations_are_those_of_the_matrices_that_are_left():
 def test_random_weights_have_the_narrow_shape(name):
     network = wide(name)
     for narrow in (densify(network, VANISHED[name]), view(network, VANISHED[name])):
-        fresh = randomised(narrow, seed=1)
+        fresh = random_init(narrow, seed=1)
         assert widths_of(fresh) == VANISHED[name]
         assert outputs(fresh, batch_for(network)).isfinite().all()
 
@@ -298,10 +298,10 @@ def test_families_that_are_not_known_are_named():
 
 def test_adapters_are_refused():
     pytest.importorskip("peft")
-    network = with_adapters(wide("llama"))
+    network = add_lora(wide("llama"))
     with pytest.raises(ModelError, match=r"tiny llama has adapters, .* Merge them first\."):
         view(network, RAGGED["llama"])
-    assert widths_of(merged(network)) == FULL["llama"]
+    assert widths_of(merge_lora(network)) == FULL["llama"]
 
 
 def test_importance_of_another_shape_is_refused():

@@ -13,13 +13,13 @@ from transformers import (
 from lmdistill.core.errors import ModelError, UnknownNameError
 from lmdistill.export.hugging_face import save
 from lmdistill.models.classifier import Network
-from lmdistill.models.students.truncate import LAYERS, _chosen, truncate
+from lmdistill.models.students.truncate import ENCODER_LAYERS, _chosen, truncate
 from tests.models.families import FAMILIES, family
 from tests.tiny import make_batch, tiny, tiny_tokenizer
 
 
 def test_every_family_of_the_table_is_tested():
-    assert LAYERS.keys() == FAMILIES.keys()
+    assert ENCODER_LAYERS.keys() == FAMILIES.keys()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -169,6 +169,6 @@ def test_unknown_families_are_refused_by_name():
     )  # fmt: skip
     other = Network(SqueezeBertForSequenceClassification(config), tiny_tokenizer(), source="x")
     with pytest.raises(
-        ModelError, match=r"the layers of squeezebert models are not known; .* Add a line to LAYERS"
+        ModelError, match=r"the layers of squeezebert models are not known; .* Add a line to ENCODER_LAYERS"
     ):
         truncate(other, layers=2)

@@ -5,17 +5,17 @@ from transformers import AutoModelForCausalLM
 from lmdistill.core.errors import ModelError
 from lmdistill.export.hugging_face import save
 from lmdistill.models.causal_lm import LanguageNetwork, require_known_output
-from lmdistill.models.generation import complete
-from lmdistill.models.model_stats import describe, fingerprint, flops
-from lmdistill.models.students.random_init import randomised
-from lmdistill.models.students.truncate import WRITERS, truncate
+from lmdistill.models.generation import generate_completions
+from lmdistill.models.model_stats import count_parameters, fingerprint, flops
+from lmdistill.models.students.random_init import random_init
+from lmdistill.models.students.truncate import CAUSAL_LM_LAYERS, truncate
 from tests.tiny_causal import END, FAMILIES, language_batch, tiny_language
 
 PROMPTS = [[4, 9, 7], [5], [11, 6, 4, 20, 8]]
 
 
 def test_every_family_of_the_table_is_tested():
-    assert WRITERS.keys() == FAMILIES.keys()
+    assert CAUSAL_LM_LAYERS.keys() == FAMILIES.keys()
 
 
 def each_layer(network):
@@ -59,7 +59,7 @@ def test_a_saved_student_is_a_stock_model_with_the_same_logits_and_text(name, la
     logits = stock(input_ids=inputs.ids, attention_mask=inputs.mask).logits
     mine = student.model(input_ids=inputs.ids, attention_mask=inputs.mask).logits
     torch.testing.assert_close(logits[inputs.mask == 1], mine[inputs.mask == 1], rtol=1e-6, atol=1e-6)
-    for prompt, ours in zip(PROMPTS, complete(student, PROMPTS, max_new=12), strict=True):
+    for prompt, ours in zip(PROMPTS, generate_completions(student, PROMPTS, max_new=12), strict=True):
         ids = torch.tensor([prompt])
         for cache in (True, False):
             theirs = stock.generate(
@@ -91,9 +91,9 @@ def test_tied_matrices_stay_tied_and_others_apart(name):
 
 def test_a_student_keeps_the_vocabulary_of_its_teacher():
     teacher = tiny_language(rows=40)
-    teacher.cut(24)
+    teacher.limit_vocabulary(24)
     assert truncate(teacher, layers=2).vocabulary == 24
-    assert randomised(truncate(teacher, layers=2), seed=0).vocabulary == 24
+    assert random_init(truncate(teacher, layers=2), seed=0).vocabulary == 24
 
 
 def test_the_teacher_is_neither_changed_nor_shared():
@@ -127,11 +127,11 @@ def test_unknown_families_are_refused_by_name():
 @pytest.mark.parametrize("name", FAMILIES)
 def test_random_weights_have_the_shape_and_nothing_else(name):
     network = truncate(tiny_language(name), layers=2)
-    fresh = randomised(network, seed=1)
+    fresh = random_init(network, seed=1)
     assert isinstance(fresh, LanguageNetwork)
     assert fresh.num_layers == 2
     require_known_output(fresh)
-    same, other = randomised(network, seed=1), randomised(network, seed=2)
+    same, other = random_init(network, seed=1), random_init(network, seed=2)
     assert fingerprint(fresh) == fingerprint(same) != fingerprint(other)
     table, layer = fresh.model.get_input_embeddings().weight, fresh.model.get_output_embeddings().weight
     assert (table is layer) == bool(network.model.config.tie_word_embeddings)
@@ -142,7 +142,7 @@ def test_random_weights_have_the_shape_and_nothing_else(name):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_parts_add_up(name):
     network = tiny_language(name)
-    parts = describe(network)
+    parts = count_parameters(network)
     tied = network.model.config.tie_word_embeddings
     table = network.model.get_input_embeddings().weight.numel()
     assert parts.total == sum(p.numel() for p in network.parameters())
@@ -151,7 +151,7 @@ def test_parts_add_up(name):
     )
     positions = {"gpt2": 64 * 16, "opt": 66 * 16}.get(name, 0)
     assert parts.embeddings == table + positions
-    fewer = describe(truncate(network, layers=2))
+    fewer = count_parameters(truncate(network, layers=2))
     assert (fewer.embeddings, fewer.head) == (parts.embeddings, parts.head)
     assert fewer.encoder < parts.encoder
 

@@ -6,12 +6,12 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lmdistill.core.batch import Head
+from lmdistill.core.batch import LMHead
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.objectives.adaptive_weights import adaptive_weights
 from lmdistill.objectives.chunked import output_layer
-from lmdistill.objectives.chunked.loss import chunked_losses, log_uncertainties, readings
-from lmdistill.objectives.chunked.terms import Terms
+from lmdistill.objectives.chunked.loss import chunked_log_uncertainty, chunked_losses, token_statistics
+from lmdistill.objectives.chunked.terms import LossTerms
 from lmdistill.objectives.decoupled import decouple
 from lmdistill.objectives.divergence import DIVERGENCES, divergence_named, jensen_shannon
 from tests.objectives.reference_losses import atkd_by_loops
@@ -30,7 +30,7 @@ HEADS = {
 
 def make_head(width, *, dtype=torch.float32, bias=False, grad=True, size=V, **bends):
     weight = torch.randn(size, width).to(dtype).requires_grad_(grad)
-    return Head(
+    return LMHead(
         weight=weight, bias=torch.randn(size).to(dtype).requires_grad_(grad) if bias else None, **bends
     )
 
@@ -78,7 +78,7 @@ def expected_of(case, terms):
             weight=value.weight.detach().double().requires_grad_(),
             bias=None if value.bias is None else value.bias.detach().double().requires_grad_(),
         )
-        if isinstance(value, Head)
+        if isinstance(value, LMHead)
         else (value.detach().double() if value.is_floating_point() else value)
         for name, value in case.items()
     }
@@ -99,7 +99,7 @@ def agree(ours, expected, tolerance=1e-6):
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_chunked_is_plain(name, bends, temperature):
     case, tolerance = make_case(bends=bends), 1e-6 * temperature**2  # its square is a factor of every value
-    terms = Terms(divergence=name, temperature=temperature, **SETTINGS, **make_weights(NAMES))
+    terms = LossTerms(divergence=name, temperature=temperature, **SETTINGS, **make_weights(NAMES))
     values, total, gradients = expected_of(case, terms)
     ours = chunked_losses(**case, terms=terms, rows=4)
     for part in NAMES:
@@ -115,7 +115,7 @@ def test_chunked_is_plain(name, bends, temperature):
 )
 @pytest.mark.parametrize("name", ["forward_kl", "reverse_kl"])
 def test_every_term_alone_is_plain(name, names):
-    case, terms = make_case(), Terms(divergence=name, **make_weights(names))
+    case, terms = make_case(), LossTerms(divergence=name, **make_weights(names))
     values, total, gradients = expected_of(case, terms)
     ours = chunked_losses(**case, terms=terms, rows=3)
     assert tuple(ours.values) == tuple(ours.sums) == tuple(values) == names
@@ -128,7 +128,7 @@ def test_every_term_alone_is_plain(name, names):
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_gradients_are_right(name, bends):
     case = make_case(torch.float64, bends, n=3, size=6)
-    terms = Terms(divergence=name, temperature=1.5, **SETTINGS, **make_weights(NAMES, n=3))
+    terms = LossTerms(divergence=name, temperature=1.5, **SETTINGS, **make_weights(NAMES, n=3))
 
     def total(states, weight, *bias):
         head = replace(case["head"], weight=weight, bias=bias[0] if bias else None)
@@ -140,9 +140,11 @@ def test_gradients_are_right(name, bends):
 @pytest.mark.parametrize("reverse", [False, True])
 def test_atkd_is_the_papers_formula(reverse):
     case = make_case(torch.float64)
-    pool = log_uncertainties(case["teacher_states"], case["teacher_head"], case["labels"], rows=4)
+    pool = chunked_log_uncertainty(case["teacher_states"], case["teacher_head"], case["labels"], rows=4)
     target, diversity = adaptive_weights(pool, pool)
-    terms = Terms(divergence="reverse_kl" if reverse else "forward_kl", target=target, diversity=diversity)
+    terms = LossTerms(
+        divergence="reverse_kl" if reverse else "forward_kl", target=target, diversity=diversity
+    )
     ours = chunked_losses(**case, terms=terms).total / N
     student = case["head"].logits(case["states"])
     teacher = case["teacher_head"].logits(case["teacher_states"])
@@ -154,7 +156,7 @@ def test_atkd_is_the_papers_formula(reverse):
 @pytest.mark.parametrize("block", [1, 60, 10**6])
 @pytest.mark.parametrize("rows", [1, 4, N, 100, None])
 def test_chunks_and_blocks_do_not_matter(rows, block, monkeypatch):
-    case, terms = make_case(torch.float64), Terms(**make_weights(NAMES))
+    case, terms = make_case(torch.float64), LossTerms(**make_weights(NAMES))
     expected = chunked_losses(**case, terms=terms, rows=N)
     monkeypatch.setattr(output_layer, "BLOCK_ENTRIES", block)
     ours = chunked_losses(**case, terms=terms, rows=rows)
@@ -165,7 +167,7 @@ def test_chunks_and_blocks_do_not_matter(rows, block, monkeypatch):
 
 
 def test_the_gradient_is_scaled_and_can_be_asked_for_twice():
-    case, terms = make_case(torch.float64), Terms(**make_weights(NAMES))
+    case, terms = make_case(torch.float64), LossTerms(**make_weights(NAMES))
     total = chunked_losses(**case, terms=terms, rows=4).total
     once = torch.autograd.grad(total, leaves(case), retain_graph=True)
     kept = [part.clone() for part in once]
@@ -178,7 +180,7 @@ def test_the_gradient_is_scaled_and_can_be_asked_for_twice():
 
 
 def test_named_losses_add_up_to_the_total_with_its_gradient():
-    case, terms = make_case(), Terms(**make_weights(NAMES))
+    case, terms = make_case(), LossTerms(**make_weights(NAMES))
     found = chunked_losses(**case, terms=terms)
     losses = found.losses()
     assert list(losses) == list(NAMES)
@@ -191,7 +193,7 @@ def test_named_losses_add_up_to_the_total_with_its_gradient():
 
 
 def test_only_the_total_has_a_gradient():
-    terms = Terms(**make_weights(NAMES))
+    terms = LossTerms(**make_weights(NAMES))
     found = chunked_losses(**make_case(), terms=terms)
     assert found.total.requires_grad
     assert not any(part.requires_grad for part in (*found.sums.values(), *found.values.values()))
@@ -214,7 +216,7 @@ class Products(TorchDispatchMode):
 
 @pytest.mark.parametrize(("frozen", "products"), [(None, 4), ("head", 3), ("states", 3), ("both", 2)])
 def test_what_is_frozen_costs_no_product(frozen, products):
-    case, terms = make_case(), Terms(**make_weights(NAMES))
+    case, terms = make_case(), LossTerms(**make_weights(NAMES))
     if frozen in ("head", "both"):
         case["head"].weight.requires_grad_(False)
     if frozen in ("states", "both"):
@@ -230,7 +232,7 @@ def test_what_is_frozen_costs_no_product(frozen, products):
 
 def test_without_gradients_only_the_logits_are_computed():
     with torch.no_grad(), Products() as seen:
-        found = chunked_losses(**make_case(), terms=Terms(**make_weights(NAMES)), rows=N)
+        found = chunked_losses(**make_case(), terms=LossTerms(**make_weights(NAMES)), rows=N)
     assert seen.count == 2
     assert not found.total.requires_grad
 
@@ -239,7 +241,7 @@ def test_labels_alone_need_no_teacher():
     case = make_case()
     alone = {name: case[name] for name in ("states", "head", "labels")}
     with Products() as seen:
-        found = chunked_losses(**alone, terms=Terms(label=torch.ones(N)), rows=N)
+        found = chunked_losses(**alone, terms=LossTerms(label=torch.ones(N)), rows=N)
     assert seen.count == 3
     torch.testing.assert_close(
         found.total, cross_entropy(case["head"].logits(case["states"]), case["labels"], reduction="sum")
@@ -247,21 +249,23 @@ def test_labels_alone_need_no_teacher():
 
 
 def test_no_positions_give_zero_and_gradients_of_zero():
-    case, terms = make_case(n=0), Terms(**make_weights(NAMES, n=0))
+    case, terms = make_case(n=0), LossTerms(**make_weights(NAMES, n=0))
     found = chunked_losses(**case, terms=terms)
     found.total.backward()
     assert found.total == 0
     assert all(value.shape == (0,) for value in found.values.values())
     assert case["states"].grad.shape == (0, 5)
     assert torch.equal(case["head"].weight.grad, torch.zeros(V, 5))
-    assert log_uncertainties(case["teacher_states"], case["teacher_head"], case["labels"]).shape == (0,)
-    assert all(part.shape == (0,) for part in readings(case["states"], case["head"], case["labels"]).values())
+    assert chunked_log_uncertainty(case["teacher_states"], case["teacher_head"], case["labels"]).shape == (0,)
+    assert all(
+        part.shape == (0,) for part in token_statistics(case["states"], case["head"], case["labels"]).values()
+    )
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_half_precision_is_near_full(name):
     case = make_case(torch.bfloat16, {"bias": True, "scale": 0.5}, n=40)
-    terms = Terms(divergence=name, **make_weights(("label", "whole"), n=40))
+    terms = LossTerms(divergence=name, **make_weights(("label", "whole"), n=40))
     _, total, gradients = expected_of(case, terms)
     ours = chunked_losses(**case, terms=terms, rows=16)
     assert ours.total.dtype == torch.float32
@@ -273,7 +277,7 @@ def test_half_precision_is_near_full(name):
 
 
 def test_autocast_decides_about_the_products_and_not_about_the_rest():
-    case, terms = make_case(), Terms(**make_weights(NAMES))
+    case, terms = make_case(), LossTerms(**make_weights(NAMES))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         total = chunked_losses(**case, terms=terms, rows=4).total
     total.backward()
@@ -288,8 +292,10 @@ def test_autocast_decides_about_the_products_and_not_about_the_rest():
 
 def test_a_divergence_of_ones_own_is_taken():
     case, weights = make_case(), make_weights(NAMES)
-    own = chunked_losses(**case, terms=Terms(divergence=partial(jensen_shannon, beta=0.3), **weights)).total
-    named = chunked_losses(**case, terms=Terms(divergence="jensen_shannon", beta=0.3, **weights)).total
+    own = chunked_losses(
+        **case, terms=LossTerms(divergence=partial(jensen_shannon, beta=0.3), **weights)
+    ).total
+    named = chunked_losses(**case, terms=LossTerms(divergence="jensen_shannon", beta=0.3, **weights)).total
     torch.testing.assert_close(own, named)
     for ours, theirs in zip(
         torch.autograd.grad(own, leaves(case)), torch.autograd.grad(named, leaves(case)), strict=True
@@ -302,7 +308,7 @@ def test_no_gradient_goes_to_weights_and_teacher():
     case["teacher_states"].requires_grad_()
     case["teacher_head"].weight.requires_grad_()
     weights = torch.rand(N, requires_grad=True)
-    chunked_losses(**case, terms=Terms(whole=weights)).total.backward()
+    chunked_losses(**case, terms=LossTerms(whole=weights)).total.backward()
     assert weights.grad is None
     assert case["teacher_states"].grad is None
     assert case["teacher_head"].weight.grad is None
@@ -316,13 +322,13 @@ def test_no_tensor_is_larger_than_a_chunk_or_the_output_matrix(monkeypatch):
     with Products() as seen:
         found = chunked_losses(
             states, labels=torch.randint(size, (n,)), teacher_states=teacher_states, **heads,
-            terms=Terms(**make_weights(NAMES, n=n)),
+            terms=LossTerms(**make_weights(NAMES, n=n)),
         )  # fmt: skip
         found.total.backward()
     assert seen.largest == output_layer.chunk_rows(n, size) * size == n * size / 8
     with Products() as seen:
-        log_uncertainties(teacher_states, heads["teacher_head"], torch.randint(size, (n,)))
-        readings(states, heads["head"], torch.randint(size, (n,)))
+        chunked_log_uncertainty(teacher_states, heads["teacher_head"], torch.randint(size, (n,)))
+        token_statistics(states, heads["head"], torch.randint(size, (n,)))
     assert seen.largest == n * size / 8
 
 
@@ -331,13 +337,13 @@ def test_uncertainties_are_those_of_the_plain_form(bends):
     case = make_case(bends=bends)
     teacher = case["teacher_head"].logits(case["teacher_states"])
     expected = decouple(DIVERGENCES["forward_kl"], teacher, teacher, case["labels"]).log_uncertainty
-    ours = log_uncertainties(case["teacher_states"], case["teacher_head"], case["labels"], rows=4)
+    ours = chunked_log_uncertainty(case["teacher_states"], case["teacher_head"], case["labels"], rows=4)
     torch.testing.assert_close(ours, expected)
 
 
 def test_readings_are_those_of_the_logits():
     case = make_case(bends=HEADS["all"])
-    found = readings(case["states"], case["head"], case["labels"], rows=4)
+    found = token_statistics(case["states"], case["head"], case["labels"], rows=4)
     logits = case["head"].logits(case["states"]).detach()
     best, top = logits.softmax(-1).max(-1)
     torch.testing.assert_close(found["log_prob"], -cross_entropy(logits, case["labels"], reduction="none"))
@@ -348,13 +354,13 @@ def test_readings_are_those_of_the_logits():
 
 
 def test_mistakes_are_named():
-    case, terms = make_case(), Terms(whole=torch.ones(N))
+    case, terms = make_case(), LossTerms(whole=torch.ones(N))
     with pytest.raises(MismatchError, match="give teacher_states and teacher_head, both"):
         chunked_losses(case["states"], case["head"], case["labels"], terms=terms)
     wider = {**case, "teacher_head": make_head(7, size=V + 2)}
     with pytest.raises(MismatchError, match=f"has {V} entries and the teacher's {V + 2}; cut both"):
         chunked_losses(**wider, terms=terms)
     with pytest.raises(ConfigError, match=r"temperature must be > 0, got 0"):
-        Terms(whole=torch.ones(N), temperature=0.0)
+        LossTerms(whole=torch.ones(N), temperature=0.0)
     with pytest.raises(ConfigError, match="nothing to learn"):
-        Terms()
+        LossTerms()

@@ -13,7 +13,7 @@ from lmdistill.commands.generate import generate
 from lmdistill.core.errors import ConfigError, LmdistillError, MismatchError, RunError
 from lmdistill.data.language.conversations import load_conversations
 from lmdistill.export.hugging_face import save
-from lmdistill.models.generation import complete
+from lmdistill.models.generation import generate_completions
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.recipes.files import read_recipe, recipe_text
 from lmdistill.recipes.language_model import LanguageRecipe, Texts
@@ -259,14 +259,14 @@ def test_generate_keeps_fields_and_order_and_goes_on_after_a_stop(place, tmp_pat
 
 
 def _failing_at(call):
-    """`complete`, which fails when it is called for this time."""
+    """`generate_completions`, which fails when it is called for this time."""
     calls = []
 
     def found(*args, **settings):
         calls.append(args)
         if len(calls) == call:
             raise RuntimeError
-        return complete(*args, **settings)
+        return generate_completions(*args, **settings)
 
     return found
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from lmdistill.core.errors import ConfigError, ModelError
-from lmdistill.engine.callbacks import Fitted
+from lmdistill.engine.callbacks import FitResult
 from lmdistill.export.hugging_face import save
 from lmdistill.models.loading.classifier import load
 from lmdistill.models.pruning.families import widths_of
@@ -106,7 +106,7 @@ def test_scores_that_are_no_numbers_are_refused_and_not_kept(tmp_path):
 
 
 def done(steps, seconds, resumed=0):
-    return Fitted(steps=steps, resumed=resumed, seconds=seconds, best_step=0, best_score=None)
+    return FitResult(steps=steps, resumed=resumed, seconds=seconds, best_step=0, best_score=None)
 
 
 def test_time_of_a_stage_that_was_interrupted_is_reckoned_at_the_pace_of_what_was_timed():

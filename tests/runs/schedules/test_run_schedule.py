@@ -17,7 +17,7 @@ from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import find_records, read_record
 from lmdistill.runs.classification.run import run_recipe
 from lmdistill.runs.schedules.pruning import require_prunable
-from lmdistill.schedules.assistant_choice import choose, step_cost, trade_off
+from lmdistill.schedules.assistant_choice import choose_assistant, step_cost, trade_off
 from tests.cli.cli_project import LABELS, texts, trained, write_csv
 from tests.models.loading.test_enc_t5 import t5
 from tests.models.narrow import wide
@@ -66,7 +66,7 @@ def test_minidisc_chooses_by_its_score_and_ends_in_a_small_student(tmp_path, giv
     facts = record.schedule
     assert [one.kept for one in facts.candidates] == GRID
     metrics = {one.kept: one.metric for one in facts.candidates}
-    best = choose(metrics, target=0.25)
+    best = choose_assistant(metrics, target=0.25)
     assert [one.kept for one in facts.candidates if one.chosen] == [best]
     for one in facts.candidates:
         assert one.score == pytest.approx(trade_off(one.metric, one.kept))

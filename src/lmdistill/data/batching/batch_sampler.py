@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float, Int
 
-from lmdistill.core.batch import Mixing
+from lmdistill.core.batch import MixupSettings
 from lmdistill.core.errors import DataError
 from lmdistill.core.seeding import generator
 from lmdistill.data.mixup import draw_partners, draw_shares
@@ -61,7 +61,7 @@ class Plan:
     process: int | None = None
     """Which of them to deal to, from 0; to all in turn when None."""
 
-    mixing: Mixing | None = None
+    mixing: MixupSettings | None = None
     """What to draw for methods that interpolate."""
 
     group_by_length: bool = True

@@ -56,6 +56,6 @@ class Feed:
             generator=torch.Generator().manual_seed(0),
         )
 
-    def renew(self, window: list[Batch], student: object, step: int) -> list[Batch]:
+    def regenerate(self, window: list[Batch], student: object, step: int) -> list[Batch]:
         """The batches as they are: what they hold does not depend on the student."""
         return window

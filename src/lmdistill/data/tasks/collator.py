@@ -10,7 +10,7 @@ from datasets import Dataset
 from jaxtyping import Int
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Blend, Inputs, Mixed, Mixing
+from lmdistill.core.batch import Batch, Inputs, MixedExamples, MixupPartners, MixupSettings
 from lmdistill.data.batching.batch_sampler import Draw
 
 
@@ -51,7 +51,7 @@ class Collator:
     teacher: View | None = None
     """What the teacher reads, if it has a tokenizer of its own; the same rows in the same order."""
 
-    mixing: Mixing | None = None
+    mixing: MixupSettings | None = None
     """How partners are used, for methods that interpolate."""
 
     def __getitem__(self, draw: Draw) -> Batch:
@@ -74,13 +74,13 @@ class Collator:
 
     def _mixed(
         self, draw: Draw, labels: Tensor, ours: tuple[Inputs, Inputs], theirs: tuple[Inputs, Inputs] | None
-    ) -> Mixed:
+    ) -> MixedExamples:
         """Every original with each of its partners; sample r of all originals, then sample r + 1."""
         assert self.mixing is not None
         ratio, size = self.mixing.ratio, len(draw.examples)
         share = torch.from_numpy(draw.shares.T.ravel().astype(np.float32))
         keep = self.mixing.segments == "keep"
-        return Mixed(
+        return MixedExamples(
             inputs=_blended(*ours, share=share, ratio=ratio, keep=keep),
             labels=labels[:size].repeat(ratio),
             partner_labels=labels[size:],
@@ -121,7 +121,7 @@ def _blended(plain: Inputs, partners: Inputs, *, share: Tensor, ratio: int, keep
         ids=plain.ids.repeat(ratio, 1),
         mask=plain.mask.repeat(ratio, 1),
         segments=None if plain.segments is None else plain.segments.repeat(ratio, 1),
-        blend=Blend(
+        partners=MixupPartners(
             ids=partners.ids, mask=partners.mask, share=share, segments=None if keep else partners.segments
         ),
     )

@@ -12,11 +12,11 @@ from lmdistill.models.causal_lm import LanguageNetwork, require_known_output
 from lmdistill.models.loading.from_pretrained import read_pretrained, read_tokenizer, require_complete
 from lmdistill.models.loading.resolve import (
     find_config,
-    read_writer_config,
-    require_place,
+    is_causal_lm_config,
+    read_causal_lm_config,
+    require_folder_or_hub_id,
     require_weights,
     resolve,
-    writes_text,
 )
 
 log = logging.getLogger("lmdistill")
@@ -28,7 +28,7 @@ def is_causal(source: str | Path, *, trust_remote_code: bool = False) -> bool:
     Raises:
         ModelError: If it cannot be found.
     """
-    return writes_text(find_config(resolve(source), trust_remote_code=trust_remote_code))
+    return is_causal_lm_config(find_config(resolve(source), trust_remote_code=trust_remote_code))
 
 
 def load_causal(
@@ -62,7 +62,7 @@ def load_causal(
     if dtype not in (torch.float32, torch.bfloat16, "auto"):
         raise ConfigError(f"dtype must be torch.float32, torch.bfloat16 or 'auto', got {dtype}.")
     place = resolve(source)
-    config = read_writer_config(place, trust_remote_code=trust_remote_code)
+    config = read_causal_lm_config(place, trust_remote_code=trust_remote_code)
     require_weights(place, allow_pickle=allow_pickle)
     model, tokenizer, lacking = read_pretrained(
         AutoModelForCausalLM,
@@ -90,7 +90,7 @@ def load_tokenizer(source: str | Path, *, trust_remote_code: bool = False) -> An
         ModelError: If there is none, or it has no end token.
     """
     place = resolve(source)
-    require_place(place)
+    require_folder_or_hub_id(place)
     tokenizer = read_tokenizer(place, trust_remote_code=trust_remote_code)
     _require_ends(place, tokenizer)
     return tokenizer

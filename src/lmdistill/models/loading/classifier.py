@@ -13,7 +13,13 @@ from lmdistill.models.classification_head import output_layer, reorder_outputs
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.enc_t5 import read_enc_t5
 from lmdistill.models.loading.from_pretrained import read_pretrained, require_complete
-from lmdistill.models.loading.resolve import head_of, is_t5, read_config, require_weights, resolve
+from lmdistill.models.loading.resolve import (
+    classifier_labels,
+    is_t5,
+    read_encoder_config,
+    require_weights,
+    resolve,
+)
 
 log = logging.getLogger("lmdistill")
 
@@ -24,7 +30,10 @@ def has_head(source: str | Path, *, trust_remote_code: bool = False) -> bool:
     Raises:
         ModelError: If it cannot be found, or is no encoder.
     """
-    return head_of(read_config(resolve(source), trust_remote_code=trust_remote_code)) is not None
+    return (
+        classifier_labels(read_encoder_config(resolve(source), trust_remote_code=trust_remote_code))
+        is not None
+    )
 
 
 def load(
@@ -56,9 +65,9 @@ def load(
         MissingExtraError: For a packaged model whose package is not installed.
     """
     place = resolve(source)
-    config = read_config(place, trust_remote_code=trust_remote_code)
+    config = read_encoder_config(place, trust_remote_code=trust_remote_code)
     require_weights(place, allow_pickle=allow_pickle)
-    found = head_of(config)
+    found = classifier_labels(config)
     wanted = () if regression else found if labels is None else tuple(labels)
     if wanted is None:
         raise ModelError(

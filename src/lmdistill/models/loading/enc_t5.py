@@ -11,7 +11,7 @@ from lmdistill.core.errors import ModelError
 from lmdistill.models.loading.from_pretrained import read_pretrained, require_complete
 from lmdistill.models.modeling_enc_t5 import EncT5Config, EncT5ForSequenceClassification
 
-SHAPE = (
+COPIED_FIELDS = (
     *("vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "feed_forward_proj"),
     *("relative_attention_num_buckets", "relative_attention_max_distance", "layer_norm_epsilon"),
     *("dropout_rate", "initializer_factor", "pad_token_id", "eos_token_id"),
@@ -62,7 +62,7 @@ def from_t5(t5: T5Model) -> EncT5ForSequenceClassification:
         A model whose prompt and head are drawn from torch's generator.
     """
     whole: Any = t5.config
-    config: Any = EncT5Config(**{name: getattr(whole, name) for name in SHAPE})
+    config: Any = EncT5Config(**{name: getattr(whole, name) for name in COPIED_FIELDS})
     with torch.device("meta"):  # nothing is drawn that is replaced
         model = EncT5ForSequenceClassification(config)
     found = model.backbone.load_state_dict(dict(_weights(t5)), strict=False, assign=True)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer
 
 from lmdistill.core.errors import ModelError
-from lmdistill.models.loading.resolve import explained
+from lmdistill.models.loading.resolve import loading_error_message
 from lmdistill.models.quiet_transformers import quiet
 
 FAILURES = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
@@ -57,7 +57,7 @@ def read_pretrained(
                 dtype=dtype,
             )
     except FAILURES as error:
-        raise ModelError(explained(place, error)) from error
+        raise ModelError(loading_error_message(place, error)) from error
     tokenizer = read_tokenizer(place, trust_remote_code=trust_remote_code)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
@@ -78,7 +78,7 @@ def read_tokenizer(place: str, *, trust_remote_code: bool = False) -> Any:
         with quiet():
             tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=trust_remote_code)
     except FAILURES as error:
-        raise ModelError(explained(place, error)) from error
+        raise ModelError(loading_error_message(place, error)) from error
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise ModelError(
             f"{place} has no tokenizer. Save the one it was trained with there (tokenizer.save_pretrained)."

@@ -16,10 +16,10 @@ PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 )
 """Models that a Python package carries: name to package, folder in it, and our extra that installs it."""
 
-SAFE = ("model.safetensors", "model.safetensors.index.json")
-PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+SAFETENSORS_FILES = ("model.safetensors", "model.safetensors.index.json")
+PICKLE_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
-PICKLES = (
+PICKLE_ADVICE = (
     "pickled weights only, which can run code when they are loaded. Convert them to safetensors on a machine "
     "that trusts them (save_pretrained), or load with allow_pickle=True."
 )
@@ -48,7 +48,7 @@ def resolve(source: str | Path) -> str:
     return str(Path(spec.origin).parent / folder)
 
 
-def read_config(place: str, *, trust_remote_code: bool = False) -> Any:
+def read_encoder_config(place: str, *, trust_remote_code: bool = False) -> Any:
     """The configuration of the encoder at `place`, a folder or a hub id.
 
     Raises:
@@ -59,7 +59,7 @@ def read_config(place: str, *, trust_remote_code: bool = False) -> Any:
     return config
 
 
-def read_writer_config(place: str, *, trust_remote_code: bool = False) -> Any:
+def read_causal_lm_config(place: str, *, trust_remote_code: bool = False) -> Any:
     """The configuration of the causal language model at `place`, a folder or a hub id.
 
     Raises:
@@ -77,7 +77,7 @@ def find_config(place: str, *, trust_remote_code: bool = False) -> Any:
         ModelError: If there is none.
     """
     path = Path(place)
-    require_place(place)
+    require_folder_or_hub_id(place)
     if path.is_dir() and not (path / "config.json").is_file():
         raise ModelError(
             f"{place} has no config.json, so it is no model folder. Name the one that save_pretrained wrote."
@@ -88,7 +88,7 @@ def find_config(place: str, *, trust_remote_code: bool = False) -> Any:
         raise ModelError(_unreadable(place, error)) from error
 
 
-def require_place(place: str) -> None:
+def require_folder_or_hub_id(place: str) -> None:
     """A folder that is there, or what may be a hub id.
 
     Raises:
@@ -101,14 +101,14 @@ def require_place(place: str) -> None:
         raise ModelError(f"there is no model folder {place}. Check the path.")
 
 
-def writes_text(config: Any) -> bool:
+def is_causal_lm_config(config: Any) -> bool:
     """Whether a configuration describes a model that continues a text, and has no other head."""
-    if config.is_encoder_decoder or head_of(config) is not None:
+    if config.is_encoder_decoder or classifier_labels(config) is not None:
         return False
     return _one_way(config) or "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
 
 
-def head_of(config: Any) -> tuple[str, ...] | None:
+def classifier_labels(config: Any) -> tuple[str, ...] | None:
     """The labels that a saved classifier has outputs for, () for a score, None if it is no classifier."""
     own = (
         (getattr(config, "auto_map", None) or {}).get("AutoModelForSequenceClassification", "").split(".")[-1]
@@ -122,7 +122,7 @@ def head_of(config: Any) -> tuple[str, ...] | None:
 
 def is_t5(config: Any) -> bool:
     """Whether a configuration is that of a T5, whole or not, without a classification head."""
-    return config.model_type == "t5" and head_of(config) is None
+    return config.model_type == "t5" and classifier_labels(config) is None
 
 
 def require_weights(place: str, *, allow_pickle: bool) -> None:
@@ -132,23 +132,23 @@ def require_weights(place: str, *, allow_pickle: bool) -> None:
         ModelError: If it does not.
     """
     path = Path(place)
-    if not path.is_dir() or any((path / name).is_file() for name in SAFE):
+    if not path.is_dir() or any((path / name).is_file() for name in SAFETENSORS_FILES):
         return
-    if not any((path / name).is_file() for name in PICKLED):
+    if not any((path / name).is_file() for name in PICKLE_FILES):
         raise ModelError(
             f"{place} has no weights (model.safetensors). Copy them there, or name another folder."
         )
     if not allow_pickle:
-        raise ModelError(f"{place} has {PICKLES}")
+        raise ModelError(f"{place} has {PICKLE_ADVICE}")
 
 
-def explained(place: str, error: BaseException) -> str:
+def loading_error_message(place: str, error: BaseException) -> str:
     """What another library raised while it loaded `place`, as one line that says what to do."""
     said = first_sentence(error)
     if "Error while deserializing" in said or "incomplete metadata" in said:
         return f"the weights of {place} are damaged or cut short ({said}) Copy or download them again."
     if "safetensors" in said and "does not appear to have" in said:
-        return f"{place} gives no safetensors; if anything it has {PICKLES}"
+        return f"{place} gives no safetensors; if anything it has {PICKLE_ADVICE}"
     if not Path(place).is_dir():
         return _unreadable(place, error)
     return f"{place} could not be loaded: {said} Check that its files belong together."
@@ -192,10 +192,10 @@ def _require_encoder(place: str, config: Any) -> None:
 
 def _require_writer(place: str, config: Any) -> None:
     """A model that continues a text."""
-    if writes_text(config):
+    if is_causal_lm_config(config):
         return
     kind, classes = config.model_type, " ".join(config.architectures or ()) or "no class named"
-    if head_of(config) is not None:
+    if classifier_labels(config) is not None:
         raise ModelError(
             f"{place} is a classifier ({classes}), and a causal language model is needed. Use the model that "
             "it was made from."

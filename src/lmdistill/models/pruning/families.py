@@ -12,7 +12,7 @@ from torch import nn
 
 from lmdistill.core.errors import ModelError
 from lmdistill.models.causal_lm import AnyNetwork
-from lmdistill.models.lora import has_adapters
+from lmdistill.models.lora import has_lora
 from lmdistill.models.modeling_narrow import FAMILIES, PREFIX, Family, widths
 
 
@@ -44,7 +44,7 @@ def family_of(network: AnyNetwork) -> Family:
             f"the heads and neurons of {name} models are not known; known families: {', '.join(FAMILIES)}. "
             "Add an entry to FAMILIES in lmdistill/models/modeling_narrow.py, or truncate layers instead."
         )
-    if has_adapters(network):
+    if has_lora(network):
         raise ModelError(f"{network.source} has adapters, and units have no place there. Merge them first.")
     return FAMILIES[name]
 

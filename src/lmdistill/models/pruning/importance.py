@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmdistill.core.batch import Batch, Head
+from lmdistill.core.batch import Batch, LMHead
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 from lmdistill.models.classifier import Network
 from lmdistill.models.modeling_narrow import Family, Share, head_shares, neuron_shares, part_of, prefix
@@ -48,14 +48,16 @@ def mean_label_loss(network: Network | LanguageNetwork, batch: Batch) -> Float[T
     if isinstance(network, Network):
         return label_loss(network(batch.inputs).logits[batch.scored], labels).mean()
 
-    def read(states: Float[Tensor, "n d"], head: Head) -> dict[str, Tensor]:
+    def read(states: Float[Tensor, "n d"], head: LMHead) -> dict[str, Tensor]:
         return {"loss": label_loss(head.logits(states), labels).mean()}
 
-    loss: Tensor = network(batch.inputs, at=batch.scored, reader=read)["loss"]
+    loss: Tensor = network(batch.inputs, at=batch.scored, head_fn=read)["loss"]
     return loss
 
 
-def importance(network: AnyNetwork, batches: Iterable[Batch], loss: Loss = mean_label_loss) -> Importance:
+def gradient_importance(
+    network: AnyNetwork, batches: Iterable[Batch], loss: Loss = mean_label_loss
+) -> Importance:
     r"""How much the loss would change if a unit were taken away, to first order.
 
     .. math:: I_u = \sum_{batches} \left| \frac{\partial L}{\partial m_u} \right|, \quad m_u = 1
@@ -96,7 +98,7 @@ def importance(network: AnyNetwork, batches: Iterable[Batch], loss: Loss = mean_
     return _parted(sums)
 
 
-def magnitude(network: AnyNetwork) -> Importance:
+def magnitude_importance(network: AnyNetwork) -> Importance:
     """Euclidean norm of all weights that belong to a unit: its rows, their biases, and its columns.
 
     Args:
@@ -116,7 +118,7 @@ def magnitude(network: AnyNetwork) -> Importance:
     return _parted([total.sqrt() for total in squares])
 
 
-def activation(network: AnyNetwork, batches: Iterable[Batch]) -> Importance:
+def activation_importance(network: AnyNetwork, batches: Iterable[Batch]) -> Importance:
     r"""How much a unit moves the states, by the size of its weights and of what they multiply.
 
     .. math:: I_u = \sum_{j \in u} \lVert X_j \rVert_2 \sum_i |W_{ij}|

@@ -7,7 +7,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
-from lmdistill.core.batch import Outputs, Pass
+from lmdistill.core.batch import BackwardPass, Outputs
 from lmdistill.core.errors import ModelError
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 from lmdistill.models.classifier import Network
@@ -30,7 +30,7 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
         used = {id(weight) for candidate in self._views.values() for weight in candidate.parameters()}
         for weight in whole.parameters():
             weight.requires_grad_(id(weight) in used)  # what no candidate has would only decay
-        words = SharedWords(whole.model.get_input_embeddings())
+        words = SharedEmbedding(whole.model.get_input_embeddings())
         for candidate in self._views.values():
             candidate.model.set_input_embeddings(words)
         self._words = (words,)  # not registered here either
@@ -39,7 +39,7 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
                 setattr(self, name, getattr(whole, name))
         self.train(whole.training)
 
-    def part(self, kept: float) -> AnyNetwork:
+    def candidate(self, kept: float) -> AnyNetwork:
         """The candidate that keeps this fraction; it learns what the whole learns.
 
         Raises:
@@ -50,21 +50,23 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
             raise ModelError(f"no candidate keeps {kept:g}; there are {known}. Choose one of them.")
         return self._views[kept]
 
-    def forward(self, *inputs: Any, kept: float | None = None, turn: Pass | None = None, **asked: Any) -> Any:
+    def forward(
+        self, *inputs: Any, kept: float | None = None, backward_pass: BackwardPass | None = None, **asked: Any
+    ) -> Any:
         """Run a candidate, or the whole where none is named; other arguments are theirs.
 
         Args:
             *inputs: What is read.
             kept: Which candidate.
-            turn: Where several candidates read the same batch, each with a backward pass of its own: which of
-                them this is. The gradient of the word embeddings, as large as their table, is then made once,
-                in the last of these backward passes.
+            backward_pass: Where several candidates read the same batch, each with a backward pass of its own:
+                which of them this is. The gradient of the word embeddings, as large as their table, is then
+                made once, in the last of these backward passes.
             **asked: What a network is asked.
         """
         if kept is None:
             return self.whole(*inputs, **asked)
-        chosen = self.part(kept)
-        self._words[0].turn = turn
+        chosen = self.candidate(kept)
+        self._words[0].backward_pass = backward_pass
         return _with_all(chosen(*inputs, **asked), self._unused(chosen))
 
     def train(self, mode: bool = True) -> "NestedNetwork[AnyNetwork]":
@@ -89,13 +91,13 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
         return [p for p in self.whole.parameters() if p.requires_grad and id(p) not in used]
 
 
-class SharedWords(nn.Module):
+class SharedEmbedding(nn.Module):
     """The word embeddings of all candidates; what a batch teaches them is gathered, and learned at once."""
 
     def __init__(self, table: Any) -> None:
         super().__init__()
         self.table = table
-        self.turn: Pass | None = None
+        self.backward_pass: BackwardPass | None = None
         self.gathered: dict[int, Tensor] = {}
 
     @property
@@ -106,31 +108,37 @@ class SharedWords(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """A row of the table for each id."""
-        if self.turn is None or torch.compiler.is_compiling() or type(self.table) is not nn.Embedding:
+        if (
+            self.backward_pass is None
+            or torch.compiler.is_compiling()
+            or type(self.table) is not nn.Embedding
+        ):
             plain: Tensor = self.table(ids)
             return plain
-        rows: Tensor = Gathered.apply(self.table.weight, ids, self, self.turn)  # type: ignore[no-untyped-call]
+        rows: Tensor = AccumulatedEmbedding.apply(self.table.weight, ids, self, self.backward_pass)  # type: ignore[no-untyped-call]
         return rows
 
 
-class Gathered(torch.autograd.Function):
+class AccumulatedEmbedding(torch.autograd.Function):
     """A look-up whose backward pass only adds up what came back, until the last pass over the same ids."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, ids: Tensor, words: SharedWords, turn: Pass) -> Tensor:
+    def forward(
+        ctx: Any, weight: Tensor, ids: Tensor, words: SharedEmbedding, backward_pass: BackwardPass
+    ) -> Tensor:
         """Rows of the table."""
         ctx.save_for_backward(ids)
-        ctx.words, ctx.turn = words, turn
+        ctx.words, ctx.backward_pass = words, backward_pass
         return nn.functional.embedding(ids, weight)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None, None]:
         """The gradient of the table in the last pass, nothing before."""
         (ids,), (own,) = ctx.saved_tensors, gradients
-        words, turn = ctx.words, ctx.turn
-        so_far = own if turn.place == 0 else own + words.gathered.pop(turn.question)
-        if not turn.is_last:
-            words.gathered[turn.question] = so_far
+        words, backward_pass = ctx.words, ctx.backward_pass
+        so_far = own if backward_pass.index == 0 else own + words.gathered.pop(backward_pass.call)
+        if not backward_pass.is_last:
+            words.gathered[backward_pass.call] = so_far
             return None, None, None, None
         table = words.table
         padding = -1 if table.padding_idx is None else table.padding_idx

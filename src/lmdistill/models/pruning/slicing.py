@@ -66,7 +66,7 @@ def sort_units(network: AnyNetwork, importance: Importance) -> AnyNetwork:
     """
     family, widths = family_of(network), widths_of(network)
     _require_same_shape(importance, widths, network.source)
-    network = materialised(network)
+    network = materialise_view(network)
     model: Any = copy.deepcopy(network.model)
     for layer, heads, neurons in zip(unit_layers(model), importance.heads, importance.neurons, strict=True):
         for shares, scores in ((head_shares(layer, family), heads), (neuron_shares(layer, family), neurons)):
@@ -124,7 +124,7 @@ def is_view(network: AnyNetwork) -> bool:
     return any(isinstance(module, Sliced) for module in network.modules())
 
 
-def materialised(network: AnyNetwork) -> AnyNetwork:
+def materialise_view(network: AnyNetwork) -> AnyNetwork:
     """The dense network that computes what a view does; any other network as it is."""
     return densify(network, widths_of(network)) if is_view(network) else network
 

@@ -7,10 +7,10 @@ import torch
 
 from lmdistill.core.seeding import derive
 from lmdistill.models.causal_lm import AnyNetwork
-from lmdistill.models.pruning.slicing import materialised
+from lmdistill.models.pruning.slicing import materialise_view
 
 
-def randomised(network: AnyNetwork, *, seed: int) -> AnyNetwork:
+def random_init(network: AnyNetwork, *, seed: int) -> AnyNetwork:
     """A network of the same shape, tokenizer and labels with new random weights.
 
     Args:
@@ -20,7 +20,7 @@ def randomised(network: AnyNetwork, *, seed: int) -> AnyNetwork:
     Returns:
         A network that shares nothing with `network` but its tokenizer, in evaluation mode.
     """
-    network = materialised(network)
+    network = materialise_view(network)
     with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
         torch.default_generator.manual_seed(derive(seed, "weights"))
         model: Any = type(network.model)(copy.deepcopy(network.model.config))

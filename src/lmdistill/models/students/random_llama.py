@@ -9,7 +9,7 @@ from lmdistill.core.seeding import derive
 from lmdistill.models.causal_lm import LanguageNetwork
 
 
-def shaped(
+def random_llama(
     tokenizer: Any, *, width: int, layers: int, heads: int, positions: int = 1024, seed: int
 ) -> LanguageNetwork:
     """A Llama with random weights that reads and writes the tokens of `tokenizer`.

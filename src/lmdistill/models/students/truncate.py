@@ -13,7 +13,7 @@ from lmdistill.core.errors import ModelError, UnknownNameError
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.models.modeling_narrow import PREFIX
 
-LAYERS: Mapping[str, str] = MappingProxyType(
+ENCODER_LAYERS: Mapping[str, str] = MappingProxyType(
     {
         "bert": "encoder.layer",
         "camembert": "encoder.layer",
@@ -30,7 +30,7 @@ LAYERS: Mapping[str, str] = MappingProxyType(
 )
 """Families of encoders that can be cut: model type, and where its list of layers is in the backbone."""
 
-WRITERS: Mapping[str, str] = MappingProxyType(
+CAUSAL_LM_LAYERS: Mapping[str, str] = MappingProxyType(
     {
         "gemma": "layers",
         "gemma2": "layers",
@@ -68,13 +68,13 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
     if family in SHARED:
         raise ModelError(
             f"{family} shares one set of weights between its layers, so fewer of them are no smaller model. "
-            f"Use one of {', '.join(LAYERS)}, or another student with student.model."
+            f"Use one of {', '.join(ENCODER_LAYERS)}, or another student with student.model."
         )
-    known = {**LAYERS, **WRITERS}
+    known = {**ENCODER_LAYERS, **CAUSAL_LM_LAYERS}
     if family not in known:
         raise ModelError(
             f"the layers of {family} models are not known; known families: {', '.join(known)}. "
-            "Add a line to LAYERS in lmdistill/models/students/truncate.py, or "
+            "Add a line to ENCODER_LAYERS or CAUSAL_LM_LAYERS in lmdistill/models/students/truncate.py, or "
             "use another student with student.model."
         )
     found: Any = model.base_model
@@ -90,7 +90,8 @@ def truncate(
     """A new network of some of the layers of `network`, with its embeddings and its head.
 
     Args:
-        network: A classifier of a family in `LAYERS` or a language model of one in `WRITERS`; not changed.
+        network: A classifier of a family in `ENCODER_LAYERS`, or a language model of one in
+            `CAUSAL_LM_LAYERS`; not changed.
         layers: How many to keep, 1 to n; or which: numbers from 0 to n - 1, rising.
         keep: Which, where `layers` is a number k of n: the first, the last, or evenly spaced ones from the
             first to the last, layers j (n - 1) / (k - 1) for j = 0 ... k - 1, rounded.

@@ -6,41 +6,41 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmdistill.core.batch import Head
+from lmdistill.core.batch import LMHead
 from lmdistill.core.errors import MismatchError
 from lmdistill.objectives.chunked.output_layer import (
     Layer,
     add_outer,
-    bent,
     blocks,
     chunks,
     make_layer,
     precision_of,
-    unbent,
+    scale_and_cap,
+    scale_and_cap_backward,
 )
-from lmdistill.objectives.chunked.terms import Terms, compare
+from lmdistill.objectives.chunked.terms import LossTerms, compare
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 """By the states, by the output matrix and by its bias; None where none is wanted."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class ChunkedForwardBackward:
     """Everything a pass needs, besides the tensors that may want a gradient."""
 
-    terms: Terms
+    terms: LossTerms
     """What is learned."""
 
     labels: Int[Tensor, " n"]
     """Targets."""
 
-    head: Head
+    head: LMHead
     """How the student's products become logits; its weights are arguments."""
 
     teacher_states: Float[Tensor, "n e"] | None
     """The teacher's final states, where a term needs them."""
 
-    teacher_head: Head | None
+    teacher_head: LMHead | None
     """The teacher's output layer."""
 
     rows: int
@@ -108,9 +108,9 @@ class Sweep:
         theirs = None if teacher is None else teacher.products(at)
         for block in blocks(products):
             rows = slice(at.start + block.start, at.start + block.stop)
-            logits = bent(products[block], self.head)
-            other = None if theirs is None or teacher is None else bent(theirs[block], teacher.head)
+            logits = scale_and_cap(products[block], self.head)
+            other = None if theirs is None or teacher is None else scale_and_cap(theirs[block], teacher.head)
             found, gradient = compare(self.terms, rows, logits, other, self.labels[rows])
             values[:, rows] = torch.stack(list(found.values()))
-            products[block] = unbent(gradient, logits, self.head)
+            products[block] = scale_and_cap_backward(gradient, logits, self.head)
         return products

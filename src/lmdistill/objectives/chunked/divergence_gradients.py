@@ -2,7 +2,7 @@
 
 With q the student's probabilities, z its logits and g = dD/dq, every gradient here is q (g - sum q g): what
 the softmax lets through. The same rule serves full distributions, two-way ones (`decoupled.two_way`) and
-those without the target (`decoupled.rest`), whose floor has the probability 0.
+those without the target (`decoupled.non_target`), whose floor has the probability 0.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lmdistill.objectives.divergence import Divergence, divergence_named
 
-Slope = Callable[
+ValueAndGrad = Callable[
     [Float[Tensor, "*p v"], Float[Tensor, "*p v"], Float[Tensor, "*p v"]],
     tuple[Float[Tensor, "*p"], Float[Tensor, "*p v"]],
 ]
@@ -26,7 +26,7 @@ The arguments stay as they are; the gradient is new memory, the caller's to chan
 """
 
 
-def slope_of(divergence: str | Divergence, *, beta: float = 0.5, skew: float = 0.1) -> Slope:
+def value_and_grad_of(divergence: str | Divergence, *, beta: float = 0.5, skew: float = 0.1) -> ValueAndGrad:
     """Value and gradient of a divergence: closed for those we name, by autograd for one of the caller's.
 
     Args:

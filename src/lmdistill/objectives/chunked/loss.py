@@ -16,22 +16,22 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lmdistill.core.batch import Head
-from lmdistill.objectives.chunked.backward import Sweep
+from lmdistill.core.batch import LMHead
+from lmdistill.objectives.chunked.backward import ChunkedForwardBackward
 from lmdistill.objectives.chunked.output_layer import (
-    bent,
     blocks,
     chunk_rows,
     chunks,
     make_layer,
     precision_of,
+    scale_and_cap,
 )
-from lmdistill.objectives.chunked.terms import Terms
-from lmdistill.objectives.decoupled import FLOOR, log_uncertainty
+from lmdistill.objectives.chunked.terms import LossTerms
+from lmdistill.objectives.decoupled import MASKED_LOGIT, log_uncertainty
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chunked:
+class ChunkedLoss:
     """A loss over n positions: the sum to be differentiated, and what it is made of."""
 
     total: Float[Tensor, ""]
@@ -52,14 +52,14 @@ class Chunked:
 
 def chunked_losses(
     states: Float[Tensor, "n d"],
-    head: Head,
+    head: LMHead,
     labels: Int[Tensor, " n"],
     *,
-    terms: Terms,
+    terms: LossTerms,
     teacher_states: Float[Tensor, "n e"] | None = None,
-    teacher_head: Head | None = None,
+    teacher_head: LMHead | None = None,
     rows: int | None = None,
-) -> Chunked:
+) -> ChunkedLoss:
     """Weighted sums of losses, differentiable by the student's states and its output layer.
 
     The gradient is computed on the way, where one is asked for, and the backward pass only scales it; a
@@ -90,7 +90,7 @@ def chunked_losses(
         >>> found.values["label"]
         tensor([1.6094, 1.6094])
     """
-    sweep = Sweep(
+    sweep = ChunkedForwardBackward(
         terms=terms,
         labels=labels,
         head=head,
@@ -107,12 +107,12 @@ def chunked_losses(
     total, stacked = apply(states, head.weight, head.bias, sweep)
     values = dict(zip(terms.weights, stacked.detach().unbind(), strict=True))
     sums = {name: (weights.to(total.dtype) * values[name]).sum() for name, weights in terms.weights.items()}
-    return Chunked(total=total, sums=sums, values=values)
+    return ChunkedLoss(total=total, sums=sums, values=values)
 
 
 @torch.no_grad()
-def log_uncertainties(
-    states: Float[Tensor, "n d"], head: Head, labels: Int[Tensor, " n"], *, rows: int | None = None
+def chunked_log_uncertainty(
+    states: Float[Tensor, "n d"], head: LMHead, labels: Int[Tensor, " n"], *, rows: int | None = None
 ) -> Float[Tensor, " n"]:
     """log(1 - p(label)) at each position, chunk by chunk and without a gradient.
 
@@ -126,14 +126,14 @@ def log_uncertainties(
     for at, logits in _logits_of(states, head, rows):
         place = labels[at].unsqueeze(-1)
         target = logits.gather(-1, place)
-        others = logits.scatter_(-1, place, FLOOR).logsumexp(-1, keepdim=True)  # in memory of our own
+        others = logits.scatter_(-1, place, MASKED_LOGIT).logsumexp(-1, keepdim=True)  # in memory of our own
         found[at] = log_uncertainty(torch.cat([target, others], -1))
     return found
 
 
 @torch.no_grad()
-def readings(
-    states: Float[Tensor, "n d"], head: Head, labels: Int[Tensor, " n"], *, rows: int | None = None
+def token_statistics(
+    states: Float[Tensor, "n d"], head: LMHead, labels: Int[Tensor, " n"], *, rows: int | None = None
 ) -> dict[str, Tensor]:
     """What an evaluation wants to know about each position, chunk by chunk and without a gradient.
 
@@ -166,7 +166,7 @@ class _Fused(torch.autograd.Function):
         states: Float[Tensor, "n d"],
         weight: Float[Tensor, "v d"],
         bias: Float[Tensor, " v"] | None,
-        sweep: Sweep,
+        sweep: ChunkedForwardBackward,
     ) -> tuple[Tensor, Tensor]:
         values, ctx.gradients = sweep(states, weight, bias)
         ctx.sweep = sweep
@@ -187,7 +187,7 @@ class _Fused(torch.autograd.Function):
 
 
 def _logits_of(
-    states: Float[Tensor, "n d"], head: Head, rows: int | None
+    states: Float[Tensor, "n d"], head: LMHead, rows: int | None
 ) -> Iterator[tuple[slice, Float[Tensor, "r v"]]]:
     """Logits of a few positions at a time, and which they are."""
     rows = rows or chunk_rows(len(states), len(head.weight))
@@ -195,4 +195,4 @@ def _logits_of(
     for at in chunks(len(states), rows):
         products = layer.products(at)
         for block in blocks(products):
-            yield slice(at.start + block.start, at.start + block.stop), bent(products[block], head)
+            yield slice(at.start + block.start, at.start + block.stop), scale_and_cap(products[block], head)

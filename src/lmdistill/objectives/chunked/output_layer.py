@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmdistill.core.batch import Head
+from lmdistill.core.batch import LMHead
 
 FEWEST_ROWS, MOST_ROWS = 32, 512
 """Positions a chunk, unless memory asks for fewer: products of fewer rows are slow, of more hardly faster."""
@@ -46,7 +46,7 @@ class Layer:
     states: Float[Tensor, "n d"]
     """Final states of a network."""
 
-    head: Head
+    head: LMHead
     """Its output layer, in the precision of the products."""
 
     memory: Float[Tensor, "r v"]
@@ -65,7 +65,7 @@ class Layer:
         )
 
 
-def make_layer(states: Float[Tensor, "n d"], head: Head, *, rows: int, precision: torch.dtype) -> Layer:
+def make_layer(states: Float[Tensor, "n d"], head: LMHead, *, rows: int, precision: torch.dtype) -> Layer:
     """A layer with memory for chunks of `rows` positions."""
     bias = None if head.bias is None else head.bias.to(precision)
     head = replace(head, weight=head.weight.to(precision), bias=bias)
@@ -85,7 +85,7 @@ def blocks(products: Float[Tensor, "c v"]) -> Iterator[slice]:
     return chunks(count, max(1, BLOCK_ENTRIES // width) if products.device.type == "cpu" else max(1, count))
 
 
-def bent(products: Float[Tensor, "r v"], head: Head) -> Float[Tensor, "r v"]:
+def scale_and_cap(products: Float[Tensor, "r v"], head: LMHead) -> Float[Tensor, "r v"]:
     """Products to logits, in at least 32 bits; the products stay as they are."""
     logits = products.to(torch.promote_types(products.dtype, torch.float32))
     if head.scale != 1:
@@ -93,7 +93,9 @@ def bent(products: Float[Tensor, "r v"], head: Head) -> Float[Tensor, "r v"]:
     return logits if head.softcap is None else (logits / head.softcap).tanh_().mul_(head.softcap)
 
 
-def unbent(gradient: Float[Tensor, "r v"], logits: Float[Tensor, "r v"], head: Head) -> Float[Tensor, "r v"]:
+def scale_and_cap_backward(
+    gradient: Float[Tensor, "r v"], logits: Float[Tensor, "r v"], head: LMHead
+) -> Float[Tensor, "r v"]:
     """Gradient by the logits to gradient by the products, in its own memory."""
     if head.softcap is not None:
         gradient.mul_((logits / head.softcap).square_().neg_().add_(1))

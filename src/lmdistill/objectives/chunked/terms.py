@@ -7,16 +7,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.objectives.chunked.divergence_gradients import Slope, slope_of
-from lmdistill.objectives.decoupled import FLOOR
+from lmdistill.objectives.chunked.divergence_gradients import ValueAndGrad, value_and_grad_of
+from lmdistill.objectives.decoupled import MASKED_LOGIT
 from lmdistill.objectives.divergence import Divergence
 
-Found = tuple[dict[str, Float[Tensor, " n"]], Float[Tensor, "n v"]]
+ValuesAndGradient = tuple[dict[str, Float[Tensor, " n"]], Float[Tensor, "n v"]]
 """Values of each term, unweighted; gradient of their weighted sum by the student's logits."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class LossTerms:
     r"""A weighted sum of up to four terms at each position; a term without weights is not computed.
 
     .. math:: w_l \, CE(y, q) + \tau^2 [w_w D(p, q) + w_t D(two(p), two(q)) + w_d D(rest(p), rest(q))]
@@ -66,18 +66,18 @@ class Terms:
         """Whether a teacher's logits are needed."""
         return set(self.weights) != {"label"}
 
-    def slope(self) -> Slope:
+    def value_and_grad(self) -> ValueAndGrad:
         """D with its gradient."""
-        return slope_of(self.divergence, beta=self.beta, skew=self.skew)
+        return value_and_grad_of(self.divergence, beta=self.beta, skew=self.skew)
 
 
 def compare(
-    terms: Terms,
+    terms: LossTerms,
     at: slice,
     student: Float[Tensor, "n v"],
     teacher: Float[Tensor, "n v"] | None,
     labels: Int[Tensor, " n"],
-) -> Found:
+) -> ValuesAndGradient:
     """Values and gradient at some positions.
 
     Args:
@@ -118,7 +118,7 @@ def _label(
 
 
 def _whole(
-    terms: Terms,
+    terms: LossTerms,
     weights: dict[str, Float[Tensor, " n"]],
     student: Float[Tensor, "n v"],
     teacher: Float[Tensor, "n v"],
@@ -128,13 +128,13 @@ def _whole(
     if "whole" not in weights:
         return {}, None
     ours = student.log_softmax(-1)
-    value, gradient = terms.slope()(ours, teacher.log_softmax(-1), ours.exp())
+    value, gradient = terms.value_and_grad()(ours, teacher.log_softmax(-1), ours.exp())
     gradient.mul_((weights["whole"] * terms.temperature).unsqueeze(-1))
     return {"whole": value * terms.temperature**2}, gradient
 
 
 def _parts(
-    terms: Terms,
+    terms: LossTerms,
     weights: dict[str, Float[Tensor, " n"]],
     student: Float[Tensor, "n v"],
     teacher: Float[Tensor, "n v"],
@@ -146,7 +146,7 @@ def _parts(
     """
     if "target" not in weights and "diversity" not in weights:
         return {}, None
-    slope, at, hot = terms.slope(), labels.unsqueeze(-1), terms.temperature
+    slope, at, hot = terms.value_and_grad(), labels.unsqueeze(-1), terms.temperature
     ours, our_two = _split(student, labels)
     theirs, their_two = _split(teacher, labels)
     probs = ours.exp()
@@ -168,7 +168,7 @@ def _split(
     """
     at = labels.unsqueeze(-1)
     target = logits.gather(-1, at)
-    logits.scatter_(-1, at, FLOOR)
+    logits.scatter_(-1, at, MASKED_LOGIT)
     highest, place = logits.max(-1, keepdim=True)
     log_probs = logits.log_softmax(-1)
     together = highest - log_probs.gather(-1, place)  # their logsumexp, without a further exponential

@@ -14,7 +14,7 @@ from lmdistill.evaluation.classification import is_at_chance, majority, score
 from lmdistill.evaluation.efficiency import disk_bytes, latencies
 from lmdistill.evaluation.generalization_gap import risks
 from lmdistill.models.classifier import Network
-from lmdistill.models.model_stats import describe, fingerprint, flops
+from lmdistill.models.model_stats import count_parameters, fingerprint, flops
 from lmdistill.records.disagreements import Text, instructive, shortened
 from lmdistill.records.predictions import Prediction
 from lmdistill.records.schema import Calibration, Latency, NetworkFacts, Parameters, Risk, TaskFacts
@@ -253,5 +253,5 @@ def cost(
 
 def _counts(net: Network) -> dict[str, int]:
     """Parameters by where they are."""
-    found = describe(net)
+    found = count_parameters(net)
     return {name: getattr(found, name) for name in ("embeddings", "encoder", "head", "total")}

@@ -7,7 +7,7 @@ from pathlib import Path
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.task import Task
-from lmdistill.engine.distributed import main_first, on_main_process
+from lmdistill.engine.distributed import main_process_first, on_main_process
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.parsing import plain
@@ -40,7 +40,7 @@ def run_recipe(recipe: Recipe, out: Path, *, command: str) -> list[Path]:
     """
     whole = list(cells(recipe, out))
     on_main_process(lambda: require_room(whole, out))
-    with main_first():
+    with main_process_first():
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     require_classes(recipe.map, examples.original)
     ready = ready_teacher(
@@ -66,7 +66,7 @@ def run_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
     Raises:
         ConfigError: If the teacher needs no fine-tuning.
     """
-    with main_first():
+    with main_process_first():
         examples = load_examples(recipe.task, recipe.data, cache=cache.parent / "augmented")
     ready = ready_teacher(
         recipe.teacher, examples.original, max_length=recipe.data.max_length, cache=cache, command=command

@@ -12,11 +12,11 @@ from lmdistill.core.atomic_io import write_text
 from lmdistill.core.protocols import Method, Net
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.callbacks import Fitted
+from lmdistill.engine.callbacks import FitResult
 from lmdistill.engine.distributed import on_main_process
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.classification import score
-from lmdistill.export.hugging_face import is_carried, save
+from lmdistill.export.hugging_face import has_modeling_file, save
 from lmdistill.models.classifier import Network
 from lmdistill.models.model_stats import fingerprint
 from lmdistill.recipes.parsing import changed, plain
@@ -146,7 +146,7 @@ def _headline(material: EncodedTask, net: Net, device: str) -> dict[str, float]:
     return score(material.task.spec.metrics, split.labels, split.logits(net, device))
 
 
-def _finish(stage: Stage, place: RunFolder, material: EncodedTask, fitted: Fitted, device: str) -> None:
+def _finish(stage: Stage, place: RunFolder, material: EncodedTask, fitted: FitResult, device: str) -> None:
     """Save the student, prove what it is worth, and write the record last: it says that the run is over."""
     save(stage.student, place.student)
     answers = predict_dev(material, stage.student, stage.compared, device)
@@ -176,7 +176,7 @@ def _finish(stage: Stage, place: RunFolder, material: EncodedTask, fitted: Fitte
     answered = predictions(material, answers)
     write_predictions(place.path / PREDICTIONS, answered)
     write_disagreements(place.path / DISAGREEMENTS, disagreements(material, answered))
-    card = model_card(record, carried=is_carried(place.student))
+    card = model_card(record, carried=has_modeling_file(place.student))
     write_text(place.student / "README.md", card)
     write_record(place.path, record)
     write_pages(place.path)
@@ -192,7 +192,7 @@ def _mapped(stage: Stage, place: RunFolder, material: EncodedTask, device: str) 
     return facts
 
 
-def _work(stage: Stage, material: EncodedTask, fitted: Fitted) -> TrainingFacts:
+def _work(stage: Stage, material: EncodedTask, fitted: FitResult) -> TrainingFacts:
     """How much work the run was."""
     plan = material.feed(stage.method, stage.training).plan
     epochs = fitted.steps / plan.steps_per_epoch

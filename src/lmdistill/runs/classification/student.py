@@ -3,7 +3,7 @@
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.task import Task
 from lmdistill.models.classifier import Network
-from lmdistill.models.students.random_init import randomised
+from lmdistill.models.students.random_init import random_init
 from lmdistill.models.students.truncate import truncate
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.runs.classification.teacher import PreparedTeacher, fresh
@@ -35,4 +35,4 @@ def make_student(recipe: Recipe, ready: PreparedTeacher, task: Task, *, seed: in
         source = fresh(recipe.teacher.model, task, seed=seed, trust=recipe.teacher.trust_remote_code)
     layers = source.num_layers if settings.layers == "all" else settings.layers
     cut = truncate(source, layers=layers, keep=settings.which)
-    return randomised(cut, seed=seed) if settings.init == "random" else cut
+    return random_init(cut, seed=seed) if settings.init == "random" else cut

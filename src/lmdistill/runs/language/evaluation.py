@@ -18,8 +18,8 @@ from lmdistill.evaluation.generation_quality import Generation, generation_score
 from lmdistill.evaluation.language_modeling import LanguageScores, TokenScores, language_scores
 from lmdistill.evaluation.likelihood_by_position import Stretch
 from lmdistill.models.causal_lm import LanguageNetwork
-from lmdistill.models.generation import complete, ends_of
-from lmdistill.models.model_stats import describe, fingerprint
+from lmdistill.models.generation import end_token_ids, generate_completions
+from lmdistill.models.model_stats import count_parameters, fingerprint
 from lmdistill.records.disagreements import Text, most_unlike, shortened
 from lmdistill.records.predictions import Prediction
 from lmdistill.records.schema import (
@@ -182,8 +182,8 @@ def written(
 def completed(writing: GenerationPrompts, student: LanguageNetwork, device: str) -> list[Generation]:
     """What a student writes, greedily, after each prompt, beside the reference."""
     prompts = [list(one.ids) for one in writing.asked]
-    new = complete(student.to(device), prompts, max_new=writing.max_new, seed=0, batch_size=16)
-    ends = ends_of(student)
+    new = generate_completions(student.to(device), prompts, max_new=writing.max_new, seed=0, batch_size=16)
+    ends = end_token_ids(student)
     read = student.tokenizer.decode
     return [
         Generation(
@@ -243,5 +243,5 @@ def typical_passage(pages: EncodedTexts) -> Inputs:
 
 def _counts(net: LanguageNetwork) -> dict[str, int]:
     """Parameters by where they are."""
-    found = describe(net)
+    found = count_parameters(net)
     return {name: getattr(found, name) for name in ("embeddings", "encoder", "head", "total")}

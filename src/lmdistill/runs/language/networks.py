@@ -18,13 +18,13 @@ from lmdistill.engine.training_settings import Training
 from lmdistill.methods import SFT
 from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
-from lmdistill.models.generation import positions_of
+from lmdistill.models.generation import max_positions
 from lmdistill.models.loading.causal_lm import load_causal, load_tokenizer
-from lmdistill.models.lora import with_adapters
-from lmdistill.models.students.random_init import randomised
-from lmdistill.models.students.random_llama import shaped
+from lmdistill.models.lora import add_lora
+from lmdistill.models.students.random_init import random_init
+from lmdistill.models.students.random_llama import random_llama
 from lmdistill.models.students.truncate import truncate
-from lmdistill.models.vocabulary import align
+from lmdistill.models.vocabulary import align_vocabularies
 from lmdistill.recipes.language_model import LanguageRecipe, Shape
 from lmdistill.recipes.parsing import plain
 from lmdistill.runs.language.dataset import EncodedTexts, cut_pages
@@ -141,19 +141,19 @@ def make_student(bench: TeacherCache, teacher: LanguageNetwork, *, seed: int) ->
     student = cut_student(bench, teacher, seed=seed)
     if settings.warm is not None:
         student = bench.tuned(student, replace(settings.warm, seed=seed), "warm-student")[0]
-        align(student, teacher)
+        align_vocabularies(student, teacher)
     if settings.checkpointing:
         student.checkpoint_gradients()
     if settings.adapters is None:
         return student
     chosen = settings.adapters
-    return with_adapters(student, rank=chosen.rank, alpha=chosen.alpha, dropout=chosen.dropout, seed=seed)
+    return add_lora(student, rank=chosen.rank, alpha=chosen.alpha, dropout=chosen.dropout, seed=seed)
 
 
 def cut_student(bench: TeacherCache, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
     """A new student: cut from the teacher, in a shape of its own, or another model.
 
-    Both then answer for the tokens of their tokenizer and for nothing else; see `align`.
+    Both then answer for the tokens of their tokenizer and for nothing else; see `align_vocabularies`.
 
     Raises:
         ModelError: If the layers do not exist, the family cannot be cut, or a model cannot be loaded.
@@ -167,8 +167,8 @@ def cut_student(bench: TeacherCache, teacher: LanguageNetwork, *, seed: int) -> 
     else:
         layers = teacher.num_layers if settings.layers == "all" else settings.layers
         student = truncate(teacher, layers=layers, keep=settings.which)
-        student = randomised(student, seed=seed) if settings.init == "random" else student
-    align(student, teacher)
+        student = random_init(student, seed=seed) if settings.init == "random" else student
+    align_vocabularies(student, teacher)
     for network in (student, teacher):
         require_positions(network, bench.recipe.texts.max_length)
     return student
@@ -180,7 +180,7 @@ def require_positions(network: LanguageNetwork, length: int) -> None:
     Raises:
         MismatchError: If `length`, in tokens, is more than it reads.
     """
-    limit = positions_of(network)
+    limit = max_positions(network)
     if length > limit:
         raise MismatchError(
             f"texts.max_length is {length} and {network.source} reads at most {limit} tokens. "
@@ -190,7 +190,7 @@ def require_positions(network: LanguageNetwork, length: int) -> None:
 
 def _shaped(shape: Shape, tokenizer: Any, recipe: LanguageRecipe, *, seed: int) -> LanguageNetwork:
     """A Llama of this shape, long enough for the passages and what is written after them."""
-    return shaped(
+    return random_llama(
         tokenizer,
         width=shape.width,
         layers=shape.layers,

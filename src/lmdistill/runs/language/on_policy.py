@@ -8,7 +8,7 @@ from lmdistill.core.seeding import derive, generator
 from lmdistill.data.batching.dataloader import Feed
 from lmdistill.data.language.collator import batch_of, beginning, prompts_of
 from lmdistill.models.causal_lm import LanguageNetwork
-from lmdistill.models.generation import complete
+from lmdistill.models.generation import generate_completions
 from lmdistill.models.pruning.nested_candidates import NestedNetwork
 
 
@@ -28,7 +28,7 @@ class SampledFeed(Feed):
     begin: int = 1
     """Tokens of a passage without a prompt that the student is given to go on from, >= 1."""
 
-    def renew(self, window: list[Batch], student: object, step: int) -> list[Batch]:
+    def regenerate(self, window: list[Batch], student: object, step: int) -> list[Batch]:
         """The batches of a step, or what the student writes after their prompts as it is now.
 
         All processes take the same side in a step. What is drawn depends on the seed, the step and the rows.
@@ -43,7 +43,7 @@ class SampledFeed(Feed):
         """One batch with fresh completions."""
         assert batch.examples is not None
         prompts = self._prompts(batch)
-        fresh = complete(
+        fresh = generate_completions(
             student,
             prompts,
             max_new=self.completions.max_new,

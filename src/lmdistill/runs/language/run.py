@@ -5,7 +5,7 @@ from pathlib import Path
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.language.prompts import open_prompts
-from lmdistill.engine.distributed import main_first, on_main_process
+from lmdistill.engine.distributed import main_process_first, on_main_process
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.language_model import LanguageRecipe
@@ -33,7 +33,7 @@ def run_language_recipe(recipe: LanguageRecipe, out: Path, *, command: str) -> l
     """
     whole = list(cells(recipe, out))
     on_main_process(lambda: require_room(whole, out))
-    with main_first():
+    with main_process_first():
         texts = load_texts(recipe.texts)
     bench = TeacherCache(recipe=recipe, texts=texts, cache=out.parent / "teachers", command=command)
     if recipe.writing.prompts is not None:
@@ -56,7 +56,7 @@ def run_language_teacher(recipe: LanguageRecipe, cache: Path, *, command: str) -
     Raises:
         ConfigError: If the teacher needs no training.
     """
-    with main_first():
+    with main_process_first():
         texts = load_texts(recipe.texts)
     bench = TeacherCache(recipe=recipe, texts=texts, cache=cache, command=command)
     if recipe.teacher.model is not None and not recipe.teacher.tune:

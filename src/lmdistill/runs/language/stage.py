@@ -17,9 +17,9 @@ from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.distributed import on_main_process
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.language_modeling import language_scores
-from lmdistill.export.hugging_face import is_carried, save
+from lmdistill.export.hugging_face import has_modeling_file, save
 from lmdistill.models.causal_lm import LanguageNetwork
-from lmdistill.models.lora import merged
+from lmdistill.models.lora import merge_lora
 from lmdistill.models.model_stats import fingerprint
 from lmdistill.recipes.parsing import changed, plain
 from lmdistill.records.disagreements import DISAGREEMENTS, write_disagreements
@@ -172,7 +172,7 @@ def _finish(
 ) -> None:
     """Save the student, prove what it is worth, and write the record last: it says that the run is over."""
     save(stage.student, place.student)
-    student = merged(stage.student)
+    student = merge_lora(stage.student)
     quality, predictions = language_quality(stage.pages, student, stage.compared, device)
     folders = {"student": place.student, "teacher": teacher_folder}
     record = Record(
@@ -196,7 +196,7 @@ def _finish(
     write_predictions(place.path / PREDICTIONS, predictions)
     quoted = disagreements(stage.pages, predictions, student.tokenizer)
     write_disagreements(place.path / DISAGREEMENTS, quoted)
-    card = model_card(record, carried=is_carried(place.student))
+    card = model_card(record, carried=has_modeling_file(place.student))
     write_text(place.student / "README.md", card)
     write_record(place.path, record)
     write_pages(place.path)

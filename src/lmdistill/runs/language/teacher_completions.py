@@ -9,11 +9,11 @@ from lmdistill.core.protocols import Method
 from lmdistill.data.language.collator import beginning
 from lmdistill.data.language.conversations import Conversations
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.distributed import main_first
+from lmdistill.engine.distributed import main_process_first
 from lmdistill.engine.progress_bar import bar
 from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
-from lmdistill.models.generation import complete, ends_of
+from lmdistill.models.generation import end_token_ids, generate_completions
 from lmdistill.records.resumable_jsonl import CHUNK, encoded, kept_lines
 from lmdistill.runs.language.dataset import EncodedTexts, cut_pages
 from lmdistill.runs.language.networks import TeacherCache
@@ -43,7 +43,7 @@ def learned_by(
     path = bench.cache / f"completions-{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = teacher.to(make_accelerator(bench.recipe.training).device)
-    with main_first(), exclusive_file(lock_of(path)):
+    with main_process_first(), exclusive_file(lock_of(path)):
         texts = by_teacher(bench.texts, pages, writer, path, max_new=completions.max_new, begin=begin)
     return texts, cut_pages(texts, teacher.tokenizer, bench.recipe.texts)
 
@@ -72,7 +72,7 @@ def by_teacher(
         cut at `max_new` has no end.
     """
     rows = pages.train.rows
-    done, ends = kept_lines(path, len(rows)), ends_of(teacher)
+    done, ends = kept_lines(path, len(rows)), end_token_ids(teacher)
     with bar("teacher writes", len(rows)) as advance, path.open("a", encoding="utf-8") as file:
         for low in range(len(done), len(rows), CHUNK):
             part = rows[low : low + CHUNK]
@@ -81,7 +81,7 @@ def by_teacher(
                 for start, ids in zip(part["start"], part["input_ids"], strict=True)
             ]
             prompts = [list(ids[:start]) for ids, start in zip(part["input_ids"], starts, strict=True)]
-            new = complete(teacher, prompts, max_new=max_new, seed=0, batch_size=CHUNK)
+            new = generate_completions(teacher, prompts, max_new=max_new, seed=0, batch_size=CHUNK)
             for index, start, prompt, tokens in zip(part["index"], part["start"], prompts, new, strict=True):
                 text = teacher.tokenizer.decode([*prompt[start:], *tokens], skip_special_tokens=True)
                 done.append({"index": index, "completion": text, "ended": bool(set(tokens[-1:]) & {*ends})})

@@ -8,13 +8,13 @@ from typing import Any, Generic, cast
 from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.protocols import Method, Net
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.callbacks import Fitted
+from lmdistill.engine.callbacks import FitResult
 from lmdistill.engine.distributed import on_main_process, process_state
 from lmdistill.engine.training_settings import Training
 from lmdistill.export.hugging_face import save
 from lmdistill.methods.nested import Nested
 from lmdistill.models.causal_lm import AnyNetwork
-from lmdistill.models.model_stats import describe, fingerprint
+from lmdistill.models.model_stats import count_parameters, fingerprint
 from lmdistill.models.pruning.nested_candidates import NestedNetwork
 from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
@@ -152,10 +152,10 @@ def _evaluated(joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork]) -> d
     It is the best of those that the round may end in, so that no other decides whether patience is over. A
     run that was killed evaluates again what it had evaluated after its checkpoint, and finds the same.
     """
-    metrics = {kept: joint.craft.judge(cast(Net, nested.part(kept))) for kept in joint.kept}
+    metrics = {kept: joint.craft.judge(cast(Net, nested.candidate(kept))) for kept in joint.kept}
     if process_state().is_main_process:
         _keep_best(joint, nested, metrics)
-    able = joint.plan.able(joint.kept, joint.keep)
+    able = joint.plan.eligible(joint.kept, joint.keep)
     best = max(trade_off(metrics[kept], kept, weight=joint.plan.lam) for kept in able)
     return {"trade_off": best, **{str(kept): metric for kept, metric in metrics.items()}}
 
@@ -176,13 +176,13 @@ def _keep_best(
 
 
 def _conclude(
-    joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork], place: RunFolder, fitted: Fitted
+    joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork], place: RunFolder, fitted: FitResult
 ) -> None:
     """Weigh and time the candidates, and write what they came to."""
     cut = {str(kept): joint.slices.cut(kept, nested.whole).eval() for kept in joint.kept}
     result = {
         "metrics": read_json(joint.folder / BEST),
-        "parameters": {name: describe(network).encoder for name, network in cut.items()},
+        "parameters": {name: count_parameters(network).encoder for name, network in cut.items()},
         "latency_ms": dict(joint.craft.time(cut)),
         "steps": fitted.steps,
         "resumed": fitted.resumed,

@@ -11,11 +11,16 @@ from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import ModelError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.engine.distributed import main_first
+from lmdistill.engine.distributed import main_process_first
 from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.models.pruning.families import Widths, require_fit, widths_of
-from lmdistill.models.pruning.importance import Importance, activation, importance, magnitude
+from lmdistill.models.pruning.importance import (
+    Importance,
+    activation_importance,
+    gradient_importance,
+    magnitude_importance,
+)
 from lmdistill.models.pruning.slicing import densify, sort_units
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.schedules.sparsity import Ranking
@@ -101,12 +106,12 @@ def sliced(
 
     def measure() -> Importance:
         if pruning.score == "magnitude":
-            return magnitude(network)
+            return magnitude_importance(network)
         if pruning.score == "activation":
-            return activation(network, batches(pruning))
-        return importance(network, batches(pruning))
+            return activation_importance(network, batches(pruning))
+        return gradient_importance(network, batches(pruning))
 
-    with main_first():
+    with main_process_first():
         found = _read(file) if file is not None and file.is_file() else measure().normalised()
         _require_numbers(found, pruning.score, network.source)
         if file is not None and not file.is_file():

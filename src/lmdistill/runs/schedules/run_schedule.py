@@ -14,7 +14,7 @@ from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.joint_training import Joint, Outcome, run_joint
 from lmdistill.runs.schedules.pruning import require_prunable, sliced
 from lmdistill.runs.schedules.schedule_steps import ScheduleSteps, fitted
-from lmdistill.schedules.assistant_choice import choose, trade_off
+from lmdistill.schedules.assistant_choice import choose_assistant, trade_off
 from lmdistill.schedules.distillation import MaxiDisc, MiniDisc, Path, Schedule
 
 
@@ -144,10 +144,10 @@ def _minidisc(way: ScheduleSteps[AnyNetwork], plan: MiniDisc) -> Any:
             break  # nothing is left between the last assistant and the student
         joint = _joint(way, plan, number, whole=whole, teacher=teacher, kept=kept)
         outcome = run_joint(joint)
-        way.ledger.add(fitted(outcome), learned=plan.sampled(kept), teacher=below)
+        way.ledger.add(fitted(outcome), learned=plan.mean_kept_per_step(kept), teacher=below)
         chosen = way.keep
         if plan.finish == "distil":
-            chosen = choose(outcome.metrics, target=way.keep, weight=plan.lam, skip=plan.skip)
+            chosen = choose_assistant(outcome.metrics, target=way.keep, weight=plan.lam, skip=plan.skip)
         found += _candidates(outcome, plan, number, chosen)
         if chosen == way.keep:
             return way.ends(way.craft.load(joint.saved(chosen)), teacher, below, found, outcome)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any, Generic
 
-from lmdistill.engine.callbacks import Fitted
+from lmdistill.engine.callbacks import FitResult
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.records.record import Record
 from lmdistill.records.schema import Candidate, ScheduleFacts, Work
@@ -27,7 +27,7 @@ class Ledger:
     seconds: float | None = 0.0
     """Of their training loops; None where one of them is not known."""
 
-    def add(self, done: Fitted, *, learned: float, teacher: float) -> None:
+    def add(self, done: FitResult, *, learned: float, teacher: float) -> None:
         """A stage in which fractions of sum `learned` learned from one of size `teacher`.
 
         The time of one that was interrupted is reckoned at the pace of the steps since.
@@ -70,7 +70,7 @@ class ScheduleSteps(Generic[AnyNetwork]):
     ) -> Any:
         """The last stage, with a teacher that keeps `kept`; a student that is `trained` learns no more."""
 
-        def account(last: Fitted) -> ScheduleFacts:
+        def account(last: FitResult) -> ScheduleFacts:
             if trained is None:
                 self.ledger.add(last, learned=self.keep, teacher=kept)
             return self._facts(candidates, last.steps)
@@ -131,9 +131,9 @@ class ScheduleSteps(Generic[AnyNetwork]):
         )
 
 
-def fitted(done: Record | Outcome) -> Fitted:
+def fitted(done: Record | Outcome) -> FitResult:
     """What a stage that is over did."""
     work = done if isinstance(done, Outcome) else done.training
-    return Fitted(
+    return FitResult(
         steps=work.steps, resumed=int(work.resumed), seconds=work.seconds, best_step=0, best_score=None
     )
