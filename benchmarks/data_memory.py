@@ -29,7 +29,7 @@ from transformers import PreTrainedTokenizerFast
 from benchmarks.results_csv import RESULTS, Result, append, table
 from lmdistill.core.seeding import generator
 from lmdistill.data.load_task import load_task
-from lmdistill.data.tasks.collator import View
+from lmdistill.data.tasks.collator import TokenizedRows
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.efficiency import peak_memory_mb, peak_memory_of
@@ -105,7 +105,7 @@ def work(folder: Path, rows: int, batches: int) -> None:
         note("load")
         encoded = encode(task.train, made_up_tokenizer(), pair=False)
         note("encode")
-        view = View(rows=encoded.rows, padding=0)
+        view = TokenizedRows(rows=encoded.rows, padding=0)
         split = Split(student=view, teacher=None, truncated=encoded.truncated)
         feed = EncodedTask(task=task, train=split, dev={}).feed(MixKD(), Training())
         for number, _ in enumerate(feed.loader(start=0, processes=1, process=0), start=1):

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.results_csv import ROOT
 from lmdistill.core.batch import MixupSettings
 from lmdistill.core.seeding import generator
-from lmdistill.data.batching.batch_sampler import Draw, Plan
+from lmdistill.data.batching.batch_sampler import BatchSampler, MicroBatch
 from lmdistill.data.load_task import load_task
 from lmdistill.data.synthetic.reviews import reviews_task
 from lmdistill.data.tasks.task import Task
@@ -61,10 +61,10 @@ class Batches:
     rows: Dataset
     """Encoded examples."""
 
-    grouped: tuple[Draw, ...]
+    grouped: tuple[MicroBatch, ...]
     """As the plan of a run deals them out."""
 
-    shuffled: tuple[Draw, ...]
+    shuffled: tuple[MicroBatch, ...]
     """The same rows at random."""
 
 
@@ -97,20 +97,20 @@ def make_batches(setting: Setting, network: Network) -> Batches:
     grouped = [middle[i] for i in generator(0, "steps").permutation(len(middle))]
     same = np.concatenate([draw.examples for draw in grouped])
     shuffled = [
-        Draw(examples=same[draw.examples], partners=same[draw.partners], shares=draw.shares)
+        MicroBatch(examples=same[draw.examples], partners=same[draw.partners], shares=draw.shares)
         for draw in _draws(lengths[same], setting, grouped=False)
     ]
     return Batches(rows=rows, grouped=tuple(grouped), shuffled=tuple(shuffled))
 
 
-def tokens_of(lengths: Sequence[int], draw: Draw) -> int:
+def tokens_of(lengths: Sequence[int], draw: MicroBatch) -> int:
     """Positions a row when the batch is padded to its own longest."""
     return max(lengths[row] for row in draw.examples)
 
 
-def _draws(lengths: np.ndarray, setting: Setting, *, grouped: bool) -> Iterator[Draw]:
+def _draws(lengths: np.ndarray, setting: Setting, *, grouped: bool) -> Iterator[MicroBatch]:
     """One epoch of a plan over rows of these lengths."""
-    plan = Plan(
+    plan = BatchSampler(
         lengths=lengths,
         batch_size=setting.batch_size,
         epochs=1,

@@ -29,7 +29,7 @@ from benchmarks.mixkd_loops import Drawn
 from benchmarks.results_csv import RESULTS, Result, append, table
 from lmdistill.core.batch import Batch
 from lmdistill.core.protocols import Method, Net
-from lmdistill.data.tasks.collator import Collator, View
+from lmdistill.data.tasks.collator import Collator, TokenizedRows
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.callbacks import Callbacks, Step
 from lmdistill.engine.fit import fit
@@ -90,7 +90,7 @@ def make_bench(setting: Setting) -> Bench:
         for kept in KEPT
     }
     batches = make_batches(setting, teacher)
-    collator = Collator(student=View(rows=batches.rows, padding=int(teacher.tokenizer.pad_token_id)))
+    collator = Collator(student=TokenizedRows(rows=batches.rows, padding=int(teacher.tokenizer.pad_token_id)))
     draws = (batches.grouped[0], *batches.grouped)
     return Bench(
         teacher=teacher,

@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader
 from transformers import DataCollatorWithPadding
 
 from lmdistill.core.batch import Batch
-from lmdistill.data.batching.batch_sampler import Draw
-from lmdistill.data.tasks.collator import Collator, View
+from lmdistill.data.batching.batch_sampler import MicroBatch
+from lmdistill.data.tasks.collator import Collator, TokenizedRows
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.callbacks import Callbacks, Step
 from lmdistill.engine.fit import fit
@@ -38,7 +38,7 @@ class Drawn:
     collator: Collator
     """How rows become batches."""
 
-    draws: tuple[Draw, ...]
+    draws: tuple[MicroBatch, ...]
     """A batch each."""
 
     @property
@@ -76,13 +76,15 @@ class Ours:
         """Positions a row."""
         return longest
 
-    def loss(self, teacher: Network, student: Network, rows: Dataset, draw: Draw) -> float:
+    def loss(self, teacher: Network, student: Network, rows: Dataset, draw: MicroBatch) -> float:
         """The objective of one batch."""
         batch = _collator(rows, student)[draw]
         terms = MixKD().losses(student, teacher, batch)
         return float(sum(terms.values())) / batch.count
 
-    def train(self, teacher: Network, student: Network, rows: Dataset, draws: Sequence[Draw]) -> list[float]:
+    def train(
+        self, teacher: Network, student: Network, rows: Dataset, draws: Sequence[MicroBatch]
+    ) -> list[float]:
         """Train `student`; the time at which each step was over, in seconds."""
         times: list[float] = []
         training = Training(epochs=1, checkpoint_every=NEVER)
@@ -121,12 +123,14 @@ class Plain:
         """Positions a row."""
         return PADDED if self.padding == "max_length" else longest
 
-    def loss(self, teacher: Network, student: Network, rows: Dataset, draw: Draw) -> float:
+    def loss(self, teacher: Network, student: Network, rows: Dataset, draw: MicroBatch) -> float:
         """The objective of one batch."""
         batch, partner, share = next(self._batches(rows, student.tokenizer, [draw]))
         return float(plain_loss(student.model, teacher.model, batch, partner, share))
 
-    def train(self, teacher: Network, student: Network, rows: Dataset, draws: Sequence[Draw]) -> list[float]:
+    def train(
+        self, teacher: Network, student: Network, rows: Dataset, draws: Sequence[MicroBatch]
+    ) -> list[float]:
         """Train `student`; the time at which each step was over, in seconds."""
         times: list[float] = []
         model: Any = student.model
@@ -143,7 +147,7 @@ class Plain:
         return times
 
     def _batches(
-        self, rows: Dataset, tokenizer: Any, draws: Sequence[Draw]
+        self, rows: Dataset, tokenizer: Any, draws: Sequence[MicroBatch]
     ) -> Iterator[tuple[Mapping[str, Tensor], Tensor, Tensor]]:
         """Batches as transformers pads them, places of the partners in the batch, and shares."""
         names = [name for name in ("input_ids", "token_type_ids", "label") if name in rows.column_names]
@@ -191,7 +195,7 @@ def untouched(student: Network) -> Network:
 
 def _collator(rows: Dataset, network: Network) -> Collator:
     """Ours."""
-    view = View(rows=rows, padding=int(network.tokenizer.pad_token_id))
+    view = TokenizedRows(rows=rows, padding=int(network.tokenizer.pad_token_id))
     return Collator(student=view, mixing=MixKD().mixing)
 
 

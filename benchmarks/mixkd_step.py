@@ -27,7 +27,7 @@ from benchmarks.inputs import DATA, MINILM, Batches, Setting, make_batches, make
 from benchmarks.matmul_throughput import matrix_rate, step_flops
 from benchmarks.mixkd_loops import WAYS, Ours, Plain, untouched
 from benchmarks.results_csv import RESULTS, Result, append, table
-from lmdistill.data.batching.batch_sampler import Draw
+from lmdistill.data.batching.batch_sampler import MicroBatch
 from lmdistill.evaluation.efficiency import peak_memory_of
 from lmdistill.models.classifier import Network
 
@@ -73,7 +73,7 @@ class Bench:
     batches: Batches
     """The examples."""
 
-    def draws(self, way: Ours | Plain) -> tuple[Draw, ...]:
+    def draws(self, way: Ours | Plain) -> tuple[MicroBatch, ...]:
         """The batches of one round, the first of them twice; of the padded ones, all alike, a fifth."""
         found = self.batches.grouped if way.order == "grouped" else self.batches.shuffled
         if way is WAYS["padded"]:

@@ -10,7 +10,7 @@ import lmdistill as ld
 from lmdistill.commands.evaluate_language import evaluate_language
 from lmdistill.core.completions import Completions
 from lmdistill.core.errors import ConfigError, MismatchError, RunError, UnknownNameError
-from lmdistill.data.language.tokenization import begin_of
+from lmdistill.data.language.tokenization import bos_ids
 from lmdistill.export.hugging_face import save
 from lmdistill.models.generation import generate_completions
 from lmdistill.recipes.files import read_recipe
@@ -126,7 +126,7 @@ def test_finetune_trains_once_and_what_it_keeps_loads_with_plain_transformers(pl
 
 def test_completions_are_those_of_the_token_ids(teacher):
     prompts = ["the film was", "a meal"]
-    begin = begin_of(teacher.tokenizer)
+    begin = bos_ids(teacher.tokenizer)
     ids = [[*begin, *teacher.tokenizer(text, add_special_tokens=False)["input_ids"]] for text in prompts]
     for settings in ({}, {"temperature": 1.0, "seed": 5}):
         new = generate_completions(teacher, ids, max_new=5, **settings)

@@ -12,7 +12,7 @@ from lmdistill.cli.main import main
 from lmdistill.commands.evaluate_language import evaluate_language, is_writer
 from lmdistill.commands.generate import generate
 from lmdistill.core.errors import ConfigError, DataError, MismatchError
-from lmdistill.evaluation.generation_quality import distinct
+from lmdistill.evaluation.generation_quality import distinct_n
 from lmdistill.export.hugging_face import save
 from lmdistill.recipes.files import recipe_of
 from lmdistill.records.record import read_record
@@ -122,7 +122,7 @@ def test_prompts_are_gone_on_from_as_generate_does():
     generate("run", Path("asked.jsonl"), Path("asked.out.jsonl"), max_new=5)
     texts = [json.loads(line)["completion"] for line in Path("asked.out.jsonl").read_text().splitlines()]
     assert found.prompts == 5
-    assert found.written["distinct_1"] == distinct(texts, 1)
+    assert found.written["distinct_1"] == distinct_n(texts, 1)
     assert found.written["length"] <= 5
     assert ("rouge_l" in found.written) == (find_spec("rouge_score") is not None)
     short = evaluate_language("run", ["writing.max_new=1"], prompts=Path("asked.jsonl"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lmdistill.core.batch import MixupSettings
 from lmdistill.core.seeding import generator
-from lmdistill.data.mixup import draw_partners, draw_shares, stack
+from lmdistill.data.mixup import draw_partners, draw_shares, stack_inputs
 from tests.tiny import make_batch, tiny
 
 
@@ -52,7 +52,7 @@ def test_concentration_moves_shares_to_the_middle():
 
 def test_stacking_puts_originals_first_each_whole():
     batch = make_batch(ratio=2)
-    stacked = stack(batch.inputs, batch.mixed.inputs)
+    stacked = stack_inputs(batch.inputs, batch.mixed.inputs)
     size = len(batch.labels)
     assert stacked.ids.shape == stacked.partners.ids.shape == (3 * size, 6)
     assert stacked.partners.share[:size].tolist() == [1.0] * size
@@ -74,7 +74,7 @@ def test_one_pass_over_the_stack_is_two_passes(segments):
     if segments == "none":
         plain, mixed = replace(plain, segments=None), replace(mixed, segments=None)
     with torch.no_grad():
-        both = net(stack(plain, mixed)).logits
+        both = net(stack_inputs(plain, mixed)).logits
         apart = torch.cat([net(plain).logits, net(mixed).logits])
     torch.testing.assert_close(both, apart, rtol=0, atol=2e-6)
 
@@ -82,6 +82,6 @@ def test_one_pass_over_the_stack_is_two_passes(segments):
 def test_stacking_refuses_what_is_mixed_already():
     mixed = make_batch().mixed.inputs
     with pytest.raises(AssertionError):
-        stack(mixed, mixed)
+        stack_inputs(mixed, mixed)
     with pytest.raises(AssertionError):
-        stack(make_batch().inputs, make_batch().inputs)
+        stack_inputs(make_batch().inputs, make_batch().inputs)

@@ -5,9 +5,9 @@ from contextlib import suppress
 import numpy as np
 from datasets import Dataset
 
-from lmdistill.data.batching.batch_sampler import Plan
-from lmdistill.data.batching.dataloader import Feed
-from lmdistill.data.tasks.collator import Collator, View
+from lmdistill.data.batching.batch_sampler import BatchSampler
+from lmdistill.data.batching.dataloader import BatchLoader
+from lmdistill.data.tasks.collator import Collator, TokenizedRows
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.callbacks import Callbacks
 from lmdistill.engine.fit import fit
@@ -41,13 +41,13 @@ def course(**changes):
 def feed(method, training, data=None):
     """The batches of a run, as recipes make them."""
     data = rows() if data is None else data
-    plan = Plan(
+    plan = BatchSampler(
         lengths=np.asarray(data["length"]), batch_size=training.batch_size, epochs=training.epochs,
         seed=training.seed, accumulate=training.accumulate, mixing=method.mixing,
         group_by_length=training.group_by_length,
     )  # fmt: skip
-    return Feed(
-        plan=plan, collator=Collator(student=View(rows=data, padding=0), mixing=method.mixing)
+    return BatchLoader(
+        sampler=plan, collator=Collator(student=TokenizedRows(rows=data, padding=0), mixing=method.mixing)
     )  # fmt: skip
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from datasets import Dataset
 
-from lmdistill.data.batching.batch_sampler import Plan
-from lmdistill.data.batching.dataloader import Feed
+from lmdistill.data.batching.batch_sampler import BatchSampler
+from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.language.collator import LanguageCollator
 from tests.engine.corpus import Run, course
 from tests.tiny_causal import VOCABULARY, tiny_language
@@ -26,12 +26,12 @@ def passages(count=30, seed=0):
 def language_feed(method, training, data=None):
     """The batches of a run."""
     data = passages() if data is None else data
-    plan = Plan(
+    plan = BatchSampler(
         lengths=np.asarray(data["length"]), batch_size=training.batch_size, epochs=training.epochs,
         seed=training.seed, accumulate=training.accumulate, mixing=method.mixing,
         group_by_length=training.group_by_length,
     )  # fmt: skip
-    return Feed(plan=plan, collator=LanguageCollator(rows=data, padding=0))
+    return BatchLoader(sampler=plan, collator=LanguageCollator(rows=data, padding=0))
 
 
 def language_run(method, folder, training=None, *, student=None, batches=None, **more):

@@ -12,7 +12,7 @@ from lmdistill.evaluation.calibration import (
     calibration,
     expected_calibration_error,
     negative_log_likelihood,
-    reliability,
+    reliability_bins,
 )
 
 
@@ -70,7 +70,7 @@ def test_a_network_right_as_often_as_it_says_has_no_error(right):
 @given(seed=st.integers(0, 300), num_bins=st.integers(1, 30))
 def test_the_bins_hold_every_example_once_and_inside_their_edges(seed, num_bins):
     labels, logits = _example(seed, 2)
-    bins = reliability(labels, logits, num_bins=num_bins)
+    bins = reliability_bins(labels, logits, num_bins=num_bins)
     assert len(bins) == num_bins
     assert sum(bin_.count for bin_ in bins) == len(labels)
     assert all(bin_.low < bin_.confidence <= bin_.high for bin_ in bins if bin_.count)
@@ -81,7 +81,7 @@ def test_fifteen_bins_by_hand():
     # confidences 0.6 twice (bin (8/15, 9/15]), one right; 0.9 twice (bin (13/15, 14/15]), both right
     labels = np.array([0, 1, 0, 0])
     logits = np.log([[0.6, 0.4], [0.6, 0.4], [0.9, 0.1], [0.9, 0.1]])
-    filled = {number: bin_ for number, bin_ in enumerate(reliability(labels, logits)) if bin_.count}
+    filled = {number: bin_ for number, bin_ in enumerate(reliability_bins(labels, logits)) if bin_.count}
     assert {number: (bin_.count, bin_.accuracy) for number, bin_ in filled.items()} == {
         8: (2, 0.5),
         13: (2, 1.0),
@@ -92,7 +92,7 @@ def test_fifteen_bins_by_hand():
 
 def test_a_confidence_on_an_edge_belongs_to_the_lower_bin():
     logits = np.zeros((3, 2))  # exactly one half
-    assert [bin_.count for bin_ in reliability(np.array([0, 1, 0]), logits, num_bins=4)] == [0, 3, 0, 0]
+    assert [bin_.count for bin_ in reliability_bins(np.array([0, 1, 0]), logits, num_bins=4)] == [0, 3, 0, 0]
 
 
 def test_a_network_that_is_always_sure_and_always_wrong_has_error_one():
@@ -128,7 +128,7 @@ def test_the_record_holds_the_three_numbers_by_name():
 
 
 @pytest.mark.parametrize(
-    "function", [reliability, expected_calibration_error, brier, negative_log_likelihood]
+    "function", [reliability_bins, expected_calibration_error, brier, negative_log_likelihood]
 )
 def test_a_regression_is_refused(function):
     with pytest.raises(ConfigError, match="calibration needs at least 2 classes, got 1 value"):
@@ -137,7 +137,7 @@ def test_a_regression_is_refused(function):
 
 def test_no_bins_are_refused():
     with pytest.raises(ConfigError, match="num_bins must be at least 1, got 0"):
-        reliability(np.array([0]), np.zeros((1, 2)), num_bins=0)
+        reliability_bins(np.array([0]), np.zeros((1, 2)), num_bins=0)
 
 
 def test_a_missing_label_is_refused():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import DataError, MissingExtraError
-from lmdistill.evaluation.generation_quality import Generation, distinct, generation_scores, rouge_l
+from lmdistill.evaluation.generation_quality import Generation, distinct_n, generation_scores, rouge_l
 
 WORDS = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat"]), max_size=8).map(" ".join)
 
@@ -57,12 +57,12 @@ def test_variety_is_counted_over_all_texts_and_never_across_two(texts, n):
             runs.append(" ".join(words[:n]))
             words = words[1:]
     expected = len(set(runs)) / len(runs) if runs else 0.0
-    assert distinct(texts, n) == pytest.approx(expected)
-    assert distinct(texts[::-1], n) == distinct(texts, n)
+    assert distinct_n(texts, n) == pytest.approx(expected)
+    assert distinct_n(texts[::-1], n) == distinct_n(texts, n)
 
 
 def test_variety_reads_every_script():
-    assert distinct(["Überall, überall naïve"], 1) == pytest.approx(2 / 3)
+    assert distinct_n(["Überall, überall naïve"], 1) == pytest.approx(2 / 3)
 
 
 def test_the_numbers_are_means_over_completions():

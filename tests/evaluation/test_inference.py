@@ -5,7 +5,7 @@ from torch import nn
 
 from lmdistill.core.batch import Batch, Inputs, Outputs
 from lmdistill.core.errors import DataError
-from lmdistill.evaluation.inference import in_order, logits_of
+from lmdistill.evaluation.inference import logits_of, sort_by_example
 
 
 class Toy(nn.Module):
@@ -146,4 +146,4 @@ def test_numbers_on_some_batches_only_are_refused(net):
 
 def test_a_repeated_example_is_refused():
     with pytest.raises(DataError, match="example 4 occurs twice among 3 rows"):
-        in_order(np.zeros((3, 2)), np.array([4, 1, 4]))
+        sort_by_example(np.zeros((3, 2)), np.array([4, 1, 4]))

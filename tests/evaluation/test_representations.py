@@ -10,9 +10,9 @@ import torch
 from lmdistill.core.batch import Inputs
 from lmdistill.evaluation.representations import (
     FEWEST,
-    evenly,
-    pooled,
-    projected,
+    evenly_spaced_rows,
+    pool_states,
+    project_2d,
     projection_for,
     silhouette,
     spread_ratio,
@@ -87,7 +87,7 @@ def test_without_classes_or_without_spread_there_is_no_number():
 
 @pytest.mark.parametrize(("total", "count"), [(1, 1), (7, 3), (10, 10), (872, 500), (3, 1000), (277, 276)])
 def test_rows_are_evenly_spaced_and_different(total, count):
-    rows = evenly(total, count)
+    rows = evenly_spaced_rows(total, count)
     assert len(rows) == len(set(rows)) == min(total, count)
     assert rows[0] >= 0
     assert rows[-1] < total
@@ -99,8 +99,8 @@ def test_rows_are_evenly_spaced_and_different(total, count):
 def test_the_state_of_a_text_is_that_of_its_first_token_or_the_mean_without_padding():
     states = torch.arange(12.0).reshape(2, 3, 2)
     mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
-    assert pooled(states, mask).tolist() == [[0, 1], [6, 7]]
-    assert pooled(states, mask, "mean").tolist() == [[1, 2], [8, 9]]
+    assert pool_states(states, mask).tolist() == [[0, 1], [6, 7]]
+    assert pool_states(states, mask, "mean").tolist() == [[1, 2], [8, 9]]
 
 
 def test_states_are_those_after_the_last_layer_without_dropout_and_in_the_order_of_the_rows():
@@ -127,9 +127,9 @@ def test_a_teacher_reads_its_own_view():
 def test_the_same_states_have_the_same_map_and_no_generator_moves(projection):
     states, _ = cloud(rows=24, apart=1.0)
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-    first = projected(states, projection)
+    first = project_2d(states, projection)
     assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
-    assert (first == projected(states.copy(), projection)).all()
+    assert (first == project_2d(states.copy(), projection)).all()
     assert first.shape == (24, 2)
     assert np.isfinite(first).all()
 
@@ -137,13 +137,13 @@ def test_the_same_states_have_the_same_map_and_no_generator_moves(projection):
 @pytest.mark.parametrize("projection", ["tsne", "pca"])
 def test_what_lies_apart_lies_apart_on_the_map(projection):
     states, labels = cloud(rows=40, apart=8.0)
-    assert silhouette(projected(states, projection), labels) > 0.5
-    assert abs(silhouette(projected(cloud(rows=40)[0], projection), labels)) < 0.2
+    assert silhouette(project_2d(states, projection), labels) > 0.5
+    assert abs(silhouette(project_2d(cloud(rows=40)[0], projection), labels)) < 0.2
 
 
 def test_principal_components_are_the_directions_of_largest_spread():
     states = np.random.default_rng(0).normal(size=(60, 5)) * [1, 9, 0.1, 4, 0.1]
-    found = projected(states, "pca")
+    found = project_2d(states, "pca")
     values, directions = np.linalg.eigh(np.cov(states.T))
     largest = (states - states.mean(0)) @ directions[:, ::-1][:, :2]
     np.testing.assert_allclose(np.abs(found), np.abs(largest), atol=1e-8)
@@ -152,9 +152,9 @@ def test_principal_components_are_the_directions_of_largest_spread():
 
 def test_few_narrow_and_equal_states_have_a_map_too():
     assert projection_for("tsne", FEWEST - 1) == "pca"
-    assert (projected(cloud(rows=FEWEST - 1)[0]) == projected(cloud(rows=FEWEST - 1)[0], "pca")).all()
-    assert (projected(np.full((12, 3), 0.1, dtype=np.float32)) == 0).all()
+    assert (project_2d(cloud(rows=FEWEST - 1)[0]) == project_2d(cloud(rows=FEWEST - 1)[0], "pca")).all()
+    assert (project_2d(np.full((12, 3), 0.1, dtype=np.float32)) == 0).all()
     for rows, width in ((1, 4), (2, 4), (12, 1)):
-        assert np.isfinite(projected(cloud(rows=rows, width=width)[0])).all()
+        assert np.isfinite(project_2d(cloud(rows=rows, width=width)[0])).all()
     twins = np.repeat(cloud(rows=2)[0], 8, axis=0)
-    assert np.isfinite(projected(twins)).all()
+    assert np.isfinite(project_2d(twins)).all()

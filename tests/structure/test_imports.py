@@ -191,7 +191,7 @@ def test_the_check_sees_a_wrong_arrow(place: str, code: str) -> None:
 @pytest.mark.parametrize(
     ("place", "code"),
     [
-        ("methods.mixkd", "from lmdistill.data.mixup import stack"),
+        ("methods.mixkd", "from lmdistill.data.mixup import stack_inputs"),
         ("methods.mixkd", "from lmdistill.data import mixup"),
         ("data.augment.wordnet", "def f():\n    import nltk.corpus"),
         ("core.errors", "import json, difflib"),

@@ -9,9 +9,9 @@ from typing import Any
 from lmdistill.commands.open_language_model import pair_of
 from lmdistill.commands.open_model import require_finished
 from lmdistill.core.errors import ConfigError, RunError
-from lmdistill.data.files.plain_text import holds_prose
+from lmdistill.data.files.plain_text import has_text_files
 from lmdistill.data.language.prompts import open_prompts
-from lmdistill.data.language.tokenization import Passages, padding_of
+from lmdistill.data.language.tokenization import Passages, pad_id
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.language_modeling import language_scores
@@ -101,10 +101,10 @@ def evaluate_language(
         align_vocabularies(student, teacher)
     dev = cut_dev(found, student.tokenizer, texts)
     _require_room(student, teacher, dev, texts.max_length)
-    for note in dev.facts.notes(texts.max_length):
+    for note in dev.counts.notes(texts.max_length):
         log.info("dev: %s", note)
     asked = () if prompts is None else asked_by(prompts, texts, student.tokenizer)
-    batches = in_batches(dev, padding_of(student.tokenizer))
+    batches = in_batches(dev, pad_id(student.tokenizer))
     scores = language_scores(student, batches, teacher=teacher, device=device)
     wrote = completed(assignment_of(writing, *asked), student, device) if asked else []
     return EvaluatedTexts(
@@ -173,7 +173,7 @@ def _settings(folder: Path, overrides: Sequence[str], *, asked: bool) -> tuple[T
 
 def _forget(texts: dict[str, Any], before: str, named: set[str]) -> None:
     """Leave out, in place and aloud, what was set for the source of the run alone."""
-    fits = {"separator": holds_prose(Path(str(texts["source"])))}
+    fits = {"separator": has_text_files(Path(str(texts["source"])))}
     for name in OF_THE_SOURCE:
         if texts.get(name) is not None and f"texts.{name}" not in named and not fits.get(name, False):
             log.info("texts.%s was %r for %s; it is left out", name, texts[name], before)

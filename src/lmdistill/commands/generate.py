@@ -10,8 +10,8 @@ from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import file_fingerprint, fingerprint
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.language.instruction_format import PROMPTS, TEXTS
-from lmdistill.data.language.prompts import asked_in, open_prompts, prompt_ids
-from lmdistill.data.language.tokenization import begin_of
+from lmdistill.data.language.prompts import chat_prompt_messages, open_prompts, prompt_ids
+from lmdistill.data.language.tokenization import bos_ids
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.progress_bar import bar
 from lmdistill.engine.training_settings import Training
@@ -121,7 +121,7 @@ def complete_texts(
         DataError: A prompt is empty, or fills all positions of the model.
     """
     tokenizer = network.tokenizer
-    begin = begin_of(tokenizer)
+    begin = bos_ids(tokenizer)
     ids = [[*begin, *tokenizer(text, add_special_tokens=False)["input_ids"]] for text in prompts]
     new = generate_completions(network, ids, max_new=max_new, temperature=temperature, top_p=top_p, seed=seed)
     return [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in new]
@@ -139,7 +139,7 @@ def _counted(rows: Rows, network: LanguageNetwork, template: str | None) -> int:
     for row, ids in prompt_ids(rows, network.tokenizer, template=template):
         if not 0 < len(ids) < limit:
             raise DataError(
-                f"{rows.place(row.number)}: the prompt has {len(ids)} tokens, and {network.source} reads "
+                f"{rows.location(row.number)}: the prompt has {len(ids)} tokens, and {network.source} reads "
                 f"between 1 and {limit - 1} before it writes. Change the row, or remove it."
             )
         count += 1
@@ -151,7 +151,7 @@ def _line(row: Row, tokens: list[int], network: LanguageNetwork, *, worded: bool
     text = network.tokenizer.decode(tokens, skip_special_tokens=True)
     found = dict(row.values or row.fields)
     if "messages" in found:
-        found["messages"] = [*asked_in(row, ""), {"role": "assistant", "content": text}]
+        found["messages"] = [*chat_prompt_messages(row, ""), {"role": "assistant", "content": text}]
     elif not worded and not {"instruction", *PROMPTS} & found.keys():
         found["prompt"] = found.pop(next(name for name in TEXTS if name in found))
     return {**found, "completion": text, "ended": bool(set(tokens[-1:]) & set(end_token_ids(network)))}

@@ -14,7 +14,7 @@ from lmdistill.core.atomic_io import atomic_file
 from lmdistill.core.errors import DataError
 from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Row, Rows
-from lmdistill.data.tasks.collator import view_of
+from lmdistill.data.tasks.collator import tokenized_rows
 from lmdistill.data.tasks.column_inference import text_columns
 from lmdistill.data.tasks.task import TASKS
 from lmdistill.data.tasks.tokenization import tokenize
@@ -124,7 +124,7 @@ def _answers(
     texts = [[_text(rows, row, column) for row in chunk] for column in columns]
     second = texts[1] if len(texts) == 2 else None
     encoded = tokenize(network.tokenizer, texts[0], second, max_length=max_length)
-    view = view_of(encoded, padding=int(network.tokenizer.pad_token_id))
+    view = tokenized_rows(encoded, padding=int(network.tokenizer.pad_token_id))
     device = str(next(network.parameters()).device)
     logits = Split(student=view, teacher=None, truncated=0.0).logits(network, device).astype(np.float64)
     if network.num_classes == 1:
@@ -141,7 +141,7 @@ def _text(rows: Rows, row: Row, column: str) -> str:
     text = row.fields.get(column, "")
     if not text.strip():
         raise DataError(
-            f"{rows.place(row.number)}: the text in {column!r} is empty. Fill it in, or remove the row."
+            f"{rows.location(row.number)}: the text in {column!r} is empty. Fill it in, or remove the row."
         )
     return text
 

@@ -10,7 +10,7 @@ from jaxtyping import Num
 from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.errors import DataError, MismatchError, RunError
 from lmdistill.data.load_task import load_task
-from lmdistill.data.tasks.collator import View
+from lmdistill.data.tasks.collator import TokenizedRows
 from lmdistill.data.tasks.task import TASKS, Task
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.accelerator import make_accelerator
@@ -80,7 +80,7 @@ def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]
             task.split(name), network.tokenizer, max_length=opened.data.max_length, pair=task.is_pair
         )
         split = Split(
-            student=View(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)),
+            student=TokenizedRows(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)),
             teacher=None,
             truncated=encoded.truncated,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.synthetic.reviews import SYNTHETIC, reviews_task
-from lmdistill.data.tasks.custom_files import DEV_FRACTION, Choices, load_own
+from lmdistill.data.tasks.custom_files import DEV_FRACTION, ColumnChoices, load_custom_files
 from lmdistill.data.tasks.glue_folder import load_folder
 from lmdistill.data.tasks.hub import load_glue, load_hub
 from lmdistill.data.tasks.task import TASKS, Task, TaskSpec, task_named
@@ -56,7 +56,7 @@ def load_task(
     if name == "own":
         if data is None:
             raise ConfigError("the task 'own' needs a file: data=FILE (CSV, TSV, JSON lines or Parquet).")
-        return load_own(data, dev, text=text, label=label, kind=kind, labels=labels, seed=seed)
+        return load_custom_files(data, dev, text=text, label=label, kind=kind, labels=labels, seed=seed)
     if "/" not in name and not Path(name).is_dir():
         task_named(name)  # raises, with the nearest name
     if data not in (None, "hub"):
@@ -65,8 +65,8 @@ def load_task(
         )
     if not isinstance(dev, float):
         raise ConfigError(f"{name} has its own splits, so dev={str(dev)!r} has no meaning. Leave it out.")
-    choices = Choices(text=text, label=label, kind=kind, labels=labels, dev_fraction=dev, seed=seed)
-    return load_hub(name, choices).announce()
+    choices = ColumnChoices(text=text, label=label, kind=kind, labels=labels, dev_fraction=dev, seed=seed)
+    return load_hub(name, choices).log_notes()
 
 
 def _synthetic(data: str | Path | None) -> Task:
@@ -86,10 +86,10 @@ def _glue(spec: TaskSpec, data: str | Path | None, given: list[str]) -> Task:
             "For your own file use the task 'own'."
         )
     if data in (None, "hub"):
-        return load_glue(spec).announce()
+        return load_glue(spec).log_notes()
     folder = Path(str(data))
     if not folder.exists() and len(folder.parts) == 1:
         raise DataError(
             f"the data folder {folder} does not exist; data is a folder or 'hub'. Check the name."
         )
-    return load_folder(spec, folder).announce()
+    return load_folder(spec, folder).log_notes()

@@ -58,7 +58,7 @@ def draw_shares(mixing: MixupSettings, rng: np.random.Generator, size: int) -> F
     return np.broadcast_to(shares, (size, mixing.ratio)).copy()
 
 
-def stack(plain: Inputs, mixed: Inputs) -> Inputs:
+def stack_inputs(plain: Inputs, mixed: Inputs) -> Inputs:
     """Original and mixed inputs below each other, for one forward pass.
 
     An original is blended with itself at share 1, which is the identity.

@@ -35,7 +35,7 @@ class Bin:
     """Share of right top classes, in [0, 1]; None in an empty bin."""
 
 
-def reliability(
+def reliability_bins(
     labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"], *, num_bins: int = NUM_BINS
 ) -> tuple[Bin, ...]:
     """Confidence against accuracy in bins of equal width, empty bins included.
@@ -53,15 +53,15 @@ def reliability(
         DataError: There are no examples, a label is missing, or a logit is not finite.
 
     Examples:
-        >>> reliability(np.array([0, 1]), np.log([[0.75, 0.25]] * 2), num_bins=2)[1].accuracy
+        >>> reliability_bins(np.array([0, 1]), np.log([[0.75, 0.25]] * 2), num_bins=2)[1].accuracy
         0.5
     """
     probabilities = _probabilities(labels, logits)
     right = probabilities.argmax(axis=1) == labels
-    return binned(probabilities.max(axis=1), right, num_bins=num_bins)
+    return confidence_bins(probabilities.max(axis=1), right, num_bins=num_bins)
 
 
-def binned(
+def confidence_bins(
     confidence: Float[np.ndarray, " b"], right: Bool[np.ndarray, " b"], *, num_bins: int = NUM_BINS
 ) -> tuple[Bin, ...]:
     """The same from what is left of the logits.
@@ -97,7 +97,7 @@ def binned(
     return tuple(bins)
 
 
-def calibration_gap(bins: Sequence[Bin]) -> float:
+def calibration_error(bins: Sequence[Bin]) -> float:
     """Mean distance of confidence and accuracy over the examples of all bins, in [0, 1]; 0 without any."""
     gaps = [
         bin_.count * abs(bin_.accuracy - bin_.confidence)
@@ -135,7 +135,7 @@ def expected_calibration_error(
         Guo et al., "On Calibration of Modern Neural Networks", 2017, equation 3, bins of their
         experiments. Deviation: none.
     """
-    return calibration_gap(reliability(labels, logits, num_bins=num_bins))
+    return calibration_error(reliability_bins(labels, logits, num_bins=num_bins))
 
 
 def brier(labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor
 from lmdistill.core.batch import Inputs, LMHead
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
 from lmdistill.core.protocols import LanguageNet, Net
-from lmdistill.evaluation.inference import evaluating
+from lmdistill.evaluation.inference import evaluation_mode
 
 BYTES_PER_MB = 1_000_000
 
@@ -105,7 +105,7 @@ def latencies(
     times_ms: dict[str, list[float]] = {name: [] for name in nets}
     with ExitStack() as stack:
         for net in nets.values():
-            stack.enter_context(evaluating(net))
+            stack.enter_context(evaluation_mode(net))
         for run in range(warmup + runs):
             for name, once in passes.items():
                 took_ms = _time_ms(once, place)

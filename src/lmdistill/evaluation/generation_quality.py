@@ -74,8 +74,8 @@ def generation_scores(generations: Sequence[Generation], *, rouge: bool = True) 
     return GenerationScores(
         count=count,
         rouge_l=sum(rouge_l(generations)) / count if rouge else None,
-        distinct_1=distinct(texts, 1),
-        distinct_2=distinct(texts, 2),
+        distinct_1=distinct_n(texts, 1),
+        distinct_2=distinct_n(texts, 2),
         length=sum(generation.tokens for generation in generations) / count,
         ended=sum(generation.ended for generation in generations) / count,
     )
@@ -103,15 +103,15 @@ def rouge_l(generations: Sequence[Generation]) -> list[float]:
     return [float(scorer.score(one.reference, one.completion)["rougeL"].fmeasure) for one in generations]
 
 
-def distinct(texts: Sequence[str], n: int) -> float:
+def distinct_n(texts: Sequence[str], n: int) -> float:
     """Different runs of n words among all runs of n words of all texts together, in [0, 1]; 0 where none is.
 
     Words are runs of letters and digits of any script, in lower case.
 
     Examples:
-        >>> distinct(["The cat and the dog", "the cat"], 1)
+        >>> distinct_n(["The cat and the dog", "the cat"], 1)
         0.5714285714285714
-        >>> distinct(["The cat and the dog", "the cat"], 2)
+        >>> distinct_n(["The cat and the dog", "the cat"], 2)
         0.8
 
     References:

@@ -14,7 +14,7 @@ from lmdistill.core.protocols import LanguageNet, Net
 
 
 @contextmanager
-def evaluating(net: Net | LanguageNet) -> Iterator[None]:
+def evaluation_mode(net: Net | LanguageNet) -> Iterator[None]:
     """No dropout and no gradients inside the block; afterwards every module is in the mode it was in.
 
     `no_grad` and not `inference_mode`: some models keep tensors that they make on the way (rotary
@@ -55,9 +55,9 @@ def logits_of(
         float32 logits, one row an example.
 
     Raises:
-        DataError: There are no batches, or `in_order` cannot order them.
+        DataError: There are no batches, or `sort_by_example` cannot order them.
     """
-    return rows_of(
+    return collect_outputs(
         lambda inputs: net(inputs, hidden=False).logits,
         net,
         batches,
@@ -67,7 +67,7 @@ def logits_of(
     )
 
 
-def rows_of(
+def collect_outputs(
     read: Callable[[Inputs], Float[Tensor, "b k"]],
     net: Net | LanguageNet,
     batches: Iterable[Batch],
@@ -90,12 +90,12 @@ def rows_of(
         float32 values, one row an example.
 
     Raises:
-        DataError: There are no batches, or `in_order` cannot order them.
+        DataError: There are no batches, or `sort_by_example` cannot order them.
     """
     place = torch.device(device)
     found: list[Tensor] = []
     examples: list[Tensor] = []
-    with evaluating(net):
+    with evaluation_mode(net):
         for batch in batches:
             inputs = (batch.for_teacher if as_teacher else batch.inputs).to(place)
             found.append(read(inputs).float())  # stays there: copying would wait
@@ -110,10 +110,12 @@ def rows_of(
             "give them to all batches or to none."
         )
     rows = torch.cat(found).cpu().numpy()
-    return in_order(rows, torch.cat(examples).cpu().numpy()) if examples else rows
+    return sort_by_example(rows, torch.cat(examples).cpu().numpy()) if examples else rows
 
 
-def in_order(rows: Float[np.ndarray, "b v"], examples: Int[np.ndarray, " b"]) -> Float[np.ndarray, "b v"]:
+def sort_by_example(
+    rows: Float[np.ndarray, "b v"], examples: Int[np.ndarray, " b"]
+) -> Float[np.ndarray, "b v"]:
     """The rows by ascending example number.
 
     Args:
@@ -127,7 +129,7 @@ def in_order(rows: Float[np.ndarray, "b v"], examples: Int[np.ndarray, " b"]) ->
         DataError: An example number occurs twice, as when a sampler repeats examples to fill the last batch.
 
     Examples:
-        >>> in_order(np.array([[0.2], [0.0], [0.1]]), np.array([2, 0, 1])).tolist()
+        >>> sort_by_example(np.array([[0.2], [0.0], [0.1]]), np.array([2, 0, 1])).tolist()
         [[0.0], [0.1], [0.2]]
     """
     order = np.argsort(examples, kind="stable")

@@ -13,8 +13,8 @@ from torch import Tensor
 from lmdistill.core.batch import Batch, LMHead
 from lmdistill.core.errors import DataError, MismatchError
 from lmdistill.core.protocols import LanguageNet
-from lmdistill.evaluation.calibration import Bin, binned, calibration_gap
-from lmdistill.evaluation.inference import evaluating
+from lmdistill.evaluation.calibration import Bin, calibration_error, confidence_bins
+from lmdistill.evaluation.inference import evaluation_mode
 from lmdistill.evaluation.likelihood_by_position import Passage, Stretch, by_passage, by_position
 from lmdistill.objectives.adaptive_weights import hard_positions
 from lmdistill.objectives.chunked.loss import chunked_log_uncertainty, token_statistics
@@ -44,7 +44,7 @@ class TokenScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Imitation:
+class TeacherComparison:
     """A student beside its teacher."""
 
     whole: TokenScores
@@ -82,7 +82,7 @@ class LanguageScores:
     reliability: tuple[Bin, ...]
     """Its 15 bins, the least confident first."""
 
-    imitation: Imitation | None
+    imitation: TeacherComparison | None
     """Beside the teacher; None without one."""
 
     passages: Mapping[int, Passage]
@@ -155,12 +155,12 @@ def language_scores(
     if not joined["log_prob"].isfinite().all():
         raise DataError("the student gives a token no finite likelihood; its training may have diverged.")
     right = joined["correct"].numpy()
-    bins = binned(joined["top_prob"].double().numpy(), right)
+    bins = confidence_bins(joined["top_prob"].double().numpy(), right)
     return LanguageScores(
         tokens=len(right),
         nats=-float(joined["log_prob"].double().mean()),
         accuracy=float(right.mean()),
-        calibration_error=calibration_gap(bins),
+        calibration_error=calibration_error(bins),
         reliability=bins,
         imitation=None if teacher is None else _imitation(joined),
         passages=by_passage(joined),
@@ -179,7 +179,7 @@ def _read(
     with ExitStack() as quietly:
         for net in (student, teacher):
             if net is not None:
-                quietly.enter_context(evaluating(net))
+                quietly.enter_context(evaluation_mode(net))
         for batch in batches:
             there = batch.to(device)
             reader = _Reading(labels=there.labels[there.scored])
@@ -209,12 +209,12 @@ class _Reading:
         return found
 
 
-def _imitation(joined: Mapping[str, Tensor]) -> Imitation:
+def _imitation(joined: Mapping[str, Tensor]) -> TeacherComparison:
     """Everything that needs both networks, from what was read of each token."""
     uncertain = joined["teacher_log_uncertainty"]
     hard = hard_positions(uncertain, uncertain, share=HARD_SHARE)
     counts, _ = np.histogram(uncertain.double().exp().numpy(), bins=HISTOGRAM_BINS, range=(0.0, 1.0))
-    return Imitation(
+    return TeacherComparison(
         whole=_scores(joined, torch.ones_like(hard)),
         easy=_scores(joined, ~hard),
         hard=_scores(joined, hard),

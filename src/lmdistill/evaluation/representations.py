@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lmdistill.core.batch import Batch, Inputs
 from lmdistill.core.protocols import Net
-from lmdistill.evaluation.inference import rows_of
+from lmdistill.evaluation.inference import collect_outputs
 
 Pool = Literal["first", "mean"]
 """What stands for a text: the state of its first token, or the mean over its tokens."""
@@ -34,7 +34,7 @@ SPREAD = 1e-4
 """Standard deviation of t-SNE's first guess, as scikit-learn has it."""
 
 
-def evenly(total: int, count: int) -> Int[np.ndarray, " n"]:
+def evenly_spaced_rows(total: int, count: int) -> Int[np.ndarray, " n"]:
     """Rows of a split, evenly spaced; the same ones whoever asks.
 
     Args:
@@ -45,14 +45,14 @@ def evenly(total: int, count: int) -> Int[np.ndarray, " n"]:
         Ascending row numbers, all of them different; n = min(total, count).
 
     Examples:
-        >>> evenly(10, 3).tolist(), evenly(2, 3).tolist()
+        >>> evenly_spaced_rows(10, 3).tolist(), evenly_spaced_rows(2, 3).tolist()
         ([1, 5, 8], [0, 1])
     """
     chosen = min(total, count)
     return (2 * np.arange(chosen) + 1) * total // (2 * chosen)
 
 
-def pooled(
+def pool_states(
     states: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"], pool: Pool = "first"
 ) -> Float[Tensor, "b d"]:
     """One state for each text.
@@ -95,9 +95,9 @@ def states_of(
     """
 
     def read(inputs: Inputs) -> Float[Tensor, "b d"]:
-        return pooled(net(inputs, hidden=True).hidden[-1], inputs.mask, pool)
+        return pool_states(net(inputs, hidden=True).hidden[-1], inputs.mask, pool)
 
-    return rows_of(read, net, batches, device=device, as_teacher=as_teacher)
+    return collect_outputs(read, net, batches, device=device, as_teacher=as_teacher)
 
 
 def silhouette(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) -> float | None:
@@ -169,7 +169,7 @@ def projection_for(wanted: Projection, count: int) -> Projection:
     return wanted if count >= FEWEST else "pca"
 
 
-def projected(states: Float[np.ndarray, "b d"], projection: Projection = "tsne") -> Float[np.ndarray, "b 2"]:
+def project_2d(states: Float[np.ndarray, "b d"], projection: Projection = "tsne") -> Float[np.ndarray, "b 2"]:
     """The states in two dimensions, the same on one machine for the same states.
 
     Nothing is drawn at random: t-SNE begins with the principal components. It keeps neighbours together;

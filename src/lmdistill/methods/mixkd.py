@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lmdistill.core.batch import Batch, Inputs, MixedExamples, MixupSettings
 from lmdistill.core.protocols import Net
-from lmdistill.data.mixup import stack
+from lmdistill.data.mixup import stack_inputs
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
 from lmdistill.objectives.divergence import distillation_loss
 from lmdistill.objectives.reduction import masked_sum
@@ -137,10 +137,10 @@ class MixKD:
             return teacher(batch.for_teacher).logits, None
         if self.alpha_kd == 0:
             return None, teacher(batch.mixed.for_teacher).logits
-        both = teacher(stack(batch.for_teacher, batch.mixed.for_teacher)).logits
+        both = teacher(stack_inputs(batch.for_teacher, batch.mixed.for_teacher)).logits
         return both[: len(batch.labels)], both[len(batch.labels) :]
 
 
 def _rows(batch: Batch) -> Inputs:
     """Everything the student reads."""
-    return batch.inputs if batch.mixed is None else stack(batch.inputs, batch.mixed.inputs)
+    return batch.inputs if batch.mixed is None else stack_inputs(batch.inputs, batch.mixed.inputs)

@@ -32,13 +32,13 @@ STRANGE = [
 def test_two_sentences_come_back_with_their_meaning() -> None:
     results = Apertium()(["The house is very big.", "i like this book ."])
     assert results == ["The house is very big.", "i like this book ."]
-    assert apertium.translated("eng-spa", ["The house is very big."]) == ["La casa es muy grande."]
+    assert apertium.translate("eng-spa", ["The house is very big."]) == ["La casa es muy grande."]
 
 
 @needs_apertium
 def test_texts_stay_aligned_whatever_is_in_them() -> None:
-    together = apertium.translated("eng-spa", STRANGE)
-    alone = [apertium.translated("eng-spa", [text])[0] for text in STRANGE]
+    together = apertium.translate("eng-spa", STRANGE)
+    alone = [apertium.translate("eng-spa", [text])[0] for text in STRANGE]
     assert together == alone
     assert [not text for text in together] == [not text.strip() for text in STRANGE]
     assert not any(ord(letter) < 32 for text in together for letter in text)
@@ -48,7 +48,7 @@ def test_texts_stay_aligned_whatever_is_in_them() -> None:
 def test_a_batch_is_one_process_a_direction(monkeypatch: pytest.MonkeyPatch) -> None:
     run, calls = apertium._run, []
     monkeypatch.setattr(apertium, "_run", lambda text, pair: calls.append(pair) or run(text, pair))
-    apertium.translated("eng-spa", ["the red", "car", "a [b] {c}", "is fast", "", "I like it."])
+    apertium.translate("eng-spa", ["the red", "car", "a [b] {c}", "is fast", "", "I like it."])
     assert calls == ["eng-spa"]
 
 
@@ -64,7 +64,7 @@ def test_a_batch_that_comes_back_misaligned_is_halved_until_it_fits(monkeypatch:
 
     monkeypatch.setattr(apertium, "_run", merging)
     texts = ["a house", "a car", "a dog", "a tree", "a book"]
-    assert apertium.translated("eng-spa", texts) == [
+    assert apertium.translate("eng-spa", texts) == [
         "Una casa",
         "Un coche",
         "Un perro",
@@ -120,5 +120,5 @@ def test_a_program_that_fails_says_its_last_words_and_one_that_chokes_on_a_text_
         '#!/bin/sh\ninput=$(cat; echo x)\ncase "$input" in *bad*) exit 3;; esac\nprintf %s "${input%x}"\n'
     )
     with caplog.at_level(logging.WARNING, logger="lmdistill"):
-        assert apertium.translated("eng-spa", ["one", "bad", "three"]) == ["one", "", "three"]
+        assert apertium.translate("eng-spa", ["one", "bad", "three"]) == ["one", "", "three"]
     assert "gave up on 'bad' (exit code 3)" in caplog.text

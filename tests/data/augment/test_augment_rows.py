@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError, DataError, RunError
-from lmdistill.data.augment import Store, augment_rows, augmented
+from lmdistill.data.augment import AugmentationCache, add_augmented_rows, augment_rows
 from tests.data.augment.fakes import Table
 
 
@@ -22,8 +22,8 @@ PAIRS = rows_of(("a", "b", 1, 7), ("c", "d", 0, 8), ("e", "f", 1, 9), ("g", "h",
 
 
 def test_the_originals_come_first_and_new_rows_keep_label_and_index(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
-        rows, counts = augmented(SINGLES, Table(), store)
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        rows, counts = add_augmented_rows(SINGLES, Table(), store)
     assert rows[: counts.originals] == SINGLES[:]
     new = rows[counts.originals :]
     assert new["sentence1"] == [f"text {i} #0" for i in range(10)]
@@ -38,8 +38,8 @@ def test_the_originals_come_first_and_new_rows_keep_label_and_index(tmp_path: Pa
 def test_both_sentences_of_a_pair_are_augmented_and_drops_are_counted_by_kind(tmp_path: Path) -> None:
     # a|b both unchanged but for blanks: dropped; c|d second empty: dropped; e|f only one changed: kept
     table = Table(known={"a": " a", "b": "b\n", "c": "C", "d": " ", "e": "e", "f": "F"})
-    with Store(tmp_path / "store.sqlite") as store:
-        rows, counts = augmented(PAIRS, table, store)
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        rows, counts = add_augmented_rows(PAIRS, table, store)
     assert list(zip(rows["sentence1"], rows["sentence2"], rows["label"], rows["index"], strict=True))[4:] == [
         ("e", "F", 1, 9),
         ("g #0", "h #0", 0, 3),
@@ -53,22 +53,24 @@ def test_both_sentences_of_a_pair_are_augmented_and_drops_are_counted_by_kind(tm
 
 
 def test_a_copy_like_an_earlier_one_is_dropped_and_counted(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
-        rows, counts = augmented(PAIRS.select([0]), Table(known={"a": "x", "b": "y"}), store, copies=3)
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        rows, counts = add_augmented_rows(
+            PAIRS.select([0]), Table(known={"a": "x", "b": "y"}), store, copies=3
+        )
     assert rows["sentence1"][:] == ["a", "x"]
     assert (counts.added, counts.dropped_repeated) == (1, 2)
 
 
 def test_copies_of_one_original_follow_each_other(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
-        rows, counts = augmented(SINGLES.select([3, 5]), Table(), store, copies=2)
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        rows, counts = add_augmented_rows(SINGLES.select([3, 5]), Table(), store, copies=2)
     assert rows["sentence1"][2:] == ["text 3 #0", "text 3 #1", "text 5 #0", "text 5 #1"]
     assert counts.added == 4
 
 
 def test_scores_stay_scores(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
-        rows, _ = augmented(rows_of(("a", "b", 3.4, 0), label="float64"), Table(), store)
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        rows, _ = add_augmented_rows(rows_of(("a", "b", 3.4, 0), label="float64"), Table(), store)
     assert rows["label"][:] == [3.4, 3.4]
     assert rows.features["label"] == Value("float64")
 
@@ -77,13 +79,13 @@ def test_a_stopped_call_goes_on_where_it_was_and_gives_the_same_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(augment_rows, "TEXTS_A_BATCH", 6)  # three rows a batch
-    with Store(tmp_path / "whole" / "store.sqlite") as store:
-        whole, _ = augmented(SINGLES, Table(), store)
-    with Store(tmp_path / "cut" / "store.sqlite") as store, pytest.raises(KeyboardInterrupt):
-        augmented(SINGLES, Table(fails_after=2), store)
+    with AugmentationCache(tmp_path / "whole" / "store.sqlite") as store:
+        whole, _ = add_augmented_rows(SINGLES, Table(), store)
+    with AugmentationCache(tmp_path / "cut" / "store.sqlite") as store, pytest.raises(KeyboardInterrupt):
+        add_augmented_rows(SINGLES, Table(fails_after=2), store)
     table = Table()
-    with Store(tmp_path / "cut" / "store.sqlite") as store:
-        resumed, counts = augmented(SINGLES, table, store)
+    with AugmentationCache(tmp_path / "cut" / "store.sqlite") as store:
+        resumed, counts = add_augmented_rows(SINGLES, table, store)
     assert [text for text, _ in table.asked] == ["text 6", "text 7", "text 8", "text 9"]
     assert (counts.from_store, counts.computed) == (6, 4)
     assert resumed[:] == whole[:]
@@ -91,9 +93,9 @@ def test_a_stopped_call_goes_on_where_it_was_and_gives_the_same_rows(
 
 
 def test_other_results_have_another_fingerprint(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
-        one, _ = augmented(SINGLES, Table(), store)
-        two, _ = augmented(SINGLES, Table(known={"text 4": "four"}, identity="other"), store)
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        one, _ = add_augmented_rows(SINGLES, Table(), store)
+        two, _ = add_augmented_rows(SINGLES, Table(known={"text 4": "four"}, identity="other"), store)
     assert one._fingerprint != two._fingerprint
     assert two["sentence1"][14] == "four"
 
@@ -103,32 +105,32 @@ def test_progress_runs_from_the_first_batch_to_the_last(
 ) -> None:
     monkeypatch.setattr(augment_rows, "TEXTS_A_BATCH", 16)  # four rows of two copies
     told: list[tuple[int, int]] = []
-    with Store(tmp_path / "store.sqlite") as store:
-        augmented(
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        add_augmented_rows(
             SINGLES, Table(), store, copies=2, on_progress=lambda done, total: told.append((done, total))
         )
     assert told == [(8, 20), (16, 20), (20, 20)]
 
 
 def test_new_rows_are_memory_mapped(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
-        rows, _ = augmented(SINGLES, Table(), store)
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        rows, _ = add_augmented_rows(SINGLES, Table(), store)
     assert any(str(tmp_path) in file["filename"] for file in rows.cache_files)
 
 
 def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "rows").write_text("in the way")
     with (
-        Store(tmp_path / "store.sqlite") as store,
+        AugmentationCache(tmp_path / "store.sqlite") as store,
         pytest.raises(RunError, match="new rows cannot be written to") as e,
     ):
-        augmented(SINGLES, Table(), store)
+        add_augmented_rows(SINGLES, Table(), store)
     assert "\n" not in str(e.value)
 
 
 def test_rows_that_all_stay_the_same_are_given_back(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
-        rows, counts = augmented(SINGLES, Table(known={t: t for t in SINGLES["sentence1"]}), store)
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
+        rows, counts = add_augmented_rows(SINGLES, Table(known={t: t for t in SINGLES["sentence1"]}), store)
     assert rows[:] == SINGLES[:]
     assert (counts.added, counts.dropped_unchanged) == (0, 10)
 
@@ -139,24 +141,26 @@ def test_every_row_asked_for_is_added_or_counted_as_dropped(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], copies: int
 ) -> None:
     rows = rows_of(*(("gone" if i % 3 else "new", text, 0, i) for i, text in enumerate(texts)))
-    with Store(tmp_path_factory.mktemp("law") / "store.sqlite") as store:
-        both, counts = augmented(rows, Table(known={"same": "same", "gone": ""}), store, copies=copies)
+    with AugmentationCache(tmp_path_factory.mktemp("law") / "store.sqlite") as store:
+        both, counts = add_augmented_rows(
+            rows, Table(known={"same": "same", "gone": ""}), store, copies=copies
+        )
     dropped = counts.dropped_empty + counts.dropped_unchanged + counts.dropped_repeated
     assert counts.originals * copies == counts.added + dropped
     assert len(both) == counts.originals + counts.added
 
 
 def test_more_copies_than_an_augmenter_can_tell_apart_are_refused(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
         with pytest.raises(ConfigError, match=r"copies is 2, .*same text every time; set copies to 1"):
-            augmented(SINGLES, Table(varied=False), store, copies=2)
+            add_augmented_rows(SINGLES, Table(varied=False), store, copies=2)
         with pytest.raises(ConfigError, match="copies must be >= 1, got 0"):
-            augmented(SINGLES, Table(), store, copies=0)
+            add_augmented_rows(SINGLES, Table(), store, copies=0)
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     with (
-        Store(tmp_path / "store.sqlite") as store,
+        AugmentationCache(tmp_path / "store.sqlite") as store,
         pytest.raises(DataError, match="no column 'index', only sentence1, sentence2, label"),
     ):
-        augmented(SINGLES.remove_columns("index"), Table(), store)
+        add_augmented_rows(SINGLES.remove_columns("index"), Table(), store)

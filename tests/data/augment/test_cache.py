@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from lmdistill.core.errors import RunError
-from lmdistill.data.augment.cache import Store
+from lmdistill.data.augment.cache import AugmentationCache
 from tests.data.augment.fakes import Table
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lmdistill.data.augment.cache import Store
+from lmdistill.data.augment.cache import AugmentationCache
 from tests.data.augment.fakes import Table
 
 class Killer:
@@ -23,7 +23,7 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
         return Table()(texts, copies)
 
-store = Store(Path(sys.argv[1]))
+store = AugmentationCache(Path(sys.argv[1]))
 for batch in (["a", "b"], ["c", "d"]):
     store.results(Killer(), batch)
 """
@@ -31,7 +31,7 @@ for batch in (["a", "b"], ["c", "d"]):
 
 def test_results_are_aligned_with_texts_and_repeats_are_computed_once(tmp_path: Path) -> None:
     table = Table()
-    with Store(tmp_path / "store.sqlite") as store:
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
         results = store.results(table, ["a", "b", "a", "a"], [0, 0, 0, 1])
     assert results.texts == ["a #0", "b #0", "a #0", "a #1"]
     assert table.asked == [("a", 0), ("b", 0), ("a", 1)]
@@ -39,10 +39,10 @@ def test_results_are_aligned_with_texts_and_repeats_are_computed_once(tmp_path: 
 
 
 def test_a_second_call_computes_only_what_is_missing(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
         store.results(Table(), ["a", "b"])
     table = Table()
-    with Store(tmp_path / "store.sqlite") as store:
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
         results = store.results(table, ["c", "b", "a"])
         assert len(store) == 3
     assert results.texts == ["c #0", "b #0", "a #0"]
@@ -51,14 +51,14 @@ def test_a_second_call_computes_only_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_augmenters_with_different_identities_share_a_file_but_no_results(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
         store.results(Table(known={"a": "x"}), ["a"])
         assert store.results(Table(known={"a": "y"}, identity="other"), ["a"]).texts == ["y"]
 
 
 def test_blank_texts_never_reach_the_augmenter(tmp_path: Path) -> None:
     table = Table()
-    with Store(tmp_path / "store.sqlite") as store:
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
         assert store.results(table, ["", " \n", "a"]).texts == ["", "", "a #0"]
     assert table.asked == [("a", 0)]
 
@@ -71,7 +71,7 @@ def test_a_process_that_is_killed_leaves_every_batch_that_it_finished(tmp_path: 
     )
     assert done.returncode == -signal.SIGKILL
     table = Table()
-    with Store(path) as store:
+    with AugmentationCache(path) as store:
         assert store.results(table, ["a", "b", "c", "d"]).texts == ["a #0", "b #0", "c #0", "d #0"]
     assert table.asked == [("c", 0), ("d", 0)]
 
@@ -83,7 +83,7 @@ def test_an_augmenter_that_loses_a_text_is_refused_and_nothing_is_filed(tmp_path
         def __call__(self, texts, copies=None):  # type: ignore[no-untyped-def]
             return list(texts)[1:]
 
-    with Store(tmp_path / "store.sqlite") as store:
+    with AugmentationCache(tmp_path / "store.sqlite") as store:
         with pytest.raises(RunError, match="'loser' gave 1 texts for 2"):
             store.results(Loser(), ["a", "b"])
         assert len(store) == 0
@@ -93,5 +93,5 @@ def test_a_file_that_is_no_store_is_named_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("my notes, which nobody may overwrite\n" * 50)
     with pytest.raises(RunError, match=r"notes\.txt' cannot be used: file is not a database"):
-        Store(path)
+        AugmentationCache(path)
     assert path.read_text().startswith("my notes")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lmdistill.data.augment import Eda
 from lmdistill.data.augment.eda import with_deletions, with_insertions, with_swaps, with_synonyms
-from lmdistill.data.augment.word_splitting import split
+from lmdistill.data.augment.word_splitting import split_words
 from tests.data.augment.dictionary import write_wordnet
 
 BOOK = {"movie": ("film",), "good": ("fine",), "house": ("home",)}
@@ -24,20 +24,20 @@ def draws(seed: int = 0) -> np.random.Generator:
 
 
 def test_all_content_words_with_synonyms_are_replaced_in_their_case_and_nothing_else() -> None:
-    assert "".join(with_synonyms(split(TEXT), 9, draws(), synonyms)) == 'The FILM, "fine" - not 3 Home!'
+    assert "".join(with_synonyms(split_words(TEXT), 9, draws(), synonyms)) == 'The FILM, "fine" - not 3 Home!'
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_as_many_words_as_asked_for_are_replaced(seed: int) -> None:
-    old, new = split(TEXT), with_synonyms(split(TEXT), 1, draws(seed), synonyms)
+    old, new = split_words(TEXT), with_synonyms(split_words(TEXT), 1, draws(seed), synonyms)
     assert sum(a != b for a, b in zip(old, new, strict=True)) == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_insertions_add_synonyms_and_keep_every_word(seed: int) -> None:
-    words = "".join(with_insertions(split(TEXT), 2, draws(seed), synonyms))
-    added = list(split(words)[1::2])
-    for word in split(TEXT)[1::2]:
+    words = "".join(with_insertions(split_words(TEXT), 2, draws(seed), synonyms))
+    added = list(split_words(words)[1::2])
+    for word in split_words(TEXT)[1::2]:
         added.remove(word)
     assert len(added) == 2
     assert set(added) <= {"film", "fine", "home"}
@@ -45,14 +45,14 @@ def test_insertions_add_synonyms_and_keep_every_word(seed: int) -> None:
 
 @given(st.text("ab ,.", max_size=20), st.integers(0, 100))
 def test_swaps_keep_the_words_as_a_bag_and_every_gap_in_place(text: str, seed: int) -> None:
-    pieces = split(text)
+    pieces = split_words(text)
     swapped = with_swaps(pieces, 1, draws(seed))
     assert swapped[::2] == pieces[::2]
     assert sorted(swapped[1::2]) == sorted(pieces[1::2])
 
 
 def test_one_swap_moves_exactly_two_words() -> None:
-    pieces = split("a b c d e")
+    pieces = split_words("a b c d e")
     assert sum(a != b for a, b in zip(pieces, with_swaps(pieces, 1, draws()), strict=True)) == 2
 
 
@@ -60,7 +60,7 @@ def test_one_swap_moves_exactly_two_words() -> None:
 def test_deletions_leave_a_part_of_the_words_in_order_and_at_least_one(
     text: str, seed: int, share: float
 ) -> None:
-    pieces = split(text)
+    pieces = split_words(text)
     left = with_deletions(pieces, share, draws(seed))
     assert left[::2] == pieces[::2]
     assert all(new in (old, "") for old, new in zip(pieces, left, strict=True))
@@ -68,7 +68,7 @@ def test_deletions_leave_a_part_of_the_words_in_order_and_at_least_one(
 
 
 def test_deletions_hit_the_share_of_words_asked_for() -> None:
-    pieces = split("word " * 20_000)
+    pieces = split_words("word " * 20_000)
     left = sum(map(bool, with_deletions(pieces, 0.1, draws())[1::2]))
     assert left == pytest.approx(18_000, abs=150)  # 3.5 standard deviations of sqrt(20000 * 0.1 * 0.9) = 42
 

@@ -7,7 +7,7 @@ from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
 from lmdistill.core.errors import ModelError
 from lmdistill.data.augment import Marian
-from lmdistill.data.augment.marian import Sampling
+from lmdistill.data.augment.marian import SamplingProcessor
 
 spm = pytest.importorskip("sentencepiece", reason="sentencepiece is not installed")
 
@@ -97,7 +97,9 @@ def test_sampled_copies_differ_and_repeat_with_their_seed(folders: dict[str, str
 def test_sampling_picks_each_token_as_often_as_its_tempered_probability() -> None:
     scores = torch.tensor([[2.0, 0.0, -torch.inf, 1.0]]).expand(4000, 4)
     uniform = (torch.arange(4000, dtype=torch.float64)[:, None] + 0.5) / 4000
-    forced = Sampling(uniform=uniform, temperature=2.0)(torch.zeros(4000, 1, dtype=torch.long), scores)
+    forced = SamplingProcessor(uniform=uniform, temperature=2.0)(
+        torch.zeros(4000, 1, dtype=torch.long), scores
+    )
     share = forced.isfinite().double().mean(0)
     # softmax of (1, 0, -inf, 1/2)
     expected = torch.tensor([1.0, 0.0, -torch.inf, 0.5], dtype=torch.float64).softmax(0)
@@ -106,7 +108,7 @@ def test_sampling_picks_each_token_as_often_as_its_tempered_probability() -> Non
 
 
 def test_sampling_uses_a_new_number_at_each_step() -> None:
-    sampling = Sampling(uniform=torch.tensor([[0.1, 0.9]], dtype=torch.float64), temperature=1.0)
+    sampling = SamplingProcessor(uniform=torch.tensor([[0.1, 0.9]], dtype=torch.float64), temperature=1.0)
     even = torch.zeros(1, 2)
     assert sampling(torch.zeros(1, 1, dtype=torch.long), even).argmax() == 0
     assert sampling(torch.zeros(1, 2, dtype=torch.long), even).argmax() == 1

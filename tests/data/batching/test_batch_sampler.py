@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from lmdistill.core.batch import MixupSettings
 from lmdistill.core.errors import DataError
-from lmdistill.data.batching.batch_sampler import Plan, in_order
+from lmdistill.data.batching.batch_sampler import BatchSampler, evaluation_batches
 
 
 def plan(rows=37, **changes):
     lengths = np.random.default_rng(0).integers(3, 40, rows)
-    return Plan(**{"lengths": lengths, "batch_size": 8, "epochs": 2, "seed": 5, **changes})
+    return BatchSampler(**{"lengths": lengths, "batch_size": 8, "epochs": 2, "seed": 5, **changes})
 
 
 def steps(chosen):
@@ -113,7 +113,7 @@ def test_grouping_by_length_saves_most_of_the_padding():
 
 def test_evaluation_shows_every_row_once_longest_first():
     lengths = np.array([3, 9, 5, 9, 1])
-    rows = np.concatenate([draws[0].examples for draws in in_order(lengths, batch_size=2)])
+    rows = np.concatenate([draws[0].examples for draws in evaluation_batches(lengths, batch_size=2)])
     assert rows.tolist() == [1, 3, 2, 0, 4]
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.files import plain_text
-from lmdistill.data.files.plain_text import prose_rows
-from lmdistill.data.language.packing import blocks
+from lmdistill.data.files.plain_text import text_file_rows
+from lmdistill.data.language.packing import pack_blocks
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "text"
 STORIES = SHARED / "tinystories_sample_2MiB.txt.gz"
@@ -24,13 +24,13 @@ def _file(folder: Path, text: str, name: str = "a.txt") -> Path:
 
 
 def _texts(path: Path, separator: str | None = None) -> list[str]:
-    return [row.fields["text"] for row in prose_rows(path, separator).read()]
+    return [row.fields["text"] for row in text_file_rows(path, separator).read()]
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=7), max_size=9), st.integers(2, 6))
 def test_blocks_predict_every_token_but_the_first_once(passages, size):
     stream = list(chain(*passages))
-    found = list(blocks(passages, size))
+    found = list(pack_blocks(passages, size))
     assert list(chain(*(block[1:] for block in found))) == stream[1:]
     assert all(len(block) == size for block in found[:-1])
     assert all(2 <= len(block) <= size for block in found)
@@ -39,13 +39,13 @@ def test_blocks_predict_every_token_but_the_first_once(passages, size):
 
 def test_a_block_of_one_token_is_refused():
     with pytest.raises(ConfigError, match="1 tokens"):
-        list(blocks([[1, 2]], 1))
+        list(pack_blocks([[1, 2]], 1))
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
 def test_separated_texts_lose_the_cut_last_one_and_say_so(tmp_path, name):
     path = _file(tmp_path, "one\nmore<|endoftext|>\n  two <|endoftext|>\n<|endoftext|>\ncut of", name)
-    rows = prose_rows(path)
+    rows = text_file_rows(path)
     assert [row.fields["text"] for row in rows.read()] == ["one\nmore", "two"]
     assert [row.number for row in rows.read()] == [1, 2]
     assert any("2 texts" in note and "inferred" in note for note in rows.notes)
@@ -53,7 +53,7 @@ def test_separated_texts_lose_the_cut_last_one_and_say_so(tmp_path, name):
 
 
 def test_nothing_is_dropped_after_the_last_separator_of_a_whole_file(tmp_path):
-    rows = prose_rows(_file(tmp_path, "one<|endoftext|>two<|endoftext|>\n"))
+    rows = text_file_rows(_file(tmp_path, "one<|endoftext|>two<|endoftext|>\n"))
     assert [row.fields["text"] for row in rows.read()] == ["one", "two"]
     assert len(rows.notes) == 1
 
@@ -62,7 +62,7 @@ def test_a_text_a_line_and_paragraphs(tmp_path):
     path = _file(tmp_path, " a b \n\n c\nd")
     assert _texts(path) == ["a b", "c", "d"]
     assert _texts(path, "\n\n") == ["a b", "c\nd"]
-    assert not any("dropped" in note for note in prose_rows(path).notes)
+    assert not any("dropped" in note for note in text_file_rows(path).notes)
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 5, 1000])
@@ -74,16 +74,16 @@ def test_the_size_of_what_is_read_at_once_does_not_matter(tmp_path, monkeypatch,
 def test_a_separator_that_is_not_there_or_empty_is_refused(tmp_path):
     path = _file(tmp_path, "one\ntwo\n")
     with pytest.raises(DataError, match="'###' ends no text"):
-        prose_rows(path, "###")
+        text_file_rows(path, "###")
     with pytest.raises(ConfigError, match="is empty"):
-        prose_rows(path, "")
+        text_file_rows(path, "")
 
 
 def test_the_key_follows_contents_and_separator(tmp_path):
     one, other = _file(tmp_path, "a\n\nb\n"), _file(tmp_path, "a\n\nc\n", "b.txt")
-    keys = [prose_rows(one, "\n").key, prose_rows(one, "\n\n").key, prose_rows(other, "\n").key]
+    keys = [text_file_rows(one, "\n").key, text_file_rows(one, "\n\n").key, text_file_rows(other, "\n").key]
     assert len(set(keys)) == 3
-    assert prose_rows(one).key == prose_rows(one, "\n").key
+    assert text_file_rows(one).key == text_file_rows(one, "\n").key
 
 
 @pytest.mark.skipif(not STORIES.exists(), reason="../shared/data/text is not here")

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.language.chat_template import messages_of, question_of, written_out
+from lmdistill.data.language.chat_template import last_user_message, parse_messages, render_chat
 
 USER, ANSWER = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello you"}
 TEMPLATE = (
@@ -26,21 +26,21 @@ def _tokenizer(template: str | None = TEMPLATE) -> PreTrainedTokenizerFast:
 
 def test_messages_end_with_the_last_answer_whether_list_or_json():
     chat = [USER, ANSWER, USER, {**ANSWER, "tool_calls": None}, USER]
-    assert messages_of(chat, "a") == messages_of(json.dumps(chat), "a") == [USER, ANSWER, USER, ANSWER]
-    assert messages_of(chat, "a", answered=False)[-1] == USER
-    assert messages_of([USER], "a", answered=False) == [USER]
+    assert parse_messages(chat, "a") == parse_messages(json.dumps(chat), "a") == [USER, ANSWER, USER, ANSWER]
+    assert parse_messages(chat, "a", answered=False)[-1] == USER
+    assert parse_messages([USER], "a", answered=False) == [USER]
 
 
 def test_a_list_of_texts_is_read_as_the_texts_joined():
     parts = [{"type": "text", "text": "hel"}, {"type": "text", "text": "lo you", "image_url": None}]
     chat = [{**USER, "content": [{"type": "text", "text": "hi"}]}, {**ANSWER, "content": parts}]
-    assert messages_of(chat, "a") == messages_of(json.dumps(chat), "a") == [USER, ANSWER]
+    assert parse_messages(chat, "a") == parse_messages(json.dumps(chat), "a") == [USER, ANSWER]
     assert chat[1]["content"] == parts
 
 
 def test_the_question_is_what_the_user_asked_last():
-    assert question_of([USER, ANSWER, {**USER, "content": "why"}, ANSWER]) == "why"
-    assert question_of([ANSWER]) == ""
+    assert last_user_message([USER, ANSWER, {**USER, "content": "why"}, ANSWER]) == "why"
+    assert last_user_message([ANSWER]) == ""
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_the_question_is_what_the_user_asked_last():
 )
 def test_what_is_no_chat_is_refused_with_its_place(value, said):
     with pytest.raises(DataError, match=f"file, line 3.*{said}"):
-        messages_of(value, "file, line 3")
+        parse_messages(value, "file, line 3")
 
 
 def test_prompt_and_completion_are_what_the_template_writes_without_its_end():
-    prompt, completion = written_out([USER, ANSWER, USER, ANSWER], _tokenizer())
+    prompt, completion = render_chat([USER, ANSWER, USER, ANSWER], _tokenizer())
     assert prompt == "<user>hi<end>\n<assistant>hello you<end>\n<user>hi<end>\n<assistant>"
     assert completion == "hello you"
     whole = _tokenizer().apply_chat_template([USER, ANSWER, USER, ANSWER], tokenize=False)
@@ -84,14 +84,14 @@ def test_prompt_and_completion_are_what_the_template_writes_without_its_end():
 
 def test_a_template_that_writes_no_end_keeps_its_completion():
     template = TEMPLATE.replace("<end>", "")
-    assert written_out([USER, ANSWER], _tokenizer(template)) == ("<user>hi\n<assistant>", "hello you\n")
+    assert render_chat([USER, ANSWER], _tokenizer(template)) == ("<user>hi\n<assistant>", "hello you\n")
 
 
 def test_templates_that_are_missing_or_refuse_or_differ_are_named():
     with pytest.raises(DataError, match="no chat template"):
-        written_out([USER, ANSWER], _tokenizer(None))
+        render_chat([USER, ANSWER], _tokenizer(None))
     with pytest.raises(DataError, match=r"refuses a chat .*must alternate"):
-        written_out([USER, ANSWER], _tokenizer("{{ raise_exception('roles must alternate') }}"))
+        render_chat([USER, ANSWER], _tokenizer("{{ raise_exception('roles must alternate') }}"))
     odd = TEMPLATE.replace("<assistant>{% endif", "<think>{% endif")
     with pytest.raises(DataError, match="not clear where the answer begins"):
-        written_out([USER, ANSWER], _tokenizer(odd))
+        render_chat([USER, ANSWER], _tokenizer(odd))

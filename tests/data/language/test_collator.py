@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import DataError
-from lmdistill.data.batching.batch_sampler import Plan, in_order
-from lmdistill.data.batching.dataloader import Feed
-from lmdistill.data.language.collator import LanguageCollator, batch_of, prompts_of
+from lmdistill.data.batching.batch_sampler import BatchSampler, evaluation_batches
+from lmdistill.data.batching.dataloader import BatchLoader
+from lmdistill.data.language.collator import LanguageCollator, batch_prompts, collate_passages
 
 END = 2
 
@@ -35,14 +35,14 @@ def responses(rows):
 
 @given(_rows(), st.integers(0, 9))
 def test_scored_labels_are_the_responses_in_order(rows, padding):
-    batch = batch_of(rows, padding)
+    batch = collate_passages(rows, padding)
     assert batch.labels[batch.scored].tolist() == list(chain(*responses(rows)))
     assert batch.count == int(batch.scored.sum()) == sum(map(len, responses(rows)))
 
 
 @given(_rows(), st.integers(0, 9))
 def test_each_label_is_the_token_after_its_input(rows, padding):
-    batch = batch_of(rows, padding)
+    batch = collate_passages(rows, padding)
     both = batch.inputs.mask[:, 1:].bool()
     assert torch.equal(batch.inputs.ids[:, 1:][both], batch.labels[:, :-1][both])
     assert (batch.inputs.ids[~batch.inputs.mask.bool()] == padding).all()
@@ -53,7 +53,7 @@ def test_each_label_is_the_token_after_its_input(rows, padding):
 
 @given(_rows(), st.integers(0, 9), st.integers(0, 9))
 def test_neither_the_padding_token_nor_the_width_changes_what_counts(rows, one, other):
-    alone, long = batch_of(rows, one), batch_of([*rows, (list(range(10)) * 2, 1)], other)
+    alone, long = collate_passages(rows, one), collate_passages([*rows, (list(range(10)) * 2, 1)], other)
     width = alone.labels.shape[1]
     assert torch.equal(long.scored[:-1, :width], alone.scored)
     assert not long.scored[:-1, width:].any()
@@ -64,13 +64,14 @@ def test_neither_the_padding_token_nor_the_width_changes_what_counts(rows, one, 
 
 @given(_rows(), st.integers(0, 9))
 def test_prompts_come_back(rows, padding):
-    batch = batch_of(rows, padding)
-    assert prompts_of(batch) == [ids[: max(start, 1)] for ids, start in rows]
+    batch = collate_passages(rows, padding)
+    assert batch_prompts(batch) == [ids[: max(start, 1)] for ids, start in rows]
     again = [
-        (prompt + end, len(prompt)) for prompt, end in zip(prompts_of(batch), responses(rows), strict=True)
+        (prompt + end, len(prompt)) for prompt, end in zip(batch_prompts(batch), responses(rows), strict=True)
     ]
     assert all(
-        torch.equal(getattr(batch_of(again, padding), n), getattr(batch, n)) for n in ("labels", "scored")
+        torch.equal(getattr(collate_passages(again, padding), n), getattr(batch, n))
+        for n in ("labels", "scored")
     )
 
 
@@ -82,7 +83,7 @@ def _losing_ends(batch: Batch) -> Batch:
 
 def test_an_end_token_that_is_also_the_padding_is_scored_and_losing_it_shows():
     rows = [([5, 6, 7, END], 2), ([5, 8, END], 1), ([END, 3, END], 1)]
-    right = batch_of(rows, END)
+    right = collate_passages(rows, END)
     kept = [7, END, 8, END, 3, END]
     assert right.labels[right.scored].tolist() == kept
     wrong = _losing_ends(right)
@@ -91,7 +92,7 @@ def test_an_end_token_that_is_also_the_padding_is_scored_and_losing_it_shows():
 
 
 def test_a_hand_made_batch():
-    batch = batch_of([([5, 6, 7, END], 2), ([5, 8], 1)], padding=0)
+    batch = collate_passages([([5, 6, 7, END], 2), ([5, 8], 1)], padding=0)
     assert batch.inputs.ids.tolist() == [[5, 6, 7], [5, 0, 0]]
     assert batch.inputs.mask.tolist() == [[1, 1, 1], [1, 0, 0]]
     assert batch.labels.tolist() == [[6, 7, END], [8, 0, 0]]
@@ -100,12 +101,12 @@ def test_a_hand_made_batch():
 
 def test_a_batch_without_a_scored_token_is_refused():
     with pytest.raises(DataError, match="none of the 2 rows"):
-        batch_of([([5, 6], 2), ([5], 0)], 0)
+        collate_passages([([5, 6], 2), ([5], 0)], 0)
 
 
 def test_a_row_without_a_scored_token_has_no_prompt():
     with pytest.raises(DataError, match="row 1"):
-        prompts_of(batch_of([([5, 6], 1), ([5, 6], 2)], 0))
+        batch_prompts(collate_passages([([5, 6], 1), ([5, 6], 2)], 0))
 
 
 def _passages(count=23):
@@ -122,8 +123,8 @@ def _passages(count=23):
 
 
 def _feed(rows, **options):
-    plan = Plan(lengths=np.asarray(rows["length"][:]), batch_size=8, epochs=2, seed=1, **options)
-    return Feed(plan=plan, collator=LanguageCollator(rows=rows, padding=END))
+    plan = BatchSampler(lengths=np.asarray(rows["length"][:]), batch_size=8, epochs=2, seed=1, **options)
+    return BatchLoader(sampler=plan, collator=LanguageCollator(rows=rows, padding=END))
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
@@ -138,13 +139,15 @@ def test_a_feed_shows_every_row_once_an_epoch(accumulate, processes):
             for batch in window:
                 seen += batch.examples.tolist()
                 expected = [(rows[i]["input_ids"], rows[i]["start"]) for i in batch.examples.tolist()]
-                assert torch.equal(batch.scored, batch_of(expected, END).scored)
-                assert torch.equal(batch.inputs.ids, batch_of(expected, END).inputs.ids)
+                assert torch.equal(batch.scored, collate_passages(expected, END).scored)
+                assert torch.equal(batch.inputs.ids, collate_passages(expected, END).inputs.ids)
     assert sorted(seen) == list(range(23))
 
 
 def test_evaluation_reads_every_row_once():
     rows = _passages()
     collator = LanguageCollator(rows=rows, padding=END)
-    draws = [draw for step in in_order(np.asarray(rows["length"][:]), batch_size=4) for draw in step]
+    draws = [
+        draw for step in evaluation_batches(np.asarray(rows["length"][:]), batch_size=4) for draw in step
+    ]
     assert sorted(chain(*(collator[draw].examples.tolist() for draw in draws))) == list(range(23))

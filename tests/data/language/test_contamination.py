@@ -9,11 +9,11 @@ from datasets import Dataset
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.language.contamination import (
-    normalized,
-    questions_in,
-    questions_of,
-    without_copies,
-    without_overlap,
+    drop_contaminated,
+    drop_dev_copies,
+    normalize_question,
+    questions_in_file,
+    questions_in_rows,
 )
 from lmdistill.data.language.conversations import load_conversations
 
@@ -25,12 +25,18 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared/data/in
     "text", ["what s new", "What's NEW?", "  what\u00a0s\n new ", "WHAT-S-NEW!", "\uff37hat_s new"]
 )
 def test_case_space_punctuation_and_forms_do_not_matter(text):
-    assert normalized(text) == "what s new"
+    assert normalize_question(text) == "what s new"
 
 
 def test_other_words_do():
     assert (
-        len({normalized(text) for text in ("what is new", "what is it", "new is what", "Wie geht es?")}) == 4
+        len(
+            {
+                normalize_question(text)
+                for text in ("what is new", "what is it", "new is what", "Wie geht es?")
+            }
+        )
+        == 4
     )
 
 
@@ -47,53 +53,53 @@ def test_other_words_do():
 def test_questions_are_read_from_any_layout(tmp_path, row):
     path = tmp_path / "eval.jsonl"
     path.write_text(json.dumps(row))
-    assert questions_in(path) == {"why"}
+    assert questions_in_file(path) == {"why"}
 
 
 def test_text_files_hold_a_question_a_line(tmp_path):
     path = tmp_path / "eval.txt"
     path.write_text("Why?\nwho\n")
-    assert questions_in(path) == {"why", "who"}
+    assert questions_in_file(path) == {"why", "who"}
 
 
 def test_files_without_questions_are_refused(tmp_path):
     path = tmp_path / "eval.jsonl"
     path.write_text('{"a": "b"}')
     with pytest.raises(DataError, match="not clear which column holds the questions; the columns are: a"):
-        questions_in(path)
+        questions_in_file(path)
     path.write_text('{"prompt": "?"}')
     with pytest.raises(DataError, match="holds no question"):
-        questions_in(path)
+        questions_in_file(path)
 
 
 def test_rows_that_overlap_are_dropped_and_counted():
     rows = Dataset.from_dict({"question": ["A b", "c", "", "a, B!", "d"], "index": list(range(5))})
-    kept, overlap = without_overlap(rows, {"one": {"a b", "z"}, "two": {"d"}})
+    kept, overlap = drop_contaminated(rows, {"one": {"a b", "z"}, "two": {"d"}})
     assert kept["index"][:] == [1, 2]
     assert (overlap.total, overlap.dropped, overlap.share) == (5, 3, 0.6)
     assert overlap.questions == {"one": (2, 1), "two": (1, 1)}
     assert overlap.notes[0].startswith("1 of the 2 different questions of one")
-    assert without_overlap(rows, {"one": {"q"}})[0] is rows
-    assert without_overlap(rows, {})[1].dropped == 0
+    assert drop_contaminated(rows, {"one": {"q"}})[0] is rows
+    assert drop_contaminated(rows, {})[1].dropped == 0
     with pytest.raises(DataError, match="all 1 training rows"):
-        without_overlap(rows.select([1]), {"one": {"c"}})
+        drop_contaminated(rows.select([1]), {"one": {"c"}})
 
 
 def test_questions_of_rows_are_those_of_their_file():
     rows = Dataset.from_dict({"question": ["Why?", " why", "WHO", "", "?"]})
-    assert questions_of(rows) == {"why", "who"}
+    assert questions_in_rows(rows) == {"why", "who"}
 
 
 def test_copies_are_told_word_for_word():
     rows = Dataset.from_dict({"completion": ["a b", "A b", "a b ", "?", "c"]})
-    kept, notes = without_copies(rows, Dataset.from_dict({"completion": ["a b", "?", "d"]}))
+    kept, notes = drop_dev_copies(rows, Dataset.from_dict({"completion": ["a b", "?", "d"]}))
     assert kept["completion"][:] == ["A b", "a b ", "c"]
     assert notes == ("dropped 2 of 5 training rows that also stand in the dev rows",)
-    same, none = without_copies(rows, Dataset.from_dict({"completion": ["d"]}))
+    same, none = drop_dev_copies(rows, Dataset.from_dict({"completion": ["d"]}))
     assert same is rows
     assert none == ()
     with pytest.raises(DataError, match="all 5 training rows also stand in the 5 dev rows"):
-        without_copies(rows, rows)
+        drop_dev_copies(rows, rows)
 
 
 def _instructions(name: str) -> list[str]:
@@ -116,7 +122,7 @@ def test_the_real_evaluation_prompts_are_found(name, exact, found, rows):
     assert len(set(theirs) & set(_instructions(name))) == exact
     train = load_conversations(SHARED / name, dev=10).train
     everything = load_conversations(SHARED / name, dev=evaluation)
-    kept, overlap = without_overlap(everything.train, {"dolly": questions_in(evaluation)})
+    kept, overlap = drop_contaminated(everything.train, {"dolly": questions_in_file(evaluation)})
     assert overlap.questions["dolly"] == (499, found)
     assert overlap.dropped == rows == overlap.total - kept.num_rows
     assert not set(theirs) & set(kept["question"])

@@ -7,7 +7,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
-from lmdistill.data.language.conversations import load_conversations, set_aside
+from lmdistill.data.language.conversations import hold_out, load_conversations
 
 PAIRS = [{"prompt": f"p{n}", "completion": f"c{n}"} for n in range(12)]
 CHATS = [
@@ -132,22 +132,22 @@ def test_settings_that_do_not_fit_are_refused(tmp_path):
 @pytest.mark.parametrize(("size", "held"), [(None, 1), (4, 4), (0.25, 3)])
 def test_rows_are_set_aside_at_random_and_only_once(size, held):
     rows = Dataset.from_list(PAIRS)
-    train, dev = set_aside(rows, size, seed=1)
+    train, dev = hold_out(rows, size, seed=1)
     assert dev.num_rows == held
     assert sorted([*train["prompt"], *dev["prompt"]]) == sorted(rows["prompt"])
-    assert set_aside(rows, size, seed=1)[1]["prompt"][:] == dev["prompt"][:]
-    assert any(set_aside(rows, size, seed=seed)[1]["prompt"][:] != dev["prompt"][:] for seed in range(2, 9))
+    assert hold_out(rows, size, seed=1)[1]["prompt"][:] == dev["prompt"][:]
+    assert any(hold_out(rows, size, seed=seed)[1]["prompt"][:] != dev["prompt"][:] for seed in range(2, 9))
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.0, 0.0, True])
 def test_sizes_out_of_range_are_refused(size):
     with pytest.raises(ConfigError, match="dev rows are a number"):
-        set_aside(Dataset.from_list(PAIRS), size)
+        hold_out(Dataset.from_list(PAIRS), size)
 
 
 def test_as_many_dev_rows_as_there_are_rows_are_refused():
     with pytest.raises(DataError, match="12 rows are to be held out"):
-        set_aside(Dataset.from_list(PAIRS), 12)
+        hold_out(Dataset.from_list(PAIRS), 12)
 
 
 def test_dev_rows_of_the_source_are_not_replaced_by_training_rows(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.files.table import Row, Rows
-from lmdistill.data.language.instruction_format import ALPACA, filled, form_of, pieces_of
+from lmdistill.data.language.instruction_format import ALPACA, fill_template, infer_format, parse_template
 
 
 def _rows(*columns: str) -> Rows:
@@ -12,7 +12,7 @@ def _rows(*columns: str) -> Rows:
 
 
 def _example(columns, fields, **options):
-    return form_of(_rows(*columns), **options)[0].example(Row(1, fields), "file, line 1")
+    return infer_format(_rows(*columns), **options)[0].example(Row(1, fields), "file, line 1")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def _example(columns, fields, **options):
     ],
 )
 def test_layouts_are_told_by_their_columns(columns, layout, completion, question):
-    form, notes = form_of(_rows(*columns))
+    form, notes = infer_format(_rows(*columns))
     assert (form.layout, form.completion, form.question) == (layout, completion, question)
     assert "(inferred)" in notes[0]
 
@@ -61,17 +61,17 @@ def test_text_can_be_in_any_column_that_is_named():
 def test_filling_is_formatting():
     fields = {"a": "x{b}", "b": "y"}
     for template in ("{a}-{b}", "{{{a}}}", "none", "{b}{b} "):
-        assert filled(pieces_of(template, ["a", "b"]), fields) == template.format(**fields)
+        assert fill_template(parse_template(template, ["a", "b"]), fields) == template.format(**fields)
 
 
 def test_templates_that_cannot_be_filled_are_refused():
     with pytest.raises(UnknownNameError, match=r"'inst'.*Did you mean 'instr'"):
-        pieces_of("{inst}", ["instr", "output"])
+        parse_template("{inst}", ["instr", "output"])
     with pytest.raises(UnknownNameError, match=r"'a\.b'"):
-        pieces_of("{a.b}", ["a"])
+        parse_template("{a.b}", ["a"])
     for template in ("{a", "a}", "{a!r}", "{a:>3}"):
         with pytest.raises(ConfigError, match="template"):
-            pieces_of(template, ["a"])
+            parse_template(template, ["a"])
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_templates_that_cannot_be_filled_are_refused():
 )
 def test_what_fits_no_layout_is_refused(columns, options, error, said):
     with pytest.raises(error, match=said):
-        form_of(_rows(*columns), **options)
+        infer_format(_rows(*columns), **options)
 
 
 def test_a_row_without_a_column_is_refused_with_its_place():

@@ -10,10 +10,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from lmdistill.core.errors import ConfigError, DataError
-from lmdistill.data.batching.batch_sampler import in_order
+from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.language.collator import LanguageCollator
 from lmdistill.data.language.conversations import load_conversations
-from lmdistill.data.language.tokenization import begin_of, encode_passages, end_of, padding_of
+from lmdistill.data.language.tokenization import bos_ids, encode_passages, eos_id, pad_id
 
 SHARED = Path(__file__).parents[4] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here")
@@ -66,8 +66,8 @@ def test_a_passage_is_begin_prompt_completion_end():
         {"input_ids": _ids("<s> a b c d </s>"), "start": 3, "length": 6, "index": 0},
         {"input_ids": _ids("<s> e </s>"), "start": 1, "length": 3, "index": 10},
     ]
-    assert (found.facts.total, found.facts.cut, found.facts.dropped) == (2, 0, 0)
-    assert found.facts.notes(8) == ()
+    assert (found.counts.total, found.counts.cut, found.counts.dropped) == (2, 0, 0)
+    assert found.counts.notes(8) == ()
     assert found.lengths.tolist() == [6, 3]
 
 
@@ -77,7 +77,7 @@ def test_what_is_cut_loses_its_end_and_is_counted_and_long_prompts_are_dropped()
     ids = found.rows["input_ids"][:]
     assert ids == [_ids("<s> a b c d"), _ids("<s> a b c </s>"), _ids("<s> a b c d")]
     assert found.rows["index"][:] == [0, 10, 20]
-    facts = found.facts
+    facts = found.counts
     assert (facts.total, facts.cut, facts.long_prompts, facts.unscored) == (5, 2, 2, 0)
     assert (facts.cut_share, facts.dropped_share) == (0.4, 0.4)
     assert facts.notes(5)[0] == "2 of 5 (40.0%) completions cut at 5 tokens"
@@ -87,18 +87,18 @@ def test_rows_that_cannot_be_learned_are_errors_when_none_is_left():
     with pytest.raises(DataError, match=r"no row is left .* prompt alone has 4 tokens or more"):
         encode_passages(_rows(("a b c", "d")), _tokenizer(), max_length=4)
     bare = _tokenizer(begin="")
-    assert encode_passages(_rows(("", ""), ("", "a")), bare, max_length=4).facts.unscored == 1
+    assert encode_passages(_rows(("", ""), ("", "a")), bare, max_length=4).counts.unscored == 1
     with pytest.raises(DataError, match="without a token to predict"):
         encode_passages(_rows(("", "")), bare, max_length=4)
 
 
 def test_special_tokens_of_a_tokenizer():
-    assert begin_of(_tokenizer()) == [BEGIN]
-    assert begin_of(_tokenizer(begin="")) == []
-    assert (end_of(_tokenizer()), padding_of(_tokenizer())) == (END, PAD)
-    assert padding_of(_tokenizer(pad=None)) == END
+    assert bos_ids(_tokenizer()) == [BEGIN]
+    assert bos_ids(_tokenizer(begin="")) == []
+    assert (eos_id(_tokenizer()), pad_id(_tokenizer())) == (END, PAD)
+    assert pad_id(_tokenizer(pad=None)) == END
     with pytest.raises(DataError, match="no end token"):
-        end_of(_tokenizer(end=None))
+        eos_id(_tokenizer(end=None))
     with pytest.raises(DataError, match="no end token"):
         encode_passages(_rows(("a", "b")), _tokenizer(end=None), max_length=8)
 
@@ -175,7 +175,7 @@ def test_real_stories_with_a_real_tokenizer_begin_and_end_with_the_same_token():
         assert (ids[0], start) == (1, 1)
         whole = [*tokenizer(text)["input_ids"], 1]
         assert ids == whole[:512]
-    assert found.facts.cut == sum(
+    assert found.counts.cut == sum(
         length == 512 and ids[-1] != 1
         for length, ids in zip(found.lengths, found.rows["input_ids"], strict=True)
     )
@@ -194,10 +194,10 @@ def test_real_instructions_are_scored_from_their_first_response_token(name, empt
     data = load_conversations(SHARED / "data" / "instruct" / name, dev=200)
     assert any(f"dropped {empty} of" in note for note in data.notes) == (empty > 0)
     found = encode_passages(data.dev, tokenizer, max_length=256)
-    assert found.rows.num_rows == 200 - found.facts.dropped
+    assert found.rows.num_rows == 200 - found.counts.dropped
     texts = {row["index"]: row for row in data.dev}
-    collator = LanguageCollator(rows=found.rows, padding=padding_of(tokenizer))
-    for (draw,) in in_order(found.lengths, batch_size=16):
+    collator = LanguageCollator(rows=found.rows, padding=pad_id(tokenizer))
+    for (draw,) in evaluation_batches(found.lengths, batch_size=16):
         batch = collator[draw]
         for number, labels, scored in zip(batch.examples.tolist(), batch.labels, batch.scored, strict=True):
             row = found.rows[number]

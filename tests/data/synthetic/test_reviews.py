@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.seeding import generator
 from lmdistill.data.synthetic import reviews, reviews_lexicon
-from lmdistill.data.synthetic.reviews import Writer, home_of, letters, make_reviews, reviews_task
+from lmdistill.data.synthetic.reviews import Writer, letters, make_reviews, reviews_task, split_of
 from lmdistill.data.synthetic.reviews_grammar import (
     Opinion,
     agreement,
@@ -95,15 +95,15 @@ def test_no_two_reviews_have_the_same_letters(
 
 
 def test_a_text_has_one_home_whatever_the_seed(train: list[tuple[str, int]]) -> None:
-    assert {home_of(text) for text, _ in train} == {"train"}
+    assert {split_of(text) for text, _ in train} == {"train"}
     for seed in (0, 17):
-        assert {home_of(text) for text, _ in make_reviews(100, seed=seed, split="test")} == {"test"}
-    assert home_of("The plot, I said!") == home_of("the PLOT i said...")
+        assert {split_of(text) for text, _ in make_reviews(100, seed=seed, split="test")} == {"test"}
+    assert split_of("The plot, I said!") == split_of("the PLOT i said...")
 
 
 def test_every_review_has_a_home(train: list[tuple[str, int]]) -> None:
     texts = [" ".join(text.split()[1:]) for text, _ in train]
-    shares = np.unique([home_of(text) for text in texts], return_counts=True)[1] / len(texts)
+    shares = np.unique([split_of(text) for text in texts], return_counts=True)[1] / len(texts)
     assert shares.tolist() == pytest.approx([1 / 3] * 3, abs=0.07)
 
 

@@ -7,7 +7,7 @@ import pytest
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.language.tokenization import encode_passages
 from lmdistill.data.synthetic import stories_lexicon as words
-from lmdistill.data.synthetic.stories import home_of, make_stories, stories_corpus, stories_tokenizer
+from lmdistill.data.synthetic.stories import make_stories, split_of, stories_corpus, stories_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_no_dev_story_has_child_color_and_thing_in_common_with_training_of_any_s
     assert about["train"]
     assert about["dev"]
     assert not about["train"] & about["dev"]
-    assert all(home_of(*one) == "dev" for one in about["dev"])
+    assert all(split_of(*one) == "dev" for one in about["dev"])
 
 
 def test_stories_are_consistent():
@@ -95,7 +95,7 @@ def test_prompt_and_rest_have_the_tokens_of_the_whole_story(corpus, tokenizer):
     assert set(plain.rows["start"][:]) == {1}
     assert all(start > 5 for start in prompted.rows["start"])
     assert all(ids[-1] == 2 for ids in plain.rows["input_ids"])
-    assert plain.facts.cut == plain.facts.dropped == 0
+    assert plain.counts.cut == plain.counts.dropped == 0
 
 
 def test_no_stories_are_refused():

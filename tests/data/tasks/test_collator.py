@@ -6,8 +6,8 @@ import torch
 from datasets import Dataset
 
 from lmdistill.core.batch import MixupSettings
-from lmdistill.data.batching.batch_sampler import Draw, Plan
-from lmdistill.data.tasks.collator import Collator, View
+from lmdistill.data.batching.batch_sampler import BatchSampler, MicroBatch
+from lmdistill.data.tasks.collator import Collator, TokenizedRows
 
 PADDING, THEIR_PADDING = 77, 88
 
@@ -26,13 +26,13 @@ def rows(shift=0, labels=(2, 0, 1, 2, 0, 1), segments=True):
 
 
 def view(padding=PADDING, **changes):
-    return View(rows=rows(**changes), padding=padding)
+    return TokenizedRows(rows=rows(**changes), padding=padding)
 
 
 def draw(examples, partners=None, shares=None):
     examples = np.asarray(examples)
     none = np.zeros((len(examples), 0))
-    return Draw(
+    return MicroBatch(
         examples=examples,
         partners=none.astype(np.int64) if partners is None else np.asarray(partners),
         shares=none if shares is None else np.asarray(shares, dtype=float),
@@ -136,8 +136,8 @@ def test_a_plan_becomes_batches_in_which_everything_belongs_together():
     data = rows(labels=tuple(i % 3 for i in range(23)))
     lengths, labels = np.asarray(data["length"]), np.asarray(data["label"])
     mixing = MixupSettings(ratio=2, partner="train")
-    plan = Plan(lengths=lengths, batch_size=5, epochs=2, seed=1, accumulate=2, mixing=mixing)
-    collator = Collator(student=View(rows=data, padding=PADDING), mixing=mixing)
+    plan = BatchSampler(lengths=lengths, batch_size=5, epochs=2, seed=1, accumulate=2, mixing=mixing)
+    collator = Collator(student=TokenizedRows(rows=data, padding=PADDING), mixing=mixing)
     seen = []
     for window in plan:
         for part in window:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.files.formats import open_rows, read_rows
 from lmdistill.data.load_task import load_task
-from lmdistill.data.tasks.custom_files import load_own
+from lmdistill.data.tasks.custom_files import load_custom_files
 
 NASTY = [
     'commas, and "quotes"',
@@ -59,7 +59,7 @@ def test_every_format_gives_the_same_texts_in_order(name: str, tmp_path: Path, c
     else:
         _csv(path, rows, delimiter="\t" if ".tsv" in name else ",")
     assert list(read_rows(path)) == dicts
-    task = load_own(path, path)
+    task = load_custom_files(path, path)
     assert task.train["sentence1"][:] == [row["text"] for row in dicts]
     assert task.spec.labels == ("a", "b", "c")
     assert task.train["label"][:] == ["abc".index(row["label"]) for row in dicts]
@@ -86,7 +86,7 @@ def test_quotes_of_a_plain_tsv_stay_in_the_text(tmp_path: Path) -> None:
 def test_a_semicolon_is_found_and_said(tmp_path: Path, cache: Path) -> None:
     path = _text(tmp_path / "a.csv", "text;label\na,b;x\nc;y\n")
     assert next(read_rows(path)) == {"text": "a,b", "label": "x"}
-    assert "columns are separated by ';' in a.csv" in load_own(path, path).notes
+    assert "columns are separated by ';' in a.csv" in load_custom_files(path, path).notes
 
 
 def test_reading_rows_takes_no_more_than_it_needs(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_is_inferred_is_said_aloud(
         [["id", "review", "stars"], *([str(i), f"r{i}", "neg" if i % 3 else "pos"] for i in range(40))],
     )
     with caplog.at_level(logging.INFO, "lmdistill"):
-        task = load_own(path, seed=3)
+        task = load_custom_files(path, seed=3)
     for said in (
         "text from 'review' (inferred)",
         "label from 'stars' (inferred)",
@@ -131,7 +131,7 @@ def test_what_is_inferred_is_said_aloud(
 
 def test_named_columns_and_labels_are_obeyed(tmp_path: Path, cache: Path) -> None:
     path = _csv(tmp_path / "a.csv", [["a", "b", "c", "label"], ["p", "q", "yes", "9"], ["r", "s", "no", "8"]])
-    task = load_own(path, path, text=["b", "a"], label="c", labels=["yes", "no"])
+    task = load_custom_files(path, path, text=["b", "a"], label="c", labels=["yes", "no"])
     assert task.train[0] == {"sentence1": "q", "sentence2": "p", "label": 0, "index": 0}
     assert task.is_pair
     assert task.spec.labels == ("yes", "no")
@@ -151,29 +151,33 @@ def test_numbers_are_scores_when_they_have_decimals_or_are_many(
     labels: list[str], kind: str, tmp_path: Path, cache: Path
 ) -> None:
     path = _csv(tmp_path / "a.csv", [["text", "y"], *(["t", label] for label in labels)])
-    task = load_own(path, path)
+    task = load_custom_files(path, path)
     assert task.spec.kind == kind
     if kind == "regression":
         assert task.train["label"][:] == [float(label) for label in labels]
         assert task.spec.metrics == ("pearson", "spearman")
-    assert load_own(path, path, kind="classification").spec.kind == "classification"
+    assert load_custom_files(path, path, kind="classification").spec.kind == "classification"
 
 
 def test_number_labels_are_ordered_by_value(tmp_path: Path, cache: Path) -> None:
     path = _csv(tmp_path / "a.csv", [["text", "label"], ["t", "10"], ["t", "9"], ["t", "-1"]])
-    assert load_own(path, path).spec.labels == ("-1", "9", "10")
+    assert load_custom_files(path, path).spec.labels == ("-1", "9", "10")
 
 
 def test_a_second_text_that_is_always_empty_makes_single_texts(tmp_path: Path, cache: Path) -> None:
     path = _text(tmp_path / "a.tsv", "sentence1\tsentence2\tlabel\na\t\tx\nb\t\ty\n")
-    task = load_own(path, path)
+    task = load_custom_files(path, path)
     assert not task.is_pair
     assert any("'sentence2' is empty in every row" in note for note in task.notes)
 
 
 def test_the_rows_held_out_depend_on_the_seed_alone(tmp_path: Path, cache: Path) -> None:
     path = _csv(tmp_path / "a.csv", [["text", "label"], *([f"t{i}", "xy"[i % 2]] for i in range(50))])
-    one, again, other = load_own(path, 0.2, seed=1), load_own(path, 0.2, seed=1), load_own(path, 0.2, seed=2)
+    one, again, other = (
+        load_custom_files(path, 0.2, seed=1),
+        load_custom_files(path, 0.2, seed=1),
+        load_custom_files(path, 0.2, seed=2),
+    )
     assert one.fingerprint == again.fingerprint != other.fingerprint
     held, kept = set(one.dev["dev"]["sentence1"]), set(one.train["sentence1"])
     assert (len(held), len(kept), held & kept) == (10, 40, set())
@@ -185,7 +189,7 @@ def test_a_class_with_one_example_stays_in_training(tmp_path: Path, cache: Path)
         [["text", "label"], *([f"t{i}", "rare" if i == 7 else "xy"[i % 2]] for i in range(20))],
     )
     for seed in range(8):
-        assert set(load_own(path, 0.5, seed=seed).train["label"]) == {0, 1, 2}
+        assert set(load_custom_files(path, 0.5, seed=seed).train["label"]) == {0, 1, 2}
 
 
 def test_class_names_of_a_parquet_file_keep_their_order(tmp_path: Path, cache: Path) -> None:
@@ -193,13 +197,13 @@ def test_class_names_of_a_parquet_file_keep_their_order(tmp_path: Path, cache: P
     Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}, features=features).to_parquet(
         tmp_path / "a.parquet"
     )
-    task = load_own(tmp_path / "a.parquet", tmp_path / "a.parquet")
+    task = load_custom_files(tmp_path / "a.parquet", tmp_path / "a.parquet")
     assert (task.spec.labels, task.train["label"][:]) == (("zeta", "alpha"), [0, 1])
 
 
 def test_memory_is_mapped_from_disk(tmp_path: Path, cache: Path) -> None:
     path = _csv(tmp_path / "a.csv", _three_classes())
-    files = load_own(path, path).train.cache_files
+    files = load_custom_files(path, path).train.cache_files
     assert files
     assert all(Path(file["filename"]).is_relative_to(cache) for file in files)
 
@@ -262,16 +266,16 @@ def test_bad_files_are_refused_in_one_line(
 ) -> None:
     path = _text(tmp_path / name, text)
     with pytest.raises(DataError, match=message) as caught:
-        load_own(path, path)
+        load_custom_files(path, path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_named_with_the_nearest_one(tmp_path: Path) -> None:
     _text(tmp_path / "reviews.csv", "text,label\na,x\n")
     with pytest.raises(DataError, match=r"review\.csv does not exist\. Did you mean 'reviews\.csv'\?"):
-        load_own(tmp_path / "review.csv")
+        load_custom_files(tmp_path / "review.csv")
     with pytest.raises(DataError, match=r"does not exist: .* has no folder 'no'"):
-        load_own(tmp_path / "no" / "such" / "a.csv")
+        load_custom_files(tmp_path / "no" / "such" / "a.csv")
     with pytest.raises(DataError, match=r"is a folder; name one of the files in it"):
         open_rows(tmp_path)
 
@@ -281,24 +285,24 @@ def test_a_column_that_is_not_there_is_named_with_the_known_ones(tmp_path: Path,
     with pytest.raises(
         DataError, match=r"there is no column 'txt'\. Did you mean 'text'\? The columns are: text, label"
     ):
-        load_own(path, text="txt")
+        load_custom_files(path, text="txt")
     with pytest.raises(DataError, match=r"there is no column 'stars'\. The columns are: text, label"):
-        load_own(path, label="stars")
+        load_custom_files(path, label="stars")
     with pytest.raises(DataError, match=r"'text' cannot be both text and label"):
-        load_own(path, text="text", label="text")
+        load_custom_files(path, text="text", label="text")
     dev = _text(tmp_path / "dev.csv", "text,class\na,x\n")
     with pytest.raises(
         DataError, match=r"dev\.csv: there is no column 'label' as in the training data\. It has: text, class"
     ):
-        load_own(path, dev)
+        load_custom_files(path, dev)
 
 
 def test_a_label_of_dev_that_training_lacks_is_refused(tmp_path: Path, cache: Path) -> None:
     path = _text(tmp_path / "a.csv", "text,label\na,x\nb,y\n")
     dev = _text(tmp_path / "dev.csv", "text,label\na,x\nb,z\n")
     with pytest.raises(DataError, match=r"dev\.csv, line 3: the label 'z' is unknown; known: x, y"):
-        load_own(path, dev)
-    task = load_own(path, dev, labels=["x", "y", "z"])
+        load_custom_files(path, dev)
+    task = load_custom_files(path, dev, labels=["x", "y", "z"])
     assert any("no training example has the label z" in note for note in task.notes)
 
 
@@ -308,23 +312,23 @@ def test_wrong_encoding_names_line_and_byte(tmp_path: Path, cache: Path) -> None
     with pytest.raises(
         DataError, match=r"a\.csv, line 3: byte 19 is 0xe9, which is not UTF-8; save the file as UTF-8"
     ):
-        load_own(path)
+        load_custom_files(path)
 
 
 def test_settings_out_of_range_are_refused(tmp_path: Path, cache: Path) -> None:
     path = _text(tmp_path / "a.csv", "text,label\na,x\nb,y\n")
     with pytest.raises(ConfigError, match=r"must lie between 0 and 1, got 1\.5"):
-        load_own(path, 1.5)
+        load_custom_files(path, 1.5)
     with pytest.raises(ConfigError, match=r"kind is 'class'; it must be 'classification' or 'regression'"):
-        load_own(path, kind="class")
+        load_custom_files(path, kind="class")
     with pytest.raises(ConfigError, match=r"labels names one twice"):
-        load_own(path, labels=["x", "x"])
+        load_custom_files(path, labels=["x", "x"])
 
 
 def test_a_label_column_of_free_text_is_refused(tmp_path: Path, cache: Path) -> None:
     path = _csv(tmp_path / "a.csv", [["text", "label"], *(["t", f"free text {i}"] for i in range(1100))])
     with pytest.raises(DataError, match=r"'label' holds more than 1000 different labels \(free text 0"):
-        load_own(path)
+        load_custom_files(path)
 
 
 def test_load_task_reads_own_files_and_refuses_their_options_for_glue(tmp_path: Path, cache: Path) -> None:
@@ -350,4 +354,4 @@ def test_a_full_disk_is_said_in_one_line(
     with pytest.raises(
         DataError, match=r"cannot be stored \(\[Errno 28\] No space left on device\)\. Free space, or"
     ):
-        load_own(path, path)
+        load_custom_files(path, path)

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import MismatchError
-from lmdistill.data.tasks.label_matching import are_generic, best_order, match_labels, require_order
+from lmdistill.data.tasks.label_matching import (
+    are_generic,
+    best_label_order,
+    match_labels,
+    require_label_order,
+)
 
 NLI = ("entailment", "neutral", "contradiction")
 
@@ -51,7 +56,7 @@ def test_generic_names_are_told_from_real_ones() -> None:
 def test_the_best_order_is_that_of_trying_them_all(num_classes: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels, logits = rng.integers(num_classes, size=30), rng.normal(size=(30, num_classes))
-    order, as_is, best = best_order(logits, labels)
+    order, as_is, best = best_label_order(logits, labels)
     accuracies = {
         trial: float((logits[:, trial].argmax(1) == labels).mean())
         for trial in itertools.permutations(range(num_classes))
@@ -64,7 +69,7 @@ def test_the_best_order_is_that_of_trying_them_all(num_classes: int, seed: int) 
 
 def test_a_tie_keeps_the_present_order() -> None:
     labels = np.array([0, 0, 1, 1])
-    assert best_order(_logits(np.array([0, 1, 0, 1]), 2), labels) == ((0, 1), 0.5, 0.5)
+    assert best_label_order(_logits(np.array([0, 1, 0, 1]), 2), labels) == ((0, 1), 0.5, 0.5)
 
 
 def test_swapped_outputs_stop_the_run_with_both_accuracies_and_the_names() -> None:
@@ -75,18 +80,20 @@ def test_swapped_outputs_stop_the_run_with_both_accuracies_and_the_names() -> No
     right = (predicted == turned).mean()
     message = rf"accuracy 0\.\d+ as they are, {right:.3f} as neutral, contradiction, entailment\. Put"
     with pytest.raises(MismatchError, match=message):
-        require_order(_logits(predicted, 3), labels, NLI)
+        require_label_order(_logits(predicted, 3), labels, NLI)
 
 
 def test_five_examples_all_wrong_are_enough() -> None:
     labels = np.array([0, 1, 0, 1, 1])
     with pytest.raises(MismatchError, match=r"accuracy 0\.000 as they are, 1\.000 as b, a\."):
-        require_order(_logits(1 - labels, 2), labels, ("a", "b"))
+        require_label_order(_logits(1 - labels, 2), labels, ("a", "b"))
 
 
 def test_outputs_in_order_give_their_accuracy() -> None:
     labels = np.arange(100) % 2
-    assert require_order(_logits(np.where(np.arange(100) < 60, labels, 0), 2), labels, ("a", "b")) == 0.8
+    assert (
+        require_label_order(_logits(np.where(np.arange(100) < 60, labels, 0), 2), labels, ("a", "b")) == 0.8
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,9 +105,9 @@ def test_outputs_in_order_give_their_accuracy() -> None:
     ],
 )
 def test_no_alarm_without_good_reason(predicted: list[int], labels: list[int]) -> None:
-    require_order(_logits(np.array(predicted), 2), np.array(labels), ("a", "b"))
+    require_label_order(_logits(np.array(predicted), 2), np.array(labels), ("a", "b"))
 
 
 def test_another_number_of_outputs_is_refused() -> None:
     with pytest.raises(MismatchError, match=r"the teacher has 2 outputs and the task 3 labels \(ent"):
-        require_order(np.zeros((4, 2)), np.zeros(4, dtype=np.int64), NLI)
+        require_label_order(np.zeros((4, 2)), np.zeros(4, dtype=np.int64), NLI)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError, DataError
-from lmdistill.data.tasks.subsample import limited, require_classes, split_off, subset
+from lmdistill.data.tasks.subsample import hold_out_dev, require_classes, subset, with_train_subset
 from lmdistill.data.tasks.task import TASKS, Task
 
 
@@ -75,22 +75,26 @@ def test_a_limited_task_says_so_and_keeps_its_dev_set(caplog: pytest.LogCaptureF
     whole = _rows([i % 3 for i in range(90)])
     task = Task(spec=spec, splits={"train": whole, "dev_matched": whole}, source="here")
     with caplog.at_level(logging.INFO, "lmdistill"):
-        few = limited(task, 0.1, seed=4)
+        few = with_train_subset(task, 0.1, seed=4)
     assert few.train.num_rows == 9
     assert few.splits["dev_matched"].num_rows == 90
     assert few.notes == ("9 of 90 training examples, drawn with seed 4",)
     assert "9 of 90 training examples" in caplog.text
-    assert few.fingerprint == limited(task, 9, seed=4).fingerprint != limited(task, 9, seed=5).fingerprint
-    limited(task, 2)
+    assert (
+        few.fingerprint
+        == with_train_subset(task, 9, seed=4).fingerprint
+        != with_train_subset(task, 9, seed=5).fingerprint
+    )
+    with_train_subset(task, 2)
     assert "1 of 3 classes are not in the subset" in caplog.text
 
 
 def test_held_out_rows_and_the_rest_make_the_whole() -> None:
-    kept, held = split_off(_rows([i % 3 for i in range(30)]), 0.2, seed=1)
+    kept, held = hold_out_dev(_rows([i % 3 for i in range(30)]), 0.2, seed=1)
     assert (kept.num_rows, held.num_rows) == (24, 6)
     assert sorted([*kept["index"], *held["index"]]) == list(range(30))
     with pytest.raises(DataError, match=r"1 rows cannot be split into training and dev data"):
-        split_off(_rows([1]), 0.5)
+        hold_out_dev(_rows([1]), 0.5)
 
 
 def test_training_data_without_examples_or_with_one_class_is_refused() -> None:

@@ -1,7 +1,8 @@
 """New training texts out of old ones: back-translation, masked language models, small edits.
 
-An augmenter is a frozen dataclass of settings and turns a batch of texts into as many new ones; a `Store`
-keeps every result; `augmented` puts new rows behind the old ones.
+An augmenter is a frozen dataclass of settings and returns one new text for each text of a batch. An
+`AugmentationCache` keeps every result on disk; `add_augmented_rows` appends the new rows to the training
+rows.
 """
 
 from collections.abc import Mapping
@@ -9,8 +10,8 @@ from types import MappingProxyType
 
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.data.augment.apertium import Apertium
-from lmdistill.data.augment.augment_rows import Counts, augmented
-from lmdistill.data.augment.cache import Store
+from lmdistill.data.augment.augment_rows import AugmentationCounts, add_augmented_rows
+from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.augment.eda import Eda
 from lmdistill.data.augment.marian import Marian
 from lmdistill.data.augment.masked_lm import Masked
@@ -38,12 +39,12 @@ def augmenter_named(name: str) -> type[Apertium] | type[Eda] | type[Marian] | ty
 __all__ = [
     "AUGMENTERS",
     "Apertium",
+    "AugmentationCache",
+    "AugmentationCounts",
     "Augmenter",
-    "Counts",
     "Eda",
     "Marian",
     "Masked",
-    "Store",
-    "augmented",
+    "add_augmented_rows",
     "augmenter_named",
 ]

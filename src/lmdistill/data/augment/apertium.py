@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from lmdistill.core.errors import ConfigError, MissingExtraError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.data.augment.word_splitting import folded
+from lmdistill.data.augment.word_splitting import collapse_whitespace
 
 PROGRAM = "apertium"
 INSTALL = "apt-get install apertium apertium-eng-spa"
@@ -68,7 +68,7 @@ class Apertium:
     def _round_trip(self, texts: Sequence[str]) -> list[str]:
         """One batch, there and back."""
         there, back = self._pairs
-        results = translated(back, translated(there, texts))
+        results = translate(back, translate(there, texts))
         return [new.lower() if old == old.lower() else new for old, new in zip(texts, results, strict=True)]
 
     @cached_property
@@ -100,13 +100,13 @@ def installed_pairs() -> tuple[str, ...]:
     return tuple(sorted(listed.stdout.decode().split()))
 
 
-def translated(pair: str, texts: Sequence[str]) -> list[str]:
+def translate(pair: str, texts: Sequence[str]) -> list[str]:
     """`texts` through one process, aligned: a text that cannot be told from its neighbours runs alone.
 
     Texts become paragraphs, since Apertium ends a sentence at an empty line and moves no words across it. If
     as many paragraphs do not come back, the batch is halved until they do.
     """
-    clean = [folded(re.sub(r"[\x00-\x1f\x7f]", " ", text)) for text in texts]
+    clean = [collapse_whitespace(re.sub(r"[\x00-\x1f\x7f]", " ", text)) for text in texts]
     wanted = [i for i, text in enumerate(clean) if text]
     results = [""] * len(clean)
     for i, text in zip(wanted, _paragraphs(pair, [clean[i] for i in wanted]), strict=True):
@@ -121,12 +121,12 @@ def _paragraphs(pair: str, lines: list[str]) -> list[str]:
     done = _run("".join(f"{line}\n\n" for line in lines), pair)
     parts = done.stdout.decode(errors="replace").removesuffix("\n\n").split("\n\n")
     if done.returncode == 0 and len(parts) == len(lines):
-        return [folded(part) for part in parts]
+        return [collapse_whitespace(part) for part in parts]
     if len(lines) > 1:
         middle = len(lines) // 2
         return _paragraphs(pair, lines[:middle]) + _paragraphs(pair, lines[middle:])
     if done.returncode == 0:
-        return [folded(" ".join(parts))]
+        return [collapse_whitespace(" ".join(parts))]
     _log.warning("apertium %s gave up on %.60r (%s); the text is left out.", pair, lines[0], _complaint(done))
     return [""]
 

@@ -15,9 +15,9 @@ from datasets.exceptions import DatasetGenerationError
 
 from lmdistill.core.errors import ConfigError, DataError, RunError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.data.augment.cache import Store
+from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.augment.protocol import Augmenter
-from lmdistill.data.augment.word_splitting import folded
+from lmdistill.data.augment.word_splitting import collapse_whitespace
 
 COLUMNS = ("sentence1", "sentence2", "label", "index")
 TEXTS_A_BATCH = 1024
@@ -29,7 +29,7 @@ _log = logging.getLogger("lmdistill")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
+class AugmentationCounts:
     """What became of the originals. Every row asked for is added or dropped: originals * copies in all."""
 
     originals: int
@@ -58,9 +58,14 @@ def no_progress(done: int, total: int) -> None:
     """A `Progress` that tells no one."""
 
 
-def augmented(
-    rows: Dataset, augmenter: Augmenter, store: Store, *, copies: int = 1, on_progress: Progress = no_progress
-) -> tuple[Dataset, Counts]:
+def add_augmented_rows(
+    rows: Dataset,
+    augmenter: Augmenter,
+    store: AugmentationCache,
+    *,
+    copies: int = 1,
+    on_progress: Progress = no_progress,
+) -> tuple[Dataset, AugmentationCounts]:
     """The rows, and behind them `copies` augmented versions of each that are neither empty nor unchanged.
 
     The composition of MixKD's +BT rows: augmented examples are ordinary ones, for the teacher and for mixup
@@ -85,7 +90,7 @@ def augmented(
     digest = hashlib.sha256(json.dumps(rows.features.to_dict(), sort_keys=True).encode())
     for row in _new_rows(rows, augmenter, store, copies, tally, on_progress):
         digest.update(json.dumps(list(row.values())).encode())
-    counts = Counts(
+    counts = AugmentationCounts(
         originals=len(rows),
         added=tally["added"],
         dropped_empty=tally["empty"],
@@ -123,7 +128,12 @@ def _check(rows: Dataset, augmenter: Augmenter, copies: int) -> None:
 
 
 def _new_rows(
-    rows: Dataset, augmenter: Augmenter, store: Store, copies: int, tally: Counter[str], on_progress: Progress
+    rows: Dataset,
+    augmenter: Augmenter,
+    store: AugmentationCache,
+    copies: int,
+    tally: Counter[str],
+    on_progress: Progress,
 ) -> Iterator[dict[str, Any]]:
     """New rows in the order of their originals, then of the copies; `tally` counts on the way."""
     size = max(1, TEXTS_A_BATCH // (2 * copies))
@@ -163,8 +173,8 @@ def _fate(
     old: tuple[str, str], new: tuple[str, str], seen: set[tuple[str, str]]
 ) -> Literal["added", "empty", "unchanged", "repeated"]:
     """What becomes of `new`; `seen` are its earlier siblings, to which it is added."""
-    first = (folded(old[0]), folded(old[1]))
-    second = (folded(new[0]), folded(new[1]))
+    first = (collapse_whitespace(old[0]), collapse_whitespace(old[1]))
+    second = (collapse_whitespace(new[0]), collapse_whitespace(new[1]))
     if any(before and not after for before, after in zip(first, second, strict=True)):
         return "empty"
     if first == second:

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS results (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Results:
+class LookupResult:
     """What a store gave back."""
 
     texts: list[str]
@@ -31,7 +31,7 @@ class Results:
     """Distinct results that the augmenter made now."""
 
 
-class Store:
+class AugmentationCache:
     """One SQLite file with every result ever computed, keyed by augmenter, text and copy.
 
     A batch is committed as a whole before the next one starts: whoever kills the process loses at most the
@@ -60,7 +60,7 @@ class Store:
             self._database.close()
             raise self._unusable(error) from error
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> "AugmentationCache":
         return self
 
     def __exit__(
@@ -77,7 +77,7 @@ class Store:
 
     def results(
         self, augmenter: Augmenter, texts: Sequence[str], copies: Sequence[int] | None = None
-    ) -> Results:
+    ) -> LookupResult:
         """Results for `texts`: those on file, and the missing ones computed in one call and filed at once.
 
         Blank texts are blank results and never reach the augmenter.
@@ -96,7 +96,7 @@ class Store:
         missing = [key for key in wanted if key not in found]
         if missing:
             found |= self._filed(augmenter, missing)
-        return Results(
+        return LookupResult(
             texts=[found.get(key, "") for key in zip(texts, numbers, strict=True)],
             from_store=len(wanted) - len(missing),
             computed=len(missing),

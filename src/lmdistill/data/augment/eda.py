@@ -10,7 +10,12 @@ import numpy as np
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.seeding import generator
-from lmdistill.data.augment.word_splitting import cased_like, folded, is_content, split
+from lmdistill.data.augment.word_splitting import (
+    collapse_whitespace,
+    is_content_word,
+    match_case,
+    split_words,
+)
 from lmdistill.data.augment.wordnet import Synonyms, wordnet_synonyms
 
 OPERATIONS = ("synonym", "insertion", "swap", "deletion")
@@ -77,7 +82,7 @@ class Eda:
     def _edited(self, text: str, copy: int) -> str:
         """One variant of `text`, from a random stream of its own."""
         random = generator(self.seed, self.name, fingerprint(text), copy)
-        pieces = split(text)
+        pieces = split_words(text)
         operation = self._operations[random.integers(len(self._operations))]
         share: float = getattr(self, operation)
         count = max(1, int(share * (len(pieces) // 2)))
@@ -89,7 +94,7 @@ class Eda:
             case "swap":
                 return "".join(with_swaps(pieces, count, random))
             case _:
-                return folded("".join(with_deletions(pieces, share, random)))
+                return collapse_whitespace("".join(with_deletions(pieces, share, random)))
 
 
 def with_synonyms(
@@ -99,7 +104,7 @@ def with_synonyms(
     result = list(pieces)
     places = _replaceable(pieces, synonyms)
     for place in random.permutation(places)[:count].tolist():
-        result[place] = cased_like(_one_of(synonyms(pieces[place]), random), pieces[place])
+        result[place] = match_case(_one_of(synonyms(pieces[place]), random), pieces[place])
     return result
 
 
@@ -139,7 +144,7 @@ def with_deletions(pieces: Sequence[str], share: float, random: np.random.Genera
 
 def _replaceable(pieces: Sequence[str], synonyms: Synonyms) -> list[int]:
     """Places of content words that have synonyms."""
-    return [i for i in range(1, len(pieces), 2) if is_content(pieces[i]) and synonyms(pieces[i])]
+    return [i for i in range(1, len(pieces), 2) if is_content_word(pieces[i]) and synonyms(pieces[i])]
 
 
 def _one_of(words: Sequence[str], random: np.random.Generator) -> str:

@@ -121,11 +121,14 @@ class Marian:
             return {"num_beams": self.beams}
         drawn = [generator(self.seed, self.name, *stream).random(longest) for stream in streams]
         uniform = torch.stack([torch.from_numpy(row) for row in drawn]).to(device)
-        return {"num_beams": 1, "logits_processor": [Sampling(uniform=uniform, temperature=self.temperature)]}
+        return {
+            "num_beams": 1,
+            "logits_processor": [SamplingProcessor(uniform=uniform, temperature=self.temperature)],
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling:
+class SamplingProcessor:
     """Samples each row with numbers drawn beforehand, so that a text's neighbours in the batch do not matter.
 
     Greedy search over what comes back is sampling from softmax(scores / temperature): the token where the

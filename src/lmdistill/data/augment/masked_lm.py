@@ -16,7 +16,7 @@ from lmdistill.core.errors import ConfigError, ModelError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.seeding import generator
 from lmdistill.data.augment.pretrained import load_model, load_tokenizer, model_identity
-from lmdistill.data.augment.word_splitting import cased_like, is_content, split
+from lmdistill.data.augment.word_splitting import is_content_word, match_case, split_words
 
 COPIES: Mapping[str, int] = MappingProxyType(
     {"cola": 30, "mnli": 10, "mrpc": 30, "sst2": 20, "stsb": 30, "qqp": 10, "qnli": 20, "rte": 30}
@@ -127,9 +127,9 @@ class Masked:
         offsets = encoded["offset_mapping"]
         found = []
         start = 0
-        for place, piece in enumerate(split(text)):
+        for place, piece in enumerate(split_words(text)):
             end = start + len(piece)
-            if place % 2 and is_content(piece):
+            if place % 2 and is_content_word(piece):
                 at = [i for i, (first, last) in enumerate(offsets) if start < last and first < end]
                 if at and offsets[at[0]][0] == start and offsets[at[-1]][1] == end:
                     spot = _Spot(text=row, place=place, ids=encoded["input_ids"], first=at[0], width=len(at))
@@ -140,12 +140,12 @@ class Masked:
     def _drawn(self, text: str, copy: int, choices: dict[int, list[str]]) -> str:
         """One variant of `text`."""
         random = generator(self.seed, self.name, fingerprint(text), copy)
-        pieces = split(text)
+        pieces = split_words(text)
         for place, words in sorted(choices.items()):
             number, chance = random.random(2)
             if words and chance < self.replace:
                 word = words[int(number * len(words))]
-                pieces[place] = cased_like(word, pieces[place])
+                pieces[place] = match_case(word, pieces[place])
         return "".join(pieces)
 
     @cached_property
@@ -221,4 +221,4 @@ def whole_words(tokens: Sequence[str]) -> list[str]:
     marks = "" if pieces_are_marked else "Ġ▁"  # else the starts of words are
     start = next((mark for mark in marks if any(token.startswith(mark) for token in tokens)), "")
     words = [token[len(start) :] if token.startswith(start) else "" for token in tokens]
-    return [word if len(word) > 1 and word.isalpha() and is_content(word) else "" for word in words]
+    return [word if len(word) > 1 and word.isalpha() and is_content_word(word) else "" for word in words]

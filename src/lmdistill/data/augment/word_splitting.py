@@ -28,21 +28,21 @@ lists need a download. Numbers are no words here: they stay as they are.
 """
 
 
-def split(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Pieces of `text` that join to it again: gaps at even places, words at odd ones.
 
     Examples:
-        >>> split("It's good, isn't it?")
+        >>> split_words("It's good, isn't it?")
         ['', "It's", ' ', 'good', ', ', "isn't", ' ', 'it', '?']
     """
     return WORD.split(text)
 
 
-def is_content(word: str) -> bool:
+def is_content_word(word: str) -> bool:
     """Whether `word` carries meaning of its own, so that replacing it makes a paraphrase.
 
     Examples:
-        >>> is_content("movie"), is_content("The"), is_content("isn't")
+        >>> is_content_word("movie"), is_content_word("The"), is_content_word("isn't")
         (True, False, False)
     """
     lower = word.lower().replace("’", "'")
@@ -53,11 +53,11 @@ def is_content(word: str) -> bool:
     )
 
 
-def cased_like(word: str, model: str) -> str:
+def match_case(word: str, model: str) -> str:
     """`word` in the case of `model`: capitals for capitals, a capital for a capital, itself otherwise.
 
     Examples:
-        >>> cased_like("film", "MOVIE"), cased_like("film", "Movie"), cased_like("film", "movie")
+        >>> match_case("film", "MOVIE"), match_case("film", "Movie"), match_case("film", "movie")
         ('FILM', 'Film', 'film')
     """
     if len(model) > 1 and model.isupper():
@@ -65,11 +65,11 @@ def cased_like(word: str, model: str) -> str:
     return word[:1].upper() + word[1:] if model[:1].isupper() else word
 
 
-def folded(text: str) -> str:
+def collapse_whitespace(text: str) -> str:
     r"""`text` with every run of white space as one blank, none at the ends.
 
     Examples:
-        >>> folded(" a\n b ")
+        >>> collapse_whitespace(" a\n b ")
         'a b'
     """
     return " ".join(text.split())

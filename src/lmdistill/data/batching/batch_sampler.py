@@ -23,7 +23,7 @@ POOL = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
+class MicroBatch:
     """One micro-batch, as row numbers."""
 
     examples: Int[np.ndarray, " b"]
@@ -37,8 +37,8 @@ class Draw:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """All steps of a run. Iterating gives a list of `Draw`s for each step and process in turn."""
+class BatchSampler:
+    """All steps of a run. Iterating gives a list of `MicroBatch`s for each step and process in turn."""
 
     lengths: Int[np.ndarray, " n"]
     """Tokens of each training example."""
@@ -101,7 +101,7 @@ class Plan:
         """Processes that get their lists."""
         return range(self.processes) if self.process is None else (self.process,)
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[MicroBatch]]:
         for epoch in range(self.start // self.steps_per_epoch, self.epochs):
             batches = self._epoch(epoch)
             first = max(0, self.start - epoch * self.steps_per_epoch)
@@ -120,7 +120,7 @@ class Plan:
         batches = [order[low:high] for low, high in pairwise(edges)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def _split(self, examples: Int[np.ndarray, " b"], step: int) -> Iterator[list[Draw]]:
+    def _split(self, examples: Int[np.ndarray, " b"], step: int) -> Iterator[list[MicroBatch]]:
         """Draw what the step needs, then deal its parts out to the processes."""
         rng = generator(self.seed, "mix", step)
         none = np.zeros((len(examples), 0))
@@ -130,7 +130,7 @@ class Plan:
             shares = draw_shares(self.mixing, rng, len(examples))
         parts = self.processes * max(1, min(self.accumulate, len(examples) // self.processes))
         cuts = [
-            Draw(examples=e, partners=p, shares=s)
+            MicroBatch(examples=e, partners=p, shares=s)
             for e, p, s in zip(
                 np.array_split(examples, parts),
                 np.array_split(partners, parts),
@@ -142,10 +142,10 @@ class Plan:
             yield cuts[process :: self.processes]
 
 
-def in_order(lengths: Int[np.ndarray, " n"], *, batch_size: int) -> Iterator[list[Draw]]:
+def evaluation_batches(lengths: Int[np.ndarray, " n"], *, batch_size: int) -> Iterator[list[MicroBatch]]:
     """Every example once, longest first, for evaluation; `Batch.examples` says which row is which."""
     order = np.argsort(-lengths, kind="stable")
     for low in range(0, len(order), batch_size):
         rows = order[low : low + batch_size]
         none = np.zeros((len(rows), 0))
-        yield [Draw(examples=rows, partners=none.astype(np.int64), shares=none)]
+        yield [MicroBatch(examples=rows, partners=none.astype(np.int64), shares=none)]

@@ -7,26 +7,26 @@ import torch
 from torch.utils.data import DataLoader
 
 from lmdistill.core.batch import Batch
-from lmdistill.data.batching.batch_sampler import Draw, Plan
+from lmdistill.data.batching.batch_sampler import BatchSampler, MicroBatch
 
 
 @runtime_checkable
-class Batcher(Protocol):
+class BatchCollator(Protocol):
     """Makes the batch of a draw: `Collator` for classes and scores, `LanguageCollator` for next tokens."""
 
-    def __getitem__(self, draw: Draw) -> Batch:
+    def __getitem__(self, draw: MicroBatch) -> Batch:
         """The rows of one draw as a batch."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feed:
+class BatchLoader:
     """The batches of a run, from any step on."""
 
-    plan: Plan
+    sampler: BatchSampler
     """Which rows meet in which step."""
 
-    collator: Batcher
+    collator: BatchCollator
     """How rows become batches."""
 
     workers: int = 0
@@ -35,12 +35,12 @@ class Feed:
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
-        return self.plan.total_steps
+        return self.sampler.total_steps
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of one pass over the training set."""
-        return self.plan.steps_per_epoch
+        return self.sampler.steps_per_epoch
 
     def loader(self, *, start: int, processes: int, process: int) -> DataLoader[list[Batch]]:
         """A list of micro-batches a step from `start` on: what one of the processes works off.
@@ -50,7 +50,7 @@ class Feed:
         """
         return DataLoader(
             self.collator,  # type: ignore[arg-type]  # a map from draws, which torch's Dataset[int] cannot say
-            batch_sampler=replace(self.plan, start=start, processes=processes, process=process),
+            batch_sampler=replace(self.sampler, start=start, processes=processes, process=process),
             collate_fn=list,
             num_workers=self.workers,
             generator=torch.Generator().manual_seed(0),

@@ -8,7 +8,7 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
 
 
-def check_length(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pair: bool) -> None:
+def check_max_length(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pair: bool) -> None:
     """Refuse a maximum that leaves no room for text, or that the model was not made for.
 
     Raises:

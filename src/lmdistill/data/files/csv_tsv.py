@@ -95,7 +95,7 @@ def require_header(path: Path, header: tuple[str, ...]) -> None:
         )
 
 
-def plain_rows(path: Path, *, header: tuple[str, ...] = (), ragged: bool = False) -> Rows:
+def unquoted_tsv_rows(path: Path, *, header: tuple[str, ...] = (), ragged: bool = False) -> Rows:
     """Rows of a TSV file without quoting: every line is a row, quotes are part of the text.
 
     Args:
@@ -142,6 +142,6 @@ def csv_rows(path: Path) -> Rows:
 def tsv_rows(path: Path) -> Rows:
     """Rows of a TSV file of unknown make."""
     if not _tsv_is_quoted(path):
-        return plain_rows(path)
+        return unquoted_tsv_rows(path)
     rows = _table(path, partial(_csv_lines, path, "\t"), "\t")
     return replace(rows, notes=(f"double quotes enclose texts in {path.name}",))

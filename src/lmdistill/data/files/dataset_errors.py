@@ -5,7 +5,7 @@ from datasets.exceptions import DatasetGenerationError
 from lmdistill.core.errors import DataError
 
 
-def unwrapped(error: DatasetGenerationError) -> Exception:
+def underlying_error(error: DatasetGenerationError) -> Exception:
     """What went wrong while examples were written, as one of our errors."""
     cause: BaseException | None = error.__cause__
     if isinstance(cause, DataError):

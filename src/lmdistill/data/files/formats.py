@@ -10,7 +10,7 @@ from datasets import load_dataset
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import file_fingerprint
 from lmdistill.data.files.csv_tsv import csv_rows, require_header, tsv_rows
-from lmdistill.data.files.table import Row, Rows, table_rows, text_of
+from lmdistill.data.files.table import Row, Rows, cell_text, table_rows
 from lmdistill.data.files.text import open_text, require_file
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet")
@@ -50,7 +50,7 @@ def _json_rows(path: Path) -> Rows:
                     f"{path}, line {number}: the object {state} {odd!r}; the first one has "
                     f"{', '.join(header)}. Give all objects the same keys."
                 )
-            yield Row(number, {name: text_of(value[name]) for name in header}, value)
+            yield Row(number, {name: cell_text(value[name]) for name in header}, value)
 
     return Rows(name=str(path), fieldnames=header, key=file_fingerprint(path), read=read)
 

@@ -12,7 +12,9 @@ from lmdistill.data.files.table import Rows, table_rows
 DEV_NAMES = ("dev", "validation", "valid", "val", "eval")
 
 
-def fetch(name: str, config: str | None, *, instead: str = "give data=FOLDER with its files") -> DatasetDict:
+def load_dataset_dict(
+    name: str, config: str | None, *, instead: str = "give data=FOLDER with its files"
+) -> DatasetDict:
     """All splits of a data set of the hub, or of a folder that `datasets` reads.
 
     Args:

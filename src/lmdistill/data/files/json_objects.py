@@ -8,7 +8,7 @@ from typing import Any
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import file_fingerprint
 from lmdistill.data.files.formats import json_lines, open_rows, suffix_of
-from lmdistill.data.files.table import Row, Rows, text_of
+from lmdistill.data.files.table import Row, Rows, cell_text
 from lmdistill.data.files.text import open_text, require_file
 
 JSON = (".json", ".jsonl", ".ndjson")
@@ -30,7 +30,7 @@ def open_records(path: Path) -> Rows:
 
     def read() -> Iterator[Row]:
         numbered = _listed(path) if listed else json_lines(path)
-        return (Row(n, {key: text_of(cell) for key, cell in value.items()}, value) for n, value in numbered)
+        return (Row(n, {key: cell_text(cell) for key, cell in value.items()}, value) for n, value in numbered)
 
     columns = tuple(dict.fromkeys(key for row in read() for key in row.fields))
     if not columns:

@@ -17,7 +17,7 @@ CHUNK = 1 << 20
 """Characters that are read at once."""
 
 
-def prose_rows(path: Path, separator: str | None = None) -> Rows:
+def text_file_rows(path: Path, separator: str | None = None) -> Rows:
     r"""Texts of a plain text file (also `.gz`) as rows with one column, `text`; blank ones are left out.
 
     Args:
@@ -51,7 +51,7 @@ def prose_rows(path: Path, separator: str | None = None) -> Rows:
     return Rows(name=str(path), unit="row", fieldnames=("text",), key=key, read=read, notes=tuple(notes))
 
 
-def holds_prose(path: Path) -> bool:
+def has_text_files(path: Path) -> bool:
     """Whether a path is that of a text file, or a folder that holds one."""
     return any(suffix_of(one) in SUFFIXES for one in (path.iterdir() if path.is_dir() else (path,)))
 

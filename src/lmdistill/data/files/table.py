@@ -46,16 +46,16 @@ class Rows:
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Columns whose file names their classes, with these names in order."""
 
-    def place(self, number: int) -> str:
+    def location(self, number: int) -> str:
         """Where a row stands, for messages."""
         return f"{self.name}, {self.unit} {number}"
 
 
-def text_of(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """A cell as text: strings as they are, None as "", other values as JSON writes them.
 
     Examples:
-        >>> text_of(None), text_of("a"), text_of(1.5), text_of(True)
+        >>> cell_text(None), cell_text("a"), cell_text(1.5), cell_text(True)
         ('', 'a', '1.5', 'true')
     """
     if isinstance(value, str):
@@ -79,7 +79,7 @@ def table_rows(name: str, table: Iterable[dict[str, Any]], features: Mapping[str
             for column, kind in classes.items():
                 value = values[column]
                 values[column] = "" if value is None or value < 0 else kind.int2str(value)
-            yield Row(number, {column: text_of(value) for column, value in values.items()}, values)
+            yield Row(number, {column: cell_text(value) for column, value in values.items()}, values)
 
     named = tuple((column, tuple(kind.names)) for column, kind in classes.items())
     return Rows(name=name, unit="row", fieldnames=tuple(features), key=key, read=read, classes=named)

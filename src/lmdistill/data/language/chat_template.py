@@ -14,7 +14,7 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 Message = dict[str, Any]
 
 
-def messages_of(value: Any, place: str, *, answered: bool = True) -> list[Message]:
+def parse_messages(value: Any, place: str, *, answered: bool = True) -> list[Message]:
     """The messages up to the last one of the assistant, which is the completion; all others are its prompt.
 
     Args:
@@ -87,7 +87,7 @@ def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
-def question_of(messages: Sequence[Message]) -> str:
+def last_user_message(messages: Sequence[Message]) -> str:
     """What the user asked last."""
     return next((str(m["content"]) for m in reversed(messages) if m["role"] == "user"), "")
 
@@ -106,7 +106,7 @@ def require_template(tokenizer: PreTrainedTokenizerBase) -> None:
         )
 
 
-def written_out(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
+def render_chat(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
     """Prompt and completion of a chat as the tokenizer's template writes them.
 
     The prompt ends where the model begins to answer. The end token and the white space after it, if the
@@ -117,7 +117,10 @@ def written_out(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase)
             on the answer.
     """
     require_template(tokenizer)
-    prompt, whole = asked_aloud(messages[:-1], tokenizer), _worded(messages, tokenizer, begin_answer=False)
+    prompt, whole = (
+        render_chat_prompt(messages[:-1], tokenizer),
+        _worded(messages, tokenizer, begin_answer=False),
+    )
     if not whole.startswith(prompt):
         raise DataError(
             f"the chat template writes {prompt[-30:]!r} before an answer that is still to come and something "
@@ -128,7 +131,9 @@ def written_out(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase)
     return prompt, bare.removesuffix(end) if bare.endswith(end) else completion
 
 
-def asked_aloud(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, place: str = "") -> str:
+def render_chat_prompt(
+    messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, place: str = ""
+) -> str:
     """A chat as the tokenizer's template writes it, up to where the model begins to answer.
 
     Args:

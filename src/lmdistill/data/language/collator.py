@@ -9,10 +9,10 @@ from datasets import Dataset
 
 from lmdistill.core.batch import Batch, Inputs
 from lmdistill.core.errors import DataError
-from lmdistill.data.batching.batch_sampler import Draw
+from lmdistill.data.batching.batch_sampler import MicroBatch
 
 
-def batch_of(passages: Sequence[tuple[list[int], int]], padding: int) -> Batch:
+def collate_passages(passages: Sequence[tuple[list[int], int]], padding: int) -> Batch:
     """Passages as a batch: all tokens but the last are read, all but the first are labels.
 
     Masks are made of lengths. Ids are never compared, so an end token that is also the padding token counts.
@@ -26,7 +26,7 @@ def batch_of(passages: Sequence[tuple[list[int], int]], padding: int) -> Batch:
         DataError: No token of the batch is scored.
 
     Examples:
-        >>> batch = batch_of([([5, 6, 7, 2], 2), ([5, 8], 1)], padding=2)
+        >>> batch = collate_passages([([5, 6, 7, 2], 2), ([5, 8], 1)], padding=2)
         >>> batch.inputs.ids.tolist(), batch.labels.tolist()
         ([[5, 6, 7], [5, 2, 2]], [[6, 7, 2], [8, 2, 2]])
         >>> batch.scored.tolist(), batch.count
@@ -56,7 +56,7 @@ def batch_of(passages: Sequence[tuple[list[int], int]], padding: int) -> Batch:
     )
 
 
-def beginning(start: int, length: int, begin: int) -> int:
+def prompt_length(start: int, length: int, begin: int) -> int:
     """How many tokens of a passage somebody else goes on from: its prompt, or a part of a text without one.
 
     Args:
@@ -65,23 +65,23 @@ def beginning(start: int, length: int, begin: int) -> int:
         begin: Tokens of a text without a prompt, >= 1; a shorter text keeps its last token to be written.
 
     Examples:
-        >>> beginning(5, 9, begin=16), beginning(1, 40, begin=16), beginning(1, 9, begin=16)
+        >>> prompt_length(5, 9, begin=16), prompt_length(1, 40, begin=16), prompt_length(1, 9, begin=16)
         (5, 16, 8)
     """
     return start if start > 1 else max(start, min(begin, length - 1))
 
 
-def prompts_of(batch: Batch) -> list[list[int]]:
+def batch_prompts(batch: Batch) -> list[list[int]]:
     """The ids of each row before its first scored token: what somebody else can complete.
 
     Args:
-        batch: One of `batch_of`; each row must have a scored token.
+        batch: One of `collate_passages`; each row must have a scored token.
 
     Raises:
         DataError: A row has none, so that it is not known where its prompt ends.
 
     Examples:
-        >>> prompts_of(batch_of([([5, 6, 7, 2], 2), ([5, 8], 1)], padding=0))
+        >>> batch_prompts(collate_passages([([5, 6, 7, 2], 2), ([5, 8], 1)], padding=0))
         [[5, 6], [5]]
     """
     scored = batch.scored.cpu()
@@ -97,7 +97,7 @@ def prompts_of(batch: Batch) -> list[list[int]]:
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageCollator:
-    """Makes a `Batch` from a `Draw`; a map from draws to batches that a torch `DataLoader` can read."""
+    """Makes a `Batch` from a `MicroBatch`; a map from draws to batches that a torch `DataLoader` can read."""
 
     rows: Dataset = field(repr=False)
     """Columns input_ids and start, as `encode_passages` gives them."""
@@ -105,9 +105,9 @@ class LanguageCollator:
     padding: int
     """Token id that fills short rows."""
 
-    def __getitem__(self, draw: Draw) -> Batch:
+    def __getitem__(self, draw: MicroBatch) -> Batch:
         """The batch of one draw, padded to its own longest row."""
         columns = self.rows[draw.examples]
         passages = list(zip(columns["input_ids"], columns["start"], strict=True))
-        batch = batch_of(passages, self.padding)
+        batch = collate_passages(passages, self.padding)
         return replace(batch, examples=torch.from_numpy(draw.examples.astype(np.int64)))

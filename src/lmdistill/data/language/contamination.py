@@ -12,7 +12,7 @@ from lmdistill.core.errors import DataError
 from lmdistill.data.files import plain_text
 from lmdistill.data.files.formats import suffix_of
 from lmdistill.data.files.json_objects import open_records
-from lmdistill.data.language.chat_template import messages_of, question_of
+from lmdistill.data.language.chat_template import last_user_message, parse_messages
 from lmdistill.data.language.instruction_format import TEXTS
 
 QUESTIONS = ("messages", "instruction", "prompt", "question", *TEXTS)
@@ -47,17 +47,17 @@ class Overlap:
         return (*found, f"dropped {self.dropped} of {self.total} training rows for that")
 
 
-def normalized(text: str) -> str:
+def normalize_question(text: str) -> str:
     r"""A question without what does not change it: case, white space, punctuation and forms of letters.
 
     Examples:
-        >>> normalized("  What's NEW?\n") == normalized("what s new")
+        >>> normalize_question("  What's NEW?\n") == normalize_question("what s new")
         True
     """
     return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
-def questions_in(path: Path) -> set[str]:
+def questions_in_file(path: Path) -> set[str]:
     """The different questions of an evaluation file, normalized; answers need not be there.
 
     Args:
@@ -69,7 +69,7 @@ def questions_in(path: Path) -> set[str]:
     Raises:
         DataError: None of these columns is there, or no question in them.
     """
-    found = {normalized(text) for text in _questions(path)} - {""}
+    found = {normalize_question(text) for text in _questions(path)} - {""}
     if not found:
         raise DataError(f"{path} holds no question to look for. Check the file, or leave it out.")
     return found
@@ -77,7 +77,7 @@ def questions_in(path: Path) -> set[str]:
 
 def _questions(path: Path) -> Iterator[str]:
     """The questions of a file, row by row."""
-    rows = plain_text.prose_rows(path) if suffix_of(path) in plain_text.SUFFIXES else open_records(path)
+    rows = plain_text.text_file_rows(path) if suffix_of(path) in plain_text.SUFFIXES else open_records(path)
     column = next((name for name in QUESTIONS if name in rows.fieldnames), None)
     if column is None:
         raise DataError(
@@ -87,25 +87,25 @@ def _questions(path: Path) -> Iterator[str]:
     for row in rows.read():
         if column == "messages":
             value = (row.values or row.fields).get(column)
-            yield question_of(messages_of(value, rows.place(row.number), answered=False))
+            yield last_user_message(parse_messages(value, rows.location(row.number), answered=False))
         else:
             yield row.fields.get(column, "")
 
 
-def questions_of(rows: Dataset) -> set[str]:
+def questions_in_rows(rows: Dataset) -> set[str]:
     """The different questions of rows with a column `question`, normalized."""
     found: set[str] = set()
     for batch in rows.select_columns("question").with_format(None).iter(batch_size=10_000):
-        found.update(map(normalized, batch["question"]))
+        found.update(map(normalize_question, batch["question"]))
     return found - {""}
 
 
-def without_overlap(rows: Dataset, evaluation: Mapping[str, set[str]]) -> tuple[Dataset, Overlap]:
+def drop_contaminated(rows: Dataset, evaluation: Mapping[str, set[str]]) -> tuple[Dataset, Overlap]:
     """The rows whose question stands in no evaluation file.
 
     Args:
         rows: Training rows with a column `question`.
-        evaluation: Questions by the name of their file, as `questions_in` gives them.
+        evaluation: Questions by the name of their file, as `questions_in_file` gives them.
 
     Raises:
         DataError: No row is left.
@@ -115,7 +115,7 @@ def without_overlap(rows: Dataset, evaluation: Mapping[str, set[str]]) -> tuple[
     seen: set[str] = set()
     number = 0
     for batch in rows.select_columns("question").with_format(None).iter(batch_size=10_000):
-        for question in map(normalized, batch["question"]):
+        for question in map(normalize_question, batch["question"]):
             if question in every:
                 seen.add(question)
             else:
@@ -133,7 +133,7 @@ def without_overlap(rows: Dataset, evaluation: Mapping[str, set[str]]) -> tuple[
     return (rows.select(keep) if overlap.dropped else rows), overlap
 
 
-def without_copies(rows: Dataset, dev: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+def drop_dev_copies(rows: Dataset, dev: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     """The plain texts that do not stand among the dev rows word for word, and a note on the others.
 
     Args:

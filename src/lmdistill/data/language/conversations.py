@@ -18,13 +18,13 @@ from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.fingerprint import LENGTH, fingerprint
 from lmdistill.core.seeding import generator
 from lmdistill.data.files import plain_text
-from lmdistill.data.files.dataset_errors import unwrapped
+from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.formats import SUFFIXES, suffix_of
-from lmdistill.data.files.hub import DEV_NAMES, fetch, hub_rows
+from lmdistill.data.files.hub import DEV_NAMES, hub_rows, load_dataset_dict
 from lmdistill.data.files.json_objects import open_records
 from lmdistill.data.files.progress_bars import quiet_unless_terminal
 from lmdistill.data.files.table import Rows
-from lmdistill.data.language.instruction_format import Form, form_of
+from lmdistill.data.language.instruction_format import ExampleFormat, infer_format
 
 log = logging.getLogger("lmdistill")
 
@@ -81,7 +81,7 @@ class Conversations:
         """Copy with other training rows, and with `notes` added."""
         return replace(self, splits={**self.splits, "train": train}, notes=(*self.notes, *notes))
 
-    def completed(
+    def with_completions(
         self, texts: Mapping[int, str], *notes: str, unended: Iterable[int] = ()
     ) -> "Conversations":
         """Copy whose training rows end otherwise: completions by row number; rows without one are dropped.
@@ -94,7 +94,7 @@ class Conversations:
             rows = self.train.select(kept).map(partial(_completed, texts, frozenset(unended)))
         return self.with_train(rows, *notes)
 
-    def announce(self) -> "Conversations":
+    def log_notes(self) -> "Conversations":
         """Log every note; the conversations themselves."""
         for note in self.notes:
             log.info("%s: %s", self.source, note)
@@ -144,23 +144,25 @@ def load_conversations(
     """
     tables, notes = _tables(name_or_path, separator)
     if isinstance(dev, str | Path):
-        tables["dev"] = _file_rows(Path(dev), separator if plain_text.holds_prose(Path(dev)) else None)
+        tables["dev"] = _file_rows(Path(dev), separator if plain_text.has_text_files(Path(dev)) else None)
         notes += (f"dev rows from {dev}",)
-    named = partial(form_of, layout=layout, template=template, completion=completion)
+    named = partial(infer_format, layout=layout, template=template, completion=completion)
     form, said = named(tables["train"])
     notes += said
     splits: dict[str, Dataset] = {}
     for split, rows in tables.items():
-        splits[split], said = build(rows, form if split == "train" else _same(form, named(rows)[0], rows))
+        splits[split], said = build_dataset(
+            rows, form if split == "train" else _same(form, named(rows)[0], rows)
+        )
         notes += (*rows.notes, *said)
     if "dev" not in splits:
         assert not isinstance(dev, str | Path)  # its rows are there
-        splits["train"], splits["dev"] = set_aside(splits["train"], dev, seed=seed)
+        splits["train"], splits["dev"] = hold_out(splits["train"], dev, seed=seed)
         notes += (f"{splits['dev'].num_rows} training rows are held out as dev rows (seed {seed})",)
-    return Conversations(splits=splits, layout=form.layout, source=str(name_or_path), notes=notes).announce()
+    return Conversations(splits=splits, layout=form.layout, source=str(name_or_path), notes=notes).log_notes()
 
 
-def _same(form: Form, found: Form, rows: Rows) -> Form:
+def _same(form: ExampleFormat, found: ExampleFormat, rows: Rows) -> ExampleFormat:
     """The form of further rows, which may name their columns differently but must be of the same layout."""
     if found.layout != form.layout:
         raise DataError(
@@ -169,7 +171,7 @@ def _same(form: Form, found: Form, rows: Rows) -> Form:
     return found
 
 
-def build(rows: Rows, form: Form) -> tuple[Dataset, tuple[str, ...]]:
+def build_dataset(rows: Rows, form: ExampleFormat) -> tuple[Dataset, tuple[str, ...]]:
     """Write the examples of a table to the cache of `datasets`, once for each content, and memory-map them.
 
     Returns:
@@ -186,7 +188,7 @@ def build(rows: Rows, form: Form) -> tuple[Dataset, tuple[str, ...]]:
                 partial(_examples, rows, form), features=features, fingerprint=fingerprint(rows.key, form.key)
             )
         except DatasetGenerationError as error:
-            raise unwrapped(error) from error
+            raise underlying_error(error) from error
     if not table.num_rows:
         raise DataError(f"{rows.name} holds no rows. Add examples.")
     flaws = np.asarray(table.select_columns("flaw").with_format("numpy")[:]["flaw"])
@@ -205,14 +207,14 @@ def build(rows: Rows, form: Form) -> tuple[Dataset, tuple[str, ...]]:
     return kept.remove_columns("flaw"), notes
 
 
-def _examples(rows: Rows, form: Form) -> Iterator[dict[str, Any]]:
+def _examples(rows: Rows, form: ExampleFormat) -> Iterator[dict[str, Any]]:
     """Rows as examples, with `flaw` as an extra column."""
     for position, row in enumerate(rows.read()):
-        example = form.example(row, rows.place(row.number))
+        example = form.example(row, rows.location(row.number))
         yield {**example, "index": position, "flaw": not example["completion"].strip()}
 
 
-def set_aside(rows: Dataset, size: int | float | None = None, *, seed: int = 0) -> tuple[Dataset, Dataset]:
+def hold_out(rows: Dataset, size: int | float | None = None, *, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Training rows and rows held out at random, both in their old order.
 
     Args:
@@ -246,7 +248,9 @@ def _tables(name_or_path: str | Path, separator: str | None) -> tuple[dict[str, 
         return {"train": _file_rows(path, separator)}, ()
     repository, _, config = (name, "", "") if path.is_dir() else name.partition(":")
     instead = "set texts.source to a folder with its files"
-    found = {str(s): table for s, table in fetch(repository, config or None, instead=instead).items()}
+    found = {
+        str(s): table for s, table in load_dataset_dict(repository, config or None, instead=instead).items()
+    }
     if "train" not in found:
         raise DataError(f"{name} has no split 'train'; it has: {', '.join(found)}. Save its rows to a file.")
     dev = next((split for split in DEV_NAMES if split in found), None)
@@ -265,7 +269,7 @@ def _is_hub_name(name: str) -> bool:
 def _file_rows(path: Path, separator: str | None) -> Rows:
     """Rows of one file in the format that its suffix names."""
     if suffix_of(path) in plain_text.SUFFIXES:
-        return plain_text.prose_rows(path, separator)
+        return plain_text.text_file_rows(path, separator)
     if separator is not None:
         raise ConfigError(
             f"{path}: a separator stands between the texts of a text file "

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.data.files.table import Row, Rows
-from lmdistill.data.language.chat_template import messages_of, question_of
+from lmdistill.data.language.chat_template import last_user_message, parse_messages
 
 Layout = Literal["messages", "instruction", "prompt", "text"]
 
@@ -26,7 +26,7 @@ ENDED = "ended"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class ExampleFormat:
     """How a row becomes an example."""
 
     layout: Layout
@@ -71,16 +71,16 @@ class Form:
         cut = {"unended": row.fields.get(ENDED, "").lower() == "false"} if self.ended else {}
         if self.layout == "messages":
             value = (row.values or row.fields)[self.completion]
-            messages = messages_of(value, place)
+            messages = parse_messages(value, place)
             return {
                 "prompt": "",
                 "completion": messages[-1]["content"],
-                "question": question_of(messages),
+                "question": last_user_message(messages),
                 "messages": json.dumps(messages, ensure_ascii=False),
                 **cut,
             }
         return {
-            "prompt": filled(self.pieces, row.fields),
+            "prompt": fill_template(self.pieces, row.fields),
             "completion": row.fields[self.completion],
             "question": row.fields[self.question],
             "messages": "",
@@ -88,7 +88,7 @@ class Form:
         }
 
 
-def pieces_of(template: str, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def parse_template(template: str, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """A template cut into texts and the columns that follow them.
 
     Args:
@@ -100,7 +100,7 @@ def pieces_of(template: str, columns: Sequence[str]) -> tuple[tuple[str, str], .
         ConfigError: A brace without its partner, or a field with a format.
 
     Examples:
-        >>> pieces_of("Q: {question} A:", ["question", "answer"])
+        >>> parse_template("Q: {question} A:", ["question", "answer"])
         (('Q: ', 'question'), (' A:', ''))
     """
     try:
@@ -120,14 +120,14 @@ def pieces_of(template: str, columns: Sequence[str]) -> tuple[tuple[str, str], .
     return tuple((text, name or "") for text, name, _, _ in parts)
 
 
-def filled(pieces: Sequence[tuple[str, str]], fields: Mapping[str, str]) -> str:
+def fill_template(pieces: Sequence[tuple[str, str]], fields: Mapping[str, str]) -> str:
     """The prompt of one row; a column that it lacks is read as empty."""
     return "".join(text + (fields.get(name, "") if name else "") for text, name in pieces)
 
 
-def form_of(
+def infer_format(
     rows: Rows, *, layout: str | None = None, template: str | None = None, completion: str | None = None
-) -> tuple[Form, tuple[str, ...]]:
+) -> tuple[ExampleFormat, tuple[str, ...]]:
     """How to read a table, inferred from its columns where the user does not say.
 
     A column `messages` makes chats; a completion (one of `COMPLETIONS`) beside `instruction` makes
@@ -163,7 +163,7 @@ def form_of(
             "texts.layout and texts.completion."
         )
     if chosen == "text" and completion is not None:
-        form: Form | None = Form(layout="text", completion=completion, question=completion)
+        form: ExampleFormat | None = ExampleFormat(layout="text", completion=completion, question=completion)
     else:
         form = _form(chosen, columns, answer, template) if chosen else None
     if form is None:
@@ -195,20 +195,24 @@ def _layout(columns: Sequence[str], answer: str | None, template: str | None) ->
     return "text" if _first(columns, TEXTS) else None
 
 
-def _form(layout: str, columns: Sequence[str], answer: str | None, template: str | None) -> Form | None:
+def _form(
+    layout: str, columns: Sequence[str], answer: str | None, template: str | None
+) -> ExampleFormat | None:
     """The form of a layout, or None where the columns do not make it."""
     if layout in ("messages", "text"):
         column = _first(columns, TEXTS if layout == "text" else ("messages",))
         if column is None:
             return None
-        return Form(layout="text" if layout == "text" else "messages", completion=column, question=column)
+        return ExampleFormat(
+            layout="text" if layout == "text" else "messages", completion=column, question=column
+        )
     if answer is None:
         return None
     if layout == "instruction":
         if "instruction" not in columns:
             return None
-        pieces = pieces_of(template or ALPACA, (*columns, "input"))
-        return Form(
+        pieces = parse_template(template or ALPACA, (*columns, "input"))
+        return ExampleFormat(
             layout="instruction",
             pieces=pieces,
             completion=answer,
@@ -218,13 +222,13 @@ def _form(layout: str, columns: Sequence[str], answer: str | None, template: str
     prompt = _first(columns, PROMPTS)
     if template is None and prompt is None:
         return None
-    pieces = pieces_of(template or f"{{{prompt}}}", columns)
+    pieces = parse_template(template or f"{{{prompt}}}", columns)
     named = next((name for _, name in pieces if name), None)
     question = _first(columns, ("instruction", *PROMPTS)) or named or answer
-    return Form(layout="prompt", pieces=pieces, completion=answer, question=question)
+    return ExampleFormat(layout="prompt", pieces=pieces, completion=answer, question=question)
 
 
-def _notes(form: Form, *, said: bool) -> tuple[str, ...]:
+def _notes(form: ExampleFormat, *, said: bool) -> tuple[str, ...]:
     """What to say of a form."""
     aloud = "" if said else " (inferred)"
     if form.layout == "messages":

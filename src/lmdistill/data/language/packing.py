@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from lmdistill.core.errors import ConfigError
 
 
-def blocks(passages: Iterable[Sequence[int]], size: int) -> Iterator[list[int]]:
+def pack_blocks(passages: Iterable[Sequence[int]], size: int) -> Iterator[list[int]]:
     """Join token ids and cut them into blocks of `size`; the last one may be shorter.
 
     A block begins with the last token of the one before, since the first token of a block is read and never
@@ -17,7 +17,7 @@ def blocks(passages: Iterable[Sequence[int]], size: int) -> Iterator[list[int]]:
         size: Tokens of a block, >= 2.
 
     Examples:
-        >>> list(blocks([[1, 2, 3], [4, 5], [6]], 3))
+        >>> list(pack_blocks([[1, 2, 3], [4, 5], [6]], 3))
         [[1, 2, 3], [3, 4, 5], [5, 6]]
     """
     if size < 2:

@@ -10,14 +10,19 @@ from lmdistill.data.files import plain_text
 from lmdistill.data.files.formats import suffix_of
 from lmdistill.data.files.json_objects import open_records
 from lmdistill.data.files.table import Row, Rows
-from lmdistill.data.language.chat_template import Message, asked_aloud, messages_of, require_template
-from lmdistill.data.language.instruction_format import ALPACA, PROMPTS, TEXTS, filled, pieces_of
-from lmdistill.data.language.tokenization import begin_of
+from lmdistill.data.language.chat_template import (
+    Message,
+    parse_messages,
+    render_chat_prompt,
+    require_template,
+)
+from lmdistill.data.language.instruction_format import ALPACA, PROMPTS, TEXTS, fill_template, parse_template
+from lmdistill.data.language.tokenization import bos_ids
 
 
 def open_prompts(path: Path) -> Rows:
     """The rows of a JSON, CSV, TSV or Parquet file; of a text file, a prompt a line."""
-    return plain_text.prose_rows(path) if suffix_of(path) in plain_text.SUFFIXES else open_records(path)
+    return plain_text.text_file_rows(path) if suffix_of(path) in plain_text.SUFFIXES else open_records(path)
 
 
 def prompt_ids(
@@ -44,24 +49,26 @@ def prompt_ids(
     if "messages" in columns and template is None:
         require_template(tokenizer)
         for row in rows.read():
-            place = rows.place(row.number)
-            text = asked_aloud(asked_in(row, place), tokenizer, place)
+            place = rows.location(row.number)
+            text = render_chat_prompt(chat_prompt_messages(row, place), tokenizer, place)
             yield row, list(tokenizer(text, add_special_tokens=False)["input_ids"])
         return
     if "messages" in columns:
         raise ConfigError(
             f"{rows.name} holds chats, which the model's own template words. Leave {setting} out."
         )
-    pieces = pieces_of(template or _template(rows.name, columns, setting), (*columns, "input"))
-    begin = begin_of(tokenizer)
+    pieces = parse_template(template or _template(rows.name, columns, setting), (*columns, "input"))
+    begin = bos_ids(tokenizer)
     for row in rows.read():
-        text = filled(pieces, row.fields)
+        text = fill_template(pieces, row.fields)
         if not text.strip():
-            raise DataError(f"{rows.place(row.number)}: the prompt is empty. Fill it in, or remove the row.")
+            raise DataError(
+                f"{rows.location(row.number)}: the prompt is empty. Fill it in, or remove the row."
+            )
         yield row, [*begin, *tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
-def asked_in(row: Row, place: str) -> list[Message]:
+def chat_prompt_messages(row: Row, place: str) -> list[Message]:
     """The messages of a chat up to where the assistant answers; a last answer that is there is left out.
 
     Args:
@@ -71,7 +78,7 @@ def asked_in(row: Row, place: str) -> list[Message]:
     Raises:
         DataError: They cannot be used, or nothing is asked.
     """
-    messages = messages_of((row.values or row.fields).get("messages"), place, answered=False)
+    messages = parse_messages((row.values or row.fields).get("messages"), place, answered=False)
     asked = messages[:-1] if messages[-1]["role"] == "assistant" else messages
     if not asked:
         raise DataError(f"{place}: nothing is asked. Add a question, or remove the row.")

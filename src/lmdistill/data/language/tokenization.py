@@ -14,11 +14,11 @@ from transformers import PreTrainedTokenizerBase
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.data.batching.tokenizer_checks import check_length, tokenizer_fingerprint
-from lmdistill.data.files.dataset_errors import unwrapped
+from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
+from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.progress_bars import quiet_unless_terminal
-from lmdistill.data.language.chat_template import require_template, written_out
-from lmdistill.data.language.packing import blocks
+from lmdistill.data.language.chat_template import render_chat, require_template
+from lmdistill.data.language.packing import pack_blocks
 
 FORMAT = 1  # count up when rows are encoded differently, so that no old cache is read
 
@@ -36,7 +36,7 @@ PASSAGES = Features(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class EncodingCounts:
     """What encoding did to the rows."""
 
     total: int
@@ -86,7 +86,7 @@ class Passages:
     """Columns input_ids, start (index of the first response token), length (tokens) and index (row number in
     the source; of a block, its own number)."""
 
-    facts: Facts
+    counts: EncodingCounts
     """What was cut and dropped."""
 
     @property
@@ -97,7 +97,7 @@ class Passages:
         )
 
 
-def end_of(tokenizer: PreTrainedTokenizerBase) -> int:
+def eos_id(tokenizer: PreTrainedTokenizerBase) -> int:
     """Id of the end token.
 
     Raises:
@@ -112,12 +112,12 @@ def end_of(tokenizer: PreTrainedTokenizerBase) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
     """Id that fills short rows: the padding token, or the end token where there is none."""
-    return end_of(tokenizer) if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+    return eos_id(tokenizer) if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
 
-def begin_of(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def bos_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """What the tokenizer puts before a text: its begin token, or nothing."""
     bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
@@ -125,7 +125,7 @@ def begin_of(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return next((whole[:n] for n in places if whole[n : n + len(bare)] == bare), [])
 
 
-def passage_of(prompt: Sequence[int], completion: Sequence[int], *, end: int, max_length: int) -> list[int]:
+def make_passage(prompt: Sequence[int], completion: Sequence[int], *, end: int, max_length: int) -> list[int]:
     """Prompt, completion and end token; what is too long is cut, the end token first."""
     return [*prompt, *completion, end][:max_length]
 
@@ -135,7 +135,7 @@ def _texts_of(
 ) -> tuple[list[str], list[str]]:
     """Prompts and completions; chats are written out by the tokenizer's template."""
     pairs = [
-        written_out(json.loads(chat), tokenizer) if chat else (prompt, completion)
+        render_chat(json.loads(chat), tokenizer) if chat else (prompt, completion)
         for prompt, completion, chat in zip(
             batch["prompt"], batch["completion"], batch["messages"], strict=True
         )
@@ -149,13 +149,13 @@ def _columns(
     """One batch for `Dataset.map`."""
     bare = partial(tokenizer.__call__, add_special_tokens=False, return_attention_mask=False, verbose=False)
     prompts, completions = (bare(texts)["input_ids"] for texts in _texts_of(batch, tokenizer))
-    end, unended = end_of(tokenizer), batch.get("unended", [False] * len(prompts))
+    end, unended = eos_id(tokenizer), batch.get("unended", [False] * len(prompts))
     columns: dict[str, list[Any]] = {"input_ids": [], "start": [], "length": [], "fate": []}
     for prompt, completion, chat, open_end in zip(
         prompts, completions, batch["messages"], unended, strict=True
     ):
         before = prompt if chat else [*begin, *prompt]
-        ids = passage_of(before, completion, end=end, max_length=max_length)
+        ids = make_passage(before, completion, end=end, max_length=max_length)
         whole = len(before) + len(completion) < max_length
         ids = ids[:-1] if whole and open_end else ids
         fate = WHOLE if whole else CUT
@@ -192,8 +192,8 @@ def encode_passages(
         ConfigError: `max_length` is out of range, or rows with prompts are to be packed.
         DataError: There is no end token or chat template, or no row is left.
     """
-    check_length(tokenizer, max_length, pair=False)
-    end, begin = end_of(tokenizer), begin_of(tokenizer)
+    check_max_length(tokenizer, max_length, pair=False)
+    end, begin = eos_id(tokenizer), bos_ids(tokenizer)
     chats = _any_text(rows, "messages")
     if chats:
         require_template(tokenizer)
@@ -229,12 +229,14 @@ def _kept(table: Dataset, max_length: int) -> Passages:
     """The rows that have something to learn."""
     fates = np.asarray(table.select_columns("fate").with_format("numpy")[:]["fate"])
     counts = [int((fates == fate).sum()) for fate in range(4)]
-    facts = Facts(total=len(fates), cut=counts[CUT], long_prompts=counts[LONG], unscored=counts[UNSCORED])
+    facts = EncodingCounts(
+        total=len(fates), cut=counts[CUT], long_prompts=counts[LONG], unscored=counts[UNSCORED]
+    )
     if facts.dropped == facts.total:
         why = "; ".join(facts.notes(max_length)) or "there are none"
         raise DataError(f"no row is left to learn from: {why}. Raise texts.max_length, or check the data.")
     kept = table.select(np.flatnonzero(fates <= CUT)) if facts.dropped else table
-    return Passages(rows=kept.remove_columns("fate"), facts=facts)
+    return Passages(rows=kept.remove_columns("fate"), counts=facts)
 
 
 def _packed(table: Dataset, begin: list[int], end: int, max_length: int, key: str) -> Passages:
@@ -245,10 +247,10 @@ def _packed(table: Dataset, begin: list[int], end: int, max_length: int, key: st
                 partial(_blocks, table, begin, end, max_length), features=PASSAGES, fingerprint=key
             )
         except DatasetGenerationError as error:
-            raise unwrapped(error) from error
+            raise underlying_error(error) from error
     if not rows.num_rows:
         raise DataError("no row is left to learn from: the texts have fewer than two tokens together.")
-    return Passages(rows=rows, facts=Facts(total=table.num_rows))
+    return Passages(rows=rows, counts=EncodingCounts(total=table.num_rows))
 
 
 def _blocks(table: Dataset, begin: list[int], end: int, max_length: int) -> Iterator[dict[str, Any]]:
@@ -259,5 +261,5 @@ def _blocks(table: Dataset, begin: list[int], end: int, max_length: int) -> Iter
             # The end token of one text is the begin token of the next where they are the same.
             yield row["input_ids"][len(begin) if number and begin == [end] else 0 :]
 
-    for number, ids in enumerate(blocks(texts(), max_length)):
+    for number, ids in enumerate(pack_blocks(texts(), max_length)):
         yield {"input_ids": ids, "start": 0, "length": len(ids), "index": number}

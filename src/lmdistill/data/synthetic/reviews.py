@@ -176,11 +176,11 @@ def letters(text: str) -> str:
     return re.sub(r"[^a-z]", "", text.lower())
 
 
-def home_of(text: str) -> Split:
+def split_of(text: str) -> Split:
     """The split that a text belongs to, a function of its letters: no seed can bring it into another.
 
     Examples:
-        >>> home_of("I loved it!") == home_of("i loved it")
+        >>> split_of("I loved it!") == split_of("i loved it")
         True
     """
     splits: tuple[Split, ...] = get_args(Split)
@@ -214,7 +214,7 @@ def make_reviews(rows: int, *, seed: int, split: Split) -> list[tuple[str, int]]
         domain = reviews_lexicon.DOMAINS[int(rng.random() * len(reviews_lexicon.DOMAINS))]
         text, praises = Writer(rng, domain, share).review()
         fits = FEWEST_WORDS <= len(text.split()) <= MOST_WORDS and letters(text) not in known
-        if praises == wanted[len(reviews)] and fits and home_of(text) == split:
+        if praises == wanted[len(reviews)] and fits and split_of(text) == split:
             known.add(letters(text))
             reviews.append((text, int(praises)))
     return reviews

@@ -54,11 +54,11 @@ class Story:
         return f"{self.opening} {self.rest}"
 
 
-def home_of(child: str, color: str, thing: str) -> Split:
+def split_of(child: str, color: str, thing: str) -> Split:
     """The split that a combination belongs to, whatever the seed; training never shows those of dev.
 
     Examples:
-        >>> home_of("Lily", "red", "ball")
+        >>> split_of("Lily", "red", "ball")
         'train'
     """
     return "dev" if derive(0, child, color, thing) % DEV_PART == 0 else "train"
@@ -139,7 +139,7 @@ def make_stories(rows: int, *, seed: int, split: Split) -> list[Story]:
     stories: dict[str, Story] = {}
     while len(stories) < rows:
         story = _story(rng)
-        if home_of(story.child, story.color, story.thing) == split:
+        if split_of(story.child, story.color, story.thing) == split:
             stories[story.text] = story
     return list(stories.values())
 

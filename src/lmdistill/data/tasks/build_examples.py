@@ -13,7 +13,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.data.files.dataset_errors import unwrapped
+from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.progress_bars import quiet_unless_terminal
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.tasks.task import TASKS, Kind, TaskSpec
@@ -22,11 +22,11 @@ log = logging.getLogger("lmdistill")
 
 FORMAT = 1  # count up when examples are written differently, so that no old cache is read
 
-type_of_label: Mapping[Kind, str] = {"classification": "int64", "regression": "float64"}
+LABEL_DTYPES: Mapping[Kind, str] = {"classification": "int64", "regression": "float64"}
 
-Flaw = Literal["cut", "empty", "unlabelled"]
-_FLAWS: tuple[Flaw | None, ...] = (None, "cut", "empty", "unlabelled")
-_SAID: Mapping[Flaw, str] = {
+RowFlaw = Literal["cut", "empty", "unlabelled"]
+_FLAWS: tuple[RowFlaw | None, ...] = (None, "cut", "empty", "unlabelled")
+_SAID: Mapping[RowFlaw, str] = {
     "cut": "with a wrong number of fields",
     "empty": "with an empty text",
     "unlabelled": "without a label",
@@ -34,7 +34,7 @@ _SAID: Mapping[Flaw, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ColumnMapping:
     """Which columns become an example, and what is refused."""
 
     spec: TaskSpec
@@ -49,7 +49,7 @@ class Reading:
     index: str | None = None
     """Column with the official number; None counts rows from 0."""
 
-    tolerated: tuple[Flaw, ...] = ()
+    tolerated: tuple[RowFlaw, ...] = ()
     """What is noted instead of refused."""
 
     drop: bool = True
@@ -93,7 +93,7 @@ def _class(text: str, place: str, classes: Mapping[str, int], spec: TaskSpec) ->
     return classes[text]
 
 
-def _flaw(row: Row, reading: Reading) -> Flaw | None:
+def _flaw(row: Row, reading: ColumnMapping) -> RowFlaw | None:
     """The first thing that is wrong with a row, label names and scores apart."""
     if any(
         column not in row.fields for column in (*reading.texts, *([reading.label] if reading.label else []))
@@ -106,7 +106,7 @@ def _flaw(row: Row, reading: Reading) -> Flaw | None:
     return None
 
 
-def examples(rows: Rows, reading: Reading) -> Iterator[dict[str, Any]]:
+def read_examples(rows: Rows, reading: ColumnMapping) -> Iterator[dict[str, Any]]:
     """Rows as examples, with `flaw` (0 for none) as an extra column.
 
     Raises:
@@ -116,11 +116,11 @@ def examples(rows: Rows, reading: Reading) -> Iterator[dict[str, Any]]:
     for position, row in enumerate(rows.read()):
         flaw = _flaw(row, reading)
         if flaw is not None and flaw not in reading.tolerated:
-            raise DataError(_refusal(flaw, rows.place(row.number), row, reading))
+            raise DataError(_refusal(flaw, rows.location(row.number), row, reading))
         label = row.fields.get(reading.label, "").strip() if reading.label else ""
         number: float = -1
         if label and flaw != "cut":
-            place = rows.place(row.number)
+            place = rows.location(row.number)
             number = (
                 _class(label, place, classes, spec)
                 if spec.kind == "classification"
@@ -136,17 +136,17 @@ def examples(rows: Rows, reading: Reading) -> Iterator[dict[str, Any]]:
         }
 
 
-def _index(row: Row, rows: Rows, reading: Reading) -> int:
+def _index(row: Row, rows: Rows, reading: ColumnMapping) -> int:
     """The official number of a row."""
     text = row.fields.get(reading.index or "", "")
     if not text.isdecimal():
         raise DataError(
-            f"{rows.place(row.number)}: {reading.index} is {text!r}, where a whole number is needed."
+            f"{rows.location(row.number)}: {reading.index} is {text!r}, where a whole number is needed."
         )
     return int(text)
 
 
-def _refusal(flaw: Flaw, place: str, row: Row, reading: Reading) -> str:
+def _refusal(flaw: RowFlaw, place: str, row: Row, reading: ColumnMapping) -> str:
     """What to say of a row with a flaw that is not tolerated."""
     if flaw == "empty":
         column = next(column for column in reading.texts if not row.fields[column].strip())
@@ -167,7 +167,7 @@ def require_rows(rows: Rows) -> None:
         raise DataError(f"{rows.name} has a header ({columns}) and no rows. Add examples.")
 
 
-def build(rows: Rows, reading: Reading) -> tuple[Dataset, tuple[str, ...]]:
+def build_examples(rows: Rows, reading: ColumnMapping) -> tuple[Dataset, tuple[str, ...]]:
     """Write the examples of `rows` to the cache of `datasets`, once for each content, and memory-map them.
 
     Returns:
@@ -177,25 +177,25 @@ def build(rows: Rows, reading: Reading) -> tuple[Dataset, tuple[str, ...]]:
         DataError: A row that cannot be used (with its place), or no rows at all.
     """
     require_rows(rows)
-    columns = {"sentence1": "string", "sentence2": "string", "label": type_of_label[reading.spec.kind]}
+    columns = {"sentence1": "string", "sentence2": "string", "label": LABEL_DTYPES[reading.spec.kind]}
     columns |= {"index": "int64", "flaw": "int8"}
     features = Features({name: Value(kind) for name, kind in columns.items()})
     with quiet_unless_terminal():
         try:
             table = Dataset.from_generator(
-                partial(examples, rows, reading),
+                partial(read_examples, rows, reading),
                 features=features,
                 fingerprint=fingerprint(rows.key, reading.key),
             )
         except DatasetGenerationError as error:
-            raise unwrapped(error) from error
+            raise underlying_error(error) from error
         kept, notes = _without_flaws(table, reading) if reading.tolerated else (table, [])
     if not kept.num_rows:
         raise DataError(f"{rows.name}: none of the {table.num_rows} rows can be used ({'; '.join(notes)}).")
     return kept.remove_columns("flaw"), tuple(f"{rows.name}: {note}" for note in notes)
 
 
-def _without_flaws(table: Dataset, reading: Reading) -> tuple[Dataset, list[str]]:
+def _without_flaws(table: Dataset, reading: ColumnMapping) -> tuple[Dataset, list[str]]:
     """The rows to keep, and what to say of the others."""
     flaws = np.asarray(table.select_columns("flaw").with_format("numpy")[:]["flaw"])
     counts = {flaw: int((flaws == code).sum()) for code, flaw in enumerate(_FLAWS) if flaw}

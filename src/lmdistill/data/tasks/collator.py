@@ -11,11 +11,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from lmdistill.core.batch import Batch, Inputs, MixedExamples, MixupPartners, MixupSettings
-from lmdistill.data.batching.batch_sampler import Draw
+from lmdistill.data.batching.batch_sampler import MicroBatch
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class TokenizedRows:
     """The training set as one tokenizer sees it."""
 
     rows: Dataset
@@ -35,26 +35,26 @@ class View:
         return columns
 
 
-def view_of(columns: Mapping[str, list[Any]], *, padding: int) -> View:
+def tokenized_rows(columns: Mapping[str, list[Any]], *, padding: int) -> TokenizedRows:
     """A few rows in memory, without labels: input_ids, length, and token_type_ids where there are any."""
     length = len(columns["input_ids"])
-    return View(rows=Dataset.from_dict({**columns, "label": [0] * length}), padding=padding)
+    return TokenizedRows(rows=Dataset.from_dict({**columns, "label": [0] * length}), padding=padding)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collator:
-    """Makes a `Batch` from a `Draw`; a map from draws to batches that a torch `DataLoader` can read."""
+    """Makes a `Batch` from a `MicroBatch`; a map from draws to batches that a torch `DataLoader` can read."""
 
-    student: View
+    student: TokenizedRows
     """What the student reads."""
 
-    teacher: View | None = None
+    teacher: TokenizedRows | None = None
     """What the teacher reads, if it has a tokenizer of its own; the same rows in the same order."""
 
     mixing: MixupSettings | None = None
     """How partners are used, for methods that interpolate."""
 
-    def __getitem__(self, draw: Draw) -> Batch:
+    def __getitem__(self, draw: MicroBatch) -> Batch:
         """The batch of one draw, padded to its own longest row."""
         numbers = np.concatenate([draw.examples, draw.partners.T.ravel()])
         columns = self.student.columns(numbers)
@@ -73,7 +73,11 @@ class Collator:
         )
 
     def _mixed(
-        self, draw: Draw, labels: Tensor, ours: tuple[Inputs, Inputs], theirs: tuple[Inputs, Inputs] | None
+        self,
+        draw: MicroBatch,
+        labels: Tensor,
+        ours: tuple[Inputs, Inputs],
+        theirs: tuple[Inputs, Inputs] | None,
     ) -> MixedExamples:
         """Every original with each of its partners; sample r of all originals, then sample r + 1."""
         assert self.mixing is not None
@@ -96,7 +100,7 @@ def _labels(values: Sequence[int] | Sequence[float]) -> Tensor:
     return labels.float() if labels.is_floating_point() else labels
 
 
-def _halves(view: View, columns: Mapping[str, list[Any]], size: int) -> tuple[Inputs, Inputs]:
+def _halves(view: TokenizedRows, columns: Mapping[str, list[Any]], size: int) -> tuple[Inputs, Inputs]:
     """The first `size` rows and the others, padded to one length."""
     ids, mask = _padded(columns["input_ids"], view.padding)
     segments = _padded(columns["token_type_ids"], 0)[0] if view.has_segments else None

@@ -34,7 +34,7 @@ LABELS = (
     *("label", "labels", "class", "category", "target", "gold_label", "sentiment", "intent", "topic"),
     *("score", "rating", "stars", "y"),
 )
-NUMBERS = ("", "id", "idx", "index", "unnamed: 0", "row")
+ROW_NUMBERS = ("", "id", "idx", "index", "unnamed: 0", "row")
 MOST_CLASSES = 1000
 MOST_WHOLE_SCORES = 20
 
@@ -89,7 +89,7 @@ def text_columns(
     single = _first(rest, TEXTS)
     if single is not None:
         return (single,)
-    rest = [column for column in rest if column.lower() not in (*NUMBERS, *LABELS)]
+    rest = [column for column in rest if column.lower() not in (*ROW_NUMBERS, *LABELS)]
     if len(rest) != 1:
         raise DataError(
             f"it is not clear which column holds the text; the columns are: {', '.join(columns)}. "
@@ -123,7 +123,7 @@ def label_column(
     if found is not None:
         return found
     texts = named or text_columns(columns) if _obvious(columns) or named else ()
-    rest = [column for column in columns if column not in texts and column.lower() not in NUMBERS]
+    rest = [column for column in columns if column not in texts and column.lower() not in ROW_NUMBERS]
     if not texts or len(rest) != 1:
         raise DataError(
             f"it is not clear which column holds the label; the columns are: {', '.join(columns)}. "
@@ -140,7 +140,7 @@ def _obvious(columns: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
+class ColumnStatistics:
     """What one pass over a table finds in its label and text columns."""
 
     num_rows: int
@@ -167,7 +167,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def survey(rows: Rows, texts: Sequence[str], label: str) -> Survey:
+def column_statistics(rows: Rows, texts: Sequence[str], label: str) -> ColumnStatistics:
     """Read the table once; memory stays constant."""
     values: dict[str, None] = {}
     num_rows, numeric, whole, second_blank = 0, True, True, len(texts) == 2
@@ -183,7 +183,7 @@ def survey(rows: Rows, texts: Sequence[str], label: str) -> Survey:
         if len(values) <= MOST_CLASSES:
             values[value] = None
     found = bool(values)
-    return Survey(
+    return ColumnStatistics(
         num_rows=num_rows,
         values=tuple(values),
         numeric=numeric and found,
@@ -192,7 +192,7 @@ def survey(rows: Rows, texts: Sequence[str], label: str) -> Survey:
     )
 
 
-def kind_of(found: Survey) -> Kind:
+def infer_kind(found: ColumnStatistics) -> Kind:
     """Scores if every label is a number and some are no whole ones, or more than 20 differ; else classes."""
     if found.numeric and not (found.whole and len(found.values) <= MOST_WHOLE_SCORES):
         return "regression"

@@ -9,24 +9,24 @@ from datasets import Dataset
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Rows
-from lmdistill.data.tasks.build_examples import Flaw, Reading, build, require_rows
+from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples, require_rows
 from lmdistill.data.tasks.column_inference import (
     MOST_CLASSES,
-    Survey,
-    kind_of,
+    ColumnStatistics,
+    column_statistics,
+    infer_kind,
     label_column,
     label_names,
-    survey,
     text_columns,
 )
-from lmdistill.data.tasks.subsample import require_classes, split_off
+from lmdistill.data.tasks.subsample import hold_out_dev, require_classes
 from lmdistill.data.tasks.task import Kind, Task, TaskSpec
 
 DEV_FRACTION = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices:
+class ColumnChoices:
     """What the user says of a table of their own; None leaves it to be inferred."""
 
     text: str | Sequence[str] | None = None
@@ -61,7 +61,7 @@ def _placed(rows: Rows, error: DataError) -> DataError:
     return DataError(f"{rows.name}: {error}")
 
 
-def _columns(rows: Rows, choices: Choices) -> tuple[tuple[str, ...], str]:
+def _columns(rows: Rows, choices: ColumnChoices) -> tuple[tuple[str, ...], str]:
     """Text columns and label column."""
     try:
         label = label_column(rows.fieldnames, choices.label, choices.text)
@@ -75,7 +75,7 @@ def _columns(rows: Rows, choices: Choices) -> tuple[tuple[str, ...], str]:
     return texts, label
 
 
-def _labels(rows: Rows, label: str, found: Survey, choices: Choices) -> tuple[str, ...]:
+def _labels(rows: Rows, label: str, found: ColumnStatistics, choices: ColumnChoices) -> tuple[str, ...]:
     """Names of the classes, in order."""
     if choices.labels is not None:
         return tuple(choices.labels)
@@ -93,14 +93,14 @@ def _labels(rows: Rows, label: str, found: Survey, choices: Choices) -> tuple[st
     return names
 
 
-def _kind(rows: Rows, label: str, found: Survey, choices: Choices) -> Kind:
+def _kind(rows: Rows, label: str, found: ColumnStatistics, choices: ColumnChoices) -> Kind:
     """Classes or scores: as the user says, as the file's own types say, or by the look of the labels."""
     if choices.kind is not None:
         return "regression" if choices.kind == "regression" else "classification"
-    return "classification" if choices.labels or label in dict(rows.classes) else kind_of(found)
+    return "classification" if choices.labels or label in dict(rows.classes) else infer_kind(found)
 
 
-def infer(rows: Rows, name: str, choices: Choices) -> tuple[Reading, tuple[str, ...]]:
+def infer_columns(rows: Rows, name: str, choices: ColumnChoices) -> tuple[ColumnMapping, tuple[str, ...]]:
     """Read a training table once and say what its columns are.
 
     Returns:
@@ -108,7 +108,7 @@ def infer(rows: Rows, name: str, choices: Choices) -> tuple[Reading, tuple[str, 
     """
     texts, label = _columns(rows, choices)
     require_rows(rows)
-    found = survey(rows, texts, label)
+    found = column_statistics(rows, texts, label)
     notes = list(rows.notes)
     if choices.text is None and found.second_blank:
         notes.append(f"{texts[1]!r} is empty in every row, so examples are single texts")
@@ -127,10 +127,10 @@ def infer(rows: Rows, name: str, choices: Choices) -> tuple[Reading, tuple[str, 
         notes.append(f"no training example has the label {', '.join(absent)}")
     metrics = ("accuracy", "matthews") if kind == "classification" else ("pearson", "spearman")
     spec = TaskSpec(name=name, kind=kind, columns=texts, labels=labels, metrics=metrics, test_splits=())
-    return Reading(spec=spec, texts=texts, label=label), tuple(notes)
+    return ColumnMapping(spec=spec, texts=texts, label=label), tuple(notes)
 
 
-def _require_columns(rows: Rows, reading: Reading) -> None:
+def _require_columns(rows: Rows, reading: ColumnMapping) -> None:
     """Refuse a further table without the columns of the training table."""
     for column in (*reading.texts, reading.label):
         if column is not None and column not in rows.fieldnames:
@@ -140,8 +140,13 @@ def _require_columns(rows: Rows, reading: Reading) -> None:
             )
 
 
-def own_task(
-    tables: Mapping[str, Rows], *, name: str, source: str, choices: Choices, tolerated: tuple[Flaw, ...] = ()
+def custom_task(
+    tables: Mapping[str, Rows],
+    *,
+    name: str,
+    source: str,
+    choices: ColumnChoices,
+    tolerated: tuple[RowFlaw, ...] = (),
 ) -> Task:
     """A task from tables called train, dev (else split off from train) and test (may lack labels).
 
@@ -152,7 +157,7 @@ def own_task(
         choices: What the user says of the columns.
         tolerated: Flaws that drop a row of train and dev, counted, instead of stopping.
     """
-    reading, notes = infer(tables["train"], name, choices)
+    reading, notes = infer_columns(tables["train"], name, choices)
     reading = replace(reading, tolerated=tolerated)
     splits: dict[str, Dataset] = {}
     for split, rows in tables.items():
@@ -161,12 +166,14 @@ def own_task(
             label = reading.label if reading.label in rows.fieldnames else None
             held = replace(reading, label=label, tolerated=("empty", "unlabelled"), drop=False)
         _require_columns(rows, held)
-        splits[split], said = build(rows, held)
+        splits[split], said = build_examples(rows, held)
         notes += said
     require_classes(splits["train"], reading.spec, source)
     if "dev" not in splits:
         total = splits["train"].num_rows
-        splits["train"], splits["dev"] = split_off(splits["train"], choices.dev_fraction, seed=choices.seed)
+        splits["train"], splits["dev"] = hold_out_dev(
+            splits["train"], choices.dev_fraction, seed=choices.seed
+        )
         notes += (
             f"no dev data given: {splits['dev'].num_rows} of the {total} training rows "
             f"are held out at random (fraction {choices.dev_fraction:g}, seed {choices.seed})",
@@ -175,7 +182,7 @@ def own_task(
     return Task(spec=spec, splits=splits, source=source, notes=notes)
 
 
-def load_own(
+def load_custom_files(
     train: str | Path,
     dev: str | Path | float = DEV_FRACTION,
     *,
@@ -205,7 +212,9 @@ def load_own(
     """
     file = Path(dev) if isinstance(dev, str | Path) else None
     fraction = DEV_FRACTION if isinstance(dev, str | Path) else dev
-    choices = Choices(text=text, label=label, kind=kind, labels=labels, dev_fraction=fraction, seed=seed)
+    choices = ColumnChoices(
+        text=text, label=label, kind=kind, labels=labels, dev_fraction=fraction, seed=seed
+    )
     tables = {"train": open_rows(Path(train))} | ({"dev": open_rows(file)} if file else {})
     source = f"{train} and {dev}" if file else str(train)
-    return own_task(tables, name="own", source=source, choices=choices).announce()
+    return custom_task(tables, name="own", source=source, choices=choices).log_notes()

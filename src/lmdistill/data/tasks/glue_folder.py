@@ -10,12 +10,12 @@ from datasets import Dataset
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.data.files.csv_tsv import plain_rows
+from lmdistill.data.files.csv_tsv import unquoted_tsv_rows
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.files.text import open_text
-from lmdistill.data.tasks.build_examples import Flaw, Reading, build
+from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples
 from lmdistill.data.tasks.subsample import require_classes
-from lmdistill.data.tasks.task import SIZES, TASKS, Official, Task, TaskSpec
+from lmdistill.data.tasks.task import SIZES, TASKS, OfficialFiles, Task, TaskSpec
 
 Layout = Literal["official", "plain"]
 
@@ -24,7 +24,7 @@ ENDINGS = (".tsv", ".tsv.gz", ".txt", ".txt.gz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class TaskFiles:
     """Files of one task."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Found:
     """File by split, as far as there is one."""
 
 
-def official(spec: TaskSpec) -> Official:
+def official_files(spec: TaskSpec) -> OfficialFiles:
     """How the official files of a GLUE task look."""
     if spec.official is None:
         raise DataError(f"{spec.name} is no GLUE task, so it has no official folder. Load it from a file.")
@@ -51,7 +51,7 @@ def _stems(spec: TaskSpec, split: str) -> tuple[str, ...]:
     return (split, f"msr_paraphrase_{split}") if spec.name == "mrpc" and split != "dev" else (split,)
 
 
-def expected(spec: TaskSpec) -> tuple[str, ...]:
+def expected_splits(spec: TaskSpec) -> tuple[str, ...]:
     """All splits of a task; AX has no train."""
     return (*(("train",) if spec.splits else ()), *spec.splits, *spec.test_splits)
 
@@ -59,7 +59,7 @@ def expected(spec: TaskSpec) -> tuple[str, ...]:
 def _files(spec: TaskSpec, folder: Path) -> dict[str, Path]:
     """The existing file of each split."""
     files = {}
-    for split in expected(spec):
+    for split in expected_splits(spec):
         names = [f"{stem}{ending}" for stem in _stems(spec, split) for ending in ENDINGS]
         found = next((folder / name for name in names if (folder / name).is_file()), None)
         if found is not None:
@@ -69,7 +69,7 @@ def _files(spec: TaskSpec, folder: Path) -> dict[str, Path]:
     return files
 
 
-def find(spec: TaskSpec, data: Path) -> Found:
+def find_files(spec: TaskSpec, data: Path) -> TaskFiles:
     """The files of a task below `data`, or in it, and their layout.
 
     The plain layout is told by its header `sentence1 sentence2 label`, not by the name of the folder.
@@ -80,21 +80,21 @@ def find(spec: TaskSpec, data: Path) -> Found:
     if not data.is_dir():
         state = "is a file; name the folder that holds it" if data.is_file() else "does not exist"
         raise DataError(
-            f"the data folder {data} {state} (it should hold {spec.name}/ or {official(spec).folder}/)."
+            f"the data folder {data} {state} (it should hold {spec.name}/ or {official_files(spec).folder}/)."
         )
-    others = {name.lower() for task in TASKS.values() for name in (task.name, official(task).folder)}
-    others -= {spec.name, official(spec).folder.lower()}
+    others = {name.lower() for task in TASKS.values() for name in (task.name, official_files(task).folder)}
+    others -= {spec.name, official_files(spec).folder.lower()}
     itself = () if data.resolve().name.lower() in others else (data,)  # not the files of another task
-    for folder in (data / spec.name, data / official(spec).folder, *itself):
+    for folder in (data / spec.name, data / official_files(spec).folder, *itself):
         files = _files(spec, folder)
         if files:
             headers = {_header(path) for path in files.values()}
-            return Found(folder=folder, layout="plain" if PLAIN in headers else "official", files=files)
+            return TaskFiles(folder=folder, layout="plain" if PLAIN in headers else "official", files=files)
     there = ", ".join(sorted(entry.name for entry in data.iterdir())[:20]) or "nothing"
     file = f"{_stems(spec, 'train')[0]}.tsv[.gz]"
     raise DataError(
         f"{data} holds no files of {spec.name}: looked for {data / spec.name / file} and "
-        f"{data / official(spec).folder / file}; there is: {there}. Name another folder."
+        f"{data / official_files(spec).folder / file}; there is: {there}. Name another folder."
     )
 
 
@@ -129,11 +129,11 @@ def _msr_part(rows: Rows, folder: Path, split: str) -> Rows:
     return replace(rows, key=fingerprint(rows.key, sorted(held), wanted), read=part)
 
 
-def _rows(spec: TaskSpec, found: Found, split: str) -> Rows:
+def _rows(spec: TaskSpec, found: TaskFiles, split: str) -> Rows:
     """Rows of one split."""
-    path, look = found.files[split], official(spec)
+    path, look = found.files[split], official_files(spec)
     headless = bool(look.header) and not {*look.columns, *PLAIN} & set(_header(path))
-    rows = plain_rows(
+    rows = unquoted_tsv_rows(
         path, header=look.header if headless else (), ragged=look.gaps and split not in spec.test_splits
     )
     if path.name.startswith("msr_paraphrase_train"):
@@ -141,9 +141,9 @@ def _rows(spec: TaskSpec, found: Found, split: str) -> Rows:
     return rows
 
 
-def _reading(spec: TaskSpec, layout: Layout, rows: Rows, split: str) -> Reading:
+def _reading(spec: TaskSpec, layout: Layout, rows: Rows, split: str) -> ColumnMapping:
     """How to read one split."""
-    look, is_test = official(spec), split in spec.test_splits
+    look, is_test = official_files(spec), split in spec.test_splits
     texts, label = (
         (look.columns, look.label) if layout == "official" else (PLAIN[: len(spec.columns)], "label")
     )
@@ -153,9 +153,9 @@ def _reading(spec: TaskSpec, layout: Layout, rows: Rows, split: str) -> Reading:
                 f"{rows.name}, line 1: there is no column {column!r}; the columns are: "
                 f"{', '.join(rows.fieldnames)}. Add it, as the {layout} layout of {spec.name} has it."
             )
-    gaps: tuple[Flaw, ...] = ("cut", "empty") if look.gaps else ()
+    gaps: tuple[RowFlaw, ...] = ("cut", "empty") if look.gaps else ()
     numbered = "index" if "index" in rows.fieldnames else look.index
-    return Reading(
+    return ColumnMapping(
         spec=spec,
         texts=texts,
         label=label if label in rows.fieldnames else None,
@@ -187,14 +187,16 @@ def load_folder(spec: TaskSpec, data: Path) -> Task:
     Raises:
         DataError: No files, or a file, column or row that cannot be used, with its place.
     """
-    found = find(spec, data)
+    found = find_files(spec, data)
     splits: dict[str, Dataset] = {}
     notes: list[str] = []
     for split in found.files:
         rows = _rows(spec, found, split)
-        splits[split], said = build(rows, _reading(spec, found.layout, rows, split))
+        splits[split], said = build_examples(rows, _reading(spec, found.layout, rows, split))
         notes += (*said, *_size_note(spec, split, splits[split]))
-    missing = [split for split in expected(spec) if split not in splits and split not in spec.test_splits]
+    missing = [
+        split for split in expected_splits(spec) if split not in splits and split not in spec.test_splits
+    ]
     if missing:
         notes.append(f"no file for {', '.join(missing)} in {found.folder}")
     if "train" in splits:

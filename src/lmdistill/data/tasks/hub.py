@@ -8,9 +8,9 @@ from typing import Any
 from datasets import Dataset
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.files.hub import DEV_NAMES, fetch, hub_rows
-from lmdistill.data.tasks.build_examples import Flaw, Reading, build
-from lmdistill.data.tasks.custom_files import Choices, own_task
+from lmdistill.data.files.hub import DEV_NAMES, hub_rows, load_dataset_dict
+from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples
+from lmdistill.data.tasks.custom_files import ColumnChoices, custom_task
 from lmdistill.data.tasks.subsample import require_classes
 from lmdistill.data.tasks.task import Task, TaskSpec
 
@@ -25,7 +25,7 @@ def glue_task(spec: TaskSpec, tables: Mapping[str, Dataset], source: str) -> Tas
         tables: Splits by their name on the hub.
         source: What messages and records call them.
     """
-    gaps: tuple[Flaw, ...] = ("empty",) if spec.official and spec.official.gaps else ()
+    gaps: tuple[RowFlaw, ...] = ("empty",) if spec.official and spec.official.gaps else ()
     splits: dict[str, Dataset] = {}
     notes: list[str] = []
     for split in ("train", *spec.splits, *spec.test_splits):
@@ -33,7 +33,7 @@ def glue_task(spec: TaskSpec, tables: Mapping[str, Dataset], source: str) -> Tas
         if theirs not in tables:
             continue
         is_test = split in spec.test_splits
-        reading = Reading(
+        reading = ColumnMapping(
             spec=spec,
             texts=spec.columns,
             label=None if is_test else "label",
@@ -41,7 +41,7 @@ def glue_task(spec: TaskSpec, tables: Mapping[str, Dataset], source: str) -> Tas
             tolerated=("empty",) if is_test else gaps,
             drop=not is_test,
         )
-        splits[split], said = build(hub_rows(f"{source}, {theirs}", tables[theirs]), reading)
+        splits[split], said = build_examples(hub_rows(f"{source}, {theirs}", tables[theirs]), reading)
         notes += said
     if "train" in splits:
         require_classes(splits["train"], spec, source)
@@ -54,10 +54,10 @@ def load_glue(spec: TaskSpec) -> Task:
     Raises:
         DataError: It is neither on the hub nor in the cache, with what to do.
     """
-    return glue_task(spec, fetch(GLUE, spec.hub), f"{GLUE} ({spec.hub})")
+    return glue_task(spec, load_dataset_dict(GLUE, spec.hub), f"{GLUE} ({spec.hub})")
 
 
-def load_hub(name: str, choices: Choices) -> Task:
+def load_hub(name: str, choices: ColumnChoices) -> Task:
     """A task from any data set of the hub, or from a folder that `datasets` reads; columns inferred and said.
 
     Rows without a text or, in train and dev, without a label are dropped and counted.
@@ -70,7 +70,7 @@ def load_hub(name: str, choices: Choices) -> Task:
         DataError: It cannot be had, or used.
     """
     repository, _, config = (name, "", "") if Path(name).is_dir() else name.partition(":")
-    found: Mapping[Any, Dataset] = fetch(repository, config or None)
+    found: Mapping[Any, Dataset] = load_dataset_dict(repository, config or None)
     tables = {str(split): hub_rows(f"{name}, {split}", table) for split, table in found.items()}
     if "train" not in tables:
         raise DataError(f"{name} has no split 'train'; it has: {', '.join(tables)}. Save its rows to a file.")
@@ -78,7 +78,7 @@ def load_hub(name: str, choices: Choices) -> Task:
     used = {"train": tables["train"]} | ({"dev": tables[dev]} if dev else {})
     used |= {"test": tables["test"]} if "test" in tables else {}
     left = sorted(set(tables) - {"train", "test", dev})
-    task = own_task(used, name=name, source=name, choices=choices, tolerated=("empty", "unlabelled"))
+    task = custom_task(used, name=name, source=name, choices=choices, tolerated=("empty", "unlabelled"))
     notes = [f"the split {dev!r} is used as dev"] if dev not in (None, "dev") else []
     notes += [f"splits left aside: {', '.join(left)}"] if left else []
     return task.with_train(task.train, *notes)

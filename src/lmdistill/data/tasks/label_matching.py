@@ -17,11 +17,11 @@ MARGIN = 0.2
 ERRORS = 2.0
 
 
-def plain_name(label: str) -> str:
+def normalized_name(label: str) -> str:
     """A label name without case, spaces, hyphens and underscores.
 
     Examples:
-        >>> plain_name("Not_Entailment") == plain_name("not entailment")
+        >>> normalized_name("Not_Entailment") == normalized_name("not entailment")
         True
     """
     return re.sub(r"[\s_-]+", "", label).casefold()
@@ -34,7 +34,7 @@ def are_generic(model_labels: Sequence[str]) -> bool:
         >>> are_generic(["LABEL_0", "LABEL_1"]), are_generic(["0", "1"]), are_generic(["bad", "good"])
         (True, True, False)
     """
-    return all(re.fullmatch(r"(label)?\d+", plain_name(label)) for label in model_labels)
+    return all(re.fullmatch(r"(label)?\d+", normalized_name(label)) for label in model_labels)
 
 
 def match_labels(task_labels: Sequence[str], model_labels: Sequence[str]) -> tuple[int, ...]:
@@ -52,7 +52,10 @@ def match_labels(task_labels: Sequence[str], model_labels: Sequence[str]) -> tup
         >>> match_labels(["entailment", "not_entailment"], ["Not Entailment", "ENTAILMENT"])
         (1, 0)
     """
-    ours, theirs = [plain_name(name) for name in task_labels], [plain_name(name) for name in model_labels]
+    ours, theirs = (
+        [normalized_name(name) for name in task_labels],
+        [normalized_name(name) for name in model_labels],
+    )
     if sorted(ours) != sorted(theirs) or len(set(ours)) != len(ours):
         raise MismatchError(
             f"the labels of the task ({', '.join(task_labels)}) and of the model "
@@ -62,7 +65,7 @@ def match_labels(task_labels: Sequence[str], model_labels: Sequence[str]) -> tup
     return tuple(theirs.index(name) for name in ours)
 
 
-def best_order(
+def best_label_order(
     logits: Float[np.ndarray, "b v"], labels: Int[np.ndarray, " b"]
 ) -> tuple[tuple[int, ...], float, float]:
     """The order of the outputs that fits the labels best, and the accuracies as they are and in that order.
@@ -78,7 +81,7 @@ def best_order(
         (order, accuracy of `logits`, accuracy of `logits[:, order]`), accuracies in [0, 1].
 
     Examples:
-        >>> best_order(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]))
+        >>> best_label_order(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]))
         ((1, 0), 0.0, 1.0)
     """
     num_classes = logits.shape[1]
@@ -90,7 +93,7 @@ def best_order(
     return tuple(int(output) for output in order), float(np.trace(table) / len(labels)), best
 
 
-def require_order(
+def require_label_order(
     logits: Float[np.ndarray, "b v"],
     labels: Int[np.ndarray, " b"],
     task_labels: Sequence[str],
@@ -118,7 +121,7 @@ def require_order(
             f"{model} has {logits.shape[1]} outputs and the task {len(task_labels)} labels "
             f"({', '.join(task_labels)}). Take a model for this task."
         )
-    order, as_is, best = best_order(logits, labels)
+    order, as_is, best = best_label_order(logits, labels)
     gain, error = best - as_is, 1 / math.sqrt(len(labels))
     majority = np.bincount(labels).max() / len(labels)
     if best > majority and gain > max(MARGIN, ERRORS * error):

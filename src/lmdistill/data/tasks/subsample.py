@@ -95,7 +95,7 @@ def subset(rows: Dataset, size: int | float, *, seed: int = 0, regression: bool 
     return rows.select(chosen)
 
 
-def limited(task: Task, size: int | float, *, seed: int = 0) -> Task:
+def with_train_subset(task: Task, size: int | float, *, seed: int = 0) -> Task:
     """The task with a subset of its training examples, noted and logged; see `subset`."""
     train = subset(task.train, size, seed=seed, regression=task.spec.kind == "regression")
     note = f"{train.num_rows} of {task.train.num_rows} training examples, drawn with seed {seed}"
@@ -108,7 +108,7 @@ def limited(task: Task, size: int | float, *, seed: int = 0) -> Task:
     return task.with_train(train, note)
 
 
-def split_off(rows: Dataset, fraction: float, *, seed: int = 0) -> tuple[Dataset, Dataset]:
+def hold_out_dev(rows: Dataset, fraction: float, *, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Training rows and held-out rows: a random share of at least one row, both in their old order.
 
     Args:

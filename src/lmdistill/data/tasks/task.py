@@ -20,7 +20,7 @@ Kind = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Official:
+class OfficialFiles:
     """How the files of the official download look; all are TSV without quoting."""
 
     folder: str
@@ -73,7 +73,7 @@ class TaskSpec:
     hub: str = ""
     """Configuration of `nyu-mll/glue`; "" for other tasks."""
 
-    official: Official | None = None
+    official: OfficialFiles | None = None
     """The official files; None for other tasks."""
 
     def __post_init__(self) -> None:
@@ -155,7 +155,7 @@ class Task:
         """Copy with other training examples, and with `notes` added."""
         return replace(self, splits={**self.splits, "train": train}, notes=(*self.notes, *notes))
 
-    def announce(self) -> "Task":
+    def log_notes(self) -> "Task":
         """Log every note; the task itself."""
         for note in self.notes:
             log.info("%s: %s", self.spec.name, note)
@@ -174,7 +174,7 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
             labels=("unacceptable", "acceptable"),
             metrics=("matthews", "accuracy"),
             hub="cola",
-            official=Official(
+            official=OfficialFiles(
                 folder="CoLA", columns=("sentence",), header=("source", "label", "mark", "sentence")
             ),
         ),
@@ -183,7 +183,7 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
             columns=("sentence",),
             labels=("negative", "positive"),
             hub="sst2",
-            official=Official(folder="SST-2", columns=("sentence",)),
+            official=OfficialFiles(folder="SST-2", columns=("sentence",)),
         ),
         "mrpc": TaskSpec(
             name="mrpc",
@@ -191,7 +191,7 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
             labels=("not_equivalent", "equivalent"),
             metrics=("f1", "accuracy"),
             hub="mrpc",
-            official=Official(folder="MRPC", columns=("#1 String", "#2 String"), label="Quality"),
+            official=OfficialFiles(folder="MRPC", columns=("#1 String", "#2 String"), label="Quality"),
         ),
         "stsb": TaskSpec(
             name="stsb",
@@ -200,7 +200,7 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
             metrics=("pearson", "spearman"),
             score_range=(0.0, 5.0),
             hub="stsb",
-            official=Official(folder="STS-B", columns=_PAIR, label="score"),
+            official=OfficialFiles(folder="STS-B", columns=_PAIR, label="score"),
         ),
         "qqp": TaskSpec(
             name="qqp",
@@ -208,7 +208,7 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
             labels=("not_duplicate", "duplicate"),
             metrics=("f1", "accuracy"),
             hub="qqp",
-            official=Official(
+            official=OfficialFiles(
                 folder="QQP", columns=("question1", "question2"), label="is_duplicate", index="id", gaps=True
             ),
         ),
@@ -219,28 +219,28 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
             splits=("dev_matched", "dev_mismatched"),
             test_splits=("test_matched", "test_mismatched"),
             hub="mnli",
-            official=Official(folder="MNLI", columns=_PAIR, label="gold_label", gaps=True),
+            official=OfficialFiles(folder="MNLI", columns=_PAIR, label="gold_label", gaps=True),
         ),
         "qnli": TaskSpec(
             name="qnli",
             columns=("question", "sentence"),
             labels=_ENTAILED,
             hub="qnli",
-            official=Official(folder="QNLI", columns=("question", "sentence")),
+            official=OfficialFiles(folder="QNLI", columns=("question", "sentence")),
         ),
         "rte": TaskSpec(
             name="rte",
             columns=_PAIR,
             labels=_ENTAILED,
             hub="rte",
-            official=Official(folder="RTE", columns=_PAIR),
+            official=OfficialFiles(folder="RTE", columns=_PAIR),
         ),
         "wnli": TaskSpec(
             name="wnli",
             columns=_PAIR,
             labels=("not_entailment", "entailment"),
             hub="wnli",
-            official=Official(folder="WNLI", columns=_PAIR),
+            official=OfficialFiles(folder="WNLI", columns=_PAIR),
         ),
         "ax": TaskSpec(
             name="ax",
@@ -249,7 +249,7 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
             metrics=("matthews",),
             splits=(),
             hub="ax",
-            official=Official(folder="diagnostic", columns=_PAIR),
+            official=OfficialFiles(folder="diagnostic", columns=_PAIR),
         ),
     }
 )

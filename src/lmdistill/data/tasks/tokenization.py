@@ -11,7 +11,7 @@ from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.data.batching.tokenizer_checks import check_length, tokenizer_fingerprint
+from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
 from lmdistill.data.files.progress_bars import quiet_unless_terminal
 
 FORMAT = 1  # count up when rows are encoded differently, so that no old cache is read
@@ -20,7 +20,7 @@ MOST_PROCESSES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoded:
+class EncodedExamples:
     """Examples as token ids, and what was cut off."""
 
     rows: Dataset = field(repr=False)
@@ -83,7 +83,7 @@ def encode(
     max_length: int = 128,
     pair: bool,
     processes: int | None = None,
-) -> Encoded:
+) -> EncodedExamples:
     """Token ids of all examples, memory-mapped from the cache of `datasets`.
 
     Args:
@@ -99,7 +99,7 @@ def encode(
     Raises:
         ConfigError: `max_length` leaves no room for text or exceeds the model's.
     """
-    check_length(tokenizer, max_length, pair=pair)
+    check_max_length(tokenizer, max_length, pair=pair)
     if processes is None:
         processes = 1 if dataset.num_rows < MANY_ROWS else min(os.cpu_count() or 1, MOST_PROCESSES)
     keep = [name for name in ("label", "index") if name in dataset.column_names]
@@ -119,4 +119,4 @@ def encode(
             desc="encode",
         )
     cut = np.asarray(rows.select_columns("cut").with_format("numpy")[:]["cut"])
-    return Encoded(rows=rows.remove_columns("cut"), truncated=float(cut.mean()) if len(cut) else 0.0)
+    return EncodedExamples(rows=rows.remove_columns("cut"), truncated=float(cut.mean()) if len(cut) else 0.0)

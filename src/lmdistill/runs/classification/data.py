@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.file_lock import exclusive_file
-from lmdistill.data.augment import augmented
-from lmdistill.data.augment.cache import Store
+from lmdistill.data.augment import add_augmented_rows
+from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.load_task import load_task
-from lmdistill.data.tasks.subsample import limited
+from lmdistill.data.tasks.subsample import with_train_subset
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.progress_bar import bar
 from lmdistill.recipes.classifier import Data
@@ -42,17 +42,19 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
     """
     task = load_whole(name, data)
     if data.rows is not None or data.fraction < 1:
-        task = limited(task, data.rows if data.rows is not None else data.fraction, seed=data.subset_seed)
+        task = with_train_subset(
+            task, data.rows if data.rows is not None else data.fraction, seed=data.subset_seed
+        )
     if data.augmentation is None:
         return Examples(original=task, whole=task)
     chosen = data.augmentation
     total = task.train.num_rows * chosen.copies
     with (
         exclusive_file(lock_of(cache / "texts.sqlite")),
-        Store(cache / "texts.sqlite") as store,
+        AugmentationCache(cache / "texts.sqlite") as store,
         bar(f"augmenting ({chosen.augmenter.name})", total) as advance,
     ):
-        rows, counts = augmented(
+        rows, counts = add_augmented_rows(
             task.train,
             chosen.augmenter,
             store,

@@ -9,10 +9,10 @@ from jaxtyping import Float, Num
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.protocols import Method, Net
-from lmdistill.data.batching.batch_sampler import in_order
-from lmdistill.data.batching.dataloader import Feed
-from lmdistill.data.batching.tokenizer_checks import check_length, tokenizer_fingerprint
-from lmdistill.data.tasks.collator import Collator, View
+from lmdistill.data.batching.batch_sampler import evaluation_batches
+from lmdistill.data.batching.dataloader import BatchLoader
+from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
+from lmdistill.data.tasks.collator import Collator, TokenizedRows
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.training_settings import Training
@@ -27,10 +27,10 @@ EVALUATION_BATCH = 64
 class Split:
     """One split, as both networks read it."""
 
-    student: View
+    student: TokenizedRows
     """The student's view."""
 
-    teacher: View | None
+    teacher: TokenizedRows | None
     """The teacher's, if it has a tokenizer of its own."""
 
     truncated: float
@@ -49,7 +49,7 @@ class Split:
     def batches(self, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
         """Every example once, longest first."""
         collator = Collator(student=self.student, teacher=self.teacher)
-        for (draw,) in in_order(self.lengths, batch_size=size):
+        for (draw,) in evaluation_batches(self.lengths, batch_size=size):
             yield collator[draw]
 
     def head(self, size: int) -> "Split":
@@ -59,7 +59,7 @@ class Split:
     def select(self, rows: Sequence[int]) -> "Split":
         """The examples at these places."""
         views = [
-            None if view is None else View(rows=view.rows.select(rows), padding=view.padding)
+            None if view is None else TokenizedRows(rows=view.rows.select(rows), padding=view.padding)
             for view in (self.student, self.teacher)
         ]
         assert views[0] is not None
@@ -83,10 +83,10 @@ class EncodedTask:
     dev: Mapping[str, Split]
     """What is evaluated on; the first is the headline."""
 
-    def feed(self, method: Method, training: Training) -> Feed:
+    def feed(self, method: Method, training: Training) -> BatchLoader:
         """The batches of a run."""
-        return Feed(
-            plan=plan(self.train.lengths, method, training),
+        return BatchLoader(
+            sampler=plan(self.train.lengths, method, training),
             collator=Collator(student=self.train.student, teacher=self.train.teacher, mixing=method.mixing),
         )
 
@@ -119,7 +119,7 @@ def require_fit(task: Task, student: Network, teacher: Network | None, *, max_le
     require_outputs(task, student, "student")
     for network in (student, teacher):
         if network is not None:
-            check_length(network.tokenizer, max_length, pair=task.is_pair)
+            check_max_length(network.tokenizer, max_length, pair=task.is_pair)
 
 
 def require_outputs(task: Task, network: Network, who: str) -> None:
@@ -141,7 +141,7 @@ def same_tokenizer(first: Network, second: Network) -> bool:
     )
 
 
-def _view(task: Task, split: str, network: Network, max_length: int) -> tuple[View, float]:
+def _view(task: Task, split: str, network: Network, max_length: int) -> tuple[TokenizedRows, float]:
     """One split for one tokenizer, and the share that was cut."""
     encoded = encode(task.split(split), network.tokenizer, max_length=max_length, pair=task.is_pair)
-    return View(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)), encoded.truncated
+    return TokenizedRows(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)), encoded.truncated

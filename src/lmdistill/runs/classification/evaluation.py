@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from lmdistill.core.batch import Inputs
 from lmdistill.evaluation.agreement import agreement
-from lmdistill.evaluation.calibration import calibration, reliability
+from lmdistill.evaluation.calibration import calibration, reliability_bins
 from lmdistill.evaluation.classification import is_at_chance, majority, score
 from lmdistill.evaluation.efficiency import disk_bytes, latencies
 from lmdistill.evaluation.generalization_gap import risks
@@ -93,7 +93,7 @@ def _calibration(labels: Any, logits: Float[np.ndarray, "n v"]) -> Calibration:
         nll=numbers["negative_log_likelihood"],
         bins=tuple(
             {"confidence": b.confidence, "accuracy": b.accuracy, "count": b.count}  # type: ignore[misc]
-            for b in reliability(labels, logits)
+            for b in reliability_bins(labels, logits)
             if b.count
         ),
     )

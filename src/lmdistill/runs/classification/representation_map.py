@@ -6,8 +6,8 @@ from jaxtyping import Float, Int
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.task import Task
 from lmdistill.evaluation.representations import (
-    evenly,
-    projected,
+    evenly_spaced_rows,
+    project_2d,
     projection_for,
     silhouette,
     spread_ratio,
@@ -51,7 +51,7 @@ def project(
         A place for each example, and the facts for the record.
     """
     name, whole = next(iter(material.dev.items()))
-    rows = evenly(len(whole.labels), settings.examples)
+    rows = evenly_spaced_rows(len(whole.labels), settings.examples)
     split = whole.select(rows.tolist())
     labels, points, facts = split.labels, {}, {}
     for who, net in {"student": student, "teacher": teacher}.items():
@@ -59,7 +59,7 @@ def project(
             states = states_of(
                 net, split.batches(), device=device, as_teacher=who == "teacher", pool=settings.pool
             )
-            points[who] = projected(states, settings.projection)
+            points[who] = project_2d(states, settings.projection)
             facts[who] = _separation(states, labels)
     places = [
         MapPoint(

@@ -7,7 +7,7 @@ from lmdistill.core.batch import Batch
 from lmdistill.core.errors import ModelError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.protocols import Method, Net
-from lmdistill.data.batching.dataloader import Feed
+from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.classification import is_at_chance, score
@@ -46,7 +46,7 @@ def classifier_adapter(stage: Stage) -> ScheduleAdapter[Network]:
     def judged(record: Record) -> float:
         return fmean(record.metrics[first][name] or 0.0 for name in judges)
 
-    def feed(method: Method, training: Training, teacher: Network) -> Feed:
+    def feed(method: Method, training: Training, teacher: Network) -> BatchLoader:
         read = material
         if teacher is not stage.teacher:
             read = prepare(stage.task, stage.student, teacher, max_length=stage.max_length)

@@ -194,7 +194,7 @@ def _mapped(stage: Stage, place: RunFolder, material: EncodedTask, device: str) 
 
 def _work(stage: Stage, material: EncodedTask, fitted: FitResult) -> TrainingFacts:
     """How much work the run was."""
-    plan = material.feed(stage.method, stage.training).plan
+    plan = material.feed(stage.method, stage.training).sampler
     epochs = fitted.steps / plan.steps_per_epoch
     here = (fitted.steps - fitted.resumed) / plan.steps_per_epoch * len(plan.lengths)
     return TrainingFacts(

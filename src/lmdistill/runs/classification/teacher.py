@@ -11,7 +11,7 @@ from pathlib import Path
 from lmdistill.core.atomic_io import atomic_folder
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.seeding import seed_everything
-from lmdistill.data.tasks.label_matching import are_generic, match_labels, require_order
+from lmdistill.data.tasks.label_matching import are_generic, match_labels, require_label_order
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
@@ -144,7 +144,7 @@ def matched(network: Network, task: Task, max_length: int) -> Network:
         return reorder_outputs(network, match_labels(task.spec.labels, network.labels), task.spec.labels)
     device = str(make_accelerator(Training()).device)
     split = read_split(task, task.spec.splits[0], network, max_length=max_length).head(2000)
-    accuracy = require_order(
+    accuracy = require_label_order(
         split.logits(network.to(device), device), split.labels, task.spec.labels, model=network.source
     )
     log.info(

@@ -11,12 +11,17 @@ import numpy as np
 from lmdistill.core.batch import Batch
 from lmdistill.core.protocols import Method
 from lmdistill.core.seeding import generator
-from lmdistill.data.batching.batch_sampler import in_order
-from lmdistill.data.batching.dataloader import Feed
+from lmdistill.data.batching.batch_sampler import evaluation_batches
+from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.language.collator import LanguageCollator
-from lmdistill.data.language.contamination import questions_in, questions_of, without_copies, without_overlap
+from lmdistill.data.language.contamination import (
+    drop_contaminated,
+    drop_dev_copies,
+    questions_in_file,
+    questions_in_rows,
+)
 from lmdistill.data.language.conversations import Conversations, load_conversations
-from lmdistill.data.language.tokenization import Passages, encode_passages, padding_of
+from lmdistill.data.language.tokenization import Passages, encode_passages, pad_id
 from lmdistill.data.synthetic.stories import stories_corpus
 from lmdistill.engine.training_settings import Training
 from lmdistill.recipes.language_model import Texts
@@ -48,13 +53,13 @@ class EncodedTexts:
         """What was cut and dropped."""
         found = {"train": self.train, "dev": self.dev}
         return tuple(
-            f"{name}: {note}" for name, part in found.items() for note in part.facts.notes(self.max_length)
+            f"{name}: {note}" for name, part in found.items() for note in part.counts.notes(self.max_length)
         )
 
-    def feed(self, method: Method, training: Training) -> Feed:
+    def feed(self, method: Method, training: Training) -> BatchLoader:
         """The batches of a run."""
         collator = LanguageCollator(rows=self.train.rows, padding=self.padding)
-        return Feed(plan=plan(self.train.lengths, method, training), collator=collator)
+        return BatchLoader(sampler=plan(self.train.lengths, method, training), collator=collator)
 
     def dev_batches(self, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
         """Every dev passage once, longest first."""
@@ -105,14 +110,14 @@ def _announced(found: Conversations, said: int) -> Conversations:
 
 def _apart(found: Conversations, texts: Texts) -> Conversations:
     """The texts without training rows that also stand in an evaluation file or among the dev rows."""
-    questions = {name: questions_in(Path(name)) for name in texts.evaluation}
+    questions = {name: questions_in_file(Path(name)) for name in texts.evaluation}
     if texts.dev is not None and texts.source != "stories":
-        questions[texts.dev] = questions_of(found.dev)
+        questions[texts.dev] = questions_in_rows(found.dev)
     if questions:
-        kept, overlap = without_overlap(found.train, questions)
+        kept, overlap = drop_contaminated(found.train, questions)
         found = found.with_train(kept, *overlap.notes)
     if found.layout == "text" and texts.source != "stories":
-        kept, notes = without_copies(found.train, found.dev)
+        kept, notes = drop_dev_copies(found.train, found.dev)
         found = found.with_train(kept, *notes)
     return found
 
@@ -145,7 +150,7 @@ def cut_pages(found: Conversations, tokenizer: Any, texts: Texts) -> EncodedText
     return EncodedTexts(
         train=encode_passages(found.train, tokenizer, max_length=length, packing=texts.packing),
         dev=cut_dev(found, tokenizer, texts),
-        padding=padding_of(tokenizer),
+        padding=pad_id(tokenizer),
         max_length=length,
     )
 
@@ -158,5 +163,5 @@ def cut_dev(found: Conversations, tokenizer: Any, texts: Texts) -> Passages:
 def in_batches(passages: Passages, padding: int, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
     """Every passage once, longest first."""
     collator = LanguageCollator(rows=passages.rows, padding=padding)
-    for (draw,) in in_order(passages.lengths, batch_size=size):
+    for (draw,) in evaluation_batches(passages.lengths, batch_size=size):
         yield collator[draw]

@@ -54,7 +54,7 @@ def language_task(texts: Conversations, pages: EncodedTexts, *, with_teacher: bo
         fingerprint=texts.fingerprint,
         dev_fingerprint=replace(texts, splits={"dev": texts.dev}).fingerprint,
         rows={"train": len(pages.train.rows), "dev": len(pages.dev.rows)},
-        truncated={"train": pages.train.facts.cut_share, "dev": pages.dev.facts.cut_share},
+        truncated={"train": pages.train.counts.cut_share, "dev": pages.dev.counts.cut_share},
         synthetic=synthetic,
         notes=(*texts.notes, *pages.notes),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.language.collator import beginning
+from lmdistill.data.language.collator import prompt_length
 from lmdistill.data.language.instruction_format import COMPLETIONS, PROMPTS, TEXTS
 from lmdistill.data.language.prompts import open_prompts, prompt_ids
 from lmdistill.recipes.language_model import Texts, Writing
@@ -58,7 +58,7 @@ def asked_of(writing: Writing, texts: Texts, pages: EncodedTexts, tokenizer: Any
     rows = pages.dev.rows.select(range(min(writing.rows, len(pages.dev.rows))))
     found = []
     for start, ids in zip(rows["start"], rows["input_ids"], strict=True):
-        place = beginning(start, len(ids), writing.begin)
+        place = prompt_length(start, len(ids), writing.begin)
         reference = tokenizer.decode(ids[place:], skip_special_tokens=True)
         found.append(Prompt(ids=tuple(ids[:place]), reference=reference))
     return tuple(found)

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from lmdistill.core.batch import Batch
 from lmdistill.core.completions import Completions
 from lmdistill.core.seeding import derive, generator
-from lmdistill.data.batching.dataloader import Feed
-from lmdistill.data.language.collator import batch_of, beginning, prompts_of
+from lmdistill.data.batching.dataloader import BatchLoader
+from lmdistill.data.language.collator import batch_prompts, collate_passages, prompt_length
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import generate_completions
 from lmdistill.models.pruning.nested_candidates import NestedNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampledFeed(Feed):
+class SampledFeed(BatchLoader):
     """A feed whose texts are replaced by the student's own completions of the same prompts in some steps."""
 
     completions: Completions
@@ -52,23 +52,25 @@ class SampledFeed(Feed):
             batch_size=len(prompts),
         )
         passages = [(prompt + new, len(prompt)) for prompt, new in zip(prompts, fresh, strict=True)]
-        return replace(batch_of(passages, self.padding), examples=batch.examples)
+        return replace(collate_passages(passages, self.padding), examples=batch.examples)
 
     def _prompts(self, batch: Batch) -> list[list[int]]:
         """What each row begins with: its prompt, and of a plain text its first tokens."""
         rows, lengths = batch.inputs.ids.tolist(), (batch.inputs.mask.sum(1) + 1).tolist()
         return [
-            ids[: beginning(len(prompt), length, self.begin)]
-            for ids, length, prompt in zip(rows, lengths, prompts_of(batch), strict=True)
+            ids[: prompt_length(len(prompt), length, self.begin)]
+            for ids, length, prompt in zip(rows, lengths, batch_prompts(batch), strict=True)
         ]
 
 
-def sampled(feed: Feed, completions: Completions, *, padding: int, seed: int, begin: int) -> Feed:
+def sampled(
+    feed: BatchLoader, completions: Completions, *, padding: int, seed: int, begin: int
+) -> BatchLoader:
     """`feed`, with the student's own texts in the share of the steps that `completions` asks for."""
     if not completions.student:
         return feed
     return SampledFeed(
-        plan=feed.plan,
+        sampler=feed.sampler,
         collator=feed.collator,
         workers=feed.workers,
         completions=completions,

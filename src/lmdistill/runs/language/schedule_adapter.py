@@ -8,7 +8,7 @@ from typing import cast
 from lmdistill.core.batch import Batch
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.protocols import LanguageNet, Net
-from lmdistill.data.batching.batch_sampler import in_order
+from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.language.collator import LanguageCollator
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.evaluation.efficiency import latencies
@@ -71,5 +71,5 @@ def importance_batches(pages: EncodedTexts, pruning: Pruning) -> Iterable[Batch]
     passages = pages.train if pruning.data == "train" else pages.dev
     places = pruning.drawn(len(passages.rows))
     collator = LanguageCollator(rows=passages.rows.select(places), padding=pages.padding)
-    for (draw,) in in_order(passages.lengths[places], batch_size=IMPORTANCE_BATCH):
+    for (draw,) in evaluation_batches(passages.lengths[places], batch_size=IMPORTANCE_BATCH):
         yield collator[draw]

@@ -11,7 +11,7 @@ import torch
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.completions import completions_of
 from lmdistill.core.protocols import Method, Net
-from lmdistill.data.batching.dataloader import Feed
+from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.language.conversations import Conversations
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.distributed import on_main_process
@@ -94,7 +94,7 @@ class LanguageStage:
         return self.teacher if self.route is None else self.route.reference
 
     @property
-    def feed(self) -> Feed:
+    def feed(self) -> BatchLoader:
         """The batches of the run."""
         return sampled(
             self.pages.feed(self.method, self.training),

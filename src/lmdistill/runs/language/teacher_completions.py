@@ -6,7 +6,7 @@ from lmdistill.core.completions import completions_of
 from lmdistill.core.file_lock import exclusive_file
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.protocols import Method
-from lmdistill.data.language.collator import beginning
+from lmdistill.data.language.collator import prompt_length
 from lmdistill.data.language.conversations import Conversations
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.distributed import main_process_first
@@ -77,7 +77,7 @@ def by_teacher(
         for low in range(len(done), len(rows), CHUNK):
             part = rows[low : low + CHUNK]
             starts = [
-                beginning(start, len(ids), begin)
+                prompt_length(start, len(ids), begin)
                 for start, ids in zip(part["start"], part["input_ids"], strict=True)
             ]
             prompts = [list(ids[:start]) for ids, start in zip(part["input_ids"], starts, strict=True)]
@@ -91,7 +91,7 @@ def by_teacher(
     written = {line["index"]: line["completion"] for line in done}
     unended = [line["index"] for line in done if not line["ended"]]
     count = sum(bool(text.strip()) for text in written.values())
-    return texts.completed(
+    return texts.with_completions(
         written,
         f"{count} training rows have the teacher's completion",
         f"{len(unended)} of the teacher's {len(done)} completions are cut at {max_new} tokens: no end token",

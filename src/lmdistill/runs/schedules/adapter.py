@@ -7,7 +7,7 @@ from typing import Any, Generic
 
 from lmdistill.core.batch import Batch
 from lmdistill.core.protocols import Method, Net
-from lmdistill.data.batching.dataloader import Feed
+from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.engine.training_settings import Training
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.recipes.pruning import Pruning
@@ -21,7 +21,7 @@ class ScheduleAdapter(Generic[AnyNetwork]):
     run: Callable[[Any], Record]
     """Train, judge and record a stage of this kind."""
 
-    feed: Callable[[Method, Training, AnyNetwork], Feed]
+    feed: Callable[[Method, Training, AnyNetwork], BatchLoader]
     """The batches of a run, as its student and this teacher read them."""
 
     metric: str
