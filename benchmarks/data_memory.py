@@ -34,7 +34,7 @@ from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.efficiency import peak_memory_mb, peak_memory_of
 from lmdistill.methods import MixKD
-from lmdistill.runs.classification.dataset import EncodedTask, Split
+from lmdistill.runs.classification.dataset import EncodedSplit, EncodedTask
 
 STAGES = ("start", "load", "encode", "iterate")
 DEV_ROWS = 200
@@ -106,7 +106,7 @@ def work(folder: Path, rows: int, batches: int) -> None:
         encoded = encode(task.train, made_up_tokenizer(), pair=False)
         note("encode")
         view = TokenizedRows(rows=encoded.rows, padding=0)
-        split = Split(student=view, teacher=None, truncated=encoded.truncated)
+        split = EncodedSplit(student=view, teacher=None, truncated=encoded.truncated)
         feed = EncodedTask(task=task, train=split, dev={}).feed(MixKD(), Training())
         for number, _ in enumerate(feed.loader(start=0, processes=1, process=0), start=1):
             if number == batches:

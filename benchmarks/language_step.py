@@ -32,7 +32,8 @@ from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.models.students.random_llama import random_llama
 from lmdistill.models.students.truncate import truncate
 from lmdistill.recipes.language_model import Texts
-from lmdistill.runs.language.dataset import EncodedTexts, cut_pages, load_texts
+from lmdistill.runs.language.data import load_texts
+from lmdistill.runs.language.dataset import EncodedTexts, encode_texts
 
 SHARED = ROOT.parent / "shared"
 MODEL = SHARED / "models" / "stories260k"
@@ -150,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     conversations, training = load_texts(texts), Training(batch_size=chosen.batch_size, epochs=1)
     lines, results = [], []
     for pair in pairs(chosen.pairs):
-        rates = compete(pair, cut_pages(conversations, pair.teacher.tokenizer, texts), training, chosen)
+        rates = compete(pair, encode_texts(conversations, pair.teacher.tokenizer, texts), training, chosen)
         base = rates["plain loop"]
         for way, rate in rates.items():
             lines.append([f"{pair.name}: {way}", f"{rate:.0f}", f"{rate / base:.2f}"])

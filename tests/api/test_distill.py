@@ -15,7 +15,7 @@ from lmdistill.export.hugging_face import save
 from lmdistill.models.generation import generate_completions
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.record import read_record
-from lmdistill.runs.language.run import run_language_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from tests.tiny import WORDS, tiny
 from tests.tiny_causal import tiny_language, tiny_language_tokenizer
 
@@ -59,7 +59,7 @@ def test_a_run_from_python_is_that_of_the_recipe(place, texts, teacher):
         "training": {"epochs": 1, "batch_size": 8, "optimizer": {"learning_rate": 1e-2}},
     }  # fmt: skip
     (place / "recipe.yaml").write_text(json.dumps(recipe))
-    (folder,) = run_language_recipe(read_recipe("recipe.yaml"), place / "runs" / "same", command="test")
+    (folder,) = run_recipe(read_recipe("recipe.yaml"), place / "runs" / "same", command="test")
     theirs = read_record(folder)
     assert run.record.student.fingerprint == theirs.student.fingerprint
     assert run.metrics == theirs.metrics["dev"]

@@ -411,7 +411,7 @@ def full_in_torch(*arguments, **settings):
         ("accelerate.accelerator.save_accelerator_state", full_in_safetensors),  # a checkpoint's weights
         ("accelerate.accelerator.save_accelerator_state", full_in_torch),  # a checkpoint's optimizer
         ("transformers.PreTrainedModel.save_pretrained", no_space),  # the student
-        ("lmdistill.runs.classification.stage.write_record", no_space),  # the end
+        ("lmdistill.runs.stage.write_record", no_space),  # the end
     ],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(target, fails, place, lmdistill):
@@ -424,7 +424,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(target, fails, 
 
 def test_after_a_full_disk_the_same_command_goes_on(place, lmdistill):
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr("lmdistill.runs.classification.stage.write_record", no_space)
+        broken.setattr("lmdistill.runs.stage.write_record", no_space)
         assert lmdistill(*DISTILL).code == 2
     assert lmdistill(*DISTILL).code == 0
     record = json.loads(Path("runs/x/record.json").read_text())

@@ -13,7 +13,7 @@ import yaml
 from lmdistill.cli.study import RUN
 from lmdistill.core.atomic_io import read_json
 from lmdistill.export.hugging_face import save
-from lmdistill.runs.classification.run import run_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from lmdistill.studies.grid import study_cells
 from lmdistill.studies.runner import exit_code, run_study
 from lmdistill.studies.schema import read_study

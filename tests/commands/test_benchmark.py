@@ -12,7 +12,7 @@ from lmdistill.export.hugging_face import save
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.benchmarks import BENCHMARKS, read_benchmarks
-from lmdistill.runs.language.run import run_language_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from tests.evaluation.test_lm_eval_harness import ROWS, write_task
 from tests.tiny import WORDS, tiny
 from tests.tiny_causal import tiny_language
@@ -39,7 +39,7 @@ def place(tmp_path_factory):
     write_task(folder / "tasks")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        run_language_recipe(read_recipe("recipe.yaml"), folder / "run", command="lmdistill test")
+        run_recipe(read_recipe("recipe.yaml"), folder / "run", command="lmdistill test")
         yield folder
 
 

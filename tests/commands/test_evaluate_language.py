@@ -16,7 +16,7 @@ from lmdistill.evaluation.generation_quality import distinct_n
 from lmdistill.export.hugging_face import save
 from lmdistill.recipes.files import recipe_of
 from lmdistill.records.record import read_record
-from lmdistill.runs.language.run import run_language_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from tests.tiny import WORDS
 from tests.tiny_causal import tiny_language
 
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
         Path("dev.txt").write_text("".join(f"{a} {b} {a}%" for a in WORDS[9:12] for b in WORDS[5:8]))
         rows = [{"prompt": f"{a} film", "output": f"{a} plot"} for a in WORDS[5:10]]
         Path("asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        run_language_recipe(recipe_of(RECIPE), Path("run"), command="test")
+        run_recipe(recipe_of(RECIPE), Path("run"), command="test")
     return found
 
 

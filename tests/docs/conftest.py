@@ -17,7 +17,8 @@ from lmdistill.data import load_task
 from lmdistill.data.synthetic.reviews import reviews_task
 from lmdistill.export.hugging_face import save
 from lmdistill.models.loading import resolve
-from lmdistill.runs.classification import evaluation, stage
+from lmdistill.runs import stage
+from lmdistill.runs.classification import evaluation
 from tests.docs.pages import REPO
 from tests.tiny import WORDS, tiny
 from tests.tiny_causal import tiny_language

@@ -22,7 +22,7 @@ from lmdistill.methods.nested import Nested
 from lmdistill.models.pruning.families import Widths
 from lmdistill.models.pruning.nested_candidates import NestedNetwork
 from lmdistill.recipes.files import read_recipe
-from lmdistill.runs.classification.run import run_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from tests.engine.broken import Broken
 from tests.engine.corpus import Run, course
 from tests.engine.tiny_texts import language_run

@@ -8,7 +8,7 @@ import torch
 
 from lmdistill.core.atomic_io import read_json
 from lmdistill.recipes.files import read_recipe
-from lmdistill.runs.classification.run import run_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from tests.tiny_recipe import history, start, write_recipe
 
 
@@ -20,11 +20,14 @@ def lines(folder):
 def test_a_killed_command_gives_the_student_of_one_that_was_not(tmp_path):
     recipe = write_recipe(tmp_path / "given", method={"name": "mixkd"})
     cut, whole = tmp_path / "cut", tmp_path / "whole"
-    process = start("distill", recipe, "--out", cut)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the process has
     try:
         run_recipe(read_recipe(recipe), whole, command="whole")
+    finally:
+        torch.set_num_threads(threads)
+    process = start("distill", recipe, "--out", cut)
+    try:
         while lines(cut) < 30 and process.poll() is None:
             time.sleep(0.001)
         os.kill(process.pid, signal.SIGKILL)
@@ -34,7 +37,6 @@ def test_a_killed_command_gives_the_student_of_one_that_was_not(tmp_path):
         assert not (cut / "student").exists()
         run_recipe(read_recipe(recipe), cut, command="whole")
     finally:
-        torch.set_num_threads(threads)
         process.kill()
     weights = [(folder / "student" / "model.safetensors").read_bytes() for folder in (cut, whole)]
     assert weights[0] == weights[1]

@@ -12,11 +12,6 @@ LIMITS: Mapping[str, int] = {"file lines": 300, "function lines": 40, "arguments
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 
 EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
-    ("src/lmdistill/runs/classification/stage.py:Stage", "fields"): (
-        14,
-        "all that one run is made of, and nothing else",
-    ),
-    ("src/lmdistill/runs/language/stage.py:LanguageStage", "fields"): (13, "all that one run is made of"),
     ("src/lmdistill/cli/theory.py:theory", "arguments"): (11, "an option for each symbol of the theorems"),
     ("src/lmdistill/models/modeling_narrow.py", "file lines"): (
         520,

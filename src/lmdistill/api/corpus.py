@@ -7,7 +7,7 @@ from typing import Any
 from lmdistill.data.language.conversations import Conversations
 from lmdistill.recipes.language_model import Texts
 from lmdistill.recipes.parsing import construct
-from lmdistill.runs.language import dataset
+from lmdistill.runs.language import data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,4 +43,4 @@ def load_texts(source: str | Path, **settings: Any) -> Corpus:
         DataError: A file, column or row that cannot be used, with its place.
     """
     chosen: Texts = construct(Texts, {"source": str(source), **settings}, "texts")
-    return Corpus(settings=chosen, rows=dataset.load_texts(chosen))
+    return Corpus(settings=chosen, rows=data.load_texts(chosen))

@@ -22,8 +22,9 @@ from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.parsing import plain
 from lmdistill.records.record import Record, read_record
-from lmdistill.runs.classification.stage import Stage, run_stage
-from lmdistill.runs.classification.teacher import ready_teacher
+from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
+from lmdistill.runs.classification.teacher import prepare_teacher
+from lmdistill.runs.stage import Stage, run_stage
 
 MAX_LENGTH = 128
 """Longest input of a classifier in tokens, unless another one is given."""
@@ -122,12 +123,11 @@ def _distill_task(
     stage = Stage(
         kind="distill",
         name=type(method).__name__,
-        task=task,
         student=student,
         teacher=teacher,
         method=method,
         training=training,
-        max_length=max_length,
+        adapter=ClassificationAdapter(task=task, max_length=max_length),
         folder=out,
         recipe=_described(task, teacher, student, method, training, max_length),
         command="lmdistill.distill(...)",
@@ -201,7 +201,7 @@ def _finetune_task(
     """The same for a classifier, with nothing left open but its training."""
     settings = Teacher(model=model) if training is None else Teacher(model=model, training=training)
     command = "lmdistill.finetune(...)"
-    return ready_teacher(settings, task, max_length=max_length, cache=cache, command=command).network
+    return prepare_teacher(settings, task, max_length=max_length, cache=cache, command=command).network
 
 
 def _kept(network: Network | LanguageNetwork | None, kind: type[AnyNetwork], role: str) -> AnyNetwork | None:

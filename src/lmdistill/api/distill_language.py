@@ -12,10 +12,11 @@ from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.models.vocabulary import align_vocabularies, trim_vocabulary
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.parsing import plain
-from lmdistill.runs.language.generation_prompts import asked_of, assignment_of
-from lmdistill.runs.language.networks import TeacherCache
-from lmdistill.runs.language.stage import LanguageStage, run_language_stage
-from lmdistill.runs.language.teacher_completions import learned_by
+from lmdistill.runs.language.generation_prompts import generation_prompts, recipe_prompts
+from lmdistill.runs.language.stage_adapter import LanguageAdapter
+from lmdistill.runs.language.teacher_cache import TeacherCache
+from lmdistill.runs.language.teacher_completions import training_texts
+from lmdistill.runs.stage import Stage, run_stage
 
 
 def distill_texts(
@@ -57,28 +58,30 @@ def distill_texts(
     else:
         align_vocabularies(student, teacher)
     method.check(cast(Net, student), cast(Net, teacher))
-    bench = TeacherCache(
-        recipe=recipe, texts=corpus.rows, cache=out.parent / "teachers", command="lmdistill.distill(...)"
+    cache = TeacherCache(
+        recipe=recipe, texts=corpus.rows, folder=out.parent / "teachers", command="lmdistill.distill(...)"
     )
-    own = bench.pages(student.tokenizer)
-    texts, pages = learned_by(method, bench, own, teacher)
-    asked = asked_of(recipe.writing, recipe.texts, own, student.tokenizer)
-    stage = LanguageStage(
+    own = cache.encode(student.tokenizer)
+    texts, encoded = training_texts(method, cache, own, teacher)
+    prompts = recipe_prompts(recipe.writing, recipe.texts, own, student.tokenizer)
+    adapter = LanguageAdapter(
+        texts=texts, encoded=encoded, prompts=generation_prompts(recipe.writing, *prompts)
+    )
+    place = None if teacher is None else Path(teacher.source)
+    stage = Stage(
         kind="distill",
         name=name,
-        texts=texts,
-        pages=pages,
         student=student,
         teacher=teacher,
         method=method,
         training=training,
-        writing=assignment_of(recipe.writing, *asked),
+        adapter=adapter,
         folder=out,
+        teacher_folder=place if place is not None and place.is_dir() else None,
         recipe=_described(recipe, teacher, student),
-        command=bench.command,
+        command=cache.command,
     )
-    place = None if teacher is None else Path(teacher.source)
-    run_language_stage(stage, place if place is not None and place.is_dir() else None)
+    run_stage(stage)
 
 
 def finetune_texts(
@@ -97,10 +100,10 @@ def finetune_texts(
         DivergedError: If the loss stops being a number.
     """
     recipe = LanguageRecipe(texts=corpus.settings)
-    bench = TeacherCache(recipe=recipe, texts=corpus.rows, cache=cache, command="lmdistill.finetune(...)")
+    teachers = TeacherCache(recipe=recipe, texts=corpus.rows, folder=cache, command="lmdistill.finetune(...)")
     network = load_causal(model)
     trim_vocabulary(network)
-    return bench.tuned(network, training or recipe.training, "teacher")[0]
+    return teachers.tuned(network, training or recipe.training, "teacher")[0]
 
 
 def _described(

@@ -9,9 +9,7 @@ import typer
 
 from lmdistill.cli.print_tables import show
 from lmdistill.recipes.files import read_recipe
-from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.runs.classification.run import run_recipe
-from lmdistill.runs.language.run import run_language_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from lmdistill.studies.parent_watchdog import follow
 
 Overrides = Annotated[
@@ -30,8 +28,5 @@ def distill(
     follow()
     chosen = read_recipe(recipe, set_ or [])
     command = shlex.join(["lmdistill", *sys.argv[1:]])
-    if isinstance(chosen, LanguageRecipe):
-        run_language_recipe(chosen, out, command=command)
-    else:
-        run_recipe(chosen, out, command=command)
+    run_recipe(chosen, out, command=command)
     show([out], order=tuple(chosen.methods))

@@ -10,9 +10,7 @@ import typer
 from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
 from lmdistill.recipes.files import read_recipe
-from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.runs.classification.run import run_teacher
-from lmdistill.runs.language.run import run_language_teacher
+from lmdistill.runs.run_recipe import train_teacher
 
 
 def finetune(
@@ -24,8 +22,4 @@ def finetune(
 ) -> None:
     """Fine-tune the teacher of a recipe, once, and say where it is."""
     chosen, command = read_recipe(recipe, set_ or []), shlex.join(["lmdistill", *sys.argv[1:]])
-    if isinstance(chosen, LanguageRecipe):
-        folder = run_language_teacher(chosen, out, command=command)
-    else:
-        folder = run_teacher(chosen, out, command=command)
-    say(str(folder))
+    say(str(train_teacher(chosen, out, command=command)))

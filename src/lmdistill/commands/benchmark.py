@@ -14,7 +14,7 @@ from lmdistill.evaluation.lm_eval_harness import benchmark_scores, load_benchmar
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.records.benchmarks import BenchmarkFacts, add_benchmarks
 from lmdistill.records.record import RECORD
-from lmdistill.runs.language.networks import DTYPES
+from lmdistill.runs.language.teacher_cache import DTYPES
 from lmdistill.runs.write_report import write_pages
 
 

@@ -23,10 +23,11 @@ from lmdistill.recipes.files import override
 from lmdistill.recipes.language_model import Texts, Writing
 from lmdistill.recipes.parsing import construct
 from lmdistill.records.record import RECORD, read_record
-from lmdistill.runs.language.dataset import cut_dev, in_batches, load_dev
+from lmdistill.runs.language.data import load_dev
+from lmdistill.runs.language.dataset import encode_dev, in_batches
 from lmdistill.runs.language.evaluation import completed, writing_scores
-from lmdistill.runs.language.generation_prompts import asked_by, assignment_of
-from lmdistill.runs.language.networks import require_positions
+from lmdistill.runs.language.generation_prompts import generation_prompts, prompts_in_file
+from lmdistill.runs.language.student import require_positions
 
 log = logging.getLogger("lmdistill")
 
@@ -99,14 +100,14 @@ def evaluate_language(
         trim_vocabulary(student)
     else:
         align_vocabularies(student, teacher)
-    dev = cut_dev(found, student.tokenizer, texts)
+    dev = encode_dev(found, student.tokenizer, texts)
     _require_room(student, teacher, dev, texts.max_length)
     for note in dev.counts.notes(texts.max_length):
         log.info("dev: %s", note)
-    asked = () if prompts is None else asked_by(prompts, texts, student.tokenizer)
+    asked = () if prompts is None else prompts_in_file(prompts, texts, student.tokenizer)
     batches = in_batches(dev, pad_id(student.tokenizer))
     scores = language_scores(student, batches, teacher=teacher, device=device)
-    wrote = completed(assignment_of(writing, *asked), student, device) if asked else []
+    wrote = completed(generation_prompts(writing, *asked), student, device) if asked else []
     return EvaluatedTexts(
         passages=len(dev.rows),
         metrics=scores.metrics(),

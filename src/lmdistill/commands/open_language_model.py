@@ -10,7 +10,7 @@ from lmdistill.commands.open_model import teacher_of
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.records.record import RECORD, read_record
-from lmdistill.runs.language.networks import DTYPES
+from lmdistill.runs.language.teacher_cache import DTYPES
 
 log = logging.getLogger("lmdistill")
 

@@ -22,7 +22,7 @@ from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.progress_bar import bar
 from lmdistill.engine.training_settings import Training
 from lmdistill.models.classifier import Network
-from lmdistill.runs.classification.dataset import Split
+from lmdistill.runs.classification.dataset import EncodedSplit
 
 log = logging.getLogger("lmdistill")
 
@@ -126,7 +126,9 @@ def _answers(
     encoded = tokenize(network.tokenizer, texts[0], second, max_length=max_length)
     view = tokenized_rows(encoded, padding=int(network.tokenizer.pad_token_id))
     device = str(next(network.parameters()).device)
-    logits = Split(student=view, teacher=None, truncated=0.0).logits(network, device).astype(np.float64)
+    logits = (
+        EncodedSplit(student=view, teacher=None, truncated=0.0).logits(network, device).astype(np.float64)
+    )
     if network.num_classes == 1:
         for (value,) in logits:
             yield (round(float(value), 6),)

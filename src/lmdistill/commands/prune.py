@@ -32,7 +32,8 @@ from lmdistill.runs.classification.evaluation import LATENCY_RUNS
 from lmdistill.runs.classification.schedule_adapter import importance_batches
 from lmdistill.runs.classification.teacher import matched
 from lmdistill.runs.language import schedule_adapter
-from lmdistill.runs.language.dataset import cut_pages, load_texts
+from lmdistill.runs.language.data import load_texts
+from lmdistill.runs.language.dataset import encode_texts
 from lmdistill.runs.schedules.pruning import sliced
 from lmdistill.schedules.sparsity import require_kept_fraction
 
@@ -230,7 +231,7 @@ def _passages(network: LanguageNetwork, texts: Texts) -> Rows:
     def batches(pruning: Pruning) -> Iterable[Batch]:
         few = replace(texts, rows=min(texts.rows or pruning.rows, pruning.rows))
         return schedule_adapter.importance_batches(
-            cut_pages(load_texts(few), network.tokenizer, few), pruning
+            encode_texts(load_texts(few), network.tokenizer, few), pruning
         )
 
     return batches

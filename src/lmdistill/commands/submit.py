@@ -17,7 +17,7 @@ from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.classification import predictions_of
 from lmdistill.evaluation.glue_submission import write_submission
-from lmdistill.runs.classification.dataset import Split, require_outputs
+from lmdistill.runs.classification.dataset import EncodedSplit, require_outputs
 
 log = logging.getLogger("lmdistill")
 
@@ -79,7 +79,7 @@ def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]
         encoded = encode(
             task.split(name), network.tokenizer, max_length=opened.data.max_length, pair=task.is_pair
         )
-        split = Split(
+        split = EncodedSplit(
             student=TokenizedRows(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)),
             teacher=None,
             truncated=encoded.truncated,

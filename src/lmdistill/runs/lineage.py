@@ -1,4 +1,4 @@
-"""What the last stage of a schedule must know of those before it."""
+"""What the last stage of a schedule must know of the stages before it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from lmdistill.records.schema import ScheduleFacts
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage(Generic[AnyNetwork]):
-    """How a student came to the last stage of its schedule."""
+    """How a student came to its stage of a schedule."""
 
     reference: AnyNetwork | None
-    """The first teacher, whom the student is compared with, whoever it learns from."""
+    """The first teacher of the schedule; students are compared with it, whichever assistant taught them."""
 
-    account: Callable[[FitResult], ScheduleFacts] | None = None
-    """What the last stage did to the facts of all stages; None before the last."""
+    facts: Callable[[FitResult], ScheduleFacts] | None = None
+    """From the result of the last stage to the facts of all stages; None for stages before the last."""
 
     trained: FitResult | None = None
-    """What the student has learned already, where there is no last stage."""
+    """The training that the student has already had, if the last stage trains it no further."""
 
 
-def accounted(route: Lineage[AnyNetwork] | None, last: FitResult) -> ScheduleFacts | None:
-    """The facts of all stages, once the last is over; None for a stage that stands alone or before others."""
-    if route is None or route.account is None:
+def schedule_facts(lineage: Lineage[AnyNetwork] | None, last: FitResult) -> ScheduleFacts | None:
+    """The facts of all stages, once the last is over; None without a schedule and for earlier stages."""
+    if lineage is None or lineage.facts is None:
         return None
-    return route.account(last)
+    return lineage.facts(last)

@@ -9,10 +9,10 @@ from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.record import read_record
 from lmdistill.records.representation_map import MAP, read_map
-from lmdistill.runs.classification import stage
+from lmdistill.runs import stage
 from lmdistill.runs.classification.data import load_examples
 from lmdistill.runs.classification.dataset import read_split
-from lmdistill.runs.classification.run import run_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from tests.cli.cli_project import RECIPE, write_recipe
 
 DRAWN = {"examples": 11}
@@ -102,7 +102,9 @@ def test_a_folder_from_before_there_were_maps_is_still_that_of_its_recipe(run):
 
 
 def test_assistants_have_no_map(run, monkeypatch):
-    monkeypatch.setattr("lmdistill.runs.classification.run.require_tuned", lambda stage: None)
+    monkeypatch.setattr(
+        "lmdistill.runs.classification.prepared_recipe.require_tuned", lambda stage, adapter: None
+    )
     schedule = {"name": "path", "layers": [2]}
     (folder,) = run(schedule=schedule, student={"layers": 1}, map=DRAWN)
     assert read_record(folder).map is not None

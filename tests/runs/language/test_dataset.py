@@ -13,8 +13,9 @@ from lmdistill.data.language.instruction_format import ALPACA
 from lmdistill.export.hugging_face import save
 from lmdistill.recipes.language_model import Texts
 from lmdistill.recipes.parsing import construct
-from lmdistill.runs.language.dataset import cut_pages, load_dev, load_texts
-from lmdistill.runs.language.generation_prompts import asked_by
+from lmdistill.runs.language.data import load_dev, load_texts
+from lmdistill.runs.language.dataset import encode_texts
+from lmdistill.runs.language.generation_prompts import prompts_in_file
 from tests.tiny import WORDS
 from tests.tiny_causal import END, tiny_language, tiny_language_tokenizer
 
@@ -53,7 +54,7 @@ def test_what_generate_cut_is_learned_without_an_end_token(kind):
     assert len({*ended.values()}) == 2, "both kinds are needed here"
     texts = Texts(source="done.jsonl", dev_rows=3, max_length=40)
     found = load_texts(texts)
-    pages = cut_pages(found, network.tokenizer, texts)
+    pages = encode_texts(found, network.tokenizer, texts)
     for part in (pages.train, pages.dev):
         for row in part.rows:
             assert (row["input_ids"][-1] == END) == ended[row["index"]]
@@ -66,7 +67,7 @@ def test_a_column_that_tells_of_another_completion_takes_no_end_away():
     texts = Texts(source=lines("rows.jsonl", rows), dev_rows=3, completion="output", max_length=24)
     found = load_texts(texts)
     assert "unended" not in found.train.column_names
-    passages = cut_pages(found, tiny_language_tokenizer(), texts).train.rows
+    passages = encode_texts(found, tiny_language_tokenizer(), texts).train.rows
     assert {row["input_ids"][-1] for row in passages} == {END}
     plain = [{"text": row["completion"], "ended": False} for row in PAIRS]
     assert (
@@ -118,12 +119,12 @@ def test_settings_that_do_not_exist_are_refused_by_name():
 def test_prompts_of_a_file_are_worded_and_answered_as_the_texts_are():
     row = {"instruction": "good film", "prompt": "bad", "completion": "dull", "verse": "plot"}
     path, tokenizer = Path(lines("asked.jsonl", [row])), tiny_language_tokenizer()
-    (one,) = asked_by(path, Texts(layout="prompt", completion="verse"), tokenizer)
+    (one,) = prompts_in_file(path, Texts(layout="prompt", completion="verse"), tokenizer)
     assert (tokenizer.decode(one.ids), one.reference) == ("bad", "plot")
-    (one,) = asked_by(path, Texts(), tokenizer)
+    (one,) = prompts_in_file(path, Texts(), tokenizer)
     assert "good film" in tokenizer.decode(one.ids)
     assert one.reference == "dull"
-    (one,) = asked_by(Path(lines("b.jsonl", [{"text": "bad"}])), Texts(completion="text"), tokenizer)
+    (one,) = prompts_in_file(Path(lines("b.jsonl", [{"text": "bad"}])), Texts(completion="text"), tokenizer)
     assert one.reference == ""
 
 
@@ -151,7 +152,7 @@ def test_messages_of_text_files_and_of_lengths_name_settings_too():
         load_texts(Texts(source="rows.txt", separator=""))
     texts = Texts(source=lines("long.jsonl", [{**row, "prompt": "bad " * 9} for row in PAIRS]), max_length=4)
     with pytest.raises(DataError, match=r"Raise texts\.max_length"):
-        cut_pages(
+        encode_texts(
             load_texts(texts := Texts(**{**vars(texts), "dev_rows": 2})), tiny_language_tokenizer(), texts
         )
     with pytest.raises(DataError, match=r"Without network, set texts\.source to a folder"):

@@ -20,10 +20,12 @@ from lmdistill.recipes.language_model import LanguageRecipe, Texts
 from lmdistill.records.predictions import read_predictions
 from lmdistill.records.record import RecordedRun, read_record
 from lmdistill.report.quotes import quotes
-from lmdistill.runs.language.dataset import cut_pages, load_texts
-from lmdistill.runs.language.networks import TeacherCache, make_student
-from lmdistill.runs.language.run import run_language_recipe
+from lmdistill.runs.language.data import load_texts
+from lmdistill.runs.language.dataset import encode_texts
+from lmdistill.runs.language.student import make_student
+from lmdistill.runs.language.teacher_cache import TeacherCache
 from lmdistill.runs.language.teacher_completions import by_teacher
+from lmdistill.runs.run_recipe import run_recipe
 from tests.tiny import WORDS
 from tests.tiny_causal import tiny_language
 
@@ -70,7 +72,7 @@ def place(tmp_path_factory):
     write_corpus(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        run_language_recipe(read_recipe("recipe.yaml"), Path("runs/all"), command="lmdistill test")
+        run_recipe(read_recipe("recipe.yaml"), Path("runs/all"), command="lmdistill test")
         yield folder
 
 
@@ -166,12 +168,10 @@ def test_a_finished_recipe_is_not_run_again_and_another_one_is_refused(place, mo
     monkeypatch.chdir(place)
     record = place / "runs" / "all" / "SFT-seed0" / "record.json"
     before = record.stat().st_mtime_ns
-    run_language_recipe(read_recipe("recipe.yaml"), Path("runs/all"), command="again")
+    run_recipe(read_recipe("recipe.yaml"), Path("runs/all"), command="again")
     assert record.stat().st_mtime_ns == before
     with pytest.raises(RunError, match=r"holds another run: training\.epochs is 1 there and 3 here"):
-        run_language_recipe(
-            read_recipe("recipe.yaml", ["training.epochs=3"]), Path("runs/all"), command="other"
-        )
+        run_recipe(read_recipe("recipe.yaml", ["training.epochs=3"]), Path("runs/all"), command="other")
 
 
 def test_a_folder_that_holds_something_else_is_refused(place, monkeypatch):
@@ -179,7 +179,7 @@ def test_a_folder_that_holds_something_else_is_refused(place, monkeypatch):
     (place / "photos").mkdir(exist_ok=True)
     (place / "photos" / "a.jpg").touch()
     with pytest.raises(RunError, match="photos exists and holds other files"):
-        run_language_recipe(read_recipe("recipe.yaml"), Path("photos"), command="test")
+        run_recipe(read_recipe("recipe.yaml"), Path("photos"), command="test")
     assert [path.name for path in (place / "photos").iterdir()] == ["a.jpg"]
 
 
@@ -205,7 +205,7 @@ def test_the_teachers_completions_are_written_once_and_go_on_after_a_stop(place,
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
     assert [line["index"] for line in lines] == list(texts.train["index"])
     teacher = tiny_language()
-    pages = cut_pages(texts, teacher.tokenizer, Texts(source="", max_length=24))
+    pages = encode_texts(texts, teacher.tokenizer, Texts(source="", max_length=24))
     path = tmp_path / "half.jsonl"
     whole = by_teacher(texts, pages, teacher, tmp_path / "whole.jsonl", max_new=5, begin=2)
     before = [
@@ -224,14 +224,14 @@ def test_a_completion_that_was_cut_is_learned_without_an_end_token(place, tmp_pa
     texts = load_texts(Texts(source=str(place / "stories.txt"), dev_rows=6, max_length=24))
     teacher = tiny_language()
     settings = Texts(source="", max_length=24)
-    pages = cut_pages(texts, teacher.tokenizer, settings)
+    pages = encode_texts(texts, teacher.tokenizer, settings)
     found = by_teacher(texts, pages, teacher, tmp_path / "all.jsonl", max_new=5, begin=2)
     lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
     ended = {line["index"]: line["ended"] for line in lines}
     assert not all(ended.values())
     assert found.notes[-1].startswith(f"{len(ended) - sum(ended.values())} of the teacher's 30 completions")
     end = teacher.tokenizer.eos_token_id
-    rows = cut_pages(found, teacher.tokenizer, settings).train.rows
+    rows = encode_texts(found, teacher.tokenizer, settings).train.rows
     assert {row["index"]: row["input_ids"][-1] == end for row in rows} == ended
 
 
@@ -243,7 +243,7 @@ def test_generate_keeps_fields_and_order_and_goes_on_after_a_stop(place, tmp_pat
     assert generate(run, source, out, max_new=4) == 3
     written = [json.loads(line) for line in out.read_text().splitlines()]
     assert [{key: row[key] for key in ("prompt", "id")} for row in written] == rows
-    monkeypatch.setattr("lmdistill.commands.generate.complete", _failing_at(2))
+    monkeypatch.setattr("lmdistill.commands.generate.generate_completions", _failing_at(2))
     with pytest.raises(RuntimeError):
         generate(run, source, tmp_path / "again.jsonl", max_new=4)
     (part,) = tmp_path.glob("again.jsonl.*.part")
@@ -296,12 +296,12 @@ def test_students_go_on_from_the_prompts_of_a_file(place, monkeypatch):
     rows = [{"prompt": "Anna has", "output": "a red ball ."}, {"prompt": "Ben has " * 30, "output": "x"}]
     Path("asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = ["methods=null", "method={name: sft}", "writing.prompts=asked.jsonl", "student.warm=null"]
-    (folder,) = run_language_recipe(read_recipe("recipe.yaml", settings), Path("runs/asked"), command="test")
+    (folder,) = run_recipe(read_recipe("recipe.yaml", settings), Path("runs/asked"), command="test")
     (line,) = (folder / "generations.jsonl").read_text().splitlines()
     assert json.loads(line)["prompt"] == "Anna has"
     assert json.loads(line)["reference"] == "a red ball ."
     with pytest.raises(LmdistillError, match=r"nowhere\.jsonl does not exist"):
-        run_language_recipe(
+        run_recipe(
             read_recipe("recipe.yaml", ["writing.prompts=nowhere.jsonl"]), Path("runs/no"), command="test"
         )
 
@@ -322,12 +322,12 @@ def test_networks_answer_for_tokens_only_whatever_the_student_is(place, tmp_path
         recipe = read_recipe("recipe.yaml", [*base, *more])
         teacher = load_causal("teacher")
         bench = TeacherCache(
-            recipe=recipe, texts=load_texts(recipe.texts), cache=tmp_path / name, command="test"
+            recipe=recipe, texts=load_texts(recipe.texts), folder=tmp_path / name, command="test"
         )
         student = make_student(bench, teacher, seed=0)
         assert student.vocabulary == teacher.vocabulary == 24
     recipe = read_recipe("recipe.yaml", [*base, "texts.max_length=65"])
-    bench = TeacherCache(recipe=recipe, texts=bench.texts, cache=tmp_path, command="test")
+    bench = TeacherCache(recipe=recipe, texts=bench.texts, folder=tmp_path, command="test")
     with pytest.raises(MismatchError, match=r"texts\.max_length is 65 and .* reads at most 64 tokens"):
         make_student(bench, load_causal("teacher"), seed=0)
 
@@ -404,7 +404,7 @@ def test_a_student_with_adapters_is_saved_as_a_stock_model(place, monkeypatch):
         "student.adapters={rank: 2}",
         "student.checkpointing=true",
     ]
-    (folder,) = run_language_recipe(read_recipe("recipe.yaml", settings), Path("runs/lora"), command="test")
+    (folder,) = run_recipe(read_recipe("recipe.yaml", settings), Path("runs/lora"), command="test")
     record = read_record(folder)
     plain = read_record(Path("runs/all/SFT-seed0"))
     assert record.student.parameters == plain.student.parameters
@@ -419,8 +419,8 @@ def test_a_teacher_in_half_precision_teaches_a_whole_student(place, monkeypatch)
     monkeypatch.chdir(place)
     settings = ["methods=null", "method={name: token_kd}", "student.warm=null"]
     half = [*settings, "teacher.dtype=bfloat16"]
-    (plain,) = run_language_recipe(read_recipe("recipe.yaml", settings), Path("runs/whole"), command="test")
-    (folder,) = run_language_recipe(read_recipe("recipe.yaml", half), Path("runs/half"), command="test")
+    (plain,) = run_recipe(read_recipe("recipe.yaml", settings), Path("runs/whole"), command="test")
+    (folder,) = run_recipe(read_recipe("recipe.yaml", half), Path("runs/half"), command="test")
     record, whole = read_record(folder), read_record(plain)
     assert record.teacher.fingerprint != whole.teacher.fingerprint
     assert record.student.fingerprint != whole.student.fingerprint

@@ -10,8 +10,8 @@ from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.models.pruning.families import widths_of
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.record import read_record
-from lmdistill.runs.language import stage as stage_module
-from lmdistill.runs.language.run import run_language_recipe
+from lmdistill.runs import stage as stage_module
+from lmdistill.runs.run_recipe import run_recipe
 from lmdistill.schedules.assistant_choice import trade_off
 from tests.tiny import WORDS
 from tests.tiny_causal import tiny_language
@@ -53,7 +53,7 @@ def recipe_at(folder, given, schedule, method="token_kd", **student):
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule["name"])
 def test_every_schedule_ends_in_a_stock_model_of_half_the_width(tmp_path, given, no_pages, schedule):
-    run_language_recipe(recipe_at(tmp_path, given, schedule), tmp_path / "out", command="test")
+    run_recipe(recipe_at(tmp_path, given, schedule), tmp_path / "out", command="test")
     record = read_record(tmp_path / "out")
     assert record.schedule.name == schedule["name"]
     assert record.schedule.metric == "accuracy_of_tokens"
@@ -68,9 +68,7 @@ def test_every_schedule_ends_in_a_stock_model_of_half_the_width(tmp_path, given,
 
 
 def test_atkd_teaches_candidates_and_their_score_is_the_share_of_right_tokens(tmp_path, given, no_pages):
-    run_language_recipe(
-        recipe_at(tmp_path, given, SCHEDULES[0], method="atkd"), tmp_path / "out", command="test"
-    )
+    run_recipe(recipe_at(tmp_path, given, SCHEDULES[0], method="atkd"), tmp_path / "out", command="test")
     record = read_record(tmp_path / "out")
     assert [(one.kept, one.chosen) for one in record.schedule.candidates] == [(0.75, True), (0.5, False)]
     for one in record.schedule.candidates:
@@ -88,7 +86,7 @@ def test_gradients_are_checkpointed_in_every_stage_if_in_one(tmp_path, given, no
     monkeypatch.setattr(stage_module, "train", watched)
     for checkpointing in (True, False):
         recipe = recipe_at(tmp_path, given, SCHEDULES[0], checkpointing=checkpointing)
-        run_language_recipe(recipe, tmp_path / f"out-{checkpointing}", command="test")
+        run_recipe(recipe, tmp_path / f"out-{checkpointing}", command="test")
     assert seen == [True, False]
 
 
@@ -98,7 +96,7 @@ def test_passages_cut_otherwise_have_an_importance_of_their_own(tmp_path, given,
         table = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
         table["texts"]["max_length"] = length
         (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(table))
-        run_language_recipe(read_recipe(tmp_path / "recipe.yaml"), tmp_path / f"out-{length}", command="test")
+        run_recipe(read_recipe(tmp_path / "recipe.yaml"), tmp_path / f"out-{length}", command="test")
     assert len(list((tmp_path / "teachers").glob("importance-*.json"))) == 2
 
 
@@ -116,5 +114,5 @@ def test_candidates_may_learn_from_what_the_whole_writes(tmp_path, given, no_pag
     table["methods"]["M"]["completions"] = {"student": 1.0, "max_new": 3}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(table))
     recipe = read_recipe(tmp_path / "recipe.yaml")
-    run_language_recipe(recipe, tmp_path / "out", command="test")
+    run_recipe(recipe, tmp_path / "out", command="test")
     assert read_record(tmp_path / "out").training.steps == 4

@@ -13,7 +13,7 @@ from lmdistill.recipes.pruning import Pruning
 from lmdistill.runs.schedules import joint_training as joint_module
 from lmdistill.runs.schedules.joint_training import Outcome
 from lmdistill.runs.schedules.pruning import sliced
-from lmdistill.runs.schedules.schedule_steps import Ledger, fitted
+from lmdistill.runs.schedules.schedule_steps import TrainingCost, fitted_of
 from lmdistill.schedules.assistant_choice import step_cost
 from tests.cli.cli_project import LABELS, OTHER_WORDS
 from tests.runs.schedules.test_run_schedule import GRID, recipe_at, run
@@ -110,7 +110,7 @@ def done(steps, seconds, resumed=0):
 
 
 def test_time_of_a_stage_that_was_interrupted_is_reckoned_at_the_pace_of_what_was_timed():
-    whole, broken = Ledger(), Ledger()
+    whole, broken = TrainingCost(), TrainingCost()
     for ledger, stage in ((whole, done(10, 50.0)), (broken, done(10, 20.0, resumed=6))):
         ledger.add(stage, learned=1.7, teacher=1.0)
         ledger.add(done(5, 10.0), learned=0.1, teacher=0.5)
@@ -120,7 +120,7 @@ def test_time_of_a_stage_that_was_interrupted_is_reckoned_at_the_pace_of_what_wa
 
 
 def test_a_stage_of_which_no_step_was_timed_leaves_the_time_open():
-    ledger = Ledger()
+    ledger = TrainingCost()
     ledger.add(done(10, 0.1, resumed=10), learned=1.7, teacher=1.0)
     ledger.add(done(5, 10.0), learned=0.1, teacher=0.5)
     assert ledger.seconds is None
@@ -129,7 +129,7 @@ def test_a_stage_of_which_no_step_was_timed_leaves_the_time_open():
 
 def test_what_a_joint_run_had_done_before_it_was_killed_is_known_to_the_account():
     numbers = {"metrics": {0.5: 0.9}, "parameters": {0.5: 10}, "latency_ms": {}}
-    assert fitted(Outcome(**numbers, steps=9, resumed=4, seconds=2.0)) == done(9, 2.0, resumed=4)
+    assert fitted_of(Outcome(**numbers, steps=9, resumed=4, seconds=2.0)) == done(9, 2.0, resumed=4)
 
 
 @pytest.mark.parametrize(

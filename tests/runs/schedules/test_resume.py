@@ -9,7 +9,7 @@ import torch
 
 from lmdistill.core.atomic_io import read_json
 from lmdistill.recipes.files import read_recipe
-from lmdistill.runs.classification.run import run_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from tests.runs.schedules.test_run_schedule import given as given
 from tests.runs.schedules.test_run_schedule import recipe_at
 from tests.tiny_recipe import history, start

@@ -15,7 +15,7 @@ from lmdistill.models.pruning.families import widths_of
 from lmdistill.recipes.files import read_recipe
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import find_records, read_record
-from lmdistill.runs.classification.run import run_recipe
+from lmdistill.runs.run_recipe import run_recipe
 from lmdistill.runs.schedules.pruning import require_prunable
 from lmdistill.schedules.assistant_choice import choose_assistant, step_cost, trade_off
 from tests.cli.cli_project import LABELS, texts, trained, write_csv
@@ -208,7 +208,7 @@ def test_stages_are_no_runs_of_their_own_in_a_report(tmp_path, given, no_pages):
 
 def test_importance_is_measured_once_for_all_students(tmp_path, given, no_pages, monkeypatch):
     run(recipe_at(tmp_path, given, keep=0.5), tmp_path / "first")
-    monkeypatch.setattr("lmdistill.runs.schedules.pruning.importance", None)
+    monkeypatch.setattr("lmdistill.runs.schedules.pruning.gradient_importance", None)
     run(recipe_at(tmp_path, given, keep=0.25), tmp_path / "second")
     assert len(list((tmp_path / "teachers").glob("importance-*.json"))) == 1
 

@@ -24,7 +24,7 @@ EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class EncodedSplit:
     """One split, as both networks read it."""
 
     student: TokenizedRows
@@ -52,18 +52,18 @@ class Split:
         for (draw,) in evaluation_batches(self.lengths, batch_size=size):
             yield collator[draw]
 
-    def head(self, size: int) -> "Split":
+    def head(self, size: int) -> "EncodedSplit":
         """The first `size` examples."""
         return self.select(range(min(size, len(self.student.rows))))
 
-    def select(self, rows: Sequence[int]) -> "Split":
+    def select(self, rows: Sequence[int]) -> "EncodedSplit":
         """The examples at these places."""
         views = [
             None if view is None else TokenizedRows(rows=view.rows.select(rows), padding=view.padding)
             for view in (self.student, self.teacher)
         ]
         assert views[0] is not None
-        return Split(student=views[0], teacher=views[1], truncated=self.truncated)
+        return EncodedSplit(student=views[0], teacher=views[1], truncated=self.truncated)
 
     def logits(self, net: Net, device: str, *, as_teacher: bool = False) -> Float[np.ndarray, "n v"]:
         """The network's answers, in the order of the rows."""
@@ -77,10 +77,10 @@ class EncodedTask:
     task: Task
     """What it was made from."""
 
-    train: Split
+    train: EncodedSplit
     """What is learned from."""
 
-    dev: Mapping[str, Split]
+    dev: Mapping[str, EncodedSplit]
     """What is evaluated on; the first is the headline."""
 
     def feed(self, method: Method, training: Training) -> BatchLoader:
@@ -91,7 +91,7 @@ class EncodedTask:
         )
 
 
-def prepare(task: Task, student: Network, teacher: Network | None, *, max_length: int) -> EncodedTask:
+def encode_task(task: Task, student: Network, teacher: Network | None, *, max_length: int) -> EncodedTask:
     """Encode the training and dev splits of `task` for both networks.
 
     Raises:
@@ -106,12 +106,12 @@ def prepare(task: Task, student: Network, teacher: Network | None, *, max_length
 
 def read_split(
     task: Task, name: str, student: Network, teacher: Network | None = None, *, max_length: int
-) -> Split:
+) -> EncodedSplit:
     """One split of `task`, encoded for the student and, where it reads differently, for the teacher."""
     other = teacher if teacher is not None and not same_tokenizer(student, teacher) else None
     ours, truncated = _view(task, name, student, max_length)
     theirs = None if other is None else _view(task, name, other, max_length)[0]
-    return Split(student=ours, teacher=theirs, truncated=truncated)
+    return EncodedSplit(student=ours, teacher=theirs, truncated=truncated)
 
 
 def require_fit(task: Task, student: Network, teacher: Network | None, *, max_length: int) -> None:

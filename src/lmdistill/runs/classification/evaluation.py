@@ -18,7 +18,7 @@ from lmdistill.models.model_stats import count_parameters, fingerprint, flops
 from lmdistill.records.disagreements import Text, instructive, shortened
 from lmdistill.records.predictions import Prediction
 from lmdistill.records.schema import Calibration, Latency, NetworkFacts, Parameters, Risk, TaskFacts
-from lmdistill.runs.classification.dataset import EncodedTask, Split
+from lmdistill.runs.classification.dataset import EncodedSplit, EncodedTask
 
 RISK_ROWS = 2000
 """Training examples on which the empirical risk is measured, at most."""
@@ -44,43 +44,38 @@ class DevOutputs:
     """By split, where there is a teacher."""
 
 
-def predict_dev(material: EncodedTask, student: Network, teacher: Network | None, device: str) -> DevOutputs:
+def predict_dev(data: EncodedTask, student: Network, teacher: Network | None, device: str) -> DevOutputs:
     """Run both networks over the dev splits."""
-    ours = {name: split.logits(student, device) for name, split in material.dev.items()}
+    ours = {name: split.logits(student, device) for name, split in data.dev.items()}
     theirs = None
     if teacher is not None:
-        theirs = {
-            name: split.logits(teacher, device, as_teacher=True) for name, split in material.dev.items()
-        }
+        theirs = {name: split.logits(teacher, device, as_teacher=True) for name, split in data.dev.items()}
     return DevOutputs(student=ours, teacher=theirs)
 
 
-def scores(
-    material: EncodedTask, logits: Mapping[str, Float[np.ndarray, "n v"]]
-) -> dict[str, dict[str, float]]:
+def scores(data: EncodedTask, logits: Mapping[str, Float[np.ndarray, "n v"]]) -> dict[str, dict[str, float]]:
     """The task's metrics on every dev split."""
     return {
-        name: score(material.task.spec.metrics, material.dev[name].labels, values)
-        for name, values in logits.items()
+        name: score(data.task.spec.metrics, data.dev[name].labels, values) for name, values in logits.items()
     }
 
 
-def quality(material: EncodedTask, answers: DevOutputs) -> dict[str, Any]:
+def quality(data: EncodedTask, answers: DevOutputs) -> dict[str, Any]:
     """The part of a record that says how good the student is, and how like its teacher."""
-    first = next(iter(material.dev))
-    labels = material.dev[first].labels
-    classes = material.task.spec.kind == "classification"
+    first = next(iter(data.dev))
+    labels = data.dev[first].labels
+    classes = data.task.spec.kind == "classification"
     ours, theirs = answers.student[first], None if answers.teacher is None else answers.teacher[first]
     return {
-        "metrics": scores(material, answers.student),
-        "teacher_metrics": None if answers.teacher is None else scores(material, answers.teacher),
+        "metrics": scores(data, answers.student),
+        "teacher_metrics": None if answers.teacher is None else scores(data, answers.teacher),
         "majority": {
-            name: majority(material.task.spec.metrics, split.labels) for name, split in material.dev.items()
+            name: majority(data.task.spec.metrics, split.labels) for name, split in data.dev.items()
         },
         "agreement": None if theirs is None else agreement(ours, theirs),
         "calibration": _calibration(labels, ours) if classes else None,
         "teacher_calibration": _calibration(labels, theirs) if classes and theirs is not None else None,
-        "alarms": _alarms(material, answers),
+        "alarms": _alarms(data, answers),
     }
 
 
@@ -99,13 +94,13 @@ def _calibration(labels: Any, logits: Float[np.ndarray, "n v"]) -> Calibration:
     )
 
 
-def _alarms(material: EncodedTask, answers: DevOutputs) -> tuple[str, ...]:
+def _alarms(data: EncodedTask, answers: DevOutputs) -> tuple[str, ...]:
     """One sentence for each network and split that is no better than a constant answer."""
     found = []
     networks = {"the student": answers.student, "the teacher": answers.teacher or {}}
     for who, logits in networks.items():
         for name, values in logits.items():
-            labels, metrics = material.dev[name].labels, material.task.spec.metrics
+            labels, metrics = data.dev[name].labels, data.task.spec.metrics
             if is_at_chance(metrics, labels, values):
                 found.append(
                     f"{who} is at or below the majority class on {name}: it has learned nothing of use. "
@@ -114,10 +109,10 @@ def _alarms(material: EncodedTask, answers: DevOutputs) -> tuple[str, ...]:
     return tuple(found)
 
 
-def risk(material: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
+def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
     """Mean loss on up to 2,000 training examples against dev: the gap that MixKD's theorems bound."""
-    seen = material.train.head(RISK_ROWS)
-    first = next(iter(material.dev.values()))
+    seen = data.train.head(RISK_ROWS)
+    first = next(iter(data.dev.values()))
     values = risks(
         train_labels=seen.labels,
         train_logits=seen.logits(student, device),
@@ -133,10 +128,10 @@ def risk(material: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"],
     )
 
 
-def predictions(material: EncodedTask, answers: DevOutputs) -> list[Prediction]:
+def predictions(data: EncodedTask, answers: DevOutputs) -> list[Prediction]:
     """Both networks' answers to every dev example, for paired tests."""
     found = []
-    for name, split in material.dev.items():
+    for name, split in data.dev.items():
         theirs = None if answers.teacher is None else answers.teacher[name]
         told = zip(split.labels, answers.student[name], split.lengths, strict=True)
         for row, (label, logits, tokens) in enumerate(told):
@@ -153,10 +148,10 @@ def predictions(material: EncodedTask, answers: DevOutputs) -> list[Prediction]:
     return found
 
 
-def disagreements(material: EncodedTask, found: Iterable[Prediction]) -> list[Text]:
+def disagreements(data: EncodedTask, found: Iterable[Prediction]) -> list[Text]:
     """The beginnings of the texts on which the two networks disagree most, those of the headline split."""
-    name = next(iter(material.dev))
-    rows = material.task.split(name)
+    name = next(iter(data.dev))
+    rows = data.task.split(name)
     chosen = instructive(one for one in found if one.split == name)
     return [
         Text(
@@ -169,9 +164,9 @@ def disagreements(material: EncodedTask, found: Iterable[Prediction]) -> list[Te
     ]
 
 
-def task_facts(material: EncodedTask) -> TaskFacts:
+def task_facts(data: EncodedTask) -> TaskFacts:
     """What was learned."""
-    task = material.task
+    task = data.task
     return TaskFacts(
         name=task.spec.name,
         kind=task.spec.kind,
@@ -181,16 +176,16 @@ def task_facts(material: EncodedTask) -> TaskFacts:
         fingerprint=task.fingerprint,
         dev_fingerprint=replace(task, splits=task.dev).fingerprint,
         rows={
-            "train": len(material.train.student.rows),
-            **{k: len(v.student.rows) for k, v in material.dev.items()},
+            "train": len(data.train.student.rows),
+            **{k: len(v.student.rows) for k, v in data.dev.items()},
         },
-        truncated={"train": material.train.truncated, **{k: v.truncated for k, v in material.dev.items()}},
+        truncated={"train": data.train.truncated, **{k: v.truncated for k, v in data.dev.items()}},
         synthetic=task.spec.name == "synthetic",
         notes=task.notes,
     )
 
 
-def typical(split: Split, size: int, *, as_teacher: bool) -> Inputs:
+def typical(split: EncodedSplit, size: int, *, as_teacher: bool) -> Inputs:
     """Inputs of `size` examples of about median length."""
     lengths = split.lengths
     middle = np.argsort(lengths, kind="stable")[max(0, (len(lengths) - size) // 2) :][:size]
@@ -198,7 +193,7 @@ def typical(split: Split, size: int, *, as_teacher: bool) -> Inputs:
         split.student.rows.select(middle),
         None if split.teacher is None else split.teacher.rows.select(middle),
     )
-    small = Split(
+    small = EncodedSplit(
         student=type(split.student)(rows=rows[0], padding=split.student.padding),
         teacher=None
         if split.teacher is None or rows[1] is None
@@ -210,12 +205,12 @@ def typical(split: Split, size: int, *, as_teacher: bool) -> Inputs:
 
 
 def cost(
-    material: EncodedTask, student: Network, teacher: Network | None, folders: Mapping[str, Any], device: str
+    data: EncodedTask, student: Network, teacher: Network | None, folders: Mapping[str, Any], device: str
 ) -> dict[str, Any]:
     """What both networks weigh and take, measured in turn on the same examples of median length.
 
     Args:
-        material: Where the examples come from.
+        data: Where the examples come from.
         student: On `device`.
         teacher: On `device`, or None.
         folders: Of the saved networks, by "student" and "teacher".
@@ -225,7 +220,7 @@ def cost(
         Facts by "student" and "teacher".
     """
     nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
-    split = next(iter(material.dev.values()))
+    split = next(iter(data.dev.values()))
     sizes = [size for size in LATENCY_BATCHES if size <= len(split.student.rows)]
     times: dict[str, dict[str, Latency]] = {name: {} for name in nets}
     tokens = 0

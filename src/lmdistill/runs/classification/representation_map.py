@@ -36,12 +36,12 @@ def require_classes(settings: Map | None, task: Task) -> None:
 
 
 def project(
-    material: EncodedTask, settings: Map, student: Network, teacher: Network | None, device: str
+    data: EncodedTask, settings: Map, student: Network, teacher: Network | None, device: str
 ) -> tuple[list[MapPoint], MapFacts]:
-    """The map of a run, and how far apart its classes lie before anything is projected.
+    """The map of a run, and how far apart its classes lie before anything is project_2d.
 
     Args:
-        material: Where the examples come from.
+        data: Where the examples come from.
         settings: Which of them, and how.
         student: On `device`.
         teacher: On `device`, or None.
@@ -50,7 +50,7 @@ def project(
     Returns:
         A place for each example, and the facts for the record.
     """
-    name, whole = next(iter(material.dev.items()))
+    name, whole = next(iter(data.dev.items()))
     rows = evenly_spaced_rows(len(whole.labels), settings.examples)
     split = whole.select(rows.tolist())
     labels, points, facts = split.labels, {}, {}

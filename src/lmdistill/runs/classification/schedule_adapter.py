@@ -16,10 +16,11 @@ from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import Record
-from lmdistill.runs.classification.dataset import Split, prepare
+from lmdistill.runs.classification.dataset import EncodedSplit, encode_task
 from lmdistill.runs.classification.evaluation import LATENCY_RUNS, typical
-from lmdistill.runs.classification.stage import Stage, run_stage
+from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
+from lmdistill.runs.stage import Stage
 
 IMPORTANCE_BATCH = 32
 """Rows of a batch whose slopes count together; the released code takes the evaluation batch size."""
@@ -28,17 +29,17 @@ AVERAGED = frozenset({frozenset({"accuracy", "f1"}), frozenset({"pearson", "spea
 """Metrics whose mean chooses (MRPC and QQP, STS-B)."""
 
 
-def classifier_adapter(stage: Stage) -> ScheduleAdapter[Network]:
-    """What a schedule can do with classifiers on the task of `stage`.
+def classifier_adapter(stage: Stage[Network], adapter: ClassificationAdapter) -> ScheduleAdapter[Network]:
+    """What a schedule needs to prune and judge classifiers on the task of `adapter`.
 
     Candidates are judged on the first dev split: by the mean of accuracy and F1, or of both correlations,
     where a task has them, as in the released code, else by the task's first metric.
     """
-    material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
+    data = encode_task(adapter.task, stage.student, stage.teacher, max_length=adapter.max_length)
     device = str(make_accelerator(stage.training).device)
-    first, metrics = next(iter(material.dev)), stage.task.spec.metrics
+    first, metrics = next(iter(data.dev)), adapter.task.spec.metrics
     judges = metrics if frozenset(metrics) in AVERAGED else metrics[:1]
-    split = material.dev[first]
+    split = data.dev[first]
 
     def judge(net: Net) -> float:
         return fmean(score(judges, split.labels, split.logits(net, device)).values())
@@ -47,9 +48,9 @@ def classifier_adapter(stage: Stage) -> ScheduleAdapter[Network]:
         return fmean(record.metrics[first][name] or 0.0 for name in judges)
 
     def feed(method: Method, training: Training, teacher: Network) -> BatchLoader:
-        read = material
+        read = data
         if teacher is not stage.teacher:
-            read = prepare(stage.task, stage.student, teacher, max_length=stage.max_length)
+            read = encode_task(adapter.task, stage.student, teacher, max_length=adapter.max_length)
         return read.feed(method, training)
 
     def time(networks: Mapping[str, Network]) -> Mapping[str, float]:
@@ -58,38 +59,35 @@ def classifier_adapter(stage: Stage) -> ScheduleAdapter[Network]:
         return {name: one.p50_ms for name, one in found.items()}
 
     return ScheduleAdapter(
-        run=run_stage,
         feed=feed,
         metric=judges[0] if len(judges) == 1 else f"mean of {' and '.join(judges)}",
         judge=judge,
         judged=judged,
         load=lambda folder: load(folder),
         time=time,
-        batches=lambda pruning: importance_batches(
-            material.train if pruning.data == "train" else split, pruning
-        ),
-        data=fingerprint(stage.task.fingerprint, stage.max_length),
+        batches=lambda pruning: importance_batches(data.train if pruning.data == "train" else split, pruning),
+        data=fingerprint(adapter.task.fingerprint, adapter.max_length),
     )
 
 
-def require_tuned(stage: Stage) -> None:
+def require_tuned(stage: Stage[Network], adapter: ClassificationAdapter) -> None:
     """Importance and candidates' scores mean nothing for a teacher that knows nothing.
 
     Raises:
         ModelError: If the teacher is no better than the majority class on dev.
     """
     assert stage.teacher is not None
-    material = prepare(stage.task, stage.student, stage.teacher, max_length=stage.max_length)
-    split = next(iter(material.dev.values()))
+    data = encode_task(adapter.task, stage.student, stage.teacher, max_length=adapter.max_length)
+    split = next(iter(data.dev.values()))
     device = str(make_accelerator(stage.training).device)
     answers = split.logits(stage.teacher.to(device), device, as_teacher=True)
-    if is_at_chance(stage.task.spec.metrics, split.labels, answers):
+    if is_at_chance(adapter.task.spec.metrics, split.labels, answers):
         raise ModelError(
             f"the teacher {stage.teacher.source} is at or below the majority class on the dev set of "
-            f"{stage.task.spec.name}, so nothing in it can be ranked. Fine-tune it first, or for longer."
+            f"{adapter.task.spec.name}, so nothing in it can be ranked. Fine-tune it first, or for longer."
         )
 
 
-def importance_batches(split: Split, pruning: Pruning) -> Iterable[Batch]:
+def importance_batches(split: EncodedSplit, pruning: Pruning) -> Iterable[Batch]:
     """The rows of a split that importance is measured on."""
     return split.select(pruning.drawn(len(split.student.rows))).batches(IMPORTANCE_BATCH)

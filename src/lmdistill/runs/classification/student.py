@@ -9,12 +9,12 @@ from lmdistill.recipes.classifier import Recipe
 from lmdistill.runs.classification.teacher import PreparedTeacher, fresh
 
 
-def make_student(recipe: Recipe, ready: PreparedTeacher, task: Task, *, seed: int) -> Network:
+def make_student(recipe: Recipe, teacher: PreparedTeacher, task: Task, *, seed: int) -> Network:
     """A new student: cut from the teacher, from its backbone, another model, or random.
 
     Args:
         recipe: Which of these; a backbone is loaded again, for a head of the student's own.
-        ready: The teacher.
+        teacher: The fine-tuned teacher.
         task: For the head, where a new one is needed.
         seed: Of everything random in it.
 
@@ -25,12 +25,12 @@ def make_student(recipe: Recipe, ready: PreparedTeacher, task: Task, *, seed: in
     settings = recipe.student
     if settings.model is not None:
         return fresh(settings.model, task, seed=seed)
-    if settings.init == "pretrained" and ready.backbone is ready.network:
+    if settings.init == "pretrained" and teacher.backbone is teacher.network:
         raise ConfigError(
-            f"student.init is pretrained, and the teacher {ready.network.source} came fine-tuned: "
+            f"student.init is pretrained, and the teacher {teacher.network.source} came fine-tuned: "
             "there is no network from before. Name a teacher without a head, or a student.model."
         )
-    source = ready.network
+    source = teacher.network
     if settings.init == "pretrained":
         source = fresh(recipe.teacher.model, task, seed=seed, trust=recipe.teacher.trust_remote_code)
     layers = source.num_layers if settings.layers == "all" else settings.layers

@@ -23,8 +23,9 @@ from lmdistill.models.loading.classifier import has_head, load
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.parsing import plain
 from lmdistill.runs.classification.dataset import read_split, require_outputs
-from lmdistill.runs.classification.stage import Stage, run_stage
+from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.run_folder import RunFolder, to_be_made
+from lmdistill.runs.stage import Stage, run_stage
 
 log = logging.getLogger("lmdistill")
 
@@ -43,14 +44,14 @@ class PreparedTeacher:
     """Of the run that fine-tuned it, if one did."""
 
 
-def ready_teacher(
+def prepare_teacher(
     settings: Teacher,
     task: Task,
     *,
     max_length: int,
     cache: Path,
     command: str,
-    rehearse: Callable[[PreparedTeacher], None] = lambda ready: None,
+    check: Callable[[PreparedTeacher], None] = lambda prepared: None,
 ) -> PreparedTeacher:
     """Load the teacher; fine-tune it first if it has no head for the task.
 
@@ -63,7 +64,7 @@ def ready_teacher(
         max_length: Longest input in tokens.
         cache: Folder of fine-tuned teachers.
         command: What was typed, for the record.
-        rehearse: Given a teacher of the right shape, raises what would go wrong with it after fine-tuning.
+        check: Raises for a teacher of this shape what would go wrong with it after fine-tuning.
 
     Raises:
         MismatchError: If its classes are others than the task's, or another order of them fits much better.
@@ -72,9 +73,9 @@ def ready_teacher(
     if has_head(settings.model, trust_remote_code=settings.trust_remote_code):
         network = load(settings.model, trust_remote_code=settings.trust_remote_code)
         network = matched(network, task, max_length)
-        ready = PreparedTeacher(network=network, backbone=network, folder=None)
-        rehearse(ready)
-        return ready
+        prepared = PreparedTeacher(network=network, backbone=network, folder=None)
+        check(prepared)
+        return prepared
     backbone = fresh(settings.model, task, seed=settings.training.seed, trust=settings.trust_remote_code)
     inputs = {
         "model": model_stats.fingerprint(backbone),
@@ -84,7 +85,7 @@ def ready_teacher(
     }
     folder = cache / f"{task.spec.name.replace('/', '-')}-{fingerprint(inputs)}"
     student = Network(copy.deepcopy(backbone.model), backbone.tokenizer, source=backbone.source)
-    rehearse(PreparedTeacher(network=student, backbone=backbone, folder=folder))
+    check(PreparedTeacher(network=student, backbone=backbone, folder=folder))
     with to_be_made(RunFolder(path=folder)) as is_missing:
         if is_missing:
             log.info(
@@ -113,12 +114,11 @@ def tune(
     stage = Stage(
         kind="finetune",
         name="teacher",
-        task=task,
         student=network,
         teacher=None,
         method=FineTune(),
         training=training,
-        max_length=max_length,
+        adapter=ClassificationAdapter(task=task, max_length=max_length),
         folder=folder,
         recipe={
             "task": task.spec.name,
@@ -153,20 +153,20 @@ def matched(network: Network, task: Task, max_length: int) -> Network:
     return reorder_outputs(network, range(len(task.spec.labels)), task.spec.labels)
 
 
-def keep_teacher(ready: PreparedTeacher, folder: Path) -> Path | None:
+def keep_teacher(teacher: PreparedTeacher, folder: Path) -> Path | None:
     """Put a teacher that was fine-tuned here into a run: linked where the disk can, copied where not.
 
     Returns:
         Where the teacher's files lie: in `folder`, where it came from, or None for the hub.
     """
-    if ready.folder is None:
-        source = Path(ready.network.source)
+    if teacher.folder is None:
+        source = Path(teacher.network.source)
         return source if source.is_dir() else None
     if not folder.exists():
         with atomic_folder(folder) as part:
-            for file in sorted((ready.folder / "student").iterdir()):
+            for file in sorted((teacher.folder / "student").iterdir()):
                 _link(file, part / file.name)
-            _link(ready.folder / "record.json", part / "record.json")
+            _link(teacher.folder / "record.json", part / "record.json")
     return folder
 
 

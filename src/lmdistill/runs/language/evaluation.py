@@ -41,7 +41,7 @@ WRITINGS = "generations.jsonl"
 """What a student wrote, a line a prompt, for readers and for other judges."""
 
 
-def language_task(texts: Conversations, pages: EncodedTexts, *, with_teacher: bool) -> TaskFacts:
+def language_task(texts: Conversations, encoded: EncodedTexts, *, with_teacher: bool) -> TaskFacts:
     """What was learned."""
     metrics = ("nats", "perplexity", "accuracy_of_tokens", *(("agreement",) if with_teacher else ()))
     synthetic = texts.source.startswith("synthetic")
@@ -53,21 +53,21 @@ def language_task(texts: Conversations, pages: EncodedTexts, *, with_teacher: bo
         source=texts.source,
         fingerprint=texts.fingerprint,
         dev_fingerprint=replace(texts, splits={"dev": texts.dev}).fingerprint,
-        rows={"train": len(pages.train.rows), "dev": len(pages.dev.rows)},
-        truncated={"train": pages.train.counts.cut_share, "dev": pages.dev.counts.cut_share},
+        rows={"train": len(encoded.train.rows), "dev": len(encoded.dev.rows)},
+        truncated={"train": encoded.train.counts.cut_share, "dev": encoded.dev.counts.cut_share},
         synthetic=synthetic,
-        notes=(*texts.notes, *pages.notes),
+        notes=(*texts.notes, *encoded.notes),
     )
 
 
 def language_quality(
-    pages: EncodedTexts, student: LanguageNetwork, teacher: LanguageNetwork | None, device: str
+    encoded: EncodedTexts, student: LanguageNetwork, teacher: LanguageNetwork | None, device: str
 ) -> tuple[dict[str, Any], list[Prediction]]:
     """The part of a record that says how good the student is, and every dev passage's likelihood."""
-    ours = language_scores(student, pages.dev_batches(), teacher=teacher, device=device)
+    ours = language_scores(student, encoded.dev_batches(), teacher=teacher, device=device)
     theirs = None
     if teacher is not None:
-        theirs = language_scores(teacher, pages.dev_batches(), device=device)
+        theirs = language_scores(teacher, encoded.dev_batches(), device=device)
     quality = {
         "metrics": {"dev": _metrics(ours)},
         "teacher_metrics": None if theirs is None else {"dev": {**_metrics(theirs), "agreement": 1.0}},
@@ -76,7 +76,7 @@ def language_quality(
         "tokens": _tokens(ours),
         "positions": tuple(map(_stretch, ours.positions)),
     }
-    lengths = pages.dev.lengths
+    lengths = encoded.dev.lengths
     predictions = [
         Prediction(
             example=row,
@@ -91,7 +91,7 @@ def language_quality(
     return quality, predictions
 
 
-def disagreements(pages: EncodedTexts, predictions: Sequence[Prediction], tokenizer: Any) -> list[Text]:
+def disagreements(encoded: EncodedTexts, predictions: Sequence[Prediction], tokenizer: Any) -> list[Text]:
     """Prompts and answers, or plain texts, whose likelihood student and teacher see most differently."""
 
     def text(ids: Sequence[int]) -> str:
@@ -104,7 +104,7 @@ def disagreements(pages: EncodedTexts, predictions: Sequence[Prediction], tokeni
         return tuple(found for one in (ids[:start], ids[start:]) if (found := text(one)))
 
     return [
-        Text(example=one.example, split=one.split, texts=parts(pages.dev.rows[one.example]))
+        Text(example=one.example, split=one.split, texts=parts(encoded.dev.rows[one.example]))
         for one in most_unlike(predictions)
     ]
 
@@ -165,24 +165,24 @@ def _group(found: TokenScores) -> TokenGroup:
 
 
 def written(
-    writing: GenerationPrompts, student: LanguageNetwork, folder: Path, device: str
+    prompts: GenerationPrompts, student: LanguageNetwork, folder: Path, device: str
 ) -> dict[str, Any]:
     """Let the student go on from what it is asked; keep the texts, and score them.
 
     The completion is greedy.
     """
-    if not writing.asked:
+    if not prompts.prompts:
         return {"written": None}  # nothing was asked for
-    found = completed(writing, student, device)
+    found = completed(prompts, student, device)
     lines = (json.dumps(asdict(one), ensure_ascii=False) for one in found)
     write_text(folder / WRITINGS, "".join(f"{line}\n" for line in lines))
     return {"written": writing_scores(found)}
 
 
-def completed(writing: GenerationPrompts, student: LanguageNetwork, device: str) -> list[Generation]:
+def completed(prompts: GenerationPrompts, student: LanguageNetwork, device: str) -> list[Generation]:
     """What a student writes, greedily, after each prompt, beside the reference."""
-    prompts = [list(one.ids) for one in writing.asked]
-    new = generate_completions(student.to(device), prompts, max_new=writing.max_new, seed=0, batch_size=16)
+    token_ids = [list(prompt.ids) for prompt in prompts.prompts]
+    new = generate_completions(student.to(device), token_ids, max_new=prompts.max_new, seed=0, batch_size=16)
     ends = end_token_ids(student)
     read = student.tokenizer.decode
     return [
@@ -193,7 +193,7 @@ def completed(writing: GenerationPrompts, student: LanguageNetwork, device: str)
             tokens=len(tokens),
             ended=bool(tokens) and tokens[-1] in ends,
         )
-        for one, tokens in zip(writing.asked, new, strict=True)
+        for one, tokens in zip(prompts.prompts, new, strict=True)
     ]
 
 
@@ -207,7 +207,7 @@ def writing_scores(found: Sequence[Generation]) -> dict[str, float]:
 
 
 def language_cost(
-    pages: EncodedTexts,
+    encoded: EncodedTexts,
     student: LanguageNetwork,
     teacher: LanguageNetwork | None,
     folders: Mapping[str, Path | None],
@@ -216,7 +216,7 @@ def language_cost(
     """What both networks weigh, and how long they read a dev passage of median length to write one token."""
     nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
     here = {name: net.to(device) for name, net in nets.items()}
-    times = latencies(here, typical_passage(pages), runs=LATENCY_RUNS, device=device)
+    times = latencies(here, typical_passage(encoded), runs=LATENCY_RUNS, device=device)
     return {
         "teacher": None,
         **{
@@ -233,11 +233,11 @@ def language_cost(
     }
 
 
-def typical_passage(pages: EncodedTexts) -> Inputs:
+def typical_passage(encoded: EncodedTexts) -> Inputs:
     """A dev passage of median length."""
-    lengths = pages.dev.lengths
+    lengths = encoded.dev.lengths
     middle = int(np.argsort(lengths, kind="stable")[len(lengths) // 2])
-    ids = torch.tensor([pages.dev.rows[middle]["input_ids"]])
+    ids = torch.tensor([encoded.dev.rows[middle]["input_ids"]])
     return Inputs(ids=ids, mask=torch.ones_like(ids))
 
 

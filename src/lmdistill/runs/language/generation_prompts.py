@@ -31,7 +31,7 @@ class Prompt:
 class GenerationPrompts:
     """What a student writes at the end of a run, and from where it writes in training."""
 
-    asked: tuple[Prompt, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
     """What it goes on from at the end."""
 
     max_new: int
@@ -41,12 +41,14 @@ class GenerationPrompts:
     """Tokens of a passage without a prompt that it is given, >= 1."""
 
 
-def assignment_of(writing: Writing, *asked: Prompt) -> GenerationPrompts:
+def generation_prompts(writing: Writing, *prompts: Prompt) -> GenerationPrompts:
     """The settings of a recipe with these prompts."""
-    return GenerationPrompts(asked=asked, max_new=writing.max_new, begin=writing.begin)
+    return GenerationPrompts(prompts=prompts, max_new=writing.max_new, begin=writing.begin)
 
 
-def asked_of(writing: Writing, texts: Texts, pages: EncodedTexts, tokenizer: Any) -> tuple[Prompt, ...]:
+def recipe_prompts(
+    writing: Writing, texts: Texts, encoded: EncodedTexts, tokenizer: Any
+) -> tuple[Prompt, ...]:
     """The prompts of a file, or the beginnings of dev passages, `writing.rows` of them at most.
 
     Raises:
@@ -54,17 +56,19 @@ def asked_of(writing: Writing, texts: Texts, pages: EncodedTexts, tokenizer: Any
             passages are left out, counted and said.
     """
     if writing.prompts is not None:
-        return asked_by(Path(writing.prompts), texts, tokenizer, most=writing.rows)
-    rows = pages.dev.rows.select(range(min(writing.rows, len(pages.dev.rows))))
-    found = []
+        return prompts_in_file(Path(writing.prompts), texts, tokenizer, most=writing.rows)
+    rows = encoded.dev.rows.select(range(min(writing.rows, len(encoded.dev.rows))))
+    prompts = []
     for start, ids in zip(rows["start"], rows["input_ids"], strict=True):
         place = prompt_length(start, len(ids), writing.begin)
         reference = tokenizer.decode(ids[place:], skip_special_tokens=True)
-        found.append(Prompt(ids=tuple(ids[:place]), reference=reference))
-    return tuple(found)
+        prompts.append(Prompt(ids=tuple(ids[:place]), reference=reference))
+    return tuple(prompts)
 
 
-def asked_by(path: Path, texts: Texts, tokenizer: Any, *, most: int | None = None) -> tuple[Prompt, ...]:
+def prompts_in_file(
+    path: Path, texts: Texts, tokenizer: Any, *, most: int | None = None
+) -> tuple[Prompt, ...]:
     """The first prompts of a file that are short enough, with the column that answers them.
 
     Args:
@@ -79,24 +83,24 @@ def asked_by(path: Path, texts: Texts, tokenizer: Any, *, most: int | None = Non
     rows = open_prompts(path)
     answers = (*({texts.completion} - {None, *TEXTS}), *COMPLETIONS)
     column = next((name for name in answers if name in rows.fieldnames), "")
-    found: list[Prompt] = []
+    prompts: list[Prompt] = []
     long = 0
     template = _template(texts, rows.fieldnames)
     for row, ids in prompt_ids(rows, tokenizer, template=template, setting="texts.template"):
-        if len(found) == most:
+        if len(prompts) == most:
             break
         if len(ids) >= texts.max_length:
             long += 1
         else:
-            found.append(Prompt(ids=tuple(ids), reference=row.fields.get(column, "")))
+            prompts.append(Prompt(ids=tuple(ids), reference=row.fields.get(column, "")))
     if long:
         log.info("%s: %d prompts of %d tokens or more are left out", path, long, texts.max_length)
-    if not found and most != 0:
+    if not prompts and most != 0:
         raise DataError(
             f"{path} holds no prompt of less than {texts.max_length} tokens. Raise texts.max_length, or name "
             "another file."
         )
-    return tuple(found)
+    return tuple(prompts)
 
 
 def _template(texts: Texts, columns: Sequence[str]) -> str | None:

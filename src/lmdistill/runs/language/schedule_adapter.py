@@ -1,7 +1,6 @@
 """Schedules for models that write text."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -22,8 +21,9 @@ from lmdistill.records.record import Record
 from lmdistill.runs.classification.evaluation import LATENCY_RUNS
 from lmdistill.runs.language.dataset import EncodedTexts
 from lmdistill.runs.language.evaluation import typical_passage
-from lmdistill.runs.language.stage import LanguageStage, run_language_stage
+from lmdistill.runs.language.stage_adapter import LanguageAdapter
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
+from lmdistill.runs.stage import Stage
 
 IMPORTANCE_BATCH = 16
 """Passages of a batch whose slopes count together."""
@@ -32,44 +32,51 @@ METRIC = "accuracy_of_tokens"
 """What candidates are judged by: the share of dev tokens that are most likely, which lies in [0, 1]."""
 
 
-def language_adapter(stage: LanguageStage, texts: Texts) -> ScheduleAdapter[LanguageNetwork]:
-    """What a schedule can do with language models on the passages of `stage`, cut as `texts` says."""
-    device = str(make_accelerator(stage.training).device)
+def language_adapter(
+    stage: Stage[LanguageNetwork], adapter: LanguageAdapter, texts: Texts
+) -> ScheduleAdapter[LanguageNetwork]:
+    """What a schedule needs to prune and judge language models.
 
-    def judge(net: Net) -> float:
-        return language_scores(cast(LanguageNet, net), stage.pages.dev_batches(), device=device).accuracy
+    Args:
+        stage: The last stage as if there were no schedule.
+        adapter: Its passages.
+        texts: How the passages were cut.
+    """
+    device, encoded = str(make_accelerator(stage.training).device), adapter.encoded
+
+    def judge(network: Net) -> float:
+        return language_scores(cast(LanguageNet, network), encoded.dev_batches(), device=device).accuracy
 
     def judged(record: Record) -> float:
         return record.metrics["dev"][METRIC] or 0.0
 
-    def loaded(folder: Path) -> LanguageNetwork:
+    def load(folder: Path) -> LanguageNetwork:
         network = load_causal(folder)
-        if stage.student.checkpoints_gradients:  # no folder keeps that
+        if stage.student.checkpoints_gradients:  # model folders do not store that
             network.checkpoint_gradients()
         return network
 
     def time(networks: Mapping[str, LanguageNetwork]) -> Mapping[str, float]:
         placed = {name: network.to(device) for name, network in networks.items()}
-        found = latencies(placed, typical_passage(stage.pages), runs=LATENCY_RUNS, device=device)
-        return {name: one.p50_ms for name, one in found.items()}
+        timings = latencies(placed, typical_passage(encoded), runs=LATENCY_RUNS, device=device)
+        return {name: latency.p50_ms for name, latency in timings.items()}
 
     return ScheduleAdapter(
-        run=run_language_stage,
-        feed=lambda method, training, teacher: replace(stage, method=method, training=training).feed,
+        feed=lambda method, training, teacher: adapter.feed(method, training),
         metric=METRIC,
         judge=judge,
         judged=judged,
-        load=loaded,
+        load=load,
         time=time,
-        batches=lambda pruning: importance_batches(stage.pages, pruning),
-        data=fingerprint(stage.texts.fingerprint, plain(texts)),
+        batches=lambda pruning: importance_batches(encoded, pruning),
+        data=fingerprint(adapter.texts.fingerprint, plain(texts)),
     )
 
 
-def importance_batches(pages: EncodedTexts, pruning: Pruning) -> Iterable[Batch]:
+def importance_batches(encoded: EncodedTexts, pruning: Pruning) -> Iterable[Batch]:
     """The passages that importance is measured on."""
-    passages = pages.train if pruning.data == "train" else pages.dev
+    passages = encoded.train if pruning.data == "train" else encoded.dev
     places = pruning.drawn(len(passages.rows))
-    collator = LanguageCollator(rows=passages.rows.select(places), padding=pages.padding)
+    collator = LanguageCollator(rows=passages.rows.select(places), padding=encoded.padding)
     for (draw,) in evaluation_batches(passages.lengths[places], batch_size=IMPORTANCE_BATCH):
         yield collator[draw]

@@ -15,42 +15,42 @@ from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import end_token_ids, generate_completions
 from lmdistill.records.resumable_jsonl import CHUNK, encoded, kept_lines
-from lmdistill.runs.language.dataset import EncodedTexts, cut_pages
-from lmdistill.runs.language.networks import TeacherCache
+from lmdistill.runs.language.dataset import EncodedTexts, encode_texts
+from lmdistill.runs.language.teacher_cache import TeacherCache
 from lmdistill.runs.run_folder import lock_of
 
 
-def learned_by(
-    method: Method, bench: TeacherCache, pages: EncodedTexts, teacher: LanguageNetwork | None
+def training_texts(
+    method: Method, cache: TeacherCache, encoded: EncodedTexts, teacher: LanguageNetwork | None
 ) -> tuple[Conversations, EncodedTexts]:
     """What `method` learns from: the texts as they are, or with the teacher's completions, kept in the cache.
 
     Args:
         method: Who learns.
-        bench: Texts, their settings, and where completions are kept.
-        pages: The texts in tokens.
+        cache: Texts, their settings, and where completions are kept.
+        encoded: The texts in tokens.
         teacher: Who writes, if the method asks for it.
 
     Returns:
         Texts, and the same in tokens.
     """
-    completions, begin = completions_of(method), bench.recipe.writing.begin
+    completions, begin = completions_of(method), cache.recipe.writing.begin
     if not completions.teacher:
-        return bench.texts, pages
+        return cache.texts, encoded
     assert teacher is not None  # check() has run
-    asked = (bench.texts.fingerprint, bench.recipe.texts.max_length, begin, completions.max_new)
+    asked = (cache.texts.fingerprint, cache.recipe.texts.max_length, begin, completions.max_new)
     name = fingerprint("ended", model_stats.fingerprint(teacher), *asked)
-    path = bench.cache / f"completions-{name}.jsonl"
+    path = cache.folder / f"completions-{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = teacher.to(make_accelerator(bench.recipe.training).device)
+    writer = teacher.to(make_accelerator(cache.recipe.training).device)
     with main_process_first(), exclusive_file(lock_of(path)):
-        texts = by_teacher(bench.texts, pages, writer, path, max_new=completions.max_new, begin=begin)
-    return texts, cut_pages(texts, teacher.tokenizer, bench.recipe.texts)
+        texts = by_teacher(cache.texts, encoded, writer, path, max_new=completions.max_new, begin=begin)
+    return texts, encode_texts(texts, teacher.tokenizer, cache.recipe.texts)
 
 
 def by_teacher(
     texts: Conversations,
-    pages: EncodedTexts,
+    passages: EncodedTexts,
     teacher: LanguageNetwork,
     path: Path,
     *,
@@ -61,7 +61,7 @@ def by_teacher(
 
     Args:
         texts: Training and dev rows; dev stays as it is.
-        pages: The same in tokens, not packed.
+        passages: The same in tokens, not packed.
         teacher: Who writes, on its device.
         path: JSON lines, one a row, kept from an earlier call with the same arguments as far as it came.
         max_new: Longest completion in tokens.
@@ -71,7 +71,7 @@ def by_teacher(
         Texts like these; a text without a prompt is the teacher's from where it began to write. One that was
         cut at `max_new` has no end.
     """
-    rows = pages.train.rows
+    rows = passages.train.rows
     done, ends = kept_lines(path, len(rows)), end_token_ids(teacher)
     with bar("teacher writes", len(rows)) as advance, path.open("a", encoding="utf-8") as file:
         for low in range(len(done), len(rows), CHUNK):

@@ -1,9 +1,9 @@
-"""What schedules ask of a kind of network: classifiers, or models that write text."""
+"""What schedules need of a kind of network: how its models are loaded, judged and timed."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 from lmdistill.core.batch import Batch
 from lmdistill.core.protocols import Method, Net
@@ -16,31 +16,28 @@ from lmdistill.records.record import Record
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleAdapter(Generic[AnyNetwork]):
-    """What can be done with networks of one kind, on the data of one run."""
-
-    run: Callable[[Any], Record]
-    """Train, judge and record a stage of this kind."""
+    """Functions for networks of one kind on the data of one run."""
 
     feed: Callable[[Method, Training, AnyNetwork], BatchLoader]
-    """The batches of a run, as its student and this teacher read them."""
+    """The training batches of a run, as its student and this teacher read them."""
 
     metric: str
-    """What candidates are judged by."""
+    """Name of the dev metric that candidates are judged by."""
 
     judge: Callable[[Net], float]
-    """That metric on dev, in [0, 1] where the network is of any use."""
+    """That metric of a network, in [0, 1] unless the network is useless."""
 
     judged: Callable[[Record], float]
-    """The same of a finished run."""
+    """That metric of a finished run."""
 
     load: Callable[[Path], AnyNetwork]
-    """A saved network."""
+    """The network saved in a folder."""
 
     time: Callable[[Mapping[str, AnyNetwork]], Mapping[str, float]]
-    """Median milliseconds of networks for one example, measured in turn; empty where it is not measured."""
+    """Median latency in milliseconds of one example by network, measured in turn; may be empty."""
 
     batches: Callable[[Pruning], Iterable[Batch]]
-    """The rows on which importance is measured."""
+    """The rows on which the importance of heads and neurons is measured."""
 
     data: str
-    """Fingerprint of the data, and of how they are cut into tokens."""
+    """Fingerprint of the data and of how they are cut into tokens."""

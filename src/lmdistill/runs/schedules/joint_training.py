@@ -58,7 +58,7 @@ class Joint(Generic[AnyNetwork]):
     training: Training
     """How long."""
 
-    craft: ScheduleAdapter[AnyNetwork]
+    adapter: ScheduleAdapter[AnyNetwork]
     """What the networks are."""
 
     folder: Path
@@ -107,7 +107,7 @@ def run_joint(joint: Joint[AnyNetwork]) -> Outcome:
     """
     place = RunFolder(path=joint.folder, result=RESULT)
     inputs = {
-        "data": joint.craft.data,
+        "data": joint.adapter.data,
         "student": fingerprint(joint.whole),
         "teacher": fingerprint(joint.teacher),
     }
@@ -136,7 +136,7 @@ def _train(joint: Joint[AnyNetwork], place: RunFolder) -> None:
         method=method,
         student=nested,
         teacher=cast(Net, joint.teacher),
-        feed=joint.craft.feed(method, training, joint.teacher),
+        feed=joint.adapter.feed(method, training, joint.teacher),
         training=training,
         title=joint.title,
         evaluate=lambda net: _evaluated(joint, cast("NestedNetwork[AnyNetwork]", net)),
@@ -152,7 +152,7 @@ def _evaluated(joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork]) -> d
     It is the best of those that the round may end in, so that no other decides whether patience is over. A
     run that was killed evaluates again what it had evaluated after its checkpoint, and finds the same.
     """
-    metrics = {kept: joint.craft.judge(cast(Net, nested.candidate(kept))) for kept in joint.kept}
+    metrics = {kept: joint.adapter.judge(cast(Net, nested.candidate(kept))) for kept in joint.kept}
     if process_state().is_main_process:
         _keep_best(joint, nested, metrics)
     able = joint.plan.eligible(joint.kept, joint.keep)
@@ -183,7 +183,7 @@ def _conclude(
     result = {
         "metrics": read_json(joint.folder / BEST),
         "parameters": {name: count_parameters(network).encoder for name, network in cut.items()},
-        "latency_ms": dict(joint.craft.time(cut)),
+        "latency_ms": dict(joint.adapter.time(cut)),
         "steps": fitted.steps,
         "resumed": fitted.resumed,
         "seconds": fitted.seconds,

@@ -1,7 +1,6 @@
-"""Every stage before the last: assistants one after another, or candidates all at once."""
+"""The stages of a schedule before the last: assistants one after another, or all candidates together."""
 
 from pathlib import Path as FilePath
-from typing import Any
 
 from lmdistill.core.errors import ModelError
 from lmdistill.engine.accelerator import make_accelerator
@@ -13,22 +12,23 @@ from lmdistill.records.schema import Candidate
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.joint_training import Joint, Outcome, run_joint
 from lmdistill.runs.schedules.pruning import require_prunable, sliced
-from lmdistill.runs.schedules.schedule_steps import ScheduleSteps, fitted
+from lmdistill.runs.schedules.schedule_steps import ScheduleSteps, fitted_of
+from lmdistill.runs.stage import Stage
 from lmdistill.schedules.assistant_choice import choose_assistant, trade_off
 from lmdistill.schedules.distillation import MaxiDisc, MiniDisc, Path, Schedule
 
 
-def require_way(
+def require_schedule(
     schedule: Schedule, student: AnyNetwork, depth: int, *, keep: float, pruning: Pruning
 ) -> None:
-    """What can be known of a schedule before anything is trained.
+    """Refuse a schedule that cannot work, before anything is trained.
 
     Args:
-        schedule: Who learns from whom.
+        schedule: Settings of the schedule.
         student: Not pruned yet.
-        depth: Layers of the teacher.
-        keep: Fraction of its units that the student keeps.
-        pruning: Which of them.
+        depth: Number of layers of the teacher.
+        keep: Fraction of heads and neurons that the student keeps, in (0, 1].
+        pruning: How they are chosen.
 
     Raises:
         ModelError: If an assistant would be deeper than the teacher, or the student cannot be pruned so far.
@@ -42,24 +42,24 @@ def require_way(
         require_prunable(student, pruning, keep)
 
 
-def on_schedule(
-    stage: Any,
-    craft: ScheduleAdapter[AnyNetwork],
+def run_earlier_stages(
+    stage: Stage[AnyNetwork],
+    adapter: ScheduleAdapter[AnyNetwork],
     schedule: Schedule,
     *,
     keep: float,
     pruning: Pruning,
     cache: FilePath | None,
-) -> Any:
-    """Do every stage before the last one.
+) -> Stage[AnyNetwork]:
+    """Run every stage before the last; finished ones are read, an interrupted one continues.
 
     Args:
         stage: The last stage as if there were no schedule; its student is not pruned yet.
-        craft: What its networks are.
-        schedule: Who learns from whom.
-        keep: Fraction of its units that the student keeps.
-        pruning: Which of them.
-        cache: Folder of importances that were measured before.
+        adapter: How networks of this kind are loaded, judged and timed.
+        schedule: Settings of the schedule.
+        keep: Fraction of heads and neurons that the student keeps, in (0, 1].
+        pruning: How they are chosen.
+        cache: Folder of importances that were measured before; None keeps none.
 
     Returns:
         The last stage, ready to be run.
@@ -70,94 +70,108 @@ def on_schedule(
     slices = None
     if keep < 1:
         student = stage.student.to(make_accelerator(stage.training).device)
-        slices = sliced(student, pruning, batches=craft.batches, data=craft.data, cache=cache)
-        slices.widths(keep)  # what does not fit is said before the first stage
-    return follow(ScheduleSteps(schedule=schedule, keep=keep, stage=stage, craft=craft, slices=slices))
+        slices = sliced(student, pruning, batches=adapter.batches, data=adapter.data, cache=cache)
+        slices.widths(keep)  # what does not fit is refused before the first stage
+    steps = ScheduleSteps(schedule=schedule, keep=keep, stage=stage, adapter=adapter, slices=slices)
+    return follow(steps)
 
 
-def follow(way: ScheduleSteps[AnyNetwork]) -> Any:
-    """Do every stage before the last; stages that are done are read, one that was interrupted goes on.
+def follow(steps: ScheduleSteps[AnyNetwork]) -> Stage[AnyNetwork]:
+    """Run every stage before the last of a schedule whose units are sorted.
 
     Returns:
         The last stage, ready to be run.
     """
-    if isinstance(way.schedule, Path) and way.schedule.layers:
-        return _path_of_layers(way, way.schedule)
-    if isinstance(way.schedule, Path):
-        return _path(way, way.schedule)
-    if isinstance(way.schedule, MaxiDisc):
-        return _maxidisc(way, way.schedule)
-    if isinstance(way.schedule, MiniDisc):
-        return _minidisc(way, way.schedule)
-    return way.ends(way.cut(way.keep), way.stage.teacher, 1.0, ())
+    schedule = steps.schedule
+    if isinstance(schedule, Path):
+        return _path_of_layers(steps, schedule) if schedule.layers else _path(steps, schedule)
+    if isinstance(schedule, MaxiDisc):
+        return _maxidisc(steps, schedule)
+    if isinstance(schedule, MiniDisc):
+        return _minidisc(steps, schedule)
+    return steps.last_stage(steps.cut(steps.keep), steps.stage.teacher, 1.0, ())
 
 
-def _path(way: ScheduleSteps[AnyNetwork], plan: Path) -> Any:
-    """Each assistant learns from the one before, whose first units it begins with."""
-    teacher, before, source, found = way.stage.teacher, 1.0, None, []
-    for kept in plan.kept:
+def _first_teacher(steps: ScheduleSteps[AnyNetwork]) -> AnyNetwork:
+    """The teacher that the schedule begins with; recipes with a schedule always have one."""
+    assert steps.stage.teacher is not None
+    return steps.stage.teacher
+
+
+def _path(steps: ScheduleSteps[AnyNetwork], path: Path) -> Stage[AnyNetwork]:
+    """Each assistant learns from the one before and is initialised with its first units."""
+    teacher, before, source = _first_teacher(steps), 1.0, None
+    candidates: list[Candidate] = []
+    for kept in path.kept:
         name = f"assistant-{kept:g}"
-        record = way.learns(way.cut(kept, source), teacher, (kept, before), name)
-        found.append(_candidate(way, record, kept, chosen=True))
-        teacher = source = way.result(name)
+        record = steps.train_assistant(steps.cut(kept, source), teacher, (kept, before), name)
+        candidates.append(_candidate(steps, record, kept, chosen=True))
+        teacher = source = steps.trained(name)
         before = kept
-    return way.ends(way.cut(way.keep, source), teacher, before, found)
+    return steps.last_stage(steps.cut(steps.keep, source), teacher, before, candidates)
 
 
-def _path_of_layers(way: ScheduleSteps[AnyNetwork], plan: Path) -> Any:
-    """Each assistant is the first layers of the one before; their share of the depth is what they keep."""
-    teacher, before, found = way.stage.teacher, 1.0, []
-    for layers in plan.layers:
-        name, kept = f"assistant-{layers}-layers", layers / way.stage.teacher.num_layers
-        record = way.learns(truncate(teacher, layers=layers), teacher, (kept, before), name)
-        found.append(_candidate(way, record, kept, chosen=True))
-        teacher, before = way.result(name), kept
-    return way.ends(truncate(teacher, layers=way.stage.student.num_layers), teacher, before, found)
+def _path_of_layers(steps: ScheduleSteps[AnyNetwork], path: Path) -> Stage[AnyNetwork]:
+    """Each assistant is the first layers of the one before; its kept fraction is that of the layers."""
+    teacher, before = _first_teacher(steps), 1.0
+    candidates: list[Candidate] = []
+    for layers in path.layers:
+        name, kept = f"assistant-{layers}-layers", layers / _first_teacher(steps).num_layers
+        record = steps.train_assistant(truncate(teacher, layers=layers), teacher, (kept, before), name)
+        candidates.append(_candidate(steps, record, kept, chosen=True))
+        teacher, before = steps.trained(name), kept
+    student = truncate(teacher, layers=steps.stage.student.num_layers)
+    return steps.last_stage(student, teacher, before, candidates)
 
 
-def _maxidisc(way: ScheduleSteps[AnyNetwork], plan: MaxiDisc) -> Any:
-    """Every assistant, and a student of each; the student that is best on dev has it."""
-    found, students = [], {}
-    for kept in plan.assistants(way.keep):
-        name, last = f"assistant-{kept:g}", f"student-by-{kept:g}"
-        assisted = way.learns(way.cut(kept), way.stage.teacher, (kept, 1.0), name)
-        assistant = way.result(name)
-        student = way.learns(way.cut(way.keep, assistant), assistant, (way.keep, kept), last)
-        students[kept] = student
-        found.append(_candidate(way, assisted, kept, student_metric=way.craft.judged(student)))
-    best = max(found, key=lambda one: (one.student_metric, one.kept))
-    shown = [one.model_copy(update={"chosen": one is best}) for one in found]
-    teacher = way.result(f"assistant-{best.kept:g}")
-    return way.ends(way.result(f"student-by-{best.kept:g}"), teacher, best.kept, shown, students[best.kept])
-
-
-def _minidisc(way: ScheduleSteps[AnyNetwork], plan: MiniDisc) -> Any:
-    """Rounds of candidates that learn together; the best by its score teaches on."""
-    teacher, below, found = way.stage.teacher, 1.0, list[Candidate]()
-    assert way.slices is not None
-    whole = way.slices.whole
-    for number in range(1, plan.assistants + 1):
-        kept = tuple(
-            one for one in plan.candidates(way.keep, below=below) if one >= way.keep or way.slices.exists(one)
+def _maxidisc(steps: ScheduleSteps[AnyNetwork], plan: MaxiDisc) -> Stage[AnyNetwork]:
+    """Train every assistant and a student of each; the student that is best on dev is kept."""
+    candidates: list[Candidate] = []
+    students: dict[float, Record] = {}
+    for kept in plan.assistants(steps.keep):
+        name, student_name = f"assistant-{kept:g}", f"student-by-{kept:g}"
+        record = steps.train_assistant(steps.cut(kept), _first_teacher(steps), (kept, 1.0), name)
+        assistant = steps.trained(name)
+        students[kept] = steps.train_assistant(
+            steps.cut(steps.keep, assistant), assistant, (steps.keep, kept), student_name
         )
-        if number > 1 and not any(one > way.keep for one in kept):
+        metric = steps.adapter.judged(students[kept])
+        candidates.append(_candidate(steps, record, kept, student_metric=metric))
+    best = max(candidates, key=lambda candidate: (candidate.student_metric, candidate.kept))
+    marked = [one.model_copy(update={"chosen": one is best}) for one in candidates]
+    student = steps.trained(f"student-by-{best.kept:g}")
+    assistant = steps.trained(f"assistant-{best.kept:g}")
+    return steps.last_stage(student, assistant, best.kept, marked, students[best.kept])
+
+
+def _minidisc(steps: ScheduleSteps[AnyNetwork], plan: MiniDisc) -> Stage[AnyNetwork]:
+    """Rounds of candidates that are trained together; the one with the best score is the next teacher."""
+    teacher, below = _first_teacher(steps), 1.0
+    candidates: list[Candidate] = []
+    assert steps.slices is not None
+    whole, keep = steps.slices.whole, steps.keep
+    for number in range(1, plan.assistants + 1):
+        fractions = plan.candidates(keep, below=below)
+        kept = tuple(one for one in fractions if one >= keep or steps.slices.exists(one))
+        if number > 1 and not any(one > keep for one in kept):
             break  # nothing is left between the last assistant and the student
-        joint = _joint(way, plan, number, whole=whole, teacher=teacher, kept=kept)
+        joint = _joint(steps, plan, number, whole=whole, teacher=teacher, kept=kept)
         outcome = run_joint(joint)
-        way.ledger.add(fitted(outcome), learned=plan.mean_kept_per_step(kept), teacher=below)
-        chosen = way.keep
+        steps.cost.add(fitted_of(outcome), learned=plan.mean_kept_per_step(kept), teacher=below)
+        chosen = keep
         if plan.finish == "distil":
-            chosen = choose_assistant(outcome.metrics, target=way.keep, weight=plan.lam, skip=plan.skip)
-        found += _candidates(outcome, plan, number, chosen)
-        if chosen == way.keep:
-            return way.ends(way.craft.load(joint.saved(chosen)), teacher, below, found, outcome)
-        teacher = whole = way.craft.load(joint.saved(chosen))
+            chosen = choose_assistant(outcome.metrics, target=keep, weight=plan.lam, skip=plan.skip)
+        candidates += _round_candidates(outcome, plan, number, chosen)
+        network = steps.adapter.load(joint.saved(chosen))
+        if chosen == keep:
+            return steps.last_stage(network, teacher, below, candidates, outcome)
+        teacher = whole = network
         below = chosen
-    return way.ends(way.cut(way.keep, whole), teacher, below, found)
+    return steps.last_stage(steps.cut(keep, whole), teacher, below, candidates)
 
 
 def _joint(
-    way: ScheduleSteps[AnyNetwork],
+    steps: ScheduleSteps[AnyNetwork],
     plan: MiniDisc,
     number: int,
     *,
@@ -165,27 +179,27 @@ def _joint(
     teacher: AnyNetwork,
     kept: tuple[float, ...],
 ) -> Joint[AnyNetwork]:
-    """One round."""
-    stage = way.stage
-    assert way.slices is not None
+    """The joint training of one round."""
+    stage = steps.stage
+    assert steps.slices is not None
     return Joint(
-        slices=way.slices,
+        slices=steps.slices,
         whole=whole,
         teacher=teacher,
         kept=kept,
         plan=plan,
-        keep=way.keep,
+        keep=steps.keep,
         method=stage.method,
         training=stage.training,
-        craft=way.craft,
-        folder=way.folder(f"candidates-{number}"),
+        adapter=steps.adapter,
+        folder=steps.folder(f"candidates-{number}"),
         recipe=stage.recipe,
         title=f"{stage.name}, {len(kept)} candidates (seed {stage.training.seed})",
     )
 
 
-def _candidates(outcome: Outcome, plan: MiniDisc, number: int, chosen: float) -> list[Candidate]:
-    """The rows of the table of one round."""
+def _round_candidates(outcome: Outcome, plan: MiniDisc, number: int, chosen: float) -> list[Candidate]:
+    """The candidates of one round, largest first."""
     return [
         Candidate(
             kept=kept,
@@ -201,20 +215,20 @@ def _candidates(outcome: Outcome, plan: MiniDisc, number: int, chosen: float) ->
 
 
 def _candidate(
-    way: ScheduleSteps[AnyNetwork],
+    steps: ScheduleSteps[AnyNetwork],
     record: Record,
     kept: float,
     *,
     chosen: bool = False,
     student_metric: float | None = None,
 ) -> Candidate:
-    """The row of an assistant that was trained alone."""
-    first = record.student.latency.get("1")
+    """An assistant that was trained alone."""
+    latency = record.student.latency.get("1")
     return Candidate(
         kept=kept,
         parameters=record.student.parameters.encoder,
-        latency_ms=None if first is None else first.p50_ms,
-        metric=way.craft.judged(record),
+        latency_ms=None if latency is None else latency.p50_ms,
+        metric=steps.adapter.judged(record),
         student_metric=student_metric,
         chosen=chosen,
     )

@@ -1,120 +1,137 @@
-"""From a teacher to the last stage: every assistant on the way."""
+"""The stages of a schedule for one student: assistants are trained, and the last stage is prepared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path as FilePath
-from typing import Any, Generic
+from pathlib import Path
+from typing import Generic
 
 from lmdistill.engine.callbacks import FitResult
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.records.record import Record
 from lmdistill.records.schema import Candidate, ScheduleFacts, Work
 from lmdistill.runs.lineage import Lineage
+from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.joint_training import Outcome
 from lmdistill.runs.schedules.pruning import Slices
+from lmdistill.runs.stage import Stage, run_stage
 from lmdistill.schedules.assistant_choice import maxidisc_cost, step_cost
 from lmdistill.schedules.distillation import SCHEDULES, MiniDisc, Schedule
 
 
 @dataclass(kw_only=True)
-class Ledger:
-    """What the stages so far have taken."""
+class TrainingCost:
+    """What the stages so far have cost."""
 
     teacher_steps: float = 0.0
-    """In passes of the whole encoder."""
+    """Optimizer steps, weighted by size: 1 is a step of the whole teacher."""
 
     seconds: float | None = 0.0
-    """Of their training loops; None where one of them is not known."""
+    """Seconds of the training loops; None if those of a stage are not known."""
 
-    def add(self, done: FitResult, *, learned: float, teacher: float) -> None:
-        """A stage in which fractions of sum `learned` learned from one of size `teacher`.
+    def add(self, fitted: FitResult, *, learned: float, teacher: float) -> None:
+        """Add a stage in which students of total size `learned` learned from a teacher of size `teacher`.
 
-        The time of one that was interrupted is reckoned at the pace of the steps since.
+        Sizes are kept fractions. The seconds of an interrupted stage are extrapolated from the steps since.
         """
-        self.teacher_steps += done.steps * step_cost((learned,), teacher=teacher)
-        timed = done.steps - done.resumed
+        self.teacher_steps += fitted.steps * step_cost((learned,), teacher=teacher)
+        timed_steps = fitted.steps - fitted.resumed
         if self.seconds is not None:
-            self.seconds = self.seconds + done.seconds * done.steps / timed if timed else None
+            self.seconds = self.seconds + fitted.seconds * fitted.steps / timed_steps if timed_steps else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSteps(Generic[AnyNetwork]):
-    """A schedule for one student."""
+    """A schedule applied to one student."""
 
     schedule: Schedule
-    """Which."""
+    """Settings of the schedule."""
 
     keep: float
-    """What the student keeps."""
+    """Fraction of heads and neurons that the student keeps, in (0, 1]."""
 
-    stage: Any
-    """The last stage as if there were no schedule: its student is not pruned, its teacher the first one."""
+    stage: Stage[AnyNetwork]
+    """The last stage as if there were no schedule: student not pruned, teacher the first one."""
 
-    craft: ScheduleAdapter[AnyNetwork]
-    """What the networks are."""
+    adapter: ScheduleAdapter[AnyNetwork]
+    """How networks of this kind are loaded, judged and timed."""
 
     slices: Slices[AnyNetwork] | None
-    """The student's network, units sorted; None where only layers are lost."""
+    """The student's network with sorted units; None if the schedule removes only layers."""
 
-    ledger: Ledger = field(default_factory=Ledger)
-    """What it takes; filled on the way."""
+    cost: TrainingCost = field(default_factory=TrainingCost)
+    """Cost of the stages so far; changes with each stage."""
 
-    def ends(
-        self,
-        student: AnyNetwork,
-        teacher: AnyNetwork,
-        kept: float,
-        candidates: Sequence[Candidate],
-        trained: Record | Outcome | None = None,
-    ) -> Any:
-        """The last stage, with a teacher that keeps `kept`; a student that is `trained` learns no more."""
-
-        def account(last: FitResult) -> ScheduleFacts:
-            if trained is None:
-                self.ledger.add(last, learned=self.keep, teacher=kept)
-            return self._facts(candidates, last.steps)
-
-        route = Lineage(
-            reference=self.stage.teacher,
-            account=account,
-            trained=None if trained is None else fitted(trained),
-        )
-        return replace(self.stage, student=student, teacher=teacher, route=route)
-
-    def learns(
+    def train_assistant(
         self, student: AnyNetwork, teacher: AnyNetwork, kept: tuple[float, float], name: str
     ) -> Record:
-        """One stage before the last: a student of size `kept[0]` learns from a teacher of size `kept[1]`."""
+        """Run a stage before the last.
+
+        Args:
+            student: The assistant.
+            teacher: Its teacher.
+            kept: Kept fractions of both.
+            name: Folder of the stage, and its label.
+        """
         stage = replace(
             self.stage,
             student=student,
             teacher=teacher,
             name=name,
             folder=self.folder(name),
-            route=Lineage(reference=self.stage.teacher),
+            lineage=Lineage(reference=self.stage.teacher),
         )
-        record = self.craft.run(stage)
-        self.ledger.add(fitted(record), learned=kept[0], teacher=kept[1])
+        record = run_stage(stage)
+        self.cost.add(fitted_of(record), learned=kept[0], teacher=kept[1])
         return record
 
+    def last_stage(
+        self,
+        student: AnyNetwork,
+        teacher: AnyNetwork | None,
+        kept: float,
+        candidates: Sequence[Candidate],
+        trained: Record | Outcome | None = None,
+    ) -> Stage[AnyNetwork]:
+        """The last stage of the schedule.
+
+        Args:
+            student: The pruned student.
+            teacher: The last assistant, or the first teacher.
+            kept: Kept fraction of that teacher.
+            candidates: Everything that was tried on the way.
+            trained: The training that the student has had; it is then trained no further.
+        """
+
+        def facts(last: FitResult) -> ScheduleFacts:
+            if trained is None:
+                self.cost.add(last, learned=self.keep, teacher=kept)
+            return self._facts(candidates, last.steps)
+
+        lineage = Lineage(
+            reference=self.stage.teacher,
+            facts=facts,
+            trained=None if trained is None else fitted_of(trained),
+        )
+        return replace(self.stage, student=student, teacher=teacher, lineage=lineage)
+
     def cut(self, kept: float, source: AnyNetwork | None = None) -> AnyNetwork:
-        """A dense network of this size, of the unpruned student or of a larger slice of it."""
+        """A dense network of this kept fraction, cut from the unpruned student or a larger slice."""
         assert self.slices is not None
         return self.slices.cut(kept, source)
 
-    def folder(self, name: str) -> FilePath:
-        """Where a stage is written."""
-        return FilePath(self.stage.folder) / "stages" / name
+    def folder(self, name: str) -> Path:
+        """The run folder of an earlier stage."""
+        return RunFolder(path=self.stage.folder).stages / name
 
-    def result(self, name: str) -> AnyNetwork:
-        """The network that a stage has trained."""
-        return self.craft.load(self.folder(name) / "student")
+    def trained(self, name: str) -> AnyNetwork:
+        """The network that an earlier stage has trained."""
+        return self.adapter.load(self.folder(name) / "student")
 
     def _facts(self, candidates: Sequence[Candidate], steps: int) -> ScheduleFacts:
-        """Everything that is worth telling; trying all assistants is reckoned at the pace of this run."""
+        """The facts for the record; trying all assistants is estimated at the pace of this run."""
         name = next(name for name, cls in SCHEDULES.items() if cls is type(self.schedule))
-        work = Work(teacher_steps=self.ledger.teacher_steps, seconds=self.ledger.seconds)
+        work = Work(teacher_steps=self.cost.teacher_steps, seconds=self.cost.seconds)
         plan, exhaustive = self.schedule, None
         if isinstance(plan, MiniDisc) and plan.finish == "distil":
             total = maxidisc_cost(plan.candidates(self.keep), target=self.keep, steps=steps).total
@@ -123,7 +140,7 @@ class ScheduleSteps(Generic[AnyNetwork]):
         return ScheduleFacts(
             name=name,
             keep=self.keep,
-            metric=self.craft.metric,
+            metric=self.adapter.metric,
             lam=plan.lam if isinstance(plan, MiniDisc) else None,
             candidates=tuple(candidates),
             work=work,
@@ -131,9 +148,9 @@ class ScheduleSteps(Generic[AnyNetwork]):
         )
 
 
-def fitted(done: Record | Outcome) -> FitResult:
-    """What a stage that is over did."""
-    work = done if isinstance(done, Outcome) else done.training
+def fitted_of(finished: Record | Outcome) -> FitResult:
+    """Steps and seconds of a finished stage."""
+    work = finished if isinstance(finished, Outcome) else finished.training
     return FitResult(
         steps=work.steps, resumed=int(work.resumed), seconds=work.seconds, best_step=0, best_score=None
     )

@@ -1,0 +1,129 @@
+"""A recipe for classifiers with its data loaded and its teacher fine-tuned."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lmdistill.core.errors import ConfigError
+from lmdistill.data.tasks.task import Task
+from lmdistill.engine.distributed import main_process_first, on_main_process
+from lmdistill.models.classifier import Network
+from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.parsing import plain
+from lmdistill.runs.classification.data import load_examples
+from lmdistill.runs.classification.dataset import require_fit
+from lmdistill.runs.classification.representation_map import require_classes
+from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
+from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
+from lmdistill.runs.classification.student import make_student
+from lmdistill.runs.classification.teacher import PreparedTeacher, keep_teacher, prepare_teacher
+from lmdistill.runs.expand import Cell
+from lmdistill.runs.schedules.adapter import ScheduleAdapter
+from lmdistill.runs.schedules.run_schedule import require_schedule
+from lmdistill.runs.stage import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedClassification:
+    """A recipe for classifiers, ready to run; implements `PreparedRecipe`."""
+
+    recipe: Recipe
+    """The whole recipe."""
+
+    task: Task
+    """What students learn from, augmented rows included."""
+
+    teacher: PreparedTeacher
+    """The fine-tuned teacher."""
+
+    out: Path
+    """Folder of the run, or of several runs."""
+
+    command: str
+    """The command line, for the records."""
+
+    def adapter(self) -> ClassificationAdapter:
+        """The task as the stages of a run use it."""
+        return ClassificationAdapter(task=self.task, max_length=self.recipe.data.max_length)
+
+    def stage(self, cell: Cell[Recipe]) -> Stage[Network]:
+        """The run of one method and seed as if there were no schedule; its student is not pruned yet."""
+        return Stage(
+            kind="distill",
+            name=cell.name,
+            student=make_student(cell.recipe, self.teacher, self.task, seed=cell.seed),
+            teacher=self.teacher.network,
+            method=cell.method,
+            training=cell.training,
+            adapter=self.adapter(),
+            folder=cell.folder,
+            teacher_folder=on_main_process(lambda: keep_teacher(self.teacher, self.out / "teacher")),
+            recipe=plain(cell.recipe),
+            command=self.command,
+        )
+
+    def schedule_adapter(self, stage: Stage[Network]) -> ScheduleAdapter[Network]:
+        """What a schedule needs to prune and judge classifiers.
+
+        Raises:
+            ModelError: If the teacher is no better than the majority class on dev.
+        """
+        require_tuned(stage, self.adapter())
+        return classifier_adapter(stage, self.adapter())
+
+    def last_stage(self, stage: Stage[Network]) -> Stage[Network]:
+        """`stage` with the map of representations, which no earlier stage draws."""
+        return replace(stage, adapter=replace(self.adapter(), map=self.recipe.map))
+
+
+def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> PreparedClassification:
+    """Load the data and the teacher; fine-tune the teacher first where it has no head for the task.
+
+    What would go wrong with students and methods goes wrong before the teacher is fine-tuned.
+    """
+    with main_process_first():
+        examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
+    require_classes(recipe.map, examples.original)
+    teacher = prepare_teacher(
+        recipe.teacher,
+        examples.original,
+        max_length=recipe.data.max_length,
+        cache=out.parent / "teachers",
+        command=command,
+        check=lambda prepared: _check(recipe, examples.original, prepared),
+    )
+    return PreparedClassification(
+        recipe=recipe, task=examples.whole, teacher=teacher, out=out, command=command
+    )
+
+
+def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
+    """Fine-tune the teacher of a recipe into `cache`, unless it is there; the folder of its model.
+
+    Raises:
+        ConfigError: If the teacher needs no fine-tuning.
+    """
+    with main_process_first():
+        examples = load_examples(recipe.task, recipe.data, cache=cache.parent / "augmented")
+    teacher = prepare_teacher(
+        recipe.teacher, examples.original, max_length=recipe.data.max_length, cache=cache, command=command
+    )
+    if teacher.folder is None:
+        raise ConfigError(
+            f"the teacher {recipe.teacher.model} has a head for {recipe.task} already; use it as it is."
+        )
+    return teacher.folder / "student"
+
+
+def _check(recipe: Recipe, task: Task, teacher: PreparedTeacher) -> None:
+    """Refuse what cannot be distilled from a teacher of this shape, before it is fine-tuned for hours."""
+    student = make_student(recipe, teacher, task, seed=recipe.seeds[0])
+    require_fit(task, student, teacher.network, max_length=recipe.data.max_length)
+    require_schedule(
+        recipe.schedule,
+        student,
+        teacher.network.num_layers,
+        keep=recipe.student.keep,
+        pruning=recipe.student.pruning,
+    )
+    for method in recipe.methods.values():
+        method.check(student, teacher.network)

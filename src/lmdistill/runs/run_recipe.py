@@ -1,0 +1,111 @@
+"""A whole recipe: data, teacher, and a run for each method and seed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from lmdistill.core.atomic_io import write_text
+from lmdistill.engine.distributed import on_main_process
+from lmdistill.models.causal_lm import AnyNetwork
+from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.files import recipe_text
+from lmdistill.recipes.language_model import LanguageRecipe
+from lmdistill.runs.classification.prepared_recipe import prepare_classification, train_classifier_teacher
+from lmdistill.runs.expand import AnyRecipe, Cell, cells, require_room
+from lmdistill.runs.language.prepared_recipe import prepare_language, train_language_teacher
+from lmdistill.runs.run_folder import RECIPE, RunFolder
+from lmdistill.runs.schedules.adapter import ScheduleAdapter
+from lmdistill.runs.schedules.run_schedule import run_earlier_stages
+from lmdistill.runs.stage import Stage, run_stage
+from lmdistill.runs.write_report import write_pages
+from lmdistill.schedules.distillation import Direct
+
+
+@runtime_checkable
+class PreparedRecipe(Protocol[AnyRecipe, AnyNetwork]):
+    """A recipe whose data are loaded and whose teacher is trained."""
+
+    def stage(self, cell: Cell[AnyRecipe]) -> Stage[AnyNetwork]:
+        """The run of one method and seed as if there were no schedule; its student is not pruned yet."""
+        ...
+
+    def schedule_adapter(self, stage: Stage[AnyNetwork]) -> ScheduleAdapter[AnyNetwork]:
+        """What a schedule needs to prune and judge networks of this kind.
+
+        Raises:
+            ModelError: If the teacher has learned nothing, so that its units cannot be ranked.
+        """
+        ...
+
+    def last_stage(self, stage: Stage[AnyNetwork]) -> Stage[AnyNetwork]:
+        """`stage` with what only the last stage of a schedule has."""
+        ...
+
+
+def run_recipe(recipe: Recipe | LanguageRecipe, out: Path, *, command: str) -> list[Path]:
+    """Run every method and seed of a recipe; finished runs are kept, interrupted ones continue.
+
+    Teachers that are trained first lie beside `out`, in `teachers/`, so that other recipes find them.
+
+    Args:
+        recipe: For classifiers or for language models.
+        out: Folder of the run, or of several runs.
+        command: The command line, for the records.
+
+    Returns:
+        The folders of the runs.
+
+    Raises:
+        LmdistillError: For everything that the user can correct; nothing half-written stays.
+    """
+    if isinstance(recipe, LanguageRecipe):
+        language = list(cells(recipe, out))
+        on_main_process(lambda: require_room(language, out))
+        return _run_cells(language, prepare_language(recipe, out, command=command), recipe, out)
+    classification = list(cells(recipe, out))
+    on_main_process(lambda: require_room(classification, out))
+    return _run_cells(classification, prepare_classification(recipe, out, command=command), recipe, out)
+
+
+def train_teacher(recipe: Recipe | LanguageRecipe, cache: Path, *, command: str) -> Path:
+    """Train the teacher of a recipe into `cache`, unless it is there; the folder of its model.
+
+    Raises:
+        ConfigError: If the teacher needs no training.
+    """
+    if isinstance(recipe, LanguageRecipe):
+        return train_language_teacher(recipe, cache, command=command)
+    return train_classifier_teacher(recipe, cache, command=command)
+
+
+def _run_cells(
+    runs: Sequence[Cell[AnyRecipe]],
+    prepared: PreparedRecipe[AnyRecipe, AnyNetwork],
+    recipe: Recipe | LanguageRecipe,
+    out: Path,
+) -> list[Path]:
+    """Every run of a recipe, and the pages of a folder of several."""
+    if len(runs) > 1:
+        on_main_process(lambda: write_text(out / RECIPE, recipe_text(recipe)))
+    for cell in runs:
+        if not RunFolder(path=cell.folder).is_finished:
+            _run_cell(cell, prepared, out.parent / "teachers")
+    if len(runs) > 1:
+        on_main_process(lambda: write_pages(out, order=tuple(recipe.methods)))
+    return [cell.folder for cell in runs]
+
+
+def _run_cell(cell: Cell[AnyRecipe], prepared: PreparedRecipe[AnyRecipe, AnyNetwork], cache: Path) -> None:
+    """One method with one seed; the stages of its schedule first."""
+    recipe, stage = cell.recipe, prepared.stage(cell)
+    if recipe.student.keep < 1 or recipe.schedule != Direct():
+        on_main_process(lambda: RunFolder(path=cell.folder).require(stage.recipe))
+        stage = run_earlier_stages(
+            stage,
+            prepared.schedule_adapter(stage),
+            recipe.schedule,
+            keep=recipe.student.keep,
+            pruning=recipe.student.pruning,
+            cache=cache,
+        )
+    run_stage(prepared.last_stage(stage))
