@@ -1,1 +1,1 @@
-"""Nouns that every other package shares: types, errors, seeds, fingerprints, storage. No models, no loops."""
+"""Data types, protocols and errors that every other package uses, seeding, fingerprints, atomic files."""

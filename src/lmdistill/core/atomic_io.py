@@ -1,4 +1,4 @@
-"""Files and folders that exist whole or not at all."""
+"""Atomic writes: a file or a folder appears only when it is complete."""
 
 import json
 import os
@@ -11,15 +11,16 @@ from typing import Any
 
 
 def _beside(path: Path, ending: str) -> Path:
-    """A hidden name beside `path` that no other process or thread uses."""
+    """A hidden path in the same folder whose name is unique to this process and thread."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.{ending}")
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block ends well, it replaces `path` in one step.
+    """Yield a temporary path in the same folder, and rename it to `path` when the block has ended.
 
-    When the block raises (a full disk, say), the temporary file is removed and `path` is untouched.
+    If the block raises (for example because the disk is full), the temporary file is removed and `path` stays
+    as it was. Missing parent folders are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _beside(path, "part")
@@ -32,9 +33,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; when the block ends well, it takes the place of `path`.
+    """Yield a temporary folder beside `path`, and rename it to `path` when the block has ended.
 
-    An older `path` is removed only after the new one is complete.
+    A folder that already exists at `path` is removed only after the new one is complete. If the block raises,
+    the temporary folder is removed and `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _beside(path, "part")
@@ -52,16 +54,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` to a file atomically, in UTF-8."""
     with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all; NaN is refused, since JSON has none."""
+    """Write `value` as indented JSON, atomically.
+
+    Raises:
+        ValueError: If `value` contains NaN or an infinity, which JSON does not have.
+    """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The value that `write_json` wrote."""
+    """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))

@@ -1,9 +1,9 @@
-"""The nouns every other package shares.
+"""Batches, network inputs and outputs.
 
-Axis letters, used in every annotation of this package:
+Axis letters in the shape annotations of this package:
     b  examples in a batch        v  vocabulary entries or classes
     m  interpolated examples      d  hidden size
-    t  token positions            *p any leading position axes: (b,) for a class, (b, t) for next tokens
+    t  token positions            *p any position axes: (b,) for classification, (b, t) for next tokens
 """
 
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -17,212 +17,215 @@ Tensors = TypeVar("Tensors")
 
 
 def to_device(value: Tensors, device: torch.device) -> Tensors:
-    """Copy of a dataclass with every tensor in it on `device`, nested dataclasses too."""
+    """Copy a dataclass with all its tensors, also those of nested dataclasses, to `device`."""
     assert is_dataclass(value)
-    there = {f.name: getattr(value, f.name) for f in fields(value)}
-    there = {name: part.to(device) if hasattr(part, "to") else part for name, part in there.items()}
-    return cast(Tensors, replace(cast(Any, value), **there))
+    values = {f.name: getattr(value, f.name) for f in fields(value)}
+    values = {name: item.to(device) if hasattr(item, "to") else item for name, item in values.items()}
+    return cast(Tensors, replace(cast(Any, value), **values))
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixupPartners:
-    """The other half of interpolated inputs: row i of the inputs is mixed with row i of these."""
+    """The second examples of mixup: row i of the inputs is interpolated with row i of these."""
 
     ids: Int[Tensor, "b t"]
-    """Token ids of the partners."""
+    """Token ids of the second examples."""
 
     mask: Int[Tensor, "b t"]
-    """1 where the partner has a token, 0 where it is padded."""
+    """Attention mask of the second examples: 1 for a token, 0 for padding."""
 
     share: Float[Tensor, " b"]
-    """What the first example keeps of itself, in [0, 1]; the paper's lambda."""
+    """Weight of the first example, in [0, 1]; lambda in the mixup papers."""
 
     segments: Int[Tensor, "b t"] | None = None
-    """Segment ids of the partners; None keeps the first example's segments unmixed."""
+    """Segment ids of the second examples; None keeps the segment embeddings of the first."""
 
     def to(self, device: torch.device) -> "MixupPartners":
-        """Copy with every tensor on `device`."""
+        """Copy to `device`."""
         return to_device(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a network reads: token ids, or two sets of them and how to interpolate their embeddings."""
+    """Inputs of a network: token ids, and for mixup those of the second examples."""
 
     ids: Int[Tensor, "b t"]
     """Token ids, padded on the right."""
 
     mask: Int[Tensor, "b t"]
-    """1 for a token, 0 for padding."""
+    """Attention mask: 1 for a token, 0 for padding."""
 
     segments: Int[Tensor, "b t"] | None = None
-    """Segment ids of text pairs (BERT's token_type_ids), where the model has them."""
+    """Segment ids of text pairs (`token_type_ids`), for models that have segment embeddings."""
 
     partners: MixupPartners | None = None
-    """Partners to interpolate with, inside the network, at its word embeddings."""
+    """Second examples of mixup; the network interpolates word embeddings. None for plain inputs."""
 
     def to(self, device: torch.device) -> "Inputs":
-        """Copy with every tensor on `device`."""
+        """Copy to `device`."""
         return to_device(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """What a network writes."""
+    """Outputs of a network."""
 
     logits: Float[Tensor, "*p v"]
-    """One row of scores for each position; v = 1 for a regression."""
+    """Logits of each position; v = 1 for a regression."""
 
     hidden: tuple[Float[Tensor, "b t d"], ...] = ()
-    """States after the embeddings (index 0) and after each layer; empty unless asked for."""
+    """Hidden states after the embeddings (index 0) and after each layer; empty unless requested."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LMHead:
-    """The output layer of a language model: how a state becomes one logit for each vocabulary entry."""
+    """The output layer of a language model: it maps a hidden state to one logit for each vocabulary entry."""
 
     weight: Float[Tensor, "v d"]
-    """Output matrix."""
+    """Weight matrix."""
 
     bias: Float[Tensor, " v"] | None = None
-    """Added to the products."""
+    """Bias, if there is one."""
 
     scale: float = 1.0
-    """Every logit is multiplied by this."""
+    """Factor of all logits, applied after the bias."""
 
     softcap: float | None = None
-    """Logits are bent into (-softcap, softcap) by a hyperbolic tangent, after the scale; None leaves them."""
+    """Limit c, > 0: logits z become c * tanh(z / c), after the scale. None applies no limit."""
 
     def logits(self, states: Float[Tensor, "*n d"]) -> Float[Tensor, "*n v"]:
-        """The logits of each state, all at once."""
-        found = torch.nn.functional.linear(states, self.weight, self.bias) * self.scale
-        return found if self.softcap is None else self.softcap * torch.tanh(found / self.softcap)
+        """The logits of some hidden states, computed at once (not in chunks)."""
+        logits = torch.nn.functional.linear(states, self.weight, self.bias) * self.scale
+        return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixedExamples:
-    """Interpolated examples: original i with its partner, `share` of the first and the rest of the second."""
+    """Examples interpolated by mixup, and the labels of both originals."""
 
     inputs: Inputs
-    """The student's view, with `partners` set."""
+    """Inputs for the student, with `partners` set."""
 
     labels: Num[Tensor, " m"]
-    """Labels of the originals; class numbers or scores."""
+    """Labels of the first examples: class numbers (integers) or scores (floats)."""
 
     partner_labels: Num[Tensor, " m"]
-    """Labels of the partners."""
+    """Labels of the second examples."""
 
     share: Float[Tensor, " m"]
-    """Lambda of each mixed example, in [0, 1]."""
+    """Weight of the first example (lambda), in [0, 1]."""
 
     scored: Bool[Tensor, " m"]
-    """Which mixed examples count."""
+    """Whether a mixed example enters the loss."""
 
     teacher_inputs: Inputs | None = None
-    """The teacher's view, if it has a tokenizer of its own: same pairs, same shares."""
+    """The same pairs and weights for a teacher with another tokenizer; None if both use one tokenizer."""
 
     @property
     def for_teacher(self) -> Inputs:
-        """What the teacher reads."""
+        """Inputs for the teacher."""
         return self.inputs if self.teacher_inputs is None else self.teacher_inputs
 
     def to(self, device: torch.device) -> "MixedExamples":
-        """Copy with every tensor on `device`."""
+        """Copy to `device`."""
         return to_device(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Inputs, targets and the positions that count."""
+    """One micro-batch: inputs, labels and the positions that enter the loss."""
 
     inputs: Inputs
-    """The student's view."""
+    """Inputs for the student."""
 
     labels: Num[Tensor, "*p"]
-    """Class numbers (integers) or scores (floats), one a position."""
+    """Label of each position: a class number or token id (integers), or a score (floats)."""
 
     scored: Bool[Tensor, "*p"]
-    """The only truth about which positions count."""
+    """Whether a position enters the loss; false for prompts and padding."""
 
     examples: Int[Tensor, " b"] | None = None
-    """Row numbers in the data set, to name examples in messages."""
+    """Row numbers in the data set, for error messages."""
 
     teacher_inputs: Inputs | None = None
-    """The teacher's view, if it has a tokenizer of its own."""
+    """Inputs for a teacher with another tokenizer; None if both use one tokenizer."""
 
     mixed: MixedExamples | None = None
-    """Interpolated examples, for methods that ask for them with `mixing`."""
+    """Interpolated examples, for methods whose `mixing` is set."""
 
     prepass: "TeacherPrepass | None" = None
-    """What a method has found out about the whole step, for methods that are a `PrepassMethod`."""
+    """Results of the teacher on all micro-batches of the step, for methods that are a `PrepassMethod`."""
 
     count: int = 0
-    """Scored positions, counted by the collator: the one denominator of every loss on this batch."""
+    """Number of scored positions, from the collator; losses are averaged over it."""
 
     @property
     def for_teacher(self) -> Inputs:
-        """What the teacher reads."""
+        """Inputs for the teacher."""
         return self.inputs if self.teacher_inputs is None else self.teacher_inputs
 
     def to(self, device: torch.device) -> "Batch":
-        """Copy with every tensor on `device`."""
+        """Copy to `device`."""
         return to_device(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherPrepass:
-    """A first look at a batch, and at everything else that belongs to its step."""
+    """Results of running the teacher on one micro-batch before its loss, and scores of the whole step."""
 
     scores: Float[Tensor, " n"]
-    """One number for each scored position of this batch, in the order of `inputs[scored]`."""
+    """One score for each scored position of this micro-batch, in the order of `labels[scored]`."""
 
     states: Float[Tensor, "n d"]
-    """The teacher's final states there, so that it need not run again."""
+    """The teacher's final hidden states at these positions, so that it is not run again."""
 
     head: LMHead
     """The teacher's output layer."""
 
     step_scores: Float[Tensor, " s"]
-    """The numbers of all micro-batches and processes of the step, these included, in any order."""
+    """Scores of all micro-batches and processes of the step, including this one, in any order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackwardPass:
-    """Which of several passes over one batch a network is in; all of them ask it the same questions."""
+    """Position in a series of forward and backward passes over one micro-batch, one for each candidate.
+
+    Every pass calls the network equally often and with the same inputs.
+    """
 
     call: int
-    """How often it has been called in this pass, from 0."""
+    """Number of earlier calls of the network in this pass, >= 0."""
 
     index: int
-    """The pass, from 0."""
+    """Number of this pass, from 0."""
 
     count: int
-    """How many there are, >= 1; each is followed by its backward pass."""
+    """Number of passes, >= 1."""
 
     @property
     def is_last(self) -> bool:
-        """Whether no pass comes after this one."""
+        """Whether this is the last pass."""
         return self.index == self.count - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixupSettings:
-    """What the sampler must draw for a method that learns from interpolated examples."""
+    """Settings of mixup: how the sampler draws pairs of examples and their weights."""
 
     ratio: int = 1
-    """Mixed examples an original, >= 1."""
+    """Mixed examples for each original example, >= 1."""
 
     concentration: float = 0.4
-    """Both parameters of the Beta distribution of the share, > 0."""
+    """Both parameters of the Beta distribution from which weights are drawn, > 0."""
 
     share: Literal["sample", "batch"] = "sample"
-    """Draw one share an example, or one a batch."""
+    """Draw one weight for each mixed example, or one for each batch."""
 
     fold: bool = False
-    """Use max(share, 1 - share), so that the first example always dominates."""
+    """Replace a weight by max(weight, 1 - weight), so that the first example dominates."""
 
     partner: Literal["batch", "train"] = "batch"
-    """Take partners from the same global batch, or from the whole training set."""
+    """Take second examples from the same batch (over all processes), or from the whole training set."""
 
     segments: Literal["mix", "keep"] = "mix"
-    """Interpolate segment embeddings too, or keep those of the first example."""
+    """Interpolate segment embeddings as well, or keep those of the first example."""

@@ -1,4 +1,4 @@
-"""The nouns of models that write text; axis letters as in `core.batch`, and n scored positions."""
+"""Settings for training on sampled text: completions of the teacher or of the student."""
 
 from dataclasses import dataclass
 
@@ -8,19 +8,19 @@ from lmdistill.core.protocols import Method
 
 @dataclass(frozen=True, kw_only=True)
 class Completions:
-    """Where the tokens come from that a language model learns on."""
+    """The source of the completions that a language model is trained on. The default is the data set."""
 
     teacher: bool = False
-    """The teacher's own completions of the training prompts instead of those of the data."""
+    """Train on the teacher's completions of the training prompts instead of those in the data."""
 
     student: float = 0.0
-    """Share of the steps, in [0, 1], in which the student completes the prompts itself, as it is then."""
+    """Fraction of the optimizer steps, in [0, 1], that train on completions sampled from the student."""
 
     temperature: float = 1.0
-    """Of the student's sampling, >= 0; 0 always takes the most likely token."""
+    """Sampling temperature of the student, >= 0; 0 is greedy decoding."""
 
     max_new: int = 128
-    """Longest sampled completion, in tokens, >= 1."""
+    """Maximum length of a sampled completion in tokens, >= 1."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.student <= 1:
@@ -32,6 +32,6 @@ class Completions:
 
 
 def completions_of(method: Method) -> Completions:
-    """Where a method's tokens come from: its own `completions`, or the data where it says nothing."""
-    found = getattr(method, "completions", None)
-    return found if isinstance(found, Completions) else Completions()
+    """The `completions` of a method, or the default (the completions in the data) if it has none."""
+    completions = getattr(method, "completions", None)
+    return completions if isinstance(completions, Completions) else Completions()

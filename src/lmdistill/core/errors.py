@@ -1,13 +1,13 @@
-"""Everything this package raises on purpose.
+"""The exceptions of this package.
 
-LmdistillError           a mistake that the user can mend; the command line prints it and leaves with code 2
-├── UnknownNameError     a name in a recipe or on the command line that no table contains
+LmdistillError           an error that the user can correct; the command line prints it and exits with code 2
+├── UnknownNameError     a name in a recipe or on the command line that is not registered
 ├── ConfigError          a value outside its documented range, or settings that contradict each other
 ├── DataError            a file, a column or a row that cannot be used
-├── ModelError           a model that cannot be loaded, cut or saved
-├── MismatchError        a student, a teacher, a method and a task that cannot work together
-├── RunError             a run folder that cannot be written, read or continued
-├── DivergedError        a training run whose loss stopped being a number
+├── ModelError           a model that cannot be loaded, pruned or saved
+├── MismatchError        a student, teacher, method or task that do not fit together
+├── RunError             a run folder that cannot be written, read or resumed
+├── DivergedError        a training run whose loss or gradient is NaN or infinite
 └── MissingExtraError    an optional package or program that is not installed
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 
 class LmdistillError(Exception):
-    """Base of every error raised on purpose."""
+    """Base class of all errors that the user can correct."""
 
 
 class ConfigError(LmdistillError, ValueError):
@@ -28,19 +28,19 @@ class DataError(LmdistillError, ValueError):
 
 
 class ModelError(LmdistillError, ValueError):
-    """A model that cannot be loaded, cut or saved."""
+    """A model that cannot be loaded, pruned or saved."""
 
 
 class MismatchError(LmdistillError, ValueError):
-    """A student, a teacher, a method and a task that cannot work together."""
+    """A student, teacher, method or task that do not fit together."""
 
 
 class RunError(LmdistillError, ValueError):
-    """A run folder that cannot be written, read or continued."""
+    """A run folder that cannot be written, read or resumed."""
 
 
 class DivergedError(LmdistillError, ArithmeticError):
-    """A training run whose loss stopped being a number."""
+    """A training run whose loss or gradient is NaN or infinite."""
 
 
 class MissingExtraError(LmdistillError, ImportError):
@@ -48,7 +48,12 @@ class MissingExtraError(LmdistillError, ImportError):
 
 
 class UnknownNameError(LmdistillError, KeyError):
-    """A name that its table does not contain.
+    """A name that is not registered. The message lists the known names and suggests the closest one.
+
+    Args:
+        kind: What the name stands for, as in "method" or "task".
+        name: The unknown name.
+        known: All valid names.
 
     Examples:
         >>> print(UnknownNameError("method", "mix-kd", ["kd", "mixkd"]))

@@ -1,4 +1,4 @@
-"""Short names for contents: two things with the same fingerprint are the same."""
+"""Fingerprints: short hashes by which equal contents are recognised."""
 
 import dataclasses
 import hashlib
@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 LENGTH = 16
+"""Hexadecimal digits of a fingerprint."""
 
 
 def _plain(value: Any) -> Any:
-    """Values that JSON does not know, as ones that it knows."""
+    """Convert a value that JSON does not support into one that it supports."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             "__type__": type(value).__name__,
@@ -24,7 +25,14 @@ def _plain(value: Any) -> Any:
 
 
 def fingerprint(*values: Any) -> str:
-    """Sixteen hexadecimal digits that name `values`: anything JSON, dataclasses, paths (by name), sets.
+    """Hash of `values`, 16 hexadecimal digits.
+
+    Args:
+        *values: JSON values, dataclasses (with their class name), paths (as text, not their contents) and
+            sets, nested in any way. The order of keys does not matter.
+
+    Raises:
+        TypeError: If a value has another type.
 
     Examples:
         >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
@@ -35,7 +43,7 @@ def fingerprint(*values: Any) -> str:
 
 
 def file_fingerprint(*paths: Path) -> str:
-    """Sixteen hexadecimal digits that name the contents of the files, in order, and nothing else of them."""
+    """Hash of the contents of some files in this order, 16 hexadecimal digits; their names do not count."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:

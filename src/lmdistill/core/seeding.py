@@ -1,4 +1,8 @@
-"""One place for randomness: every stream is a function of names and numbers, never of what ran before."""
+"""Random seeds.
+
+The seed of each random stream is computed from the seed of the run and the name of the stream, never from
+earlier draws, so that a run can be resumed at any step.
+"""
 
 import hashlib
 import random
@@ -8,7 +12,9 @@ import torch
 
 
 def derive(seed: int, *names: int | str) -> int:
-    """A 63-bit seed for the stream called `names` of run `seed`; the same on every machine and process.
+    """A 63-bit seed for the random stream `names` of a run with seed `seed`.
+
+    It is the same on every machine and in every process.
 
     Examples:
         >>> derive(0, "epoch", 1) == derive(0, "epoch", 1)
@@ -21,15 +27,15 @@ def derive(seed: int, *names: int | str) -> int:
 
 
 def generator(seed: int, *names: int | str) -> np.random.Generator:
-    """A numpy generator for the stream called `names` of run `seed`."""
+    """A NumPy generator for the random stream `names` of a run with seed `seed`."""
     return np.random.default_rng(derive(seed, *names))
 
 
 def seed_everything(seed: int, *names: int | str) -> None:
-    """Seed Python, numpy and torch (all devices) for the stream called `names`.
+    """Seed Python, NumPy and torch (all devices) for the random stream `names`.
 
-    Called before a model is made and before each optimizer step, so that a run which was
-    stopped and continued draws the same dropout masks as one which was not.
+    Called before a model is created and before each optimizer step, so that a resumed run draws the same
+    dropout masks as an uninterrupted one.
     """
     value = derive(seed, *names)
     random.seed(value)

@@ -1,1 +1,1 @@
-"""Numbers to numbers, without torch: what changes over the steps of a run."""
+"""Distillation schedules, choice of assistants, pruning ratios and learning-rate schedules, without torch."""

@@ -1,4 +1,4 @@
-"""Which teacher assistant to distil through, and what it costs to find out."""
+"""The choice of a teacher assistant, and the cost of finding it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from lmdistill.core.errors import ConfigError
 
 LAMBDA = 0.2
-"""The published weight of the sparsity: ten points of it weigh as much as two points of the metric."""
+"""The published weight of sparsity: 10 points of sparsity count as much as 2 points of the metric."""
 
 FORWARD_COST = 1 / 3
-"""A forward pass in steps, where a step is a forward and a backward pass, twice as much work."""
+"""Cost of a forward pass in training steps; a backward pass costs twice as much as a forward pass."""
 
 
 def trade_off(metric: float, kept: float, *, weight: float = LAMBDA) -> float:
-    r"""How good an assistant of this quality and size is.
+    r"""Trade-off score of an assistant: its metric plus lambda times its sparsity.
 
     .. math:: t = m + \lambda (1 - s)
 
     Args:
-        metric: m, of the assistant on dev, as a fraction in [0, 1].
-        kept: s, its fraction of the teacher, in (0, 1].
+        metric: m, the dev metric of the assistant, a fraction in [0, 1].
+        kept: s, the fraction of the teacher that it keeps, in (0, 1].
         weight: Lambda, >= 0.
 
     Raises:
-        ConfigError: If lambda is below 0.
+        ConfigError: If lambda is negative.
 
     Examples:
         >>> round(trade_off(0.870, 0.2), 3)  # MRPC in the paper's pilot figure
@@ -37,7 +37,7 @@ def trade_off(metric: float, kept: float, *, weight: float = LAMBDA) -> float:
 
 
 def require_weight(weight: float) -> None:
-    """Lambda must be >= 0; NaN never is."""
+    """Refuse a lambda that is negative or NaN."""
     if not weight >= 0:
         raise ConfigError(f"lam must be >= 0, got {weight:g}. 0.2 is the published value.")
 
@@ -45,25 +45,26 @@ def require_weight(weight: float) -> None:
 def choose_assistant(
     metrics: Mapping[float, float], *, target: float, weight: float = LAMBDA, skip: bool = False
 ) -> float:
-    """The kept fraction of the best assistant.
+    """The kept fraction of the candidate with the best trade-off score.
 
     Args:
-        metrics: Dev metric of each candidate in [0, 1], by its kept fraction; the target and smaller ones may
-            be among them.
-        target: What the student keeps.
+        metrics: Dev metric of each candidate, in [0, 1], by its kept fraction. Candidates that are not larger
+            than the target may be included.
+        target: Fraction that the student keeps, in (0, 1].
         weight: Lambda, >= 0.
-        skip: Whether the target may win too, which means that no assistant pays.
+        skip: Let all candidates compete. If the best is not larger than the target, the target is returned,
+            which means that no assistant is used.
 
     Returns:
-        The fraction with the largest score; of equal ones the largest fraction.
+        The fraction with the highest score; of equal scores the largest fraction.
 
     Raises:
         ConfigError: If no candidate is larger than the target.
 
     References:
-        Zhang et al., 2022. The pilot figure scores only assistants larger than the student. The released
-        code lets all candidates compete and then goes no further than the target: `skip`. With the figure's
-        own numbers for MRPC that takes no assistant at all, so it is not our default.
+        Zhang et al., 2022. The pilot figure scores only assistants that are larger than the student. The
+        released code lets all candidates compete, as `skip` does. With the figure's numbers for MRPC it uses
+        no assistant at all, so it is not the default here.
     """
     larger = {kept: metric for kept, metric in metrics.items() if kept > target}
     if not larger:
@@ -71,35 +72,35 @@ def choose_assistant(
             f"no candidate is larger than the target, which keeps {target:g}. Raise schedule.largest, or use "
             "schedule direct."
         )
-    able = metrics if skip else larger
-    best = max(able, key=lambda kept: (trade_off(able[kept], kept, weight=weight), kept))
+    eligible = metrics if skip else larger
+    best = max(eligible, key=lambda kept: (trade_off(eligible[kept], kept, weight=weight), kept))
     return max(best, target)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Work in teacher-steps: forward and backward pass of the whole encoder on one batch."""
+    """Training cost in teacher-steps: a forward and a backward pass of the full encoder on one batch."""
 
     joint: float
-    """Training the candidates, together or one by one."""
+    """Cost of training the candidates, jointly or one by one."""
 
     finish: float
-    """Training students from assistants."""
+    """Cost of training students from assistants."""
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum of both."""
         return self.joint + self.finish
 
 
 def step_cost(kept: Sequence[float], *, teacher: float = 1.0) -> float:
-    """Work of one step, in teacher-steps: a pass of the teacher, and a step of every network that learns.
+    """Cost of one step in teacher-steps: a forward pass of the teacher and a training step of each student.
 
-    Encoder only; embeddings and heads are left out, as in the published count.
+    Only the encoder is counted, without embeddings and heads, as in the paper.
 
     Args:
-        kept: Fractions of what learns together.
-        teacher: Fraction of the one they learn from.
+        kept: Kept fraction of each network that is trained in the step, in (0, 1].
+        teacher: Kept fraction of the network that teaches them, in (0, 1].
 
     Examples:
         >>> round(step_cost((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) - FORWARD, 2)
@@ -109,7 +110,13 @@ def step_cost(kept: Sequence[float], *, teacher: float = 1.0) -> float:
 
 
 def maxidisc_cost(candidates: Sequence[float], *, target: float, steps: int) -> Cost:
-    """Work of trying every larger candidate in turn: a run for it, and one from it to the target."""
+    """Cost of MaxiDisc: for each larger candidate, train it and then train the target from it.
+
+    Args:
+        candidates: Kept fractions; only those above the target are used.
+        target: Fraction that the student keeps.
+        steps: Optimizer steps of each training.
+    """
     tried = [kept for kept in candidates if kept > target]
     return Cost(
         joint=sum(steps * step_cost((kept,)) for kept in tried),

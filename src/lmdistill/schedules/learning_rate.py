@@ -1,44 +1,45 @@
-"""The learning rate over a run: step to multiplier."""
+"""Learning-rate schedules: warmup and decay."""
 
 import math
 from collections.abc import Callable
 from types import MappingProxyType
 
 Shape = Callable[[float], float]
+"""A decay: progress after the warmup, in [0, 1), to a multiplier of the learning rate."""
 
 
 def _linear(progress: float) -> float:
-    """From 1 to 0 on a straight line."""
+    """Linear decay from 1 to 0."""
     return 1.0 - progress
 
 
 def _cosine(progress: float) -> float:
-    """From 1 to 0 on half a cosine."""
+    """Cosine decay from 1 to 0."""
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 def _constant(progress: float) -> float:
-    """Always 1."""
+    """No decay."""
     return 1.0
 
 
 SHAPES: MappingProxyType[str, Shape] = MappingProxyType(
     {"constant": _constant, "cosine": _cosine, "linear": _linear}
 )
-"""How the rate falls after the warm-up, by name."""
+"""Decay after the warmup by name; a function of the progress in [0, 1)."""
 
 
 def lr_multiplier(step: int, *, total: int, warmup: float, shape: str) -> float:
     """Multiplier of the learning rate at a step.
 
-    The warm-up rises linearly and reaches 1 at its last step; afterwards the shape falls from 1
-    towards 0. No step has multiplier 0, so none is wasted (common implementations begin with one that is).
+    It rises linearly during the warmup and is 1 at the last step of the warmup; then it decays from 1 towards
+    0. It is never 0, unlike in common implementations, whose first step has a learning rate of 0.
 
     Args:
         step: Optimizer step, from 0.
-        total: Steps of the whole run, >= 1.
-        warmup: Share of the steps that warm up, in [0, 1).
-        shape: A key of `SHAPES`.
+        total: Optimizer steps of the whole run, >= 1.
+        warmup: Fraction of the steps that are warmup, in [0, 1).
+        shape: Decay after the warmup, a key of `SHAPES`.
 
     Returns:
         A number in (0, 1].
@@ -47,7 +48,7 @@ def lr_multiplier(step: int, *, total: int, warmup: float, shape: str) -> float:
         >>> [round(rate(step, total=4, warmup=0.5, shape="linear"), 2) for step in range(4)]
         [0.5, 1.0, 1.0, 0.5]
     """
-    rising = math.ceil(total * warmup)
-    if step < rising:
-        return (step + 1) / rising
-    return SHAPES[shape]((step - rising) / max(1, total - rising))
+    warmup_steps = math.ceil(total * warmup)
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    return SHAPES[shape]((step - warmup_steps) / max(1, total - warmup_steps))

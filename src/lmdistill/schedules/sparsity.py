@@ -1,4 +1,4 @@
-"""How much of a network is kept: a grid of fractions, and each fraction in units of each layer."""
+"""Pruning ratios: the grid of kept fractions, and the number of units that each layer keeps."""
 
 import math
 from collections.abc import Sequence
@@ -8,24 +8,25 @@ from typing import Literal
 from lmdistill.core.errors import ConfigError
 
 PUBLISHED_GRID = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
-"""The released grid, as kept fractions."""
+"""Kept fractions of the candidates in MiniDisc's released code."""
 
 LARGEST_CANDIDATE = 0.5
-"""Largest candidate by default: the best assistant is hardly ever larger (the released notes)."""
+"""Default limit of the kept fraction; by the notes of the released code, larger assistants rarely win."""
 
 
 def candidate_grid(
     largest: float = LARGEST_CANDIDATE, *, target: float, fractions: Sequence[float] = PUBLISHED_GRID
 ) -> tuple[float, ...]:
-    """The candidates of a round, from the largest to the smallest.
+    """The kept fractions of all candidates, from the largest to the smallest.
 
     Args:
-        largest: No candidate keeps more, in (0, 1].
-        target: What the student keeps, in (0, 1]; smaller fractions are trained as well, as released.
-        fractions: All that may be tried, each in (0, 1], in any order.
+        largest: Limit of the kept fraction, in (0, 1].
+        target: Fraction that the student keeps, in (0, 1]. Smaller candidates are trained as well, as in the
+            released code.
+        fractions: The grid, each in (0, 1], in any order.
 
     Raises:
-        ConfigError: If a fraction is outside (0, 1], or the target is not among those that remain.
+        ConfigError: If a fraction is outside (0, 1], or the target is not in the grid up to `largest`.
 
     Examples:
         >>> grid(target=0.1)
@@ -51,21 +52,21 @@ def candidate_grid(
 
 
 def require_kept_fraction(what: str, kept: float) -> None:
-    """`kept` must be in (0, 1]; NaN never is."""
+    """Refuse a kept fraction outside (0, 1] or NaN; `what` is its name in the message."""
     if not 0 < kept <= 1:
         raise ConfigError(f"{what} must be in (0, 1], got {kept:g}. 0.1 keeps a tenth.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """How a kept fraction becomes a number of units in each layer."""
+    """How units are ranked and how many of them each layer keeps."""
 
     scope: Literal["global", "layer"] = "global"
-    """Rank the units of all layers together (published), or keep equally many in each layer."""
+    """Rank the units of all layers together (as published), or prune each layer to the same fraction."""
 
     multiple: int = 1
-    """Widths are rounded to multiples of this, for the hardware, >= 1; none by itself keeps half of it, and a
-    layer that loses nothing is not rounded."""
+    """Number of units per layer is rounded to the nearest multiple of this, >= 1, for efficient hardware use;
+    layers that keep all units are not rounded."""
 
     def __post_init__(self) -> None:
         if self.multiple < 1:
@@ -75,38 +76,39 @@ class Ranking:
         """Units to keep in each layer.
 
         Args:
-            scores: The importance of every unit, layer by layer, in any order inside a layer.
-            kept: Fraction to keep, in (0, 1].
+            scores: Importance of every unit, layer by layer, in any order within a layer.
+            kept: Fraction of all units to keep, in (0, 1].
 
         Returns:
-            For each layer a number from 0 to all of its units. A larger fraction never keeps fewer anywhere.
+            For each layer a number from 0 to the number of its units. It never decreases as `kept` grows.
 
         Raises:
             ConfigError: If `kept` is outside (0, 1].
 
         References:
-            Zhang et al., "MiniDisc", 2022, released code: the round(S N) lowest of all N units go. Ties go
-            from the last layer and the last unit on. A layer keeps at least one unit where each layer keeps
-            its share, and may vanish in a global ranking.
+            Zhang et al., "MiniDisc", 2022, released code: of all N units, the round(S N) least important are
+            removed, where S is the sparsity. Of equally important ones, those of later layers and later units
+            are removed first. With scope "layer" each layer keeps at least one unit; with scope "global" a
+            layer may lose all of them.
         """
         require_kept_fraction("keep", kept)
         sizes = [len(layer) for layer in scores]
         if self.scope == "layer":
             return tuple(self._rounded(max(1, _nearest(kept * size)), size, least=1) for size in sizes)
         ranked = sorted(
-            ((-score, place, unit) for place, layer in enumerate(scores) for unit, score in enumerate(layer)),
+            ((-score, index, unit) for index, layer in enumerate(scores) for unit, score in enumerate(layer)),
         )
-        survivors = [place for _, place, _ in ranked[: len(ranked) - _nearest((1 - kept) * len(ranked))]]
-        return tuple(self._rounded(survivors.count(place), size, least=0) for place, size in enumerate(sizes))
+        layers = [index for _, index, _ in ranked[: len(ranked) - _nearest((1 - kept) * len(ranked))]]
+        return tuple(self._rounded(layers.count(index), size, least=0) for index, size in enumerate(sizes))
 
     def _rounded(self, count: int, size: int, *, least: int) -> int:
-        """The nearest multiple, halves up, within what there is; all of it where nothing is lost."""
+        """The nearest multiple, rounded half up and at most `size`; `size` itself is not rounded."""
         if count == size:
             return size
-        near = self.multiple * _nearest(count / self.multiple)
-        return min(size, max(near, min(least * self.multiple, size)))
+        rounded = self.multiple * _nearest(count / self.multiple)
+        return min(size, max(rounded, min(least * self.multiple, size)))
 
 
 def _nearest(value: float) -> int:
-    """The nearest whole number, halves up; a hair below a half (0.1 x 45) still counts as one."""
+    """The nearest integer, halves rounded up; the tolerance covers floating-point errors, as in 0.1 x 45."""
     return math.floor(value + 0.5 + 1e-9)
