@@ -101,9 +101,9 @@ def uniform_map(states: int, student_layers: int, teacher_layers: int) -> tuple[
         (student state, teacher state) pairs, rounded to the nearest layer, halves up.
 
     Examples:
-        >>> spread(7, 12, 12)
+        >>> uniform_map(7, 12, 12)
         ((0, 0), (2, 2), (4, 4), (6, 6), (8, 8), (10, 10), (12, 12))
-        >>> spread(7, 3, 6)
+        >>> uniform_map(7, 3, 6)
         ((0, 0), (1, 2), (2, 4), (3, 6))
 
     References:

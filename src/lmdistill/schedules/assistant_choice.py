@@ -103,7 +103,7 @@ def step_cost(kept: Sequence[float], *, teacher: float = 1.0) -> float:
         teacher: Kept fraction of the network that teaches them, in (0, 1].
 
     Examples:
-        >>> round(step_cost((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) - FORWARD, 2)
+        >>> round(step_cost((0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)) - FORWARD_COST, 2)
         1.7
     """
     return FORWARD_COST * teacher + sum(kept)

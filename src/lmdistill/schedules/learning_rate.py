@@ -45,7 +45,7 @@ def lr_multiplier(step: int, *, total: int, warmup: float, shape: str) -> float:
         A number in (0, 1].
 
     Examples:
-        >>> [round(rate(step, total=4, warmup=0.5, shape="linear"), 2) for step in range(4)]
+        >>> [round(lr_multiplier(step, total=4, warmup=0.5, shape="linear"), 2) for step in range(4)]
         [0.5, 1.0, 1.0, 0.5]
     """
     warmup_steps = math.ceil(total * warmup)

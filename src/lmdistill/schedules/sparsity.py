@@ -29,7 +29,7 @@ def candidate_grid(
         ConfigError: If a fraction is outside (0, 1], or the target is not in the grid up to `largest`.
 
     Examples:
-        >>> grid(target=0.1)
+        >>> candidate_grid(target=0.1)
         (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
     """
     for kept in fractions:

@@ -85,8 +85,8 @@ def chunked_losses(
         MismatchError: The vocabularies differ, or there is no teacher and a term needs one.
 
     Examples:
-        >>> states, head = torch.ones(2, 3, requires_grad=True), Head(weight=torch.zeros(5, 3))
-        >>> found = chunked_losses(states, head, torch.tensor([0, 4]), terms=Terms(label=torch.ones(2)))
+        >>> states, head = torch.ones(2, 3, requires_grad=True), LMHead(weight=torch.zeros(5, 3))
+        >>> found = chunked_losses(states, head, torch.tensor([0, 4]), terms=LossTerms(label=torch.ones(2)))
         >>> found.values["label"]
         tensor([1.6094, 1.6094])
     """
