@@ -161,8 +161,8 @@ class MiniDisc:
         """The student must be in the grid, and another candidate must be larger unless `finish` is slice."""
         if keep == 1:
             raise ConfigError(
-                "the student keeps 1 and the candidates of minidisc are pruned networks. Set student.keep below "
-                "1, or use schedule direct."
+                "the student keeps 1 and the candidates of minidisc are pruned networks. Set student.keep "
+                "below 1, or use schedule direct."
             )
         self.candidates(keep)
         if self.finish == "distil":
