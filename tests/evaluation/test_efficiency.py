@@ -2,6 +2,7 @@ import functools
 import operator
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,7 +10,9 @@ from torch import nn
 from lmdistill.core.batch import Inputs, Outputs
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
 from lmdistill.evaluation.efficiency import (
+    FEWEST_RUNS,
     Latency,
+    _is_precise,
     disk_bytes,
     latencies,
     latency,
@@ -83,6 +86,34 @@ def test_percentiles_are_of_the_timed_runs(monkeypatch):
     taken = latency(Sleeper(), _inputs(), runs=100, warmup=1)
     assert taken.p50_ms == pytest.approx((50**2 + 51**2) / 2)
     assert taken.p95_ms == pytest.approx(95**2 + 0.05 * (96**2 - 95**2))  # linear, at 0.95 * 99
+
+
+def _times(monkeypatch, *, spread):
+    """Passes that take 10 ms, and every other one `spread` more."""
+    clock = (number for run in range(1000) for number in (0.0, 0.01 * (1 + spread * (run % 2))))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+
+
+def test_steady_networks_are_timed_ten_times_and_unsteady_ones_as_often_as_allowed(monkeypatch):
+    _times(monkeypatch, spread=0.0)
+    assert latencies({"net": Sleeper()}, _inputs(), runs=30, precision=0.02)["net"].num_runs == FEWEST_RUNS
+    _times(monkeypatch, spread=0.5)
+    assert latencies({"net": Sleeper()}, _inputs(), runs=30, precision=0.02)["net"].num_runs == 30
+    _times(monkeypatch, spread=0.0)
+    assert latencies({"net": Sleeper()}, _inputs(), runs=30)["net"].num_runs == 30
+    _times(monkeypatch, spread=0.0)
+    assert latencies({"net": Sleeper()}, _inputs(), runs=4, precision=0.02)["net"].num_runs == 4
+
+
+def test_the_interval_of_a_median_holds_it_in_about_95_of_100_samples():
+    """So that timing does not stop on luck: `_is_precise` is true where the interval is narrow enough."""
+    random = np.random.default_rng(0)
+    stopped = [
+        times for times in random.lognormal(0.0, 0.05, (2000, 20)).tolist() if _is_precise(times, 0.03)
+    ]
+    close = [abs(np.median(times) - 1) <= 0.03 for times in stopped]
+    assert 200 < len(stopped) < 1900
+    assert np.mean(close) >= 0.93
 
 
 def test_the_conditions_are_recorded():

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from lmdistill.core.errors import DataError
-from lmdistill.evaluation.generalization_gap import empirical_risk, risks
+from lmdistill.evaluation.generalization_gap import empirical_risk, risk_interval, risks
 
 
 def _example(seed, num_classes=4, count=30):
@@ -62,3 +63,28 @@ def test_the_gap_of_the_same_examples_is_zero():
 def test_unlabelled_examples_are_refused():
     with pytest.raises(DataError, match="1 of 1 examples have no usable label"):
         empirical_risk(np.array([-1]), np.zeros((1, 2)))
+
+
+def test_the_interval_of_a_risk_misses_the_risk_of_all_examples_in_about_5_of_100_samples():
+    random = np.random.default_rng(0)
+    labels, logits = random.integers(0, 3, 600), random.normal(0, 1, (600, 3))
+    truth, missed = empirical_risk(labels, logits), 0
+    for _ in range(400):
+        rows = random.permutation(600)[:100]
+        low, high = risk_interval(labels[rows], logits[rows], total=600)
+        missed += not low <= truth <= high
+    assert 8 <= missed <= 34  # 20 are expected; without the finite-population correction about 14 fewer
+
+
+def test_the_interval_of_a_risk_equals_scipy_for_an_endless_population_and_has_no_width_for_the_whole():
+    labels, logits = _example(3)
+    losses = [empirical_risk(labels[[row]], logits[[row]]) for row in range(30)]
+    expected = stats.t.interval(0.95, 29, loc=np.mean(losses), scale=stats.sem(losses))
+    assert risk_interval(labels, logits, total=10**12) == pytest.approx(expected, rel=1e-9)
+    low, high = risk_interval(labels, logits, total=30)
+    assert low == high == pytest.approx(empirical_risk(labels, logits))
+
+
+def test_one_of_several_examples_says_nothing_of_the_others():
+    labels, logits = _example(4)
+    assert risk_interval(labels[:1], logits[:1], total=2) == (-np.inf, np.inf)

@@ -28,7 +28,7 @@ from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import RECORD, read_record
 from lmdistill.runs.classification.data import load_examples
 from lmdistill.runs.classification.dataset import read_split, require_fit
-from lmdistill.runs.classification.evaluation import LATENCY_RUNS
+from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS
 from lmdistill.runs.classification.schedule_adapter import importance_batches
 from lmdistill.runs.classification.teacher import matched
 from lmdistill.runs.language import schedule_adapter
@@ -249,7 +249,9 @@ def _sizes(networks: Mapping[str, AnyNetwork], tokens: int) -> tuple[Size, ...]:
     """What networks of one vocabulary weigh and take, timed in turn on one random text."""
     first = next(iter(networks.values()))
     text = random_texts(first, 1, tokens)
-    times = latencies(networks, text, runs=LATENCY_RUNS, device=first.model.device)
+    times = latencies(
+        networks, text, runs=LATENCY_RUNS, device=first.model.device, precision=LATENCY_PRECISION
+    )
     sizes = []
     for name, network in networks.items():
         widths, found = widths_of(network), count_parameters(network)

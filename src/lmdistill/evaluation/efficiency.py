@@ -1,9 +1,10 @@
 """What running a network costs: milliseconds, memory, disk."""
 
+import math
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,9 @@ from lmdistill.core.protocols import LanguageNet, Net
 from lmdistill.evaluation.inference import evaluation_mode
 
 BYTES_PER_MB = 1_000_000
+
+FEWEST_RUNS = 10
+"""Timed passes below which a median's interval is not computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,7 @@ def latencies(
     runs: int = 50,
     warmup: int = 5,
     device: torch.device | str = "cpu",
+    precision: float | None = None,
 ) -> dict[str, Latency]:
     """Latency of several networks, taken in turn: A B C A B C.
 
@@ -89,6 +94,8 @@ def latencies(
         runs: Timed passes of each network, >= 1.
         warmup: Passes of each before them that are not timed, >= 0.
         device: Where to run.
+        precision: Stop before `runs`, but not before 10, once the 95 % interval of every median lies within
+            this fraction of it, > 0; None always takes all `runs`.
 
     Returns:
         Name to latency, in the order of `nets`.
@@ -111,6 +118,8 @@ def latencies(
                 took_ms = _time_ms(once, place)
                 if run >= warmup:
                     times_ms[name].append(took_ms)
+            if precision is not None and all(_is_precise(times, precision) for times in times_ms.values()):
+                break
     return {name: _summary(times_ms[name], views[name], place) for name in nets}
 
 
@@ -249,6 +258,17 @@ def _wait(place: torch.device) -> None:
     """Let an accelerator finish what it was given."""
     if place.type != "cpu":
         torch.accelerator.synchronize(place)
+
+
+def _is_precise(times_ms: Sequence[float], precision: float) -> bool:
+    """Whether the median is known well enough: its distribution-free 95 % interval, by order statistics."""
+    count = len(times_ms)
+    if count < FEWEST_RUNS:
+        return False
+    skipped = int((count - 1.96 * math.sqrt(count)) / 2)
+    ordered, median = sorted(times_ms), float(np.median(times_ms))
+    low, high = ordered[skipped], ordered[count - 1 - skipped]
+    return max(high - median, median - low) <= precision * median
 
 
 def _summary(times_ms: list[float], inputs: Inputs, place: torch.device) -> Latency:

@@ -1,8 +1,11 @@
 """Empirical risk on what was trained on and on what was not: the gap that MixKD's theorems bound."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float, Num
 from scipy.special import log_softmax
+from scipy.stats import t as student_t
 
 from lmdistill.evaluation.classification import check_labelled
 
@@ -26,11 +29,50 @@ def empirical_risk(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v
         >>> empirical_risk(np.array([2.0, 5.0]), np.array([[1.0], [5.0]]))
         0.5
     """
+    return float(_losses(labels, logits).mean())
+
+
+def _losses(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> Float[np.ndarray, " b"]:
+    """The loss of each example in float64."""
     check_labelled(labels, logits)
     if logits.shape[1] == 1:
-        return float(np.square(logits[:, 0].astype(np.float64) - labels).mean())
-    log_probs = log_softmax(logits.astype(np.float64), axis=1)
-    return float(-log_probs[np.arange(len(labels)), labels].mean())
+        squares: Float[np.ndarray, " b"] = np.square(logits[:, 0].astype(np.float64) - labels)
+        return squares
+    log_probs: Float[np.ndarray, "b v"] = log_softmax(logits.astype(np.float64), axis=1)
+    losses: Float[np.ndarray, " b"] = -log_probs[np.arange(len(labels)), labels]
+    return losses
+
+
+def risk_interval(
+    labels: Num[np.ndarray, " n"], logits: Float[np.ndarray, "n v"], *, total: int
+) -> tuple[float, float]:
+    """95 % interval of the mean loss over `total` examples, of which these are a random sample.
+
+    Student's t interval with the finite-population correction: a sample of all examples has no width.
+
+    Args:
+        labels: Class numbers in [0, v), or scores when v = 1.
+        logits: One row an example, in the order of the labels.
+        total: Number of examples the sample was drawn from, >= n.
+
+    Returns:
+        Lower and upper end, in nats or squared score points; infinitely wide for one of several examples.
+
+    Examples:
+        >>> labels, logits = np.array([0.0, 0.0]), np.array([[1.0], [3.0]])
+        >>> risk_interval(labels, logits, total=2)
+        (5.0, 5.0)
+    """
+    losses = _losses(labels, logits)
+    count, mean = len(losses), float(losses.mean())
+    unseen = 1 - count / total
+    if unseen <= 0:
+        return mean, mean
+    if count == 1:
+        return -math.inf, math.inf
+    error = float(losses.std(ddof=1)) * math.sqrt(unseen / count)
+    width = float(student_t.ppf(0.975, count - 1)) * error
+    return mean - width, mean + width
 
 
 def risks(

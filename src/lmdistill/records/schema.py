@@ -222,6 +222,10 @@ class Risk(Part):
     """Share of wrong answers on the same training examples; None for scores, and in older records."""
     dev_error: Number = None
     """The same on dev."""
+    sample_size: int | None = None
+    """Training examples that `train` is the mean of; None in older records."""
+    train_interval: tuple[float, float] | None = None
+    """95 % interval of `train` for all training examples; None in older records."""
 
 
 class Training(Part):

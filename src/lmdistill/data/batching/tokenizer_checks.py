@@ -1,11 +1,15 @@
 """The longest input a tokenizer and its model allow, and the tokenizer's fingerprint."""
 
 import json
+from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
+
+_FINGERPRINTS: WeakKeyDictionary[PreTrainedTokenizerBase, dict[tuple[object, ...], str]] = WeakKeyDictionary()
+"""Fingerprints that were computed before, by tokenizer and its state."""
 
 
 def check_max_length(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pair: bool) -> None:
@@ -29,7 +33,20 @@ def check_max_length(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pai
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Sixteen hexadecimal digits that name what a tokenizer does, whatever it was last called with."""
+    """Sixteen hexadecimal digits that name what a tokenizer does, whatever it was last called with.
+
+    Computed once for each tokenizer object, and again when tokens are added to it: serialising a vocabulary
+    of 30,000 entries takes a tenth of a second.
+    """
+    key = (len(tokenizer), tokenizer.truncation_side, tuple(sorted(tokenizer.model_input_names)))
+    known = _FINGERPRINTS.setdefault(tokenizer, {})
+    if key not in known:
+        known[key] = _fingerprint(tokenizer)
+    return known[key]
+
+
+def _fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The fingerprint, computed."""
     if tokenizer.is_fast:
         state = json.loads(tokenizer.backend_tokenizer.to_str())
         state.pop("truncation", None)  # left over from the last call

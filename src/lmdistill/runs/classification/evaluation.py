@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import Float
 
 from lmdistill.core.batch import Inputs
+from lmdistill.core.seeding import generator
 from lmdistill.evaluation.agreement import agreement
 from lmdistill.evaluation.calibration import calibration, reliability_bins
 from lmdistill.evaluation.classification import is_at_chance, majority, score
 from lmdistill.evaluation.efficiency import disk_bytes, latencies
-from lmdistill.evaluation.generalization_gap import risks
+from lmdistill.evaluation.generalization_gap import risk_interval, risks
 from lmdistill.models.classifier import Network
 from lmdistill.models.model_stats import count_parameters, fingerprint, flops
 from lmdistill.records.disagreements import Text, instructive, shortened
@@ -20,14 +21,17 @@ from lmdistill.records.predictions import Prediction
 from lmdistill.records.schema import Calibration, Latency, NetworkFacts, Parameters, Risk, TaskFacts
 from lmdistill.runs.classification.dataset import EncodedSplit, EncodedTask
 
-RISK_ROWS = 2000
-"""Training examples on which the empirical risk is measured, at most."""
+RISK_ROWS = 512
+"""Training examples on which the empirical risk is measured, at most; the record has its interval."""
 
 LATENCY_BATCHES = (1, 16)
 """Batch sizes of the latency measurement; 16 is that of MixKD's Table 2."""
 
 LATENCY_RUNS = 30
-"""Timed passes of each network and batch size."""
+"""Timed passes of each network and batch size, at most."""
+
+LATENCY_PRECISION = 0.02
+"""Timing stops earlier once the 95 % interval of each median lies within this fraction of it."""
 
 DIGITS = 6
 """Decimals of the logits that are kept of each prediction."""
@@ -44,13 +48,31 @@ class DevOutputs:
     """By split, where there is a teacher."""
 
 
-def predict_dev(data: EncodedTask, student: Network, teacher: Network | None, device: str) -> DevOutputs:
-    """Run both networks over the dev splits."""
-    ours = {name: split.logits(student, device) for name, split in data.dev.items()}
-    theirs = None
-    if teacher is not None:
-        theirs = {name: split.logits(teacher, device, as_teacher=True) for name, split in data.dev.items()}
-    return DevOutputs(student=ours, teacher=theirs)
+TeacherLogits = dict[str, Mapping[str, Float[np.ndarray, "n v"]]]
+"""Dev logits by split of every teacher that was evaluated before, by the teacher's fingerprint."""
+
+
+def predict_dev(
+    data: EncodedTask, student: Network, teacher: Network | None, device: str, known: TeacherLogits
+) -> DevOutputs:
+    """Run both networks over the dev splits.
+
+    Args:
+        data: The encoded task.
+        student: On `device`.
+        teacher: On `device`, or None.
+        device: Where they run.
+        known: Logits of teachers on the same splits, so that the runs of a recipe share them; filled here.
+    """
+    logits = {name: split.logits(student, device) for name, split in data.dev.items()}
+    if teacher is None:
+        return DevOutputs(student=logits, teacher=None)
+    name = fingerprint(teacher)
+    if name not in known:
+        known[name] = {
+            split: rows.logits(teacher, device, as_teacher=True) for split, rows in data.dev.items()
+        }
+    return DevOutputs(student=logits, teacher=known[name])
 
 
 def scores(data: EncodedTask, logits: Mapping[str, Float[np.ndarray, "n v"]]) -> dict[str, dict[str, float]]:
@@ -110,21 +132,23 @@ def _alarms(data: EncodedTask, answers: DevOutputs) -> tuple[str, ...]:
 
 
 def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
-    """Mean loss on up to 2,000 training examples against dev: the gap that MixKD's theorems bound."""
-    seen = data.train.head(RISK_ROWS)
-    first = next(iter(data.dev.values()))
-    values = risks(
-        train_labels=seen.labels,
-        train_logits=seen.logits(student, device),
-        dev_labels=first.labels,
-        dev_logits=dev,
-    )
+    """Mean loss on a random sample of training examples against dev: the gap that MixKD's theorems bound.
+
+    The sample is the same in every run on the same data.
+    """
+    total = len(data.train.labels)
+    rows = np.sort(generator(0, "risk").permutation(total)[:RISK_ROWS])
+    sample, first = data.train.select(rows.tolist()), next(iter(data.dev.values()))
+    logits = sample.logits(student, device)
+    values = risks(train_labels=sample.labels, train_logits=logits, dev_labels=first.labels, dev_logits=dev)
     return Risk(
         train=values["train_risk"],
         dev=values["dev_risk"],
         gap=values["generalisation_gap"],
         train_error=values.get("train_error"),
         dev_error=values.get("dev_error"),
+        sample_size=len(rows),
+        train_interval=risk_interval(sample.labels, logits, total=total),
     )
 
 
@@ -227,7 +251,8 @@ def cost(
     for size in sizes:
         inputs = {name: typical(split, size, as_teacher=name == "teacher") for name in nets}
         tokens = tokens or inputs["student"].ids.shape[1]
-        for name, value in latencies(nets, inputs, runs=LATENCY_RUNS, device=device).items():
+        timings = latencies(nets, inputs, runs=LATENCY_RUNS, device=device, precision=LATENCY_PRECISION)
+        for name, value in timings.items():
             times[name][str(size)] = Latency(**asdict(value))
     return {
         "teacher": None,

@@ -1,6 +1,6 @@
 """A recipe for classifiers with its data loaded and its teacher fine-tuned."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lmdistill.core.errors import ConfigError
@@ -11,6 +11,7 @@ from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.parsing import plain
 from lmdistill.runs.classification.data import load_examples
 from lmdistill.runs.classification.dataset import require_fit
+from lmdistill.runs.classification.evaluation import TeacherLogits
 from lmdistill.runs.classification.representation_map import require_classes
 from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
@@ -41,9 +42,14 @@ class PreparedClassification:
     command: str
     """The command line, for the records."""
 
+    teacher_logits: TeacherLogits = field(default_factory=dict)
+    """Dev logits of teachers by fingerprint; filled by the first run that needs them."""
+
     def adapter(self) -> ClassificationAdapter:
         """The task as the stages of a run use it."""
-        return ClassificationAdapter(task=self.task, max_length=self.recipe.data.max_length)
+        return ClassificationAdapter(
+            task=self.task, max_length=self.recipe.data.max_length, teacher_logits=self.teacher_logits
+        )
 
     def stage(self, cell: Cell[Recipe]) -> Stage[Network]:
         """The run of one method and seed as if there were no schedule; its student is not pruned yet."""

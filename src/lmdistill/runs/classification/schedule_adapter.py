@@ -17,7 +17,7 @@ from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import Record
 from lmdistill.runs.classification.dataset import EncodedSplit, encode_task
-from lmdistill.runs.classification.evaluation import LATENCY_RUNS, typical
+from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS, typical
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.stage import Stage
@@ -55,7 +55,13 @@ def classifier_adapter(stage: Stage[Network], adapter: ClassificationAdapter) ->
 
     def time(networks: Mapping[str, Network]) -> Mapping[str, float]:
         placed = {name: network.to(device) for name, network in networks.items()}
-        found = latencies(placed, typical(split, 1, as_teacher=False), runs=LATENCY_RUNS, device=device)
+        found = latencies(
+            placed,
+            typical(split, 1, as_teacher=False),
+            runs=LATENCY_RUNS,
+            device=device,
+            precision=LATENCY_PRECISION,
+        )
         return {name: one.p50_ms for name, one in found.items()}
 
     return ScheduleAdapter(

@@ -1,7 +1,7 @@
 """What a run does for classifiers and scorers: encode a task, score its dev splits, evaluate the student."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lmdistill.core.protocols import Method, Net
@@ -15,6 +15,7 @@ from lmdistill.records.representation_map import MAP, write_map
 from lmdistill.records.schema import MapFacts
 from lmdistill.runs.classification.dataset import EncodedTask, encode_task
 from lmdistill.runs.classification.evaluation import (
+    TeacherLogits,
     cost,
     disagreements,
     predict_dev,
@@ -40,6 +41,9 @@ class ClassificationAdapter:
     map: Map | None = None
     """Settings of the map of representations; None draws none."""
 
+    teacher_logits: TeacherLogits = field(default_factory=dict)
+    """Dev logits of teachers, shared by the runs of a recipe so that each teacher is evaluated once."""
+
     @property
     def unit(self) -> Literal["examples", "tokens"]:
         """Progress counts examples."""
@@ -58,7 +62,7 @@ class ClassificationAdapter:
             ConfigError: If a network cannot read texts of this length.
         """
         data = encode_task(self.task, student, teacher, max_length=self.max_length)
-        return EncodedClassification(data=data, map=self.map)
+        return EncodedClassification(data=data, map=self.map, teacher_logits=self.teacher_logits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,9 @@ class EncodedClassification:
 
     map: Map | None
     """Settings of the map of representations; None draws none."""
+
+    teacher_logits: TeacherLogits
+    """Dev logits of teachers by fingerprint; filled on the way."""
 
     def feed(self, method: Method, training: Training) -> BatchLoader:
         """The training batches."""
@@ -83,7 +90,7 @@ class EncodedClassification:
     def evaluate(self, stage: Stage[Network], device: str) -> Evaluation:
         """Quality, generalization gap, costs and predictions of the student beside its reference."""
         student, reference, data = stage.student, stage.reference, self.data
-        outputs = predict_dev(data, student, reference, device)
+        outputs = predict_dev(data, student, reference, device, self.teacher_logits)
         folders = {"student": stage.student_folder, "teacher": stage.teacher_folder}
         costs = cost(data, student, reference, folders, device)
         scores = quality(data, outputs)  # before the map is drawn: it refuses logits that are not finite

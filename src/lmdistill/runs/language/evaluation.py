@@ -33,7 +33,7 @@ from lmdistill.records.schema import (
     TokenGroup,
 )
 from lmdistill.records.schema import Stretch as StretchFacts
-from lmdistill.runs.classification.evaluation import LATENCY_RUNS
+from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS
 from lmdistill.runs.language.dataset import EncodedTexts
 from lmdistill.runs.language.generation_prompts import GenerationPrompts
 
@@ -60,14 +60,33 @@ def language_task(texts: Conversations, encoded: EncodedTexts, *, with_teacher: 
     )
 
 
+TeacherScores = dict[str, LanguageScores]
+"""Dev scores of every teacher that was evaluated before, by the teacher's fingerprint."""
+
+
 def language_quality(
-    encoded: EncodedTexts, student: LanguageNetwork, teacher: LanguageNetwork | None, device: str
+    encoded: EncodedTexts,
+    student: LanguageNetwork,
+    teacher: LanguageNetwork | None,
+    device: str,
+    known: TeacherScores,
 ) -> tuple[dict[str, Any], list[Prediction]]:
-    """The part of a record that says how good the student is, and every dev passage's likelihood."""
+    """The quality fields of a record, and the likelihood of every dev passage.
+
+    Args:
+        encoded: The texts in tokens.
+        student: Evaluated on the dev passages.
+        teacher: Evaluated beside it, or None.
+        device: Where they run.
+        known: Scores of teachers on the same passages, so that the runs of a recipe share them; filled here.
+    """
     ours = language_scores(student, encoded.dev_batches(), teacher=teacher, device=device)
     theirs = None
     if teacher is not None:
-        theirs = language_scores(teacher, encoded.dev_batches(), device=device)
+        name = fingerprint(teacher)
+        if name not in known:
+            known[name] = language_scores(teacher, encoded.dev_batches(), device=device)
+        theirs = known[name]
     quality = {
         "metrics": {"dev": _metrics(ours)},
         "teacher_metrics": None if theirs is None else {"dev": {**_metrics(theirs), "agreement": 1.0}},
@@ -216,7 +235,9 @@ def language_cost(
     """What both networks weigh, and how long they read a dev passage of median length to write one token."""
     nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
     here = {name: net.to(device) for name, net in nets.items()}
-    times = latencies(here, typical_passage(encoded), runs=LATENCY_RUNS, device=device)
+    times = latencies(
+        here, typical_passage(encoded), runs=LATENCY_RUNS, device=device, precision=LATENCY_PRECISION
+    )
     return {
         "teacher": None,
         **{

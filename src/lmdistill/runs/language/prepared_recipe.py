@@ -1,6 +1,6 @@
 """A recipe for language models with its texts loaded and its teacher trained."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lmdistill.core.errors import ConfigError
@@ -13,6 +13,7 @@ from lmdistill.recipes.parsing import plain
 from lmdistill.runs.expand import Cell
 from lmdistill.runs.language.data import load_texts
 from lmdistill.runs.language.dataset import EncodedTexts, encode_texts
+from lmdistill.runs.language.evaluation import TeacherScores
 from lmdistill.runs.language.generation_prompts import Prompt, generation_prompts, recipe_prompts
 from lmdistill.runs.language.schedule_adapter import language_adapter
 from lmdistill.runs.language.stage_adapter import LanguageAdapter
@@ -43,11 +44,16 @@ class PreparedLanguage:
     prompts: tuple[Prompt, ...]
     """What students complete at the end."""
 
+    teacher_scores: TeacherScores = field(default_factory=dict)
+    """Dev scores of teachers by fingerprint; filled by the first run that needs them."""
+
     def adapter(self, method: Method) -> LanguageAdapter:
         """The texts as the stages of a run with `method` use them."""
         texts, encoded = training_texts(method, self.cache, self.encoded, self.teacher)
         prompts = generation_prompts(self.cache.recipe.writing, *self.prompts)
-        return LanguageAdapter(texts=texts, encoded=encoded, prompts=prompts)
+        return LanguageAdapter(
+            texts=texts, encoded=encoded, prompts=prompts, teacher_scores=self.teacher_scores
+        )
 
     def stage(self, cell: Cell[LanguageRecipe]) -> Stage[LanguageNetwork]:
         """The run of one method and seed as if there were no schedule; its student is not pruned yet."""

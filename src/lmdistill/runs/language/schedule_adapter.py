@@ -18,7 +18,7 @@ from lmdistill.recipes.language_model import Texts
 from lmdistill.recipes.parsing import plain
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import Record
-from lmdistill.runs.classification.evaluation import LATENCY_RUNS
+from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS
 from lmdistill.runs.language.dataset import EncodedTexts
 from lmdistill.runs.language.evaluation import typical_passage
 from lmdistill.runs.language.stage_adapter import LanguageAdapter
@@ -58,7 +58,9 @@ def language_adapter(
 
     def time(networks: Mapping[str, LanguageNetwork]) -> Mapping[str, float]:
         placed = {name: network.to(device) for name, network in networks.items()}
-        timings = latencies(placed, typical_passage(encoded), runs=LATENCY_RUNS, device=device)
+        timings = latencies(
+            placed, typical_passage(encoded), runs=LATENCY_RUNS, device=device, precision=LATENCY_PRECISION
+        )
         return {name: latency.p50_ms for name, latency in timings.items()}
 
     return ScheduleAdapter(

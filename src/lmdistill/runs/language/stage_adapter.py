@@ -1,7 +1,7 @@
 """What a run does for language models: deliver passages, score the dev passages, evaluate the student."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from lmdistill.core.completions import completions_of
@@ -14,6 +14,7 @@ from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.lora import merge_lora
 from lmdistill.runs.language.dataset import EncodedTexts
 from lmdistill.runs.language.evaluation import (
+    TeacherScores,
     disagreements,
     language_cost,
     language_quality,
@@ -37,6 +38,9 @@ class LanguageAdapter:
 
     prompts: GenerationPrompts
     """What the student completes at the end."""
+
+    teacher_scores: TeacherScores = field(default_factory=dict)
+    """Dev scores of teachers, shared by the runs of a recipe so that each teacher is evaluated once."""
 
     @property
     def unit(self) -> Literal["examples", "tokens"]:
@@ -71,7 +75,7 @@ class LanguageAdapter:
     def evaluate(self, stage: Stage[LanguageNetwork], device: str) -> Evaluation:
         """Likelihood, completions, costs and per-passage likelihoods of the student beside its reference."""
         student, reference = merge_lora(stage.student), stage.reference
-        quality, rows = language_quality(self.encoded, student, reference, device)
+        quality, rows = language_quality(self.encoded, student, reference, device, self.teacher_scores)
         folders = {"student": stage.student_folder, "teacher": stage.teacher_folder}
         facts = {
             "task": language_task(self.texts, self.encoded, with_teacher=stage.teacher is not None),

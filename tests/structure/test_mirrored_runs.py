@@ -1,0 +1,17 @@
+"""Runs of classifiers and of language models have the same files, but for what only one kind needs."""
+
+from pathlib import Path
+
+RUNS = Path(__file__).parents[2] / "src" / "lmdistill" / "runs"
+
+ONLY = {
+    "classification": {"representation_map"},
+    "language": {"generation_prompts", "on_policy", "teacher_cache", "teacher_completions"},
+}
+"""Files without a counterpart: maps are of classes; only language models generate and are tuned in a cache."""
+
+
+def test_both_kinds_have_the_same_files():
+    files = {kind: {path.stem for path in (RUNS / kind).glob("*.py")} for kind in ONLY}
+    assert files["classification"] - ONLY["classification"] == files["language"] - ONLY["language"]
+    assert all(ONLY[kind] <= files[kind] for kind in ONLY)
