@@ -48,12 +48,12 @@ class DevOutputs:
     """By split, where there is a teacher."""
 
 
-TeacherLogits = dict[str, Mapping[str, Float[np.ndarray, "n v"]]]
-"""Dev logits by split of every teacher that was evaluated before, by the teacher's fingerprint."""
+KnownLogits = dict[str, Mapping[str, Float[np.ndarray, "n v"]]]
+"""Dev logits by split of networks that were evaluated before, by the network's fingerprint."""
 
 
 def predict_dev(
-    data: EncodedTask, student: Network, teacher: Network | None, device: str, known: TeacherLogits
+    data: EncodedTask, student: Network, teacher: Network | None, device: str, known: KnownLogits
 ) -> DevOutputs:
     """Run both networks over the dev splits.
 
@@ -62,9 +62,12 @@ def predict_dev(
         student: On `device`.
         teacher: On `device`, or None.
         device: Where they run.
-        known: Logits of teachers on the same splits, so that the runs of a recipe share them; filled here.
+        known: Logits of networks on the same splits, so that the runs of a recipe share them; filled here.
+            A student enters it too, since it may be a teacher that was just fine-tuned.
     """
     logits = {name: split.logits(student, device) for name, split in data.dev.items()}
+    if all(split.teacher is None for split in data.dev.values()):  # one tokenizer, so the same batches
+        known[fingerprint(student)] = logits
     if teacher is None:
         return DevOutputs(student=logits, teacher=None)
     name = fingerprint(teacher)

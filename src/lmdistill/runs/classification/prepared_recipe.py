@@ -11,7 +11,7 @@ from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.parsing import plain
 from lmdistill.runs.classification.data import load_examples
 from lmdistill.runs.classification.dataset import require_fit
-from lmdistill.runs.classification.evaluation import TeacherLogits
+from lmdistill.runs.classification.evaluation import KnownLogits
 from lmdistill.runs.classification.representation_map import require_classes
 from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
@@ -42,13 +42,13 @@ class PreparedClassification:
     command: str
     """The command line, for the records."""
 
-    teacher_logits: TeacherLogits = field(default_factory=dict)
-    """Dev logits of teachers by fingerprint; filled by the first run that needs them."""
+    known_logits: KnownLogits = field(default_factory=dict)
+    """Dev logits of networks by fingerprint; filled by the first run that computes them."""
 
     def adapter(self) -> ClassificationAdapter:
         """The task as the stages of a run use it."""
         return ClassificationAdapter(
-            task=self.task, max_length=self.recipe.data.max_length, teacher_logits=self.teacher_logits
+            task=self.task, max_length=self.recipe.data.max_length, known_logits=self.known_logits
         )
 
     def stage(self, cell: Cell[Recipe]) -> Stage[Network]:
@@ -89,16 +89,23 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
     with main_process_first():
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     require_classes(recipe.map, examples.original)
+    known_logits: KnownLogits = {}
     teacher = prepare_teacher(
         recipe.teacher,
         examples.original,
         max_length=recipe.data.max_length,
         cache=out.parent / "teachers",
         command=command,
+        known_logits=known_logits,
         check=lambda prepared: _check(recipe, examples.original, prepared),
     )
     return PreparedClassification(
-        recipe=recipe, task=examples.whole, teacher=teacher, out=out, command=command
+        recipe=recipe,
+        task=examples.whole,
+        teacher=teacher,
+        out=out,
+        command=command,
+        known_logits=known_logits,
     )
 
 

@@ -15,7 +15,7 @@ from lmdistill.records.representation_map import MAP, write_map
 from lmdistill.records.schema import MapFacts
 from lmdistill.runs.classification.dataset import EncodedTask, encode_task
 from lmdistill.runs.classification.evaluation import (
-    TeacherLogits,
+    KnownLogits,
     cost,
     disagreements,
     predict_dev,
@@ -41,8 +41,8 @@ class ClassificationAdapter:
     map: Map | None = None
     """Settings of the map of representations; None draws none."""
 
-    teacher_logits: TeacherLogits = field(default_factory=dict)
-    """Dev logits of teachers, shared by the runs of a recipe so that each teacher is evaluated once."""
+    known_logits: KnownLogits = field(default_factory=dict)
+    """Dev logits of networks, shared by the runs of a recipe so that its teacher is evaluated once."""
 
     @property
     def unit(self) -> Literal["examples", "tokens"]:
@@ -62,7 +62,7 @@ class ClassificationAdapter:
             ConfigError: If a network cannot read texts of this length.
         """
         data = encode_task(self.task, student, teacher, max_length=self.max_length)
-        return EncodedClassification(data=data, map=self.map, teacher_logits=self.teacher_logits)
+        return EncodedClassification(data=data, map=self.map, known_logits=self.known_logits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,8 @@ class EncodedClassification:
     map: Map | None
     """Settings of the map of representations; None draws none."""
 
-    teacher_logits: TeacherLogits
-    """Dev logits of teachers by fingerprint; filled on the way."""
+    known_logits: KnownLogits
+    """Dev logits of networks by fingerprint; filled on the way."""
 
     def feed(self, method: Method, training: Training) -> BatchLoader:
         """The training batches."""
@@ -90,7 +90,7 @@ class EncodedClassification:
     def evaluate(self, stage: Stage[Network], device: str) -> Evaluation:
         """Quality, generalization gap, costs and predictions of the student beside its reference."""
         student, reference, data = stage.student, stage.reference, self.data
-        outputs = predict_dev(data, student, reference, device, self.teacher_logits)
+        outputs = predict_dev(data, student, reference, device, self.known_logits)
         folders = {"student": stage.student_folder, "teacher": stage.teacher_folder}
         costs = cost(data, student, reference, folders, device)
         scores = quality(data, outputs)  # before the map is drawn: it refuses logits that are not finite

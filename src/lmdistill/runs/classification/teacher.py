@@ -23,6 +23,7 @@ from lmdistill.models.loading.classifier import has_head, load
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.parsing import plain
 from lmdistill.runs.classification.dataset import read_split, require_outputs
+from lmdistill.runs.classification.evaluation import KnownLogits
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.run_folder import RunFolder, to_be_made
 from lmdistill.runs.stage import Stage, run_stage
@@ -52,6 +53,7 @@ def prepare_teacher(
     cache: Path,
     command: str,
     check: Callable[[PreparedTeacher], None] = lambda prepared: None,
+    known_logits: KnownLogits | None = None,
 ) -> PreparedTeacher:
     """Load the teacher; fine-tune it first if it has no head for the task.
 
@@ -64,6 +66,7 @@ def prepare_teacher(
         max_length: Longest input in tokens.
         cache: Folder of fine-tuned teachers.
         command: What was typed, for the record.
+        known_logits: Takes the dev logits of a teacher that is fine-tuned here, for the runs it teaches.
         check: Raises for a teacher of this shape what would go wrong with it after fine-tuning.
 
     Raises:
@@ -94,7 +97,9 @@ def prepare_teacher(
                 task.spec.name,
                 folder,
             )
-            tune(student, task, settings.training, max_length=max_length, folder=folder, command=command)
+            known = {} if known_logits is None else known_logits
+            adapter = ClassificationAdapter(task=task, max_length=max_length, known_logits=known)
+            fine_tune(student, adapter, settings.training, folder=folder, command=command)
         else:
             log.info("using the teacher fine-tuned before, in %s", folder)
     return PreparedTeacher(network=load(folder / "student"), backbone=backbone, folder=folder)
@@ -107,10 +112,10 @@ def fresh(model: str, task: Task, *, seed: int, trust: bool = False) -> Network:
     return load(model, labels=task.spec.labels or None, regression=regression, trust_remote_code=trust)
 
 
-def tune(
-    network: Network, task: Task, training: Training, *, max_length: int, folder: Path, command: str
+def fine_tune(
+    network: Network, adapter: ClassificationAdapter, training: Training, *, folder: Path, command: str
 ) -> None:
-    """Fine-tune `network` on the labels of `task`, as a run of its own in `folder`."""
+    """Fine-tune `network` on the labels of the task of `adapter`, as a run of its own in `folder`."""
     stage = Stage(
         kind="finetune",
         name="teacher",
@@ -118,13 +123,13 @@ def tune(
         teacher=None,
         method=FineTune(),
         training=training,
-        adapter=ClassificationAdapter(task=task, max_length=max_length),
+        adapter=adapter,
         folder=folder,
         recipe={
-            "task": task.spec.name,
+            "task": adapter.task.spec.name,
             "model": network.source,
             "training": plain(training),
-            "max_length": max_length,
+            "max_length": adapter.max_length,
         },
         command=command,
     )
