@@ -1,1 +1,1 @@
-"""Tensors to one value per position. Pure functions: no state, no mask, no reduction."""
+"""Loss functions. Each is a pure function with one value per position: no state, no mask, no reduction."""

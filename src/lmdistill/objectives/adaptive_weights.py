@@ -1,4 +1,4 @@
-"""Which positions are hard, and what each part of a divergence weighs there (ATKD)."""
+"""ATKD's split into easy and hard positions, and the weights of the loss terms there."""
 
 import math
 
@@ -12,22 +12,21 @@ from lmdistill.core.errors import ConfigError
 def hard_positions(
     log_uncertainty: Float[Tensor, " n"], pool: Float[Tensor, " s"], *, share: float = 0.5
 ) -> Bool[Tensor, " n"]:
-    """Whether each position is among the most uncertain share of a pool.
+    """Whether each position is hard: among those of a pool at which the teacher is most uncertain.
 
-    The ceil(share * s) most uncertain of the pool are hard, and with them everything that is exactly as
-    uncertain as the last of these: ties go hard. The order of the pool means nothing.
+    The ceil(share * s) most uncertain positions of the pool are hard. Positions that tie with the last of
+    these are hard as well. The order of the pool does not matter.
 
     Args:
-        log_uncertainty: The teacher's log(1 - p(target)) at the positions asked about.
-        pool: The same at all positions that are compared: the micro-batch, or the whole step. The positions
-            asked about are part of it.
-        share: Of the pool, in (0, 1).
+        log_uncertainty: The teacher's log(1 - p(target)) at n positions, in nats, < 0.
+        pool: The same at all s positions of the micro-batch or of the whole step, including these n.
+        share: Fraction of the pool that is hard, in (0, 1).
 
     Returns:
-        One answer a position. Where the pool is empty, nobody is asked.
+        One truth value for each of the n positions; all false for an empty pool.
 
     Raises:
-        ConfigError: `share` is out of range.
+        ConfigError: If `share` is out of range.
 
     Examples:
         >>> pool = torch.tensor([-3.0, -1.0, -2.0, -4.0])
@@ -35,9 +34,8 @@ def hard_positions(
         tensor([False,  True,  True, False])
 
     References:
-        Zhong et al., 2024, section 4: the top k = 50 % are hard. Deviation: the released code puts the
-        threshold at the lower median, so that of an even number N of positions N / 2 + 1 are hard; ours are
-        N / 2.
+        Zhong et al., 2024, section 4: the top k = 50 % are hard. Deviation: the threshold of the released
+        code is the lower median, so that of an even number N of positions N / 2 + 1 are hard; here N / 2 are.
     """
     if not 0 < share < 1:
         raise ConfigError(f"share must be in (0, 1), got {share}.")
@@ -53,26 +51,26 @@ def adaptive_weights(
     share: float = 0.5,
     easy_weight: float = 0.2,
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-    r"""What the target part and the diversity part of a divergence weigh at each position.
+    r"""Weights of the target term and of the diversity term at each position.
 
     .. math:: L = \lambda \, mean_{easy}(D) + (1 - \lambda) \, mean_{hard}(T + D)
 
-    The weights are for sums that are divided once by the size of the pool, s, and over the whole pool such a
-    sum is then L: easy positions weigh 0 and lambda s / s_easy, hard ones (1 - lambda) s / s_hard both times.
-    Where all positions tie, none is easy, and the first mean is 0: the hard ones keep their weight and do not
-    take over lambda.
+    D is the diversity term and T the target term. The weighted sum over the whole pool, divided by its size
+    s, is L: easy positions have the weights 0 (target) and lambda s / s_easy (diversity), hard positions
+    (1 - lambda) s / s_hard for both. If all positions tie, all are hard and the mean over the easy ones is 0;
+    the weight of the hard ones remains 1 - lambda.
 
     Args:
-        log_uncertainty: The teacher's log(1 - p(target)) at the positions to be weighed.
-        pool: The same at all positions over which the means are taken; see `hard_positions`.
-        share: Of the pool that is hard, in (0, 1).
+        log_uncertainty: The teacher's log(1 - p(target)) at n positions, in nats, < 0.
+        pool: The same at all s positions over which the means are taken; see `hard_positions`.
+        share: Fraction of the pool that is hard, in (0, 1).
         easy_weight: lambda, in [0, 1].
 
     Returns:
-        Weights of the target part and of the diversity part, >= 0.
+        Weights of the target term and of the diversity term at the n positions, >= 0.
 
     Raises:
-        ConfigError: A setting is out of range.
+        ConfigError: If a setting is out of range.
 
     Examples:
         >>> pool = torch.tensor([-3.0, -1.0, -2.0, -4.0])
@@ -83,7 +81,7 @@ def adaptive_weights(
         tensor([0.4000, 1.6000, 1.6000, 0.4000])
 
     References:
-        Zhong et al., 2024, section 4, lambda = 0.2. Each mean is over its own subset.
+        Zhong et al., 2024, section 4, lambda = 0.2. Each mean is taken over its own subset.
     """
     if not 0 <= easy_weight <= 1:
         raise ConfigError(f"easy_weight must be in [0, 1], got {easy_weight}.")
@@ -95,6 +93,6 @@ def adaptive_weights(
 
 
 def _threshold(pool: Float[Tensor, " s"], share: float) -> Float[Tensor, ""]:
-    """The least uncertainty that is hard."""
-    count = math.ceil(share * len(pool) - 1e-9)  # a product such as 0.55 * 100 is a little above 55
+    """The lowest uncertainty of the hard positions."""
+    count = math.ceil(share * len(pool) - 1e-9)  # in floats, 0.55 * 100 is slightly more than 55
     return pool.topk(count).values[-1]

@@ -1,7 +1,7 @@
-"""How far a student's outputs are from its teacher's, one value a position.
+"""Divergences between the outputs of student and teacher, one value per position.
 
-Everything here takes logits that the caller has already divided by the temperature, reads
-(student, teacher) in that order, and is differentiable in both.
+All functions take (student, teacher) logits in this order, already divided by the temperature, and are
+differentiable in both.
 """
 
 import math
@@ -18,6 +18,7 @@ from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.objectives.reduction import at_least_float32, log_probs
 
 Divergence = Callable[[Float[Tensor, "*p v"], Float[Tensor, "*p v"]], Float[Tensor, "*p"]]
+"""A function of student's and teacher's logits with one value per position."""
 
 
 def forward_kl(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
@@ -30,7 +31,7 @@ def forward_kl(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -
         teacher: Logits of the teacher.
 
     Returns:
-        One value >= 0 a position; 0 where the two distributions agree.
+        One value >= 0 per position; 0 if the two distributions are equal.
 
     Examples:
         >>> same = torch.tensor([[0.0, 1.0]])
@@ -38,15 +39,15 @@ def forward_kl(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -
         tensor([0.])
 
     References:
-        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 2, up to the
-        teacher's entropy, which has no gradient for the student.
+        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 2, minus the teacher's
+        entropy, which has no gradient for the student.
     """
     log_student, log_teacher = log_probs(student), log_probs(teacher)
     return (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
 
 
 def reverse_kl(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
-    """KL(student || teacher) at each position, in nats: `forward_kl` with the two swapped."""
+    """KL(student || teacher) at each position, in nats: `forward_kl` with swapped arguments."""
     return forward_kl(teacher, student)
 
 
@@ -60,10 +61,11 @@ def jensen_shannon(
     Args:
         student: Logits of the student.
         teacher: Logits of the teacher.
-        beta: Weight of the teacher in the mixture, in (0, 1); at 0.5 it is symmetric and at most log 2.
+        beta: Weight of the teacher in the mixture, in (0, 1). With 0.5 the divergence is symmetric and at
+            most log 2.
 
     Returns:
-        One value >= 0 a position.
+        One value >= 0 per position.
 
     Examples:
         >>> far = jensen_shannon(torch.tensor([[0.0, 99.0]]), torch.tensor([[99.0, 0.0]]))
@@ -73,16 +75,16 @@ def jensen_shannon(
     References:
         Agarwal et al., "On-Policy Distillation of Language Models", 2024, eq. 1.
     """
-    _require_inner("beta", beta)
+    _require_open_interval("beta", beta)
     log_student, log_teacher = log_probs(student), log_probs(teacher)
-    log_mix = torch.logaddexp(log_teacher + math.log(beta), log_student + math.log1p(-beta))
-    to_teacher = (log_teacher.exp() * (log_teacher - log_mix)).sum(-1)
-    to_student = (log_student.exp() * (log_student - log_mix)).sum(-1)
-    return beta * to_teacher + (1 - beta) * to_student
+    log_mixture = torch.logaddexp(log_teacher + math.log(beta), log_student + math.log1p(-beta))
+    teacher_kl = (log_teacher.exp() * (log_teacher - log_mixture)).sum(-1)
+    student_kl = (log_student.exp() * (log_student - log_mixture)).sum(-1)
+    return beta * teacher_kl + (1 - beta) * student_kl
 
 
 def total_variation(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
-    r"""Total variation distance at each position: half the sum of the differences of probability.
+    r"""Total variation distance at each position: half the sum of the absolute differences of probability.
 
     .. math:: \frac{1}{2} \sum_v |p_T(v) - p_S(v)|
 
@@ -91,9 +93,9 @@ def total_variation(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v
         teacher: Logits of the teacher.
 
     Returns:
-        One value in [0, 1] a position. Where two probabilities are equal, the gradient takes 0 for the sign
-        of their difference. It is of first order in the difference: its gradient falls with the temperature,
-        not with its square, so that `distillation_loss` makes it grow.
+        One value in [0, 1] per position. The gradient of |0| is taken as 0. The distance is of first order in
+        the differences: its gradient scales with 1 / temperature, not its square, so that with the factor of
+        `distillation_loss` the gradient grows with the temperature.
 
     Examples:
         >>> total_variation(torch.tensor([[0.0, 99.0]]), torch.tensor([[99.0, 0.0]]))
@@ -108,17 +110,17 @@ def total_variation(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v
 def skew_forward_kl(
     student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"], *, skew: float = 0.1
 ) -> Float[Tensor, "*p"]:
-    r"""KL(teacher || mixture) at each position, in nats; a little of the teacher is in the mixture.
+    r"""KL(teacher || mixture) at each position, in nats; the mixture contains some of the teacher.
 
     .. math:: KL(p_T || a p_T + (1 - a) p_S)
 
     Args:
         student: Logits of the student.
         teacher: Logits of the teacher.
-        skew: a, in (0, 1); the distance is at most -log(a), and so is steepest where a is small.
+        skew: a, the weight of the teacher in the mixture, in (0, 1). The divergence is at most -log(a).
 
     Returns:
-        One value >= 0 a position.
+        One value >= 0 per position.
 
     Examples:
         >>> far = skew_forward_kl(torch.tensor([[0.0, 99.0]]), torch.tensor([[99.0, 0.0]]))
@@ -128,16 +130,16 @@ def skew_forward_kl(
     References:
         Ko et al., "DistiLLM: Towards Streamlined Distillation for Large Language Models", 2024, section 3.1.
     """
-    _require_inner("skew", skew)
+    _require_open_interval("skew", skew)
     log_student, log_teacher = log_probs(student), log_probs(teacher)
-    log_mix = torch.logaddexp(log_teacher + math.log(skew), log_student + math.log1p(-skew))
-    return (log_teacher.exp() * (log_teacher - log_mix)).sum(-1)
+    log_mixture = torch.logaddexp(log_teacher + math.log(skew), log_student + math.log1p(-skew))
+    return (log_teacher.exp() * (log_teacher - log_mixture)).sum(-1)
 
 
 def skew_reverse_kl(
     student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"], *, skew: float = 0.1
 ) -> Float[Tensor, "*p"]:
-    r"""KL(student || mixture) at each position, in nats: `skew_forward_kl` with the two swapped.
+    r"""KL(student || mixture) at each position, in nats: `skew_forward_kl` with swapped arguments.
 
     .. math:: KL(p_S || (1 - a) p_T + a p_S)
 
@@ -148,19 +150,20 @@ def skew_reverse_kl(
 
 
 def soft_cross_entropy(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
-    """Cross-entropy of the student under the teacher's distribution, in nats.
+    """Cross-entropy of the student with the teacher's distribution as soft labels, in nats.
 
-    It is `forward_kl` plus the teacher's entropy: the same gradients for the student, but not 0 at equality.
+    It equals `forward_kl` plus the teacher's entropy: the gradients for the student are the same, but it is
+    not 0 for equal distributions.
     """
     return -(log_probs(teacher).exp() * log_probs(student)).sum(-1)
 
 
 def logit_mse(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
-    """Mean over the classes of the squared difference of logits, at each position.
+    """Mean squared error of the logits over the classes, at each position.
 
     References:
-        Liang et al., "MixKD", 2021: d = MSE. The paper names neither logits nor probabilities; we compare
-        logits and average over classes.
+        Liang et al., "MixKD", 2021: d = MSE. The paper does not say whether logits or probabilities are
+        compared; here logits are, with the mean over classes.
 
     Examples:
         >>> logit_mse(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 1.0]]))
@@ -179,16 +182,16 @@ DIVERGENCES: MappingProxyType[str, Divergence] = MappingProxyType(
         "total_variation": total_variation,
     }
 )
-"""Divergences of distributions: >= 0, 0 only at equality, blind to a shift of the logits."""
+"""Divergences by name: >= 0, 0 only for equal distributions, invariant to a constant added to the logits."""
 
 DISTILLATION_LOSSES: MappingProxyType[str, Divergence] = MappingProxyType(
     {**DIVERGENCES, "mse": logit_mse, "soft_cross_entropy": soft_cross_entropy}
 )
-"""Everything a student can shrink to become like its teacher."""
+"""All losses between the logits of student and teacher, by name."""
 
 
 def divergence_named(name: str, *, beta: float = 0.5, skew: float = 0.1) -> Divergence:
-    """The divergence called `name`, with its own setting bound; the other setting is not looked at.
+    """The divergence called `name`, with its setting bound; a setting that it does not have is ignored.
 
     Args:
         name: A key of `DIVERGENCES`.
@@ -196,8 +199,8 @@ def divergence_named(name: str, *, beta: float = 0.5, skew: float = 0.1) -> Dive
         skew: Weight of the first distribution in the mixture of the skew divergences, in (0, 1).
 
     Raises:
-        UnknownNameError: There is no such divergence.
-        ConfigError: The setting is out of range.
+        UnknownNameError: If there is no such divergence.
+        ConfigError: If its setting is out of range.
 
     Examples:
         >>> divergence_named("jensen-shannon")
@@ -208,10 +211,10 @@ def divergence_named(name: str, *, beta: float = 0.5, skew: float = 0.1) -> Dive
     if name not in DIVERGENCES:
         raise UnknownNameError("divergence", name, DIVERGENCES)
     if name == "jensen_shannon":
-        _require_inner("beta", beta)
+        _require_open_interval("beta", beta)
         return partial(jensen_shannon, beta=beta)
     if name.startswith("skew"):
-        _require_inner("skew", skew)
+        _require_open_interval("skew", skew)
         return partial(skew_forward_kl if name == "skew_forward_kl" else skew_reverse_kl, skew=skew)
     return DIVERGENCES[name]
 
@@ -219,31 +222,30 @@ def divergence_named(name: str, *, beta: float = 0.5, skew: float = 0.1) -> Dive
 def distillation_loss(
     name: str, student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"], *, temperature: float = 1.0
 ) -> Float[Tensor, "*p"]:
-    r"""Distance `name` between tempered outputs, times the squared temperature.
+    r"""Loss `name` between logits divided by the temperature, times the squared temperature.
 
     .. math:: \tau^2 \, d(z_S / \tau, z_T / \tau)
 
     The factor keeps the size of the gradients as the temperature grows (Hinton et al., 2015, section 2.1);
-    for the squared error it cancels the division exactly. A network with one output predicts a score:
-    a distribution over one class carries nothing, so the distance is then the squared error whatever `name`
-    says.
+    for the squared error it cancels the division exactly. A network with one output is a regression, whose
+    softmax is always 1; there the loss is the squared error for every `name`.
 
     Args:
         name: A key of `DISTILLATION_LOSSES`.
         student: Logits of the student.
         teacher: Logits of the teacher.
-        temperature: > 0; 1 leaves the outputs as they are.
+        temperature: Softmax temperature tau, > 0.
 
     Returns:
-        One value a position.
+        One value per position.
     """
     if student.shape[-1] == 1:
         return logit_mse(student, teacher)
     return temperature**2 * DISTILLATION_LOSSES[name](student / temperature, teacher / temperature)
 
 
-def _require_inner(name: Literal["beta", "skew"], value: float) -> None:
-    """A weight of a mixture lies strictly between 0 and 1."""
-    ends = {"beta": "forward_kl and reverse_kl", "skew": "a plain KL and 0"}[name]
+def _require_open_interval(name: Literal["beta", "skew"], value: float) -> None:
+    """A weight of a mixture must lie strictly between 0 and 1."""
+    limits = {"beta": "forward_kl and reverse_kl", "skew": "a plain KL and 0"}[name]
     if not 0 < value < 1:
-        raise ConfigError(f"{name} must be in (0, 1), got {value}; its ends are {ends}.")
+        raise ConfigError(f"{name} must be in (0, 1), got {value}; the limits 0 and 1 are {limits}.")

@@ -1,4 +1,4 @@
-"""Losses on hidden states, and which layer learns from which."""
+"""Losses on hidden states, and maps from student layers to teacher layers."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -10,20 +10,20 @@ from lmdistill.objectives.reduction import at_least_float32
 def state_distance(
     student: Float[Tensor, "b d"], teacher: Float[Tensor, "b d"], *, normalised: bool = True
 ) -> Float[Tensor, " b"]:
-    """Mean over the features of the squared difference of two states.
+    """Mean squared error of two hidden states over the features.
 
     Args:
-        student: One state an example.
-        teacher: The teacher's, of the same width.
+        student: One hidden state of the student per example.
+        teacher: That of the teacher, of the same width.
         normalised: Scale both to unit length first.
 
     Returns:
-        One value >= 0 an example; at most 4 / d when normalised.
+        One value >= 0 per example; at most 4 / d if normalised.
 
     References:
         Sun et al., "Patient Knowledge Distillation for BERT Model Compression", 2019, eq. 7. The paper
-        sums over the features; we take the mean, as its released code does, so that its range of beta
-        (10 to 1000) keeps its meaning.
+        sums over the features; here it is the mean, as in the released code, for which its range of beta (10
+        to 1000) is meant.
     """
     student, teacher = at_least_float32(student), at_least_float32(teacher)
     if normalised:
@@ -38,8 +38,8 @@ def skip_map(student_layers: int, teacher_layers: int) -> tuple[tuple[int, int],
 
     Args:
         student_layers: Depth of the student, >= 1.
-        teacher_layers: Depth of the teacher, >= the student's; where it is no multiple, the
-            spacing is rounded down.
+        teacher_layers: Depth of the teacher, at least that of the student. If it is no multiple of that,
+            layer numbers are rounded down.
 
     Returns:
         (student layer, teacher layer) pairs, from the bottom up.
@@ -49,13 +49,20 @@ def skip_map(student_layers: int, teacher_layers: int) -> tuple[tuple[int, int],
         ((1, 2), (2, 4), (3, 6), (4, 8), (5, 10))
 
     References:
-        Sun et al., 2019, section 3.2. Deviation: none where the depth divides.
+        Sun et al., 2019, section 3.2. Deviation: none if the depth is a multiple.
     """
     return tuple((layer, layer * teacher_layers // student_layers) for layer in range(1, student_layers))
 
 
 def last_map(student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
-    """Pair each student layer but the last with the teacher's layers below its last (PKD-Last).
+    """Pair the student layers below the last with as many teacher layers below the last (PKD-Last).
+
+    Args:
+        student_layers: Depth of the student, >= 1.
+        teacher_layers: Depth of the teacher, at least that of the student.
+
+    Returns:
+        (student layer, teacher layer) pairs, from the bottom up.
 
     Examples:
         >>> last_map(6, 12)
@@ -71,34 +78,34 @@ def last_map(student_layers: int, teacher_layers: int) -> tuple[tuple[int, int],
 def token_distance(
     student: Float[Tensor, "b t d"], teacher: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"]
 ) -> Float[Tensor, " b"]:
-    """Mean over an example's tokens and features of the squared difference of states.
+    """Mean squared error of hidden states over the tokens and features of each example.
 
     Args:
-        student: States of every token.
-        teacher: The teacher's of the same tokens, of the same width.
-        mask: 1 for a token, 0 for padding; at least one token an example.
+        student: Hidden states of the student at every token.
+        teacher: Those of the teacher at the same tokens, of the same width.
+        mask: 1 for a token, 0 for padding; at least one token per example.
 
     Returns:
-        One value >= 0 an example.
+        One value >= 0 per example.
 
     References:
-        Zhang et al., "MiniDisc", 2022, released code, which averages over all tokens of a batch at once; a
-        value an example lets the engine divide once, over all micro-batches.
+        Zhang et al., "MiniDisc", 2022, released code. Deviation: the released code averages over all tokens
+        of a batch; one value per example does not depend on how examples are split into micro-batches.
     """
-    each = (at_least_float32(student) - at_least_float32(teacher)).square().mean(-1)
-    return each.masked_fill(mask == 0, 0.0).sum(-1) / mask.sum(-1)
+    per_token = (at_least_float32(student) - at_least_float32(teacher)).square().mean(-1)
+    return per_token.masked_fill(mask == 0, 0.0).sum(-1) / mask.sum(-1)
 
 
 def uniform_map(states: int, student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
-    """Pair states of both networks that stand at the same relative depth, from the embeddings to the last.
+    """Pair evenly spaced hidden states of both networks, from the embeddings to the last layer.
 
     Args:
-        states: How many, >= 2; at most as many as the shallower network has.
+        states: Number of pairs, >= 2; reduced to the number of states of the shallower network.
         student_layers: Depth of the student, >= 1; state 0 is the embedding output.
         teacher_layers: Depth of the teacher, >= 1.
 
     Returns:
-        (student state, teacher state) pairs, rounded to the nearest layer, halves up.
+        (student state, teacher state) pairs, each rounded to the nearest layer, halves up.
 
     Examples:
         >>> uniform_map(7, 12, 12)
@@ -107,11 +114,11 @@ def uniform_map(states: int, student_layers: int, teacher_layers: int) -> tuple[
         ((0, 0), (1, 2), (2, 4), (3, 6))
 
     References:
-        Zhang et al., 2022, released code, for 7 states of 12 layers; other depths are our choice.
+        Zhang et al., 2022, released code, for 7 states of 12 layers; other depths are not in the paper.
     """
-    gaps = min(states - 1, student_layers, teacher_layers)
+    intervals = min(states - 1, student_layers, teacher_layers)
 
     def nearest(number: int, depth: int) -> int:
-        return (2 * number * depth + gaps) // (2 * gaps)
+        return (2 * number * depth + intervals) // (2 * intervals)
 
-    return tuple((nearest(j, student_layers), nearest(j, teacher_layers)) for j in range(gaps + 1))
+    return tuple((nearest(j, student_layers), nearest(j, teacher_layers)) for j in range(intervals + 1))

@@ -1,4 +1,4 @@
-"""The two steps every objective shares: logits to log-probabilities, positions to one number."""
+"""Log-probabilities and masked sums, which every loss uses."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -6,19 +6,19 @@ from torch import Tensor
 
 
 def at_least_float32(values: Float[Tensor, "*p v"]) -> Float[Tensor, "*p v"]:
-    """`values` in at least 32 bits, so that half-precision logits lose nothing; float64 stays."""
+    """Cast half-precision values to float32; float32 and float64 stay as they are."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def log_probs(logits: Float[Tensor, "*p v"]) -> Float[Tensor, "*p v"]:
-    """Logits to log-probabilities over the last axis, in nats, in at least 32 bits."""
+    """Log-probabilities over the last axis, in nats and in at least float32."""
     return at_least_float32(logits).log_softmax(-1)
 
 
 def masked_sum(values: Float[Tensor, "*p"], scored: Bool[Tensor, "*p"]) -> Float[Tensor, ""]:
-    """Sum `values` where `scored`; what is not scored cannot leak in, not even NaN.
+    """Sum of `values` where `scored` is true; other values do not enter, not even NaN.
 
-    The only reduction in the package: the engine divides, once.
+    Losses are only summed here. The engine divides the sums once per optimizer step.
 
     Examples:
         >>> masked_sum(torch.tensor([1.0, float("nan")]), torch.tensor([True, False]))

@@ -1,4 +1,4 @@
-"""Losses against gold labels, one value a position."""
+"""Losses with gold labels, one value per position."""
 
 from jaxtyping import Float, Num
 from torch import Tensor
@@ -11,8 +11,8 @@ def cross_entropy(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> F
     """Negative log-likelihood of each label, in nats.
 
     Args:
-        logits: Scores of the classes.
-        labels: Class numbers in [0, v).
+        logits: Logits of the classes or tokens.
+        labels: Class numbers or token ids, in [0, v).
 
     Examples:
         >>> import torch
@@ -24,12 +24,12 @@ def cross_entropy(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> F
 
 
 def squared_error(logits: Float[Tensor, "*p 1"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:
-    """Squared difference between the one output and each score."""
+    """Squared difference between the output and the score, for a regression."""
     return (at_least_float32(logits).squeeze(-1) - labels).square()
 
 
 def label_loss(logits: Float[Tensor, "*p v"], labels: Num[Tensor, "*p"]) -> Float[Tensor, "*p"]:
-    """Cross-entropy for class numbers, squared error for scores; the kind of the labels decides."""
+    """Cross-entropy if the labels are integers (classes), squared error if they are floats (scores)."""
     return squared_error(logits, labels) if labels.is_floating_point() else cross_entropy(logits, labels)
 
 
@@ -39,21 +39,24 @@ def mixed_label_loss(
     partner_labels: Num[Tensor, " m"],
     share: Float[Tensor, " m"],
 ) -> Float[Tensor, " m"]:
-    r"""Loss of interpolated examples against interpolated labels.
+    r"""Loss of mixup: interpolated examples with interpolated labels.
 
     .. math:: -y' \cdot \log softmax(g(x')), \quad y' = \lambda y_i + (1 - \lambda) y_j
 
-    The cross-entropy is linear in the label, so the mixed one-hot label never has to be built.
-    Scores are interpolated themselves and compared by squared error.
+    The cross-entropy is linear in the label, so it is computed without mixed one-hot labels. Scores of a
+    regression are interpolated and compared by squared error.
 
     Args:
-        logits: Outputs on the mixed examples.
+        logits: Outputs of the network on the mixed examples.
         labels: Labels of the first examples.
-        partner_labels: Labels of their partners.
-        share: Lambda, in [0, 1].
+        partner_labels: Labels of the second examples.
+        share: Weight of the first example (lambda), in [0, 1].
+
+    Returns:
+        One value >= 0 per mixed example.
 
     References:
-        Liang et al., "MixKD", 2021, L_SM. Regression is not in the paper; mixing the scores is our choice.
+        Liang et al., "MixKD", 2021, L_SM. The paper has no regression; interpolating scores is our choice.
     """
     if labels.is_floating_point():
         return squared_error(logits, share * labels + (1 - share) * partner_labels)

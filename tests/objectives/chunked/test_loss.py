@@ -355,12 +355,12 @@ def test_readings_are_those_of_the_logits():
 
 def test_mistakes_are_named():
     case, terms = make_case(), LossTerms(whole=torch.ones(N))
-    with pytest.raises(MismatchError, match="give teacher_states and teacher_head, both"):
+    with pytest.raises(MismatchError, match=r"teacher_states or teacher_head is missing\. Give both"):
         chunked_losses(case["states"], case["head"], case["labels"], terms=terms)
     wider = {**case, "teacher_head": make_head(7, size=V + 2)}
-    with pytest.raises(MismatchError, match=f"has {V} entries and the teacher's {V + 2}; cut both"):
+    with pytest.raises(MismatchError, match=f"has {V} entries and the teacher's {V + 2}\\. Limit both"):
         chunked_losses(**wider, terms=terms)
     with pytest.raises(ConfigError, match=r"temperature must be > 0, got 0"):
         LossTerms(whole=torch.ones(N), temperature=0.0)
-    with pytest.raises(ConfigError, match="nothing to learn"):
+    with pytest.raises(ConfigError, match="no loss term has weights"):
         LossTerms()

@@ -1,1 +1,1 @@
-"""Losses over large vocabularies, computed a chunk of positions at a time."""
+"""Memory-saving losses over large vocabularies: logits are computed for a chunk of positions at a time."""

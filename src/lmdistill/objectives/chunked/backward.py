@@ -1,4 +1,4 @@
-"""One pass over all positions, a chunk at a time: values of every term, and the gradient of their sum."""
+"""Values of all loss terms and the gradient of their weighted sum, computed in chunks of positions."""
 
 from dataclasses import dataclass, replace
 
@@ -21,49 +21,49 @@ from lmdistill.objectives.chunked.output_layer import (
 from lmdistill.objectives.chunked.terms import LossTerms, compare
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
-"""By the states, by the output matrix and by its bias; None where none is wanted."""
+"""Gradients of hidden states, weight and bias of the output layer; None if not requested."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkedForwardBackward:
-    """Everything a pass needs, besides the tensors that may want a gradient."""
+    """Forward and backward computation in chunks; called with the differentiable tensors."""
 
     terms: LossTerms
-    """What is learned."""
+    """Loss terms and their weights."""
 
     labels: Int[Tensor, " n"]
-    """Targets."""
+    """Target token ids, in [0, v)."""
 
     head: LMHead
-    """How the student's products become logits; its weights are arguments."""
+    """Scale and softcap of the student's output layer; weight and bias are passed to the call."""
 
     teacher_states: Float[Tensor, "n e"] | None
-    """The teacher's final states, where a term needs them."""
+    """The teacher's final hidden states; None if no term needs a teacher."""
 
     teacher_head: LMHead | None
-    """The teacher's output layer."""
+    """The teacher's output layer; None if no term needs a teacher."""
 
     rows: int
-    """Positions a chunk, >= 1."""
+    """Positions per chunk, >= 1."""
 
     precision: torch.dtype
-    """Of the student's products."""
+    """Data type of the student's matrix products."""
 
-    wanted: tuple[bool, ...]
-    """Whether a gradient is wanted by states, weight and bias."""
+    needs_grad: tuple[bool, ...]
+    """Whether gradients are requested for hidden states, weight and bias."""
 
     def __post_init__(self) -> None:
         if not self.terms.uses_teacher:
             return
         if self.teacher_states is None or self.teacher_head is None:
             raise MismatchError(
-                "a divergence compares with a teacher; give teacher_states and teacher_head, both."
+                "a divergence needs a teacher, and teacher_states or teacher_head is missing. Give both."
             )
-        ours, theirs = len(self.head.weight), len(self.teacher_head.weight)
-        if ours != theirs:
+        student, teacher = len(self.head.weight), len(self.teacher_head.weight)
+        if student != teacher:
             raise MismatchError(
-                f"the student's output layer has {ours} entries and the teacher's {theirs}; cut both to "
-                "the entries that they share."
+                f"the student's output layer has {student} entries and the teacher's {teacher}. Limit both "
+                "to the tokens that they share."
             )
 
     def __call__(
@@ -72,45 +72,47 @@ class ChunkedForwardBackward:
         weight: Float[Tensor, "v d"],
         bias: Float[Tensor, " v"] | None,
     ) -> tuple[Float[Tensor, "k n"], Gradients]:
-        """Values of each term, and the wanted gradients of their weighted sum, in at least 32 bits."""
+        """Values of the k terms, and the requested gradients of their weighted sum, in at least float32."""
         precise = torch.promote_types(self.precision, torch.float32)
         values = states.new_empty((len(self.terms.weights), len(states)), dtype=precise)
-        by_states, by_weight, by_bias = (
-            part.new_zeros(part.shape, dtype=precise) if part is not None and wanted else None
-            for part, wanted in zip((states, weight, bias), self.wanted, strict=True)
+        states_grad, weight_grad, bias_grad = (
+            tensor.new_zeros(tensor.shape, dtype=precise) if tensor is not None and needed else None
+            for tensor, needed in zip((states, weight, bias), self.needs_grad, strict=True)
         )
         with torch.autocast(states.device.type, enabled=False):
             head = replace(self.head, weight=weight, bias=bias)
             student = make_layer(states, head, rows=self.rows, precision=self.precision)
-            teacher = self._teacher()
+            teacher = self._teacher_layer()
             for at in chunks(len(states), self.rows):
-                gradient = self._fill(values, at, student, teacher)
-                if by_states is not None:
-                    by_states[at] = gradient @ student.head.weight
-                if by_weight is not None:
-                    add_outer(by_weight, gradient, student.chunk(at))
-                if by_bias is not None:
-                    by_bias += gradient.sum(0, dtype=precise)
-        return values, (by_states, by_weight, by_bias)
+                gradient = self._compute_chunk(values, at, student, teacher)
+                if states_grad is not None:
+                    states_grad[at] = gradient @ student.head.weight
+                if weight_grad is not None:
+                    add_outer(weight_grad, gradient, student.chunk(at))
+                if bias_grad is not None:
+                    bias_grad += gradient.sum(0, dtype=precise)
+        return values, (states_grad, weight_grad, bias_grad)
 
-    def _teacher(self) -> Layer | None:
-        """Its layer, if it is needed."""
+    def _teacher_layer(self) -> Layer | None:
+        """The teacher's output layer, or None if no term needs a teacher."""
         if not self.terms.uses_teacher or self.teacher_states is None or self.teacher_head is None:
             return None
         precision = precision_of(self.teacher_states)
         return make_layer(self.teacher_states, self.teacher_head, rows=self.rows, precision=precision)
 
-    def _fill(
+    def _compute_chunk(
         self, values: Float[Tensor, "k n"], at: slice, student: Layer, teacher: Layer | None
     ) -> Float[Tensor, "c v"]:
-        """Write the values of a chunk; its gradient by the products, in the memory where these were."""
+        """Write the values of a chunk to `values`; return the gradient by the products, in their memory."""
         products = student.products(at)
-        theirs = None if teacher is None else teacher.products(at)
+        teacher_products = None if teacher is None else teacher.products(at)
         for block in blocks(products):
             rows = slice(at.start + block.start, at.start + block.stop)
             logits = scale_and_cap(products[block], self.head)
-            other = None if theirs is None or teacher is None else scale_and_cap(theirs[block], teacher.head)
-            found, gradient = compare(self.terms, rows, logits, other, self.labels[rows])
-            values[:, rows] = torch.stack(list(found.values()))
+            teacher_logits = None
+            if teacher_products is not None and teacher is not None:
+                teacher_logits = scale_and_cap(teacher_products[block], teacher.head)
+            term_values, gradient = compare(self.terms, rows, logits, teacher_logits, self.labels[rows])
+            values[:, rows] = torch.stack(list(term_values.values()))
             products[block] = scale_and_cap_backward(gradient, logits, self.head)
         return products

@@ -1,10 +1,10 @@
-"""Losses on the outputs of language models straight from their states, without ever holding all the logits.
+"""Losses of language models computed from hidden states, without ever storing all logits.
 
-A vocabulary of 150,000 entries makes the logits the largest tensor of a training step. Here a chunk of
-positions at a time goes through both output layers. Values and gradients are computed from that chunk, and it
-is forgotten; what stays is one number a position, and the gradients of states and output layer. Nothing is
-computed twice: student's logits, teacher's logits, gradient of the states and gradient of the output matrix,
-four products in all.
+With a vocabulary of 150,000 entries the logits are the largest tensor of a training step. Here the output
+layers of student and teacher are applied to a chunk of positions at a time. The losses and gradients of the
+chunk are computed at once, and its logits are discarded. Stored are one value per term and position, and the
+gradients of hidden states and output layer. Nothing is computed twice: there are four matrix products, for
+the student's logits, the teacher's logits, the gradient of the states and the gradient of the output matrix.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,22 +32,22 @@ from lmdistill.objectives.decoupled import MASKED_LOGIT, log_uncertainty
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkedLoss:
-    """A loss over n positions: the sum to be differentiated, and what it is made of."""
+    """A weighted sum of loss terms over n positions, and its parts."""
 
     total: Float[Tensor, ""]
-    """Weighted sum of all terms over all positions; the only one with a gradient."""
+    """Weighted sum of all terms over all positions; the only differentiable field."""
 
     sums: Mapping[str, Float[Tensor, ""]]
-    """Weighted sum of each term, without gradient; together they are the total."""
+    """Weighted sum of each term over all positions, without gradient; they add up to `total`."""
 
     values: Mapping[str, Float[Tensor, " n"]]
-    """Each term at each position, unweighted and without gradient."""
+    """Unweighted value of each term at each position, without gradient."""
 
     def losses(self) -> dict[str, Float[Tensor, ""]]:
-        """The sums by name, to be added up: the first of them carries the gradient of all."""
+        """The sum of each term by name; the first one carries the gradient of all terms."""
         first, *others = self.sums
-        carrier = self.sums[first] + (self.total - self.total.detach())
-        return {first: carrier, **{name: self.sums[name] for name in others}}
+        with_gradient = self.sums[first] + (self.total - self.total.detach())
+        return {first: with_gradient, **{name: self.sums[name] for name in others}}
 
 
 def chunked_losses(
@@ -60,37 +60,38 @@ def chunked_losses(
     teacher_head: LMHead | None = None,
     rows: int | None = None,
 ) -> ChunkedLoss:
-    """Weighted sums of losses, differentiable by the student's states and its output layer.
+    """Weighted sum of loss terms, differentiable by the student's hidden states and its output layer.
 
-    The gradient is computed on the way, where one is asked for, and the backward pass only scales it; a
-    second backward pass through the same graph computes it again. Products run in the precision of the
-    states (of autocast, where that is on), everything after them in at least 32 bits, and so is the gradient
-    of the output matrix added up. A matrix that is frozen costs no product.
+    Gradients are computed together with the loss, and the backward pass only scales them; a second backward
+    pass through the same graph computes them again. Matrix products use the data type of the states (or of
+    autocast, if it is on). Everything else, including the sum of the gradients of the output matrix, uses at
+    least float32. No gradient is computed for a frozen output matrix.
 
     Args:
-        states: Final states of the student at the positions that count; n may be 0.
+        states: Final hidden states of the student at the scored positions; n may be 0.
         head: The student's output layer.
-        labels: Targets, in [0, v); read by all terms but the full divergence.
-        terms: What is learned, with what weights.
-        teacher_states: Final states of the teacher at the same positions; needed by all terms but the labels.
-        teacher_head: Its output layer, of the same vocabulary.
-        rows: Positions a chunk, >= 1; by default an eighth of them, within 32 and 512, and fewer where two
-            chunks of logits would not fit into half a gigabyte. The result does not depend on it, up to
-            rounding.
+        labels: Target token ids, in [0, v); used by all terms but `whole`.
+        terms: The loss terms and their weights.
+        teacher_states: Final hidden states of the teacher at the same positions; needed by all terms but
+            `label`.
+        teacher_head: The teacher's output layer, with the same vocabulary.
+        rows: Positions per chunk, >= 1; by default an eighth of all, at least 32 and at most 512, and fewer
+            if the logits of the two networks for one chunk would exceed 512 MiB. Apart from rounding, the
+            result does not depend on it.
 
     Returns:
-        The total, its parts, and each term at each position.
+        The total, the sum of each term, and the value of each term at each position.
 
     Raises:
-        MismatchError: The vocabularies differ, or there is no teacher and a term needs one.
+        MismatchError: If the vocabularies differ, or a term needs a teacher and there is none.
 
     Examples:
         >>> states, head = torch.ones(2, 3, requires_grad=True), LMHead(weight=torch.zeros(5, 3))
-        >>> found = chunked_losses(states, head, torch.tensor([0, 4]), terms=LossTerms(label=torch.ones(2)))
-        >>> found.values["label"]
+        >>> loss = chunked_losses(states, head, torch.tensor([0, 4]), terms=LossTerms(label=torch.ones(2)))
+        >>> loss.values["label"]
         tensor([1.6094, 1.6094])
     """
-    sweep = ChunkedForwardBackward(
+    forward_backward = ChunkedForwardBackward(
         terms=terms,
         labels=labels,
         head=head,
@@ -98,13 +99,13 @@ def chunked_losses(
         teacher_head=teacher_head,
         rows=rows or chunk_rows(len(states), len(head.weight)),
         precision=precision_of(states),
-        wanted=tuple(
-            torch.is_grad_enabled() and part is not None and part.requires_grad
-            for part in (states, head.weight, head.bias)
+        needs_grad=tuple(
+            torch.is_grad_enabled() and tensor is not None and tensor.requires_grad
+            for tensor in (states, head.weight, head.bias)
         ),
     )
-    apply = cast(Callable[..., tuple[Tensor, Tensor]], _Fused.apply)
-    total, stacked = apply(states, head.weight, head.bias, sweep)
+    apply = cast(Callable[..., tuple[Tensor, Tensor]], _FusedLoss.apply)
+    total, stacked = apply(states, head.weight, head.bias, forward_backward)
     values = dict(zip(terms.weights, stacked.detach().unbind(), strict=True))
     sums = {name: (weights.to(total.dtype) * values[name]).sum() for name, weights in terms.weights.items()}
     return ChunkedLoss(total=total, sums=sums, values=values)
@@ -114,51 +115,53 @@ def chunked_losses(
 def chunked_log_uncertainty(
     states: Float[Tensor, "n d"], head: LMHead, labels: Int[Tensor, " n"], *, rows: int | None = None
 ) -> Float[Tensor, " n"]:
-    """log(1 - p(label)) at each position, chunk by chunk and without a gradient.
+    """log(1 - p(label)) at each position, in nats, computed in chunks and without gradient.
 
     Args:
-        states: Final states of the network asked, the teacher where positions are to be sorted.
+        states: Final hidden states of a network; for ATKD, of the teacher.
         head: Its output layer.
-        labels: Targets, in [0, v).
-        rows: Positions a chunk; see `chunked_losses`.
+        labels: Target token ids, in [0, v).
+        rows: Positions per chunk; see `chunked_losses`.
     """
-    found = states.new_empty(len(states), dtype=torch.promote_types(states.dtype, torch.float32))
-    for at, logits in _logits_of(states, head, rows):
-        place = labels[at].unsqueeze(-1)
-        target = logits.gather(-1, place)
-        others = logits.scatter_(-1, place, MASKED_LOGIT).logsumexp(-1, keepdim=True)  # in memory of our own
-        found[at] = log_uncertainty(torch.cat([target, others], -1))
-    return found
+    result = states.new_empty(len(states), dtype=torch.promote_types(states.dtype, torch.float32))
+    for at, logits in _chunks_of_logits(states, head, rows):
+        index = labels[at].unsqueeze(-1)
+        target = logits.gather(-1, index)
+        # In place: this chunk of logits is not used again.
+        others = logits.scatter_(-1, index, MASKED_LOGIT).logsumexp(-1, keepdim=True)
+        result[at] = log_uncertainty(torch.cat([target, others], -1))
+    return result
 
 
 @torch.no_grad()
 def token_statistics(
     states: Float[Tensor, "n d"], head: LMHead, labels: Int[Tensor, " n"], *, rows: int | None = None
 ) -> dict[str, Tensor]:
-    """What an evaluation wants to know about each position, chunk by chunk and without a gradient.
+    """Predictions of a network at each position, for evaluation, computed in chunks and without gradient.
 
     Args:
-        states: Final states of a network.
+        states: Final hidden states of a network.
         head: Its output layer.
-        labels: Targets, in [0, v).
-        rows: Positions a chunk; see `chunked_losses`.
+        labels: Target token ids, in [0, v).
+        rows: Positions per chunk; see `chunked_losses`.
 
     Returns:
-        Four tensors of n: "log_prob" of the label in nats, "top", the most probable entry (the first, where
-        several are), its probability "top_prob", and "correct", whether it is the label.
+        Four tensors of shape (n,): "log_prob", the log-probability of the label in nats; "top", the most
+        probable token (the first of several); "top_prob", its probability; "correct", whether it is the
+        label.
     """
     log_prob = states.new_empty(len(states), dtype=torch.promote_types(states.dtype, torch.float32))
     top_prob, top = torch.empty_like(log_prob), torch.empty_like(labels)
-    for at, logits in _logits_of(states, head, rows):
-        found = logits.log_softmax(-1)
-        log_prob[at] = found.gather(-1, labels[at].unsqueeze(-1)).squeeze(-1)
-        best, top[at] = found.max(-1)
-        top_prob[at] = best.exp()
+    for at, logits in _chunks_of_logits(states, head, rows):
+        log_probs = logits.log_softmax(-1)
+        log_prob[at] = log_probs.gather(-1, labels[at].unsqueeze(-1)).squeeze(-1)
+        top_log_prob, top[at] = log_probs.max(-1)
+        top_prob[at] = top_log_prob.exp()
     return {"log_prob": log_prob, "top": top, "top_prob": top_prob, "correct": top == labels}
 
 
-class _Fused(torch.autograd.Function):
-    """Loss and gradient in one sweep; the backward pass hands the gradient out, scaled."""
+class _FusedLoss(torch.autograd.Function):
+    """Computes loss and gradients in the forward pass; the backward pass scales and returns the gradients."""
 
     @staticmethod
     def forward(
@@ -166,30 +169,30 @@ class _Fused(torch.autograd.Function):
         states: Float[Tensor, "n d"],
         weight: Float[Tensor, "v d"],
         bias: Float[Tensor, " v"] | None,
-        sweep: ChunkedForwardBackward,
+        forward_backward: ChunkedForwardBackward,
     ) -> tuple[Tensor, Tensor]:
-        values, ctx.gradients = sweep(states, weight, bias)
-        ctx.sweep = sweep
+        values, ctx.gradients = forward_backward(states, weight, bias)
+        ctx.forward_backward = forward_backward
         ctx.save_for_backward(states, weight, bias)
         ctx.mark_non_differentiable(values)
-        weights = torch.stack([one.to(values.dtype) for one in sweep.terms.weights.values()])
+        weights = torch.stack([w.to(values.dtype) for w in forward_backward.terms.weights.values()])
         return (weights * values).sum(), values
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, scale: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         gradients, ctx.gradients = ctx.gradients, None
-        if gradients is None:  # the first backward pass gave them away, so that it could scale them in place
-            _, gradients = ctx.sweep(*ctx.saved_tensors)
-        if scale.device.type != "cpu" or scale != 1:  # an accelerator would have to be waited for
-            gradients = tuple(part if part is None else part.mul_(scale) for part in gradients)
-        return (*gradients, None)  # autograd rounds them to the precision of what they belong to
+        if gradients is None:  # an earlier backward pass has scaled them in place and returned them
+            _, gradients = ctx.forward_backward(*ctx.saved_tensors)
+        if scale.device.type != "cpu" or scale != 1:  # reading `scale` would synchronise with an accelerator
+            gradients = tuple(tensor if tensor is None else tensor.mul_(scale) for tensor in gradients)
+        return (*gradients, None)  # autograd casts them to the data types of the inputs
 
 
-def _logits_of(
+def _chunks_of_logits(
     states: Float[Tensor, "n d"], head: LMHead, rows: int | None
 ) -> Iterator[tuple[slice, Float[Tensor, "r v"]]]:
-    """Logits of a few positions at a time, and which they are."""
+    """Yield slices of positions, a few positions each, and their logits."""
     rows = rows or chunk_rows(len(states), len(head.weight))
     layer = make_layer(states, head, rows=rows, precision=precision_of(states))
     for at in chunks(len(states), rows):

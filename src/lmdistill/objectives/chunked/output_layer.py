@@ -1,4 +1,4 @@
-"""A few positions at a time through an output layer, and back."""
+"""The output layer applied to chunks of positions, and its backward pass."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,20 +10,25 @@ from torch import Tensor
 from lmdistill.core.batch import LMHead
 
 FEWEST_ROWS, MOST_ROWS = 32, 512
-"""Positions a chunk, unless memory asks for fewer: products of fewer rows are slow, of more hardly faster."""
+"""Limits of the positions per chunk: smaller products are slow, larger ones are hardly faster."""
 
 CHUNK_BYTES = 256 * 2**20
-"""The most that one network's logits of a chunk may take."""
+"""Maximum size in bytes of the logits of one network for one chunk."""
 
 BLOCK_ENTRIES = 2**17
-"""Logits that a processor handles at once after the products, so that they stay in its cache."""
+"""Number of logits that a CPU processes at once after the product, so that they stay in its cache."""
 
 SLICES = 8
-"""Parts of the vocabulary in which the gradient of a half-precision output matrix is added up."""
+"""Number of vocabulary slices in which half-precision gradients of the output matrix are accumulated."""
 
 
 def chunk_rows(positions: int, vocabulary: int, *, bytes_each: int = 4) -> int:
-    """Positions a chunk, >= 1: an eighth of them, within limits of speed and memory.
+    """Default number of positions per chunk, >= 1: an eighth of all, within limits of speed and memory.
+
+    Args:
+        positions: Number of scored positions, >= 0.
+        vocabulary: Entries of the output layer, >= 1.
+        bytes_each: Bytes per logit, >= 1.
 
     Examples:
         >>> chunk_rows(2048, 50257), chunk_rows(100, 50257), chunk_rows(10**6, 10**6)
@@ -34,30 +39,30 @@ def chunk_rows(positions: int, vocabulary: int, *, bytes_each: int = 4) -> int:
 
 
 def precision_of(states: Float[Tensor, "n d"]) -> torch.dtype:
-    """The arithmetic of the output layer's products: autocast's where it is on, else that of the states."""
-    kind = states.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
+    """Data type of the matrix products: that of autocast if it is on, otherwise that of the states."""
+    device = states.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """States, the output layer above them, and memory for one chunk of their products."""
+    """Hidden states, the output layer, and a buffer for the products of one chunk."""
 
     states: Float[Tensor, "n d"]
-    """Final states of a network."""
+    """Final hidden states of a network."""
 
     head: LMHead
-    """Its output layer, in the precision of the products."""
+    """Its output layer, in the data type of the products."""
 
     memory: Float[Tensor, "r v"]
-    """Where the products of a chunk are written, over those of the last."""
+    """Buffer for the products of a chunk; each chunk overwrites those of the last."""
 
     def chunk(self, at: slice) -> Float[Tensor, "c d"]:
-        """The states of a chunk, in the precision of the products."""
+        """Hidden states of the positions `at`, in the data type of the products."""
         return self.states[at].to(self.memory.dtype)
 
     def products(self, at: slice) -> Float[Tensor, "c v"]:
-        """Their products with the output matrix, bias included; valid until the next call."""
+        """Hidden states times output matrix, plus bias, at the positions `at`; valid until the next call."""
         states, weight, bias = self.chunk(at), self.head.weight.t(), self.head.bias
         out = self.memory[: len(states)]
         return (
@@ -66,7 +71,7 @@ class Layer:
 
 
 def make_layer(states: Float[Tensor, "n d"], head: LMHead, *, rows: int, precision: torch.dtype) -> Layer:
-    """A layer with memory for chunks of `rows` positions."""
+    """Create a layer with a buffer for `rows` positions; `precision` is the data type of its products."""
     bias = None if head.bias is None else head.bias.to(precision)
     head = replace(head, weight=head.weight.to(precision), bias=bias)
     memory = head.weight.new_empty((min(rows, len(states)), len(head.weight)))
@@ -74,19 +79,19 @@ def make_layer(states: Float[Tensor, "n d"], head: LMHead, *, rows: int, precisi
 
 
 def chunks(positions: int, rows: int) -> Iterator[slice]:
-    """All positions, `rows` at a time."""
+    """Slices of `rows` positions that cover all positions."""
     for start in range(0, positions, rows):
         yield slice(start, min(start + rows, positions))
 
 
 def blocks(products: Float[Tensor, "c v"]) -> Iterator[slice]:
-    """Rows to be handled at once: few on a processor, all of them on an accelerator."""
+    """Slices of the rows to process at once: a few rows on a CPU, all rows on an accelerator."""
     count, width = products.shape
     return chunks(count, max(1, BLOCK_ENTRIES // width) if products.device.type == "cpu" else max(1, count))
 
 
 def scale_and_cap(products: Float[Tensor, "r v"], head: LMHead) -> Float[Tensor, "r v"]:
-    """Products to logits, in at least 32 bits; the products stay as they are."""
+    """Logits in at least float32 from the products of the output layer, which are not changed."""
     logits = products.to(torch.promote_types(products.dtype, torch.float32))
     if head.scale != 1:
         logits = logits * head.scale
@@ -96,7 +101,7 @@ def scale_and_cap(products: Float[Tensor, "r v"], head: LMHead) -> Float[Tensor,
 def scale_and_cap_backward(
     gradient: Float[Tensor, "r v"], logits: Float[Tensor, "r v"], head: LMHead
 ) -> Float[Tensor, "r v"]:
-    """Gradient by the logits to gradient by the products, in its own memory."""
+    """Turn a gradient by logits into one by products, in place."""
     if head.softcap is not None:
         gradient.mul_((logits / head.softcap).square_().neg_().add_(1))
     return gradient if head.scale == 1 else gradient.mul_(head.scale)
@@ -105,9 +110,9 @@ def scale_and_cap_backward(
 def add_outer(
     total: Float[Tensor, "v d"], gradient: Float[Tensor, "c v"], states: Float[Tensor, "c d"]
 ) -> None:
-    """Add a chunk's part to the gradient of the output matrix.
+    """Add the gradient of one chunk to `total`, the gradient of the output matrix, in place.
 
-    Half-precision products are rounded once a chunk, and added in the precision of the total.
+    Half-precision products are rounded once per chunk and accumulated in the data type of `total`.
     """
     if total.dtype == gradient.dtype:
         total.addmm_(gradient.t(), states)
