@@ -27,7 +27,7 @@ class LossTerms:
     """
 
     divergence: str | Divergence = "forward_kl"
-    r"""Weighted sum of up to four loss terms per position. Terms without weights are not computed.
+    """D: a key of `DIVERGENCES`, or a function of the two networks' logits (see `value_and_grad_of`)."""
 
     beta: float = 0.5
     """Weight of the teacher in the mixture of `jensen_shannon`, in (0, 1)."""
