@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lmdistill.analysis.jackknife import METRICS, contributions
+from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions
 from lmdistill.analysis.paired_comparison import ComparisonStats, compare_rows, judged, paired
 from lmdistill.records.predictions import PREDICTIONS, Prediction, read_predictions, write_predictions
 from lmdistill.records.record import RecordedRun
@@ -102,7 +102,9 @@ def passages(draw: np.random.Generator) -> np.ndarray:
     counts = draw.integers(50, 250, size=40).astype(float)
     nats = 2.0 + 0.3 * draw.normal(size=40) + 0.03 * draw.normal(size=(2, 3, 1))
     sums = counts * (nats + 0.04 * draw.normal(size=(2, 3, 40)))
-    return np.array([[contributions(METRICS["nats"], counts, seed) for seed in side] for side in sums])
+    return np.array(
+        [[contributions(HEADLINE_METRICS["nats"], counts, seed) for seed in side] for side in sums]
+    )
 
 
 def classes(metric: str, draw: np.random.Generator) -> np.ndarray:
@@ -111,14 +113,18 @@ def classes(metric: str, draw: np.random.Generator) -> np.ndarray:
     signal = 2 * labels - 1 + draw.normal(size=300)
     scores = signal + 0.1 * draw.normal(size=(2, 3, 1)) + 0.5 * draw.normal(size=(2, 3, 300))
     told = (scores > 0).astype(float)
-    return np.array([[contributions(METRICS[metric], labels, seed) for seed in side] for side in told])
+    return np.array(
+        [[contributions(HEADLINE_METRICS[metric], labels, seed) for seed in side] for side in told]
+    )
 
 
 def scores(metric: str, draw: np.random.Generator) -> np.ndarray:
     """A correlation of two equal methods on 30 examples, one seed."""
     labels = draw.normal(size=30)
     told = labels + 0.7 * draw.normal(size=30) + 0.5 * draw.normal(size=(2, 1, 30))
-    return np.array([[contributions(METRICS[metric], labels, seed) for seed in side] for side in told])
+    return np.array(
+        [[contributions(HEADLINE_METRICS[metric], labels, seed) for seed in side] for side in told]
+    )
 
 
 @pytest.mark.parametrize("metric", ["nats", "f1", "matthews", "pearson", "spearman"])

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2] / "src" / PACKAGE
 
 INSIDE: Mapping[str, set[str]] = {
     "core": set(),
+    "metrics": {"core"},
     "objectives": {"core"},
     "schedules": {"core"},
     "data": {"core"},
@@ -19,8 +20,8 @@ INSIDE: Mapping[str, set[str]] = {
     "models": {"core", "objectives"},
     "methods": {"core", "objectives", "schedules", "data.mixup"},
     "engine": {"core", "schedules"},
-    "evaluation": {"core", "objectives"},
-    "analysis": {"core", "records"},
+    "evaluation": {"core", "metrics", "objectives"},
+    "analysis": {"core", "metrics", "records"},
     "export": {"core", "models"},
     "report": {"core", "records", "analysis"},
     "recipes": {"core", "data", "engine", "evaluation", "methods", "schedules"},
@@ -42,6 +43,7 @@ INSIDE: Mapping[str, set[str]] = {
     "studies": {"core", "engine", "records", "analysis", "recipes", "runs"},
     "commands": {
         "core",
+        "metrics",
         "schedules",
         "data",
         "records",
@@ -60,6 +62,7 @@ INSIDE: Mapping[str, set[str]] = {
 
 OUTSIDE: Mapping[str, set[str]] = {
     "core": {"torch", "numpy", "jaxtyping"},
+    "metrics": {"numpy", "jaxtyping"},
     "objectives": {"torch", "jaxtyping"},
     "schedules": set(),
     "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "tokenizers", "transformers"},

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lmdistill.analysis.jackknife import METRICS, contributions
+from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.seed_and_example_variance import LEVEL, Estimate, Interval, estimate, share
 from lmdistill.analysis.significance import mcnemar
 from lmdistill.core.fingerprint import fingerprint
+from lmdistill.metrics.classification import predictions_of
 from lmdistill.records.predictions import PREDICTIONS, Prediction, read_predictions
 from lmdistill.records.record import RecordedRun
 
@@ -80,11 +81,12 @@ def _contributions(
     metric: str, chosen: Sequence[Prediction], logits: Sequence[Sequence[float]]
 ) -> NDArray[np.float64] | None:
     """Of classes where there are several logits, else of the one value; None where some are missing."""
-    if not chosen or metric not in METRICS or len(logits) != len(chosen) or not np.isfinite(logits).all():
+    if not chosen or metric not in HEADLINE_METRICS or len(logits) != len(chosen):
+        return None
+    if not np.isfinite(logits).all():
         return None
     labels, values = np.array([one.label for one in chosen], dtype=float), np.array(logits, dtype=float)
-    answers = values[:, 0] if values.shape[1] == 1 else values.argmax(axis=1).astype(float)
-    return contributions(METRICS[metric], labels, answers)
+    return contributions(HEADLINE_METRICS[metric], labels, predictions_of(values).astype(float))
 
 
 def compare_rows(
@@ -97,7 +99,7 @@ def compare_rows(
     """The evidence about one row.
 
     Seeds are paired by their number, and only those count that both sides have. What the p-value says and
-    for what it holds is in `crossed.estimate`.
+    for what it holds is in `seed_and_example_variance.estimate`.
 
     Args:
         ours: The runs of the row.

@@ -77,7 +77,7 @@ def mcnemar(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
         McNemar, "Note on the sampling error of the difference between correlated proportions", 1947, in its
         exact form. Deviation: with several seeds the answers of all of them to one example stay together.
         Pooling them as if they were so many more examples would make p too small, since seeds tend to fail
-        on the same examples. It says nothing of other seeds; `crossed.estimate` does.
+        on the same examples. It says nothing of other seeds; `seed_and_example_variance.estimate` does.
     """
     difference = ours.sum(axis=0) - theirs.sum(axis=0)
     sizes, counts = np.unique(np.abs(difference[difference != 0]), return_counts=True)

@@ -15,8 +15,8 @@ from lmdistill.data.tasks.task import TASKS, Task
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.classification import predictions_of
 from lmdistill.evaluation.glue_submission import write_submission
+from lmdistill.metrics.classification import predictions_of
 from lmdistill.runs.classification.dataset import EncodedSplit, require_outputs
 
 log = logging.getLogger("lmdistill")

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from scipy.special import log_softmax
 
 from lmdistill.core.errors import MismatchError
-from lmdistill.evaluation.classification import check_finite, pearson
+from lmdistill.evaluation.classification import check_finite
+from lmdistill.metrics.classification import pearson
 
 
 def agreement(

@@ -1,114 +1,12 @@
 """Scores of a classifier or a regressor against the labels, as GLUE computes them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 import numpy as np
-import scipy.stats
-import sklearn.metrics
 from jaxtyping import Float, Num
 
-from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
-
-Metric = Callable[[Num[np.ndarray, " b"], Num[np.ndarray, " b"]], float]
-
-REGRESSION_METRICS = frozenset({"pearson", "spearman"})
-"""Names of METRICS that compare scores; all others compare classes."""
-
-
-def accuracy(labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"]) -> float:
-    """Share of predictions that equal their label, in [0, 1].
-
-    Examples:
-        >>> accuracy(np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0]))
-        0.75
-    """
-    return float(sklearn.metrics.accuracy_score(labels, predictions))
-
-
-def f1(labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"]) -> float:
-    """F1 of class 1 against class 0, in [0, 1]; 0 when class 1 neither occurs nor is predicted.
-
-    Raises:
-        ConfigError: There are more than two classes.
-
-    Examples:
-        >>> f1(np.array([0, 1, 1]), np.array([1, 1, 0]))  # precision 1/2, recall 1/2
-        0.5
-    """
-    top = int(max(labels.max(), predictions.max()))
-    if top > 1:
-        raise ConfigError(f"f1 is for classes 0 and 1 and here is a class {top}; ask for macro_f1 instead.")
-    return float(sklearn.metrics.f1_score(labels, predictions, pos_label=1, zero_division=0.0))
-
-
-def macro_f1(labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"]) -> float:
-    """Plain mean of every class's F1, in [0, 1]; a class counts if it is a label or a prediction.
-
-    Examples:
-        >>> round(macro_f1(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1])), 4)  # (1 + 2/3 + 2/3) / 3
-        0.7778
-    """
-    return float(sklearn.metrics.f1_score(labels, predictions, average="macro", zero_division=0.0))
-
-
-def matthews(labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"]) -> float:
-    """Matthews correlation, in [-1, 1]; 0 when labels or predictions are constant.
-
-    Examples:
-        >>> matthews(np.array([0, 1, 1, 0]), np.array([1, 0, 0, 1]))
-        -1.0
-    """
-    if _is_constant(labels) or _is_constant(predictions):  # 0/0, and scikit-learn may warn
-        return 0.0
-    return float(sklearn.metrics.matthews_corrcoef(labels, predictions))
-
-
-def pearson(labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"]) -> float:
-    """Pearson's correlation, in [-1, 1]; 0 when labels or predictions are constant.
-
-    Examples:
-        >>> round(pearson(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])), 12)
-        1.0
-    """
-    if _is_constant(labels) or _is_constant(predictions):  # 0/0, and scipy warns
-        return 0.0
-    return float(scipy.stats.pearsonr(labels.astype(np.float64), predictions.astype(np.float64)).statistic)
-
-
-def spearman(labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"]) -> float:
-    """Spearman's rank correlation, in [-1, 1]; 0 when labels or predictions are constant.
-
-    Examples:
-        >>> round(spearman(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 80.0])), 12)
-        1.0
-    """
-    return pearson(scipy.stats.rankdata(labels), scipy.stats.rankdata(predictions))
-
-
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "accuracy": accuracy,
-        "f1": f1,
-        "macro_f1": macro_f1,
-        "matthews": matthews,
-        "pearson": pearson,
-        "spearman": spearman,
-    }
-)
-"""Name to function(labels, predictions): class numbers, or scores for a regression."""
-
-
-def metric_named(name: str) -> Metric:
-    """The function of METRICS called `name`.
-
-    Raises:
-        UnknownNameError: METRICS has no such name.
-    """
-    try:
-        return METRICS[name]
-    except KeyError:
-        raise UnknownNameError("metric", name, METRICS) from None
+from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.metrics.classification import METRICS, REGRESSION_METRICS, metric_named, predictions_of
 
 
 def score(
@@ -211,11 +109,6 @@ def is_at_chance(
     return score([headline], labels, logits)[headline] <= majority([headline], labels)[headline]
 
 
-def predictions_of(logits: Float[np.ndarray, "b v"]) -> Num[np.ndarray, " b"]:
-    """The class of the highest logit (the lower class on ties), or the score itself where v = 1."""
-    return logits[:, 0] if logits.shape[1] == 1 else logits.argmax(axis=1)
-
-
 def check_finite(logits: Float[np.ndarray, "b v"]) -> None:
     """Check that there are logits and that all are numbers.
 
@@ -247,9 +140,3 @@ def check_labelled(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v
             f"{int(bad.sum())} of {len(labels)} examples have no usable label, first example "
             f"{int(bad.argmax())} with {labels[bad][0]}, but scoring needs {allowed}; use a labelled split."
         )
-
-
-def _is_constant(values: Num[np.ndarray, " b"]) -> bool:
-    """Whether no two values differ by more than rounding."""
-    spread = float(values.max()) - float(values.min())
-    return spread <= 1e-12 * float(np.abs(values).max())

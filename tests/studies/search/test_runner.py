@@ -14,7 +14,7 @@ import pytest
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.core.errors import RunError
 from lmdistill.core.file_lock import hold
-from lmdistill.evaluation.classification import METRICS
+from lmdistill.metrics.classification import METRICS
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.trials import NOTE
 from lmdistill.studies.search import optuna_storage, runner

@@ -1,0 +1,1 @@
+"""Predictions and labels to scores, in NumPy: one definition of each metric."""
