@@ -17,6 +17,16 @@ def percent(value: Value) -> str:
     return NONE if value is None else f"{100 * value:.2f}"
 
 
+def percent_kept(kept: float) -> str:
+    """A kept fraction of a network in percent, three digits.
+
+    Examples:
+        >>> percent_kept(0.15), percent_kept(1 / 3)
+        ('15 %', '33.3 %')
+    """
+    return f"{100 * kept:.3g} %"
+
+
 def spread_text(value: Spread | None, metric: str = "accuracy") -> str:
     """Mean and deviation in the manner of a metric; a single value bears a mark.
 

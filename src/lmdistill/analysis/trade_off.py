@@ -1,57 +1,54 @@
-"""MiniDisc's trade-off score of a candidate, and how well it ranks the students."""
+"""MiniDisc's trade-off score as records hold it, and how well it ranks the students."""
 
 from collections.abc import Sequence
 
-from scipy import stats
+import numpy as np
 
 from lmdistill.analysis.metric_format import Value
+from lmdistill.metrics.classification import spearman
 from lmdistill.records.schema import Candidate
-
-LAMBDA = 0.2
-"""The published weight of the sparsity, for records that have none; a test holds it to the schedules'."""
-
+from lmdistill.schedules.assistant_choice import trade_off
 
 FEWEST = 3
 """Pairs below which a rank correlation says nothing."""
 
 
-def share(kept: float) -> str:
-    """A kept fraction in percent.
-
-    Examples:
-        >>> share(0.15), share(1 / 3)
-        ('15 %', '33.3 %')
-    """
-    return f"{100 * kept:.3g} %"
-
-
-def trade_off(one: Candidate) -> Value:
-    r"""The score of a candidate: what its record says, else with the published weight.
-
-    .. math:: t = m + \lambda (1 - s)
-
-    References:
-        Zhang et al., "MiniDisc: Minimal Distillation Schedule for Language Model Compression", 2022.
-    """
+def recorded_trade_off(one: Candidate) -> Value:
+    """The score that the record says, else with the published weight; None without a metric."""
     if one.score is not None or one.metric is None:
         return one.score
-    return one.metric + LAMBDA * (1 - one.kept)
+    return trade_off(one.metric, one.kept)
 
 
-def rank_correlation(candidates: Sequence[Candidate]) -> tuple[float, int] | None:
-    """Spearman's correlation of the trade-off with the students' metric, and of how many candidates.
+def score_correlation(candidates: Sequence[Candidate]) -> tuple[float, int] | None:
+    """Rank correlation of the trade-off with the students' metric, and of how many candidates.
 
     Returns:
-        None where fewer than three have both, or where one of the two is the same for all.
+        None where `rank_correlation` is None for those that have both.
     """
     pairs = [
         (score, one.student_metric)
         for one in candidates
-        if (score := trade_off(one)) is not None and one.student_metric is not None
+        if (score := recorded_trade_off(one)) is not None and one.student_metric is not None
     ]
-    if len(pairs) < FEWEST:
+    found = rank_correlation([score for score, _ in pairs], [student for _, student in pairs])
+    return None if found is None else (found, len(pairs))
+
+
+def rank_correlation(scores: Sequence[float], students: Sequence[float]) -> float | None:
+    """Spearman's correlation of scores with the metrics of the students that they rank, in [-1, 1].
+
+    Args:
+        scores: Trade-off of each assistant.
+        students: Metric of the student that learned from it, in the same order.
+
+    Returns:
+        None for fewer than three pairs, or where one side is constant.
+
+    Examples:
+        >>> round(rank_correlation([1.0, 1.1, 1.2], [0.7, 0.9, 0.8]), 3)
+        0.5
+    """
+    if len(scores) < FEWEST or len(set(scores)) == 1 or len(set(students)) == 1:
         return None
-    scores, students = zip(*pairs, strict=True)
-    if len(set(scores)) == 1 or len(set(students)) == 1:
-        return None
-    return float(stats.spearmanr(scores, students).statistic), len(pairs)
+    return spearman(np.array(scores, dtype=float), np.array(students, dtype=float))

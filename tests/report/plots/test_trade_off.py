@@ -3,13 +3,10 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
-from scipy import stats
 
-from lmdistill.analysis.trade_off import LAMBDA, rank_correlation, trade_off
 from lmdistill.records.schema import Candidate, ScheduleFacts
 from lmdistill.report.plots.svg import INK, Plot
 from lmdistill.report.plots.trade_off import trade_off_plot
-from lmdistill.schedules import assistant_choice
 from tests.report.factory import exhaustive_schedule, schedule
 
 
@@ -21,38 +18,6 @@ def plot_of(value: dict[str, Any]) -> Plot:
     found = trade_off_plot(ScheduleFacts.model_validate(value), name="a")
     assert found is not None
     return found
-
-
-@pytest.mark.parametrize("kept", [0.05, 0.3, 1.0])
-@pytest.mark.parametrize("metric", [0.0, 0.889, 1.0])
-def test_the_score_is_that_of_the_schedules(kept: float, metric: float) -> None:
-    assert LAMBDA == assistant_choice.LAMBDA
-    assert trade_off(candidate(kept, metric=metric)) == assistant_choice.trade_off(metric, kept)
-    assert trade_off(candidate(kept, metric=metric, score=0.125)) == 0.125
-    assert trade_off(candidate(kept, metric=None)) is None
-
-
-def test_the_rank_correlation_is_scipys_over_those_that_have_both() -> None:
-    facts = ScheduleFacts.model_validate(exhaustive_schedule())
-    found = rank_correlation(
-        (*facts.candidates, candidate(0.1), candidate(0.9, metric=None, student_metric=1))
-    )
-    students = [one.student_metric for one in facts.candidates]
-    scores = [assistant_choice.trade_off(one.metric or 0.0, one.kept) for one in facts.candidates]
-    assert found == (pytest.approx(stats.spearmanr(scores, students).statistic), 6)
-
-
-def test_a_score_that_orders_the_students_correlates_fully() -> None:
-    rising = [candidate(0.5, score=i, student_metric=i**3) for i in range(4)]
-    falling = [candidate(0.5, score=i, student_metric=-i) for i in range(4)]
-    assert rank_correlation(rising) == (pytest.approx(1), 4)
-    assert rank_correlation(falling) == (pytest.approx(-1), 4)
-
-
-def test_too_few_or_equal_students_have_no_rank_correlation() -> None:
-    assert rank_correlation([candidate(0.5, score=i, student_metric=i) for i in range(2)]) is None
-    assert rank_correlation([candidate(0.5, score=i, student_metric=1) for i in range(3)]) is None
-    assert rank_correlation([candidate(0.5, score=1, student_metric=i) for i in range(3)]) is None
 
 
 def test_the_picture_is_in_words_and_the_choice_is_too() -> None:

@@ -6,7 +6,7 @@ from itertools import product
 from matplotlib.axes import Axes
 
 from lmdistill.analysis.metric_format import Value, metric_format
-from lmdistill.analysis.trade_off import share
+from lmdistill.analysis.number_format import percent_kept
 from lmdistill.records.schema import Candidate, ScheduleFacts
 from lmdistill.report.plots.svg import INK, Mark, Plot, as_svg, canvas, draw, inked, joined, mark_of
 
@@ -84,11 +84,11 @@ def _words(facts: ScheduleFacts) -> str:
     text = metric_format(facts.metric).text
     known = [one for one in facts.candidates if one.metric is not None]
     said = [
-        f"The {first} goes from {text(metric(known[0]))} at {share(known[0].kept)} kept "
-        f"to {text(metric(known[-1]))} at {share(known[-1].kept)}"
+        f"The {first} goes from {text(metric(known[0]))} at {percent_kept(known[0].kept)} kept "
+        f"to {text(metric(known[-1]))} at {percent_kept(known[-1].kept)}"
     ]
     for label, get in others:
         height, kept = max((value, one.kept) for one in facts.candidates if (value := get(one)) is not None)
-        said.append(f"the {label} is highest at {share(kept)} ({text(height)})")
-    chosen = ", then ".join(share(one.kept) for one in facts.candidates if one.chosen)
+        said.append(f"the {label} is highest at {percent_kept(kept)} ({text(height)})")
+    chosen = ", then ".join(percent_kept(one.kept) for one in facts.candidates if one.chosen)
     return "; ".join([*said, f"chosen: {chosen or 'none'}"]) + "."

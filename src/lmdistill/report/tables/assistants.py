@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lmdistill.analysis.metric_format import NONE, Value, metric_format
-from lmdistill.analysis.number_format import millions, milliseconds
-from lmdistill.analysis.trade_off import LAMBDA, rank_correlation, share
+from lmdistill.analysis.number_format import millions, milliseconds, percent_kept
+from lmdistill.analysis.trade_off import score_correlation
 from lmdistill.records.record import Record, RecordedRun
 from lmdistill.records.schema import Candidate, ScheduleFacts, Work
 from lmdistill.report.grid import Grid
 from lmdistill.report.tables.details import duration
+from lmdistill.schedules.assistant_choice import LAMBDA
 
 STEP_NOTE = (
     "A teacher-step is a forward and a backward pass of all the teacher's layers on one batch, counted from "
@@ -47,7 +48,9 @@ def through(facts: ScheduleFacts) -> tuple[Candidate, ...]:
 
 def route_text(facts: ScheduleFacts) -> str:
     """One sentence: how small the student is, and whom it learned from."""
-    ends = "" if facts.keep == 1 else f"keeps {share(facts.keep)} of the teacher's heads and neurons and "
+    ends = (
+        "" if facts.keep == 1 else f"keeps {percent_kept(facts.keep)} of the teacher's heads and neurons and "
+    )
     passed = through(facts)
     was_cut = any(one.chosen and one.kept == facts.keep < 1 for one in facts.candidates)
     if passed:
@@ -61,7 +64,7 @@ def route_text(facts: ScheduleFacts) -> str:
 
 def _assistants(facts: ScheduleFacts, passed: Sequence[Candidate]) -> str:
     """Which assistants, and why these."""
-    sizes = ", then ".join(share(one.kept) for one in passed)
+    sizes = ", then ".join(percent_kept(one.kept) for one in passed)
     what = "the teacher's layers" if facts.keep == 1 else "them"
     text = f"{'the assistant' if len(passed) == 1 else 'assistants'} with {sizes} of {what}"
     rivals = len([one for one in facts.candidates if one.round == 1 and one.kept > facts.keep])
@@ -94,13 +97,13 @@ def _work(work: Work, about: str) -> str:
 
 def _correlation_text(facts: ScheduleFacts) -> list[str]:
     """A sentence on whether the score foretold the students, where there are enough of them."""
-    found = rank_correlation(facts.candidates)
+    found = score_correlation(facts.candidates)
     if found is None:
         return []
     weight = LAMBDA if facts.lam is None else facts.lam
     return [
         f"Over {found[1]} assistants, the trade-off (lambda {weight:g}) and the {facts.metric} of their "
-        f"students have a rank correlation (Spearman) of {found[0]:.2f}."
+        f"students have a rank correlation (Spearman) of {found[0]:z.2f}."
     ]
 
 
@@ -149,7 +152,7 @@ def _candidates(facts: ScheduleFacts) -> Grid:
 
 def _kept_text(one: Candidate, facts: ScheduleFacts) -> str:
     """The size of a candidate, and in words what it is."""
-    words = [share(one.kept), *(["chosen"] if one.chosen else [])]
+    words = [percent_kept(one.kept), *(["chosen"] if one.chosen else [])]
     if one.kept == facts.keep < 1:
         words.append("the student's")
     return ", ".join(words)
@@ -175,8 +178,8 @@ def _line(record: Record, facts: ScheduleFacts) -> tuple[str, ...]:
     return (
         f"{record.name}, seed {record.seed}",
         facts.name,
-        share(facts.keep),
-        ", then ".join(share(one.kept) for one in through(facts)) or NONE,
+        percent_kept(facts.keep),
+        ", then ".join(percent_kept(one.kept) for one in through(facts)) or NONE,
         steps_text(facts.work.teacher_steps),
         duration(facts.work.seconds),
         steps_text(None if facts.exhaustive is None else facts.exhaustive.teacher_steps),

@@ -4,18 +4,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
 from lmdistill.analysis.metric_format import NONE, Value, metric_format
-from lmdistill.analysis.number_format import spread_text
+from lmdistill.analysis.number_format import percent_kept, spread_text
 from lmdistill.analysis.significance import Spread, spread
-from lmdistill.analysis.trade_off import FEWEST, share
+from lmdistill.analysis.trade_off import rank_correlation
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.records.record import Record, RecordedRun
 from lmdistill.records.schema import Candidate, ScheduleFacts
 from lmdistill.report.grid import Grid
 from lmdistill.report.tables.assistants import STEP_NOTE, steps_text, through
 from lmdistill.report.tables.details import duration
+from lmdistill.schedules.assistant_choice import choose_assistant
 
 LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 """Weights of the sparsity to look at; 0.2 is the published one."""
@@ -51,8 +50,8 @@ class Trial:
         return max(self.shared, key=lambda kept: (self.students[kept], kept))
 
     def taken(self, weight: float) -> float:
-        """What a score with this lambda takes, m + lambda (1 - s); of equal ones the largest."""
-        return max(self.shared, key=lambda kept: (self.metrics[kept] + weight * (1 - kept), kept))
+        """What the trade-off with this lambda takes; of equal ones the largest."""
+        return choose_assistant({kept: self.metrics[kept] for kept in self.shared}, target=0.0, weight=weight)
 
     @property
     def is_hit(self) -> bool:
@@ -68,9 +67,7 @@ class Trial:
     def correlation(self) -> float | None:
         """Spearman's, of scores and students; None where one of them is constant or there are too few."""
         scores, students = ([one[kept] for kept in self.shared] for one in (self.scores, self.students))
-        if len(scores) < FEWEST or len(set(scores)) == 1 or len(set(students)) == 1:
-            return None
-        return float(stats.spearmanr(scores, students).statistic)
+        return rank_correlation(scores, students)
 
 
 Place = tuple[int, str, float, str]
@@ -131,7 +128,7 @@ def _schedules(records: Sequence[Record]) -> Grid:
         )
     title = metric_format(facts.metric).title
     return Grid(
-        caption=f"Schedules to a student that keeps {share(facts.keep)}, {records[0].task.name}",
+        caption=f"Schedules to a student that keeps {percent_kept(facts.keep)}, {records[0].task.name}",
         header=("", "schedule", title, "seeds", "through, seed by seed", "teacher-steps", "time"),
         rows=tuple(rows),
         notes=("Teacher-steps and time: means over seeds, every stage included.", STEP_NOTE),
@@ -142,7 +139,10 @@ def _schedules(records: Sequence[Record]) -> Grid:
 
 def _ways(records: Sequence[Record]) -> str:
     """The assistants of each seed, or once where all seeds agree."""
-    ways = [", then ".join(share(one.kept) for one in through(_facts(record))) or NONE for record in records]
+    ways = [
+        ", then ".join(percent_kept(one.kept) for one in through(_facts(record))) or NONE
+        for record in records
+    ]
     return ways[0] if len(set(ways)) == 1 else "; ".join(ways)
 
 
@@ -200,7 +200,7 @@ def _foretold(records: Sequence[Record], found: Sequence[Trial]) -> Grid:
     chosen, best = Counter(trial.chosen for trial in found), Counter(trial.best for trial in found)
     rows = tuple(
         (
-            share(kept),
+            percent_kept(kept),
             spread_text(scores[kept], "trade-off"),
             spread_text(students[kept], facts.metric),
             str(chosen[kept]),
@@ -210,7 +210,7 @@ def _foretold(records: Sequence[Record], found: Sequence[Trial]) -> Grid:
     )
     title = metric_format(facts.metric).title
     return Grid(
-        caption=f"What the score foretold of assistants to a student that keeps {share(facts.keep)}",
+        caption=f"What the score foretold of assistants to a student that keeps {percent_kept(facts.keep)}",
         header=("assistant", "trade-off × 100", f"its student's {title}", "chosen", "best"),
         rows=rows,
         notes=(
@@ -230,11 +230,11 @@ def _weights(records: Sequence[Record], found: Sequence[Trial]) -> Grid:
     for weight in LAMBDAS:
         taken = [trial.taken(weight) for trial in found]
         students = spread([trial.students[kept] for trial, kept in zip(found, taken, strict=True)])
-        ways = [share(kept) for kept in taken]
+        ways = [percent_kept(kept) for kept in taken]
         told = ways[0] if len(set(ways)) == 1 else "; ".join(ways)
         rows.append((f"lambda {weight:g}", told, spread_text(students, facts.metric)))
     return Grid(
-        caption=f"What other lambdas would have taken for a student that keeps {share(facts.keep)}",
+        caption=f"What other lambdas would have taken for a student that keeps {percent_kept(facts.keep)}",
         header=("", "assistant, seed by seed", f"its student's {metric_format(facts.metric).title}"),
         rows=tuple(rows),
         notes=(
@@ -271,6 +271,6 @@ def _verdicts(
     correlations = [trial.correlation for trial in found]
     known = spread(correlations)
     if known is not None:
-        each = ", ".join(NONE if one is None else f"{one:.2f}" for one in correlations)
+        each = ", ".join(NONE if one is None else f"{one:z.2f}" for one in correlations)
         said.append(f"Rank correlation (Spearman) of scores and students, seed by seed: {each}.")
     return tuple(said)
