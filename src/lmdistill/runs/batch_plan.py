@@ -1,4 +1,4 @@
-"""Which rows meet in which step, as a recipe's settings have it."""
+"""The batches of a run, from its training settings."""
 
 import numpy as np
 from jaxtyping import Int
@@ -9,7 +9,13 @@ from lmdistill.engine.training_settings import Training
 
 
 def plan(lengths: Int[np.ndarray, " n"], method: Method, training: Training) -> BatchSampler:
-    """Which rows meet in which step of a run."""
+    """The batch sampler of a run.
+
+    Args:
+        lengths: Tokens of each training example.
+        method: Says whether examples are mixed, and how.
+        training: Batch size, epochs, accumulation, grouping by length and seed.
+    """
     return BatchSampler(
         lengths=lengths,
         batch_size=training.batch_size,

@@ -24,26 +24,26 @@ class Cell(Generic[AnyRecipe]):
     """The recipe with this method and this seed alone."""
 
     folder: Path
-    """Where it is written."""
+    """The run folder."""
 
     @property
     def name(self) -> str:
-        """Label in tables."""
+        """Name of the method, which labels the run in tables."""
         return next(iter(self.recipe.methods))
 
     @property
     def method(self) -> Method:
-        """How its student learns."""
+        """The distillation method."""
         return self.recipe.methods[self.name]
 
     @property
     def seed(self) -> int:
-        """Of the student."""
+        """Seed of the student, its batches and dropout."""
         return self.recipe.seeds[0]
 
     @property
     def training(self) -> Training:
-        """How long, with the seed."""
+        """Training settings with the seed of this run."""
         return replace(self.recipe.training, seed=self.seed)
 
 
@@ -56,20 +56,20 @@ def cells(recipe: AnyRecipe, out: Path) -> Iterator[Cell[AnyRecipe]]:
             yield Cell(recipe=replace(recipe, methods={name: method}, seeds=(seed,)), folder=folder)
 
 
-def require_room(whole: Sequence[Cell[AnyRecipe]], out: Path) -> None:
-    """Refuse a folder that holds something else, before anything is loaded; some of the runs may be there.
+def require_room(runs: Sequence[Cell[AnyRecipe]], out: Path) -> None:
+    """Check before anything is loaded that `out` is free or holds runs of this recipe.
 
     Raises:
-        RunError: With what is there, or with the first setting that differs.
+        RunError: If it holds something else, naming that or the first setting that differs.
     """
-    if len(whole) > 1:
+    if len(runs) > 1:
         is_run = (out / INPUTS).exists()
         if is_run or (
             out.exists() and not (out / RECIPE).is_file() and (out.is_file() or any(out.iterdir()))
         ):
             raise RunError(
                 f"{out} exists and holds {'one run' if is_run else 'other files'}; this recipe asks for "
-                f"{len(whole)} runs. Choose another --out, or remove it."
+                f"{len(runs)} runs. Choose another --out, or remove it."
             )
-    for cell in whole:
+    for cell in runs:
         RunFolder(path=cell.folder).require(plain(cell.recipe))

@@ -1,4 +1,4 @@
-"""A run's folder while it is being made: whose it is, and whether it is finished."""
+"""The run folder while a run is in progress: which run it belongs to, and whether that run is finished."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,10 @@ from lmdistill.engine.distributed import exclusive, on_main_process
 from lmdistill.records.record import RECORD
 
 RECIPE = "recipe.yaml"
+"""The resolved recipe, written when a run starts."""
+
 INPUTS = "inputs.json"
+"""Fingerprints of data and models, written when a run starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,45 +26,45 @@ class RunFolder:
     """The folder of one run."""
 
     path: Path
-    """Where."""
+    """Path of the folder."""
 
     result: str = RECORD
-    """The file that is written last, and says that the run is over."""
+    """Name of the file that is written last; it marks the run as finished."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run is over and recorded."""
+        """Whether the run is finished and recorded."""
         return (self.path / self.result).is_file()
 
     @property
     def student(self) -> Path:
-        """The trained network."""
+        """Folder of the trained student."""
         return self.path / "student"
 
     @property
     def teacher(self) -> Path:
-        """The network it learned from."""
+        """Folder of the teacher."""
         return self.path / "teacher"
 
     @property
     def stages(self) -> Path:
-        """The runs that come before this one."""
+        """Folder of the earlier stages of a schedule."""
         return self.path / "stages"
 
     @property
     def checkpoints(self) -> Path:
-        """What a killed run continues from; gone when it is finished."""
+        """Folder of the checkpoints that an interrupted run continues from; removed at the end."""
         return self.path / "checkpoints"
 
     def require(self, recipe: Mapping[str, Any], inputs: Mapping[str, str] | None = None) -> None:
-        """Refuse a folder that is neither free nor this run's; nothing is written.
+        """Check that the folder is free or belongs to this run; nothing is written.
 
         Args:
             recipe: The resolved recipe.
-            inputs: Fingerprints of the data and the models, where they are known yet.
+            inputs: Fingerprints of the data and the models by name; None if they are not known yet.
 
         Raises:
-            RunError: If the folder holds another run, or anything else.
+            RunError: If the folder holds another run or other files.
         """
         if self._is_free():
             return
@@ -83,13 +86,13 @@ class RunFolder:
             )
 
     def claim(self, recipe: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
-        """Make the folder this run's, if it is free."""
+        """Write recipe and inputs into the folder, if it is free."""
         if self._is_free():
             write_json(self.path / INPUTS, dict(inputs))
             write_text(self.path / RECIPE, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
 
     def _is_free(self) -> bool:
-        """Whether nothing but a teacher and earlier stages is there, or what a kill has left of `claim`."""
+        """Whether the folder holds at most a teacher, earlier stages and an interrupted `claim`."""
         return not self.path.exists() or (
             self.path.is_dir()
             and all(
@@ -99,27 +102,27 @@ class RunFolder:
         )
 
     def clean(self) -> None:
-        """Drop what only an unfinished run needs."""
+        """Remove the checkpoints."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
 def lock_of(path: Path) -> Path:
-    """The file that is held while `path`, which several commands may share, is being made."""
+    """The lock file of `path`, for results that several commands share."""
     return path.with_name(f".{path.name}.lock")
 
 
 @contextmanager
-def to_be_made(place: RunFolder) -> Iterator[bool]:
-    """Whether a run that several commands share is still to be done; if so, nobody else does it meanwhile."""
-    if on_main_process(lambda: place.is_finished):
+def to_be_made(folder: RunFolder) -> Iterator[bool]:
+    """Yield whether a shared run is still to be done; if so, no other command does it meanwhile."""
+    if on_main_process(lambda: folder.is_finished):
         yield False
         return
-    with exclusive(lock_of(place.path)):
-        yield not on_main_process(lambda: place.is_finished)
+    with exclusive(lock_of(folder.path)):
+        yield not on_main_process(lambda: folder.is_finished)
 
 
 def _recipe_in(folder: Path) -> Any:
-    """What the recipe of a run says."""
+    """The recipe of the run in `folder`."""
     try:
         return yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -133,8 +136,8 @@ def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any
     """Path and both values of the first place where two trees differ, or None."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(key for key in new if key not in old)]:
-            found = first_difference(old.get(key), new.get(key), f"{where}.{key}" if where else str(key))
-            if found:
-                return found
+            difference = first_difference(old.get(key), new.get(key), f"{where}.{key}" if where else str(key))
+            if difference:
+                return difference
         return None
     return None if old == new else (where, old, new)

@@ -18,8 +18,8 @@ def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path
 
     Args:
         folder: A run, or a folder of runs.
-        order: Labels in the order of the table.
-        inside: Those runs that the pages are about; all of them unless given.
+        order: Labels of rows in the order of the table; other rows follow.
+        inside: Run folders that the pages show; all at or below `folder` unless given.
     """
     runs = find_records([folder] if inside is None else inside)
     write_report(folder, runs, order=order)

@@ -99,7 +99,7 @@ def test_scores_that_are_no_numbers_are_refused_and_not_kept(tmp_path):
     network = tiny(layers=2, seed=1)
     network.model.classifier.weight.data[0, 0] = float("nan")
     with pytest.raises(
-        ModelError, match=r"the gradient of some units of tiny2 is not a finite number, so none"
+        ModelError, match=r"the gradient of some units of tiny2 is not a finite number, so units cannot"
     ):
         sliced(network, Pruning(), batches=lambda pruning: [make_batch()], data="", cache=tmp_path)
     assert not list(tmp_path.iterdir())

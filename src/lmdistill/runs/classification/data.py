@@ -20,25 +20,25 @@ log = logging.getLogger("lmdistill")
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """A task with and without the rows that a program wrote."""
+    """A task with and without augmented rows."""
 
     original: Task
-    """What the teacher is fine-tuned on."""
+    """The task without augmented rows; the teacher is fine-tuned on it."""
 
     whole: Task
-    """What students learn from: the same, and the augmented rows as ordinary examples."""
+    """The task with augmented rows as ordinary training examples; students learn from it."""
 
 
 def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
-    """The task called `name`, with the training rows that `data` asks for.
+    """Load a task, limit its training rows and augment them.
 
     The teacher is fine-tuned on the original rows alone, so that students with and without augmentation
     share it; the paper leaves this open.
 
     Args:
         name: A task of the table, `synthetic`, or `own`.
-        data: Where from, how much, what is added.
-        cache: Folder of augmented texts.
+        data: Source, number of training rows, and augmentation.
+        cache: Folder of augmented texts, which later runs use again.
     """
     task = load_whole(name, data)
     if data.rows is not None or data.fraction < 1:
@@ -66,7 +66,7 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
 
 
 def load_whole(name: str, data: Data) -> Task:
-    """The task called `name`, with all the rows there are, and no others."""
+    """Load a task with all its rows and without augmentation."""
     source = None if data.source == "hub" else data.source
     own: dict[str, Any] = {"dev": data.dev, "text": data.text or None, "label": data.label, "kind": data.kind}
     return load_task(name, source, **{key: value for key, value in own.items() if value is not None})

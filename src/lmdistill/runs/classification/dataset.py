@@ -1,4 +1,4 @@
-"""A task as its networks read it: every split encoded for the student and, if need be, the teacher."""
+"""A task in tokens: every split encoded for the student and, if its tokenizer differs, for the teacher."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,20 +21,21 @@ from lmdistill.models.classifier import Network
 from lmdistill.runs.batch_plan import plan
 
 EVALUATION_BATCH = 64
+"""Examples of an evaluation batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedSplit:
-    """One split, as both networks read it."""
+    """One split in tokens of both networks."""
 
     student: TokenizedRows
-    """The student's view."""
+    """Tokens of the student's tokenizer."""
 
     teacher: TokenizedRows | None
-    """The teacher's, if it has a tokenizer of its own."""
+    """Tokens of the teacher's tokenizer; None if it is the student's."""
 
     truncated: float
-    """Share of the examples that were cut for the student, in [0, 1]."""
+    """Share of the examples that were truncated for the student, in [0, 1]."""
 
     @property
     def lengths(self) -> Num[np.ndarray, " n"]:
@@ -47,7 +48,7 @@ class EncodedSplit:
         return np.asarray(self.student.rows.with_format("numpy")["label"][:])
 
     def batches(self, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
-        """Every example once, longest first."""
+        """Batches of every example once, longest first."""
         collator = Collator(student=self.student, teacher=self.teacher)
         for (draw,) in evaluation_batches(self.lengths, batch_size=size):
             yield collator[draw]
@@ -57,7 +58,7 @@ class EncodedSplit:
         return self.select(range(min(size, len(self.student.rows))))
 
     def select(self, rows: Sequence[int]) -> "EncodedSplit":
-        """The examples at these places."""
+        """The examples with these row numbers."""
         views = [
             None if view is None else TokenizedRows(rows=view.rows.select(rows), padding=view.padding)
             for view in (self.student, self.teacher)
@@ -66,25 +67,25 @@ class EncodedSplit:
         return EncodedSplit(student=views[0], teacher=views[1], truncated=self.truncated)
 
     def logits(self, net: Net, device: str, *, as_teacher: bool = False) -> Float[np.ndarray, "n v"]:
-        """The network's answers, in the order of the rows."""
+        """The network's logits in the order of the rows; `as_teacher` reads the teacher's tokens."""
         return logits_of(net, self.batches(), device=device, as_teacher=as_teacher)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedTask:
-    """A task, encoded."""
+    """Training and dev splits of a task in tokens."""
 
     task: Task
-    """What it was made from."""
+    """The task with its texts."""
 
     train: EncodedSplit
-    """What is learned from."""
+    """The training split."""
 
     dev: Mapping[str, EncodedSplit]
-    """What is evaluated on; the first is the headline."""
+    """Dev splits by name; the first one gives the headline metric."""
 
     def feed(self, method: Method, training: Training) -> BatchLoader:
-        """The batches of a run."""
+        """The training batches of a run."""
         return BatchLoader(
             sampler=plan(self.train.lengths, method, training),
             collator=Collator(student=self.train.student, teacher=self.train.teacher, mixing=method.mixing),
@@ -107,7 +108,7 @@ def encode_task(task: Task, student: Network, teacher: Network | None, *, max_le
 def read_split(
     task: Task, name: str, student: Network, teacher: Network | None = None, *, max_length: int
 ) -> EncodedSplit:
-    """One split of `task`, encoded for the student and, where it reads differently, for the teacher."""
+    """One split of `task` in tokens of the student and, if its tokenizer differs, of the teacher."""
     other = teacher if teacher is not None and not same_tokenizer(student, teacher) else None
     ours, truncated = _view(task, name, student, max_length)
     theirs = None if other is None else _view(task, name, other, max_length)[0]
@@ -115,7 +116,7 @@ def read_split(
 
 
 def require_fit(task: Task, student: Network, teacher: Network | None, *, max_length: int) -> None:
-    """The student must answer as the task asks, and both must be able to read `max_length` tokens."""
+    """Check that the student has the task's outputs and both networks read `max_length` tokens."""
     require_outputs(task, student, "student")
     for network in (student, teacher):
         if network is not None:
@@ -123,7 +124,7 @@ def require_fit(task: Task, student: Network, teacher: Network | None, *, max_le
 
 
 def require_outputs(task: Task, network: Network, who: str) -> None:
-    """The network must have one output for each label of the task, or one for a score."""
+    """Check that a network has one output for each label of the task, or one for a score."""
     want = task.spec.num_classes
     if network.num_classes != want:
         raise MismatchError(
@@ -134,7 +135,7 @@ def require_outputs(task: Task, network: Network, who: str) -> None:
 
 
 def same_tokenizer(first: Network, second: Network) -> bool:
-    """Whether both networks cut texts into the same numbers."""
+    """Whether both networks have the same tokenizer and padding token."""
     one, two = first.tokenizer, second.tokenizer
     return one is two or (
         tokenizer_fingerprint(one) == tokenizer_fingerprint(two) and one.pad_token_id == two.pad_token_id
@@ -142,6 +143,6 @@ def same_tokenizer(first: Network, second: Network) -> bool:
 
 
 def _view(task: Task, split: str, network: Network, max_length: int) -> tuple[TokenizedRows, float]:
-    """One split for one tokenizer, and the share that was cut."""
+    """One split in tokens of one tokenizer, and the share of truncated examples."""
     encoded = encode(task.split(split), network.tokenizer, max_length=max_length, pair=task.is_pair)
     return TokenizedRows(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)), encoded.truncated

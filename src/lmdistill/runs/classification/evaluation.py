@@ -1,4 +1,4 @@
-"""Trained networks to the facts of a record: quality, agreement, calibration, risk, cost."""
+"""Evaluation of trained classifiers for the record: quality, agreement, calibration, risk, cost."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -34,7 +34,7 @@ LATENCY_PRECISION = 0.02
 """Timing stops earlier once the 95 % interval of each median lies within this fraction of it."""
 
 DIGITS = 6
-"""Decimals of the logits that are kept of each prediction."""
+"""Decimals of the logits in `predictions.jsonl`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,10 @@ class DevOutputs:
     """Logits of both networks on every dev split."""
 
     student: Mapping[str, Float[np.ndarray, "n v"]]
-    """By split."""
+    """Student logits by split."""
 
     teacher: Mapping[str, Float[np.ndarray, "n v"]] | None
-    """By split, where there is a teacher."""
+    """Teacher logits by split; None without a teacher."""
 
 
 KnownLogits = dict[str, Mapping[str, Float[np.ndarray, "n v"]]]
@@ -86,7 +86,7 @@ def scores(data: EncodedTask, logits: Mapping[str, Float[np.ndarray, "n v"]]) ->
 
 
 def quality(data: EncodedTask, answers: DevOutputs) -> dict[str, Any]:
-    """The part of a record that says how good the student is, and how like its teacher."""
+    """The quality fields of a record: metrics, agreement, calibration, alarms."""
     first = next(iter(data.dev))
     labels = data.dev[first].labels
     classes = data.task.spec.kind == "classification"
@@ -105,7 +105,7 @@ def quality(data: EncodedTask, answers: DevOutputs) -> dict[str, Any]:
 
 
 def _calibration(labels: Any, logits: Float[np.ndarray, "n v"]) -> Calibration:
-    """Three numbers and the bins that hold anything."""
+    """Calibration errors and the bins that hold examples."""
     numbers = calibration(labels, logits)
     return Calibration(
         ece=numbers["expected_calibration_error"],
@@ -120,18 +120,18 @@ def _calibration(labels: Any, logits: Float[np.ndarray, "n v"]) -> Calibration:
 
 
 def _alarms(data: EncodedTask, answers: DevOutputs) -> tuple[str, ...]:
-    """One sentence for each network and split that is no better than a constant answer."""
-    found = []
+    """One sentence for each network and split that is no better than a constant prediction."""
+    alarms = []
     networks = {"the student": answers.student, "the teacher": answers.teacher or {}}
     for who, logits in networks.items():
         for name, values in logits.items():
             labels, metrics = data.dev[name].labels, data.task.spec.metrics
             if is_at_chance(metrics, labels, values):
-                found.append(
+                alarms.append(
                     f"{who} is at or below the majority class on {name}: it has learned nothing of use. "
                     "Train it longer, on more examples, or at another learning rate."
                 )
-    return tuple(found)
+    return tuple(alarms)
 
 
 def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
@@ -156,13 +156,13 @@ def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], dev
 
 
 def predictions(data: EncodedTask, answers: DevOutputs) -> list[Prediction]:
-    """Both networks' answers to every dev example, for paired tests."""
-    found = []
+    """Logits of both networks for every dev example, for paired tests."""
+    rows = []
     for name, split in data.dev.items():
         theirs = None if answers.teacher is None else answers.teacher[name]
         told = zip(split.labels, answers.student[name], split.lengths, strict=True)
         for row, (label, logits, tokens) in enumerate(told):
-            found.append(
+            rows.append(
                 Prediction(
                     example=row,
                     split=name,
@@ -172,27 +172,27 @@ def predictions(data: EncodedTask, answers: DevOutputs) -> list[Prediction]:
                     tokens=int(tokens),
                 )
             )
-    return found
+    return rows
 
 
-def disagreements(data: EncodedTask, found: Iterable[Prediction]) -> list[Text]:
-    """The beginnings of the texts on which the two networks disagree most, those of the headline split."""
+def disagreements(data: EncodedTask, predictions: Iterable[Prediction]) -> list[Text]:
+    """Texts of the first dev split on which the two networks disagree most, shortened."""
     name = next(iter(data.dev))
     rows = data.task.split(name)
-    chosen = instructive(one for one in found if one.split == name)
+    chosen = instructive(prediction for prediction in predictions if prediction.split == name)
     return [
         Text(
-            example=one.example,
+            example=prediction.example,
             split=name,
             texts=tuple(shortened(text) for text in (row["sentence1"], row["sentence2"]) if text),
         )
-        for one in chosen
-        for row in (rows[one.example],)
+        for prediction in chosen
+        for row in (rows[prediction.example],)
     ]
 
 
 def task_facts(data: EncodedTask) -> TaskFacts:
-    """What was learned."""
+    """The task fields of a record."""
     task = data.task
     return TaskFacts(
         name=task.spec.name,
@@ -213,7 +213,7 @@ def task_facts(data: EncodedTask) -> TaskFacts:
 
 
 def typical(split: EncodedSplit, size: int, *, as_teacher: bool) -> Inputs:
-    """Inputs of `size` examples of about median length."""
+    """A batch of `size` examples of about median length, in tokens of the student or the teacher."""
     lengths = split.lengths
     middle = np.argsort(lengths, kind="stable")[max(0, (len(lengths) - size) // 2) :][:size]
     rows = (
@@ -234,7 +234,7 @@ def typical(split: EncodedSplit, size: int, *, as_teacher: bool) -> Inputs:
 def cost(
     data: EncodedTask, student: Network, teacher: Network | None, folders: Mapping[str, Any], device: str
 ) -> dict[str, Any]:
-    """What both networks weigh and take, measured in turn on the same examples of median length.
+    """Size, operations and latency of both networks, timed in turn on the same examples of median length.
 
     Args:
         data: Where the examples come from.
@@ -275,6 +275,6 @@ def cost(
 
 
 def _counts(net: Network) -> dict[str, int]:
-    """Parameters by where they are."""
-    found = count_parameters(net)
-    return {name: getattr(found, name) for name in ("embeddings", "encoder", "head", "total")}
+    """Parameters of embeddings, encoder and head, and their total."""
+    counts = count_parameters(net)
+    return {name: getattr(counts, name) for name in ("embeddings", "encoder", "head", "total")}

@@ -1,4 +1,4 @@
-"""The map of a run: where student and teacher put the same dev examples, in two dimensions."""
+"""The map of representations of a run: dev examples in two dimensions, for student and teacher."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,11 +20,11 @@ from lmdistill.records.schema import MapFacts, Separation
 from lmdistill.runs.classification.dataset import EncodedTask
 
 DIGITS = 4
-"""Decimals of the coordinates that are kept."""
+"""Decimals of the stored coordinates."""
 
 
 def require_classes(settings: Map | None, task: Task) -> None:
-    """A map is of classes.
+    """Check that a map is asked only of a task with classes.
 
     Raises:
         ConfigError: If one is asked for, and the task has scores.
@@ -48,7 +48,7 @@ def project(
         device: Where they run.
 
     Returns:
-        A place for each example, and the facts for the record.
+        A point for each example, and the facts for the record.
     """
     name, whole = next(iter(data.dev.items()))
     rows = evenly_spaced_rows(len(whole.labels), settings.examples)
@@ -82,11 +82,11 @@ def project(
 
 
 def _separation(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) -> Separation:
-    """How far apart the classes lie."""
+    """Silhouette and spread ratio of the classes."""
     return Separation(silhouette=silhouette(states, labels), spread_ratio=spread_ratio(states, labels))
 
 
 def _point(values: Float[np.ndarray, " 2"]) -> tuple[float, float]:
-    """Coordinates as they are kept."""
+    """Rounded coordinates."""
     across, up = (round(float(value), DIGITS) for value in values)
     return across, up

@@ -23,7 +23,7 @@ from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.stage import Stage
 
 IMPORTANCE_BATCH = 32
-"""Rows of a batch whose slopes count together; the released code takes the evaluation batch size."""
+"""Rows whose gradients are summed before squares are taken; the released code takes the evaluation batch."""
 
 AVERAGED = frozenset({frozenset({"accuracy", "f1"}), frozenset({"pearson", "spearman"})})
 """Metrics whose mean chooses (MRPC and QQP, STS-B)."""
@@ -32,8 +32,8 @@ AVERAGED = frozenset({frozenset({"accuracy", "f1"}), frozenset({"pearson", "spea
 def classifier_adapter(stage: Stage[Network], adapter: ClassificationAdapter) -> ScheduleAdapter[Network]:
     """What a schedule needs to prune and judge classifiers on the task of `adapter`.
 
-    Candidates are judged on the first dev split: by the mean of accuracy and F1, or of both correlations,
-    where a task has them, as in the released code, else by the task's first metric.
+    Candidates are judged on the first dev split by the mean of accuracy and F1, or of both correlations, if
+    the task has them, as in the released code; otherwise by the task's first metric.
     """
     data = encode_task(adapter.task, stage.student, stage.teacher, max_length=adapter.max_length)
     device = str(make_accelerator(stage.training).device)
@@ -55,14 +55,14 @@ def classifier_adapter(stage: Stage[Network], adapter: ClassificationAdapter) ->
 
     def time(networks: Mapping[str, Network]) -> Mapping[str, float]:
         placed = {name: network.to(device) for name, network in networks.items()}
-        found = latencies(
+        timings = latencies(
             placed,
             typical(split, 1, as_teacher=False),
             runs=LATENCY_RUNS,
             device=device,
             precision=LATENCY_PRECISION,
         )
-        return {name: one.p50_ms for name, one in found.items()}
+        return {name: one.p50_ms for name, one in timings.items()}
 
     return ScheduleAdapter(
         feed=feed,
@@ -77,7 +77,7 @@ def classifier_adapter(stage: Stage[Network], adapter: ClassificationAdapter) ->
 
 
 def require_tuned(stage: Stage[Network], adapter: ClassificationAdapter) -> None:
-    """Importance and candidates' scores mean nothing for a teacher that knows nothing.
+    """Refuse a teacher that has learned nothing: importances and scores of candidates would mean nothing.
 
     Raises:
         ModelError: If the teacher is no better than the majority class on dev.

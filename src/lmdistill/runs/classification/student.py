@@ -10,13 +10,13 @@ from lmdistill.runs.classification.teacher import PreparedTeacher, fresh
 
 
 def make_student(recipe: Recipe, teacher: PreparedTeacher, task: Task, *, seed: int) -> Network:
-    """A new student: cut from the teacher, from its backbone, another model, or random.
+    """A new student: layers of the teacher or of its pretrained backbone, another model, or random weights.
 
     Args:
-        recipe: Which of these; a backbone is loaded again, for a head of the student's own.
+        recipe: Its student settings decide; a backbone is loaded again with a new head.
         teacher: The fine-tuned teacher.
-        task: For the head, where a new one is needed.
-        seed: Of everything random in it.
+        task: Labels of a new head, if one is needed.
+        seed: Seed of random weights.
 
     Raises:
         ConfigError: If the backbone is asked for and the teacher came fine-tuned.

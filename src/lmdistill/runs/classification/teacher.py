@@ -1,4 +1,4 @@
-"""The teacher of a recipe: ready as it is, or fine-tuned first, once."""
+"""The teacher of a recipe: used as it is, or fine-tuned first and kept for later runs."""
 
 import copy
 import logging
@@ -33,16 +33,16 @@ log = logging.getLogger("lmdistill")
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedTeacher:
-    """A teacher that can teach."""
+    """A teacher with a head for the task."""
 
     network: Network
-    """With a head for the task, its classes in the order of the task."""
+    """The teacher, its classes in the task's order."""
 
     backbone: Network
-    """The same before its fine-tuning, head apart; the teacher itself where it came ready."""
+    """The pretrained model with a new head; the teacher itself if it was not fine-tuned here."""
 
     folder: Path | None
-    """Of the run that fine-tuned it, if one did."""
+    """Run folder of its fine-tuning; None if it was not fine-tuned here."""
 
 
 def prepare_teacher(
@@ -57,20 +57,20 @@ def prepare_teacher(
 ) -> PreparedTeacher:
     """Load the teacher; fine-tune it first if it has no head for the task.
 
-    A fine-tuned teacher lies in `cache`, under a name made of everything that went into it: model, data,
-    settings. So it is used again while these are the same, and never when one of them has changed.
+    A fine-tuned teacher is kept in `cache` under a fingerprint of model, data and settings, and used again
+    while all of them are the same.
 
     Args:
-        settings: Which model, and how it is fine-tuned.
-        task: What it must know.
+        settings: The model, and its training settings.
+        task: The task to be fine-tuned on.
         max_length: Longest input in tokens.
         cache: Folder of fine-tuned teachers.
-        command: What was typed, for the record.
+        command: The command line, for the record.
         known_logits: Takes the dev logits of a teacher that is fine-tuned here, for the runs it teaches.
         check: Raises for a teacher of this shape what would go wrong with it after fine-tuning.
 
     Raises:
-        MismatchError: If its classes are others than the task's, or another order of them fits much better.
+        MismatchError: If its classes differ from the task's, or fit much better in another order.
         ModelError: If it cannot be loaded.
     """
     if has_head(settings.model, trust_remote_code=settings.trust_remote_code):
@@ -137,10 +137,10 @@ def fine_tune(
 
 
 def matched(network: Network, task: Task, max_length: int) -> Network:
-    """A classifier with its outputs in the task's order: by name; nameless outputs are tried on dev.
+    """A classifier with its outputs in the task's order, matched by label; unnamed outputs are tried on dev.
 
     Raises:
-        MismatchError: If its classes are others, or nameless outputs fit much better in another order.
+        MismatchError: If its classes differ, or unnamed outputs fit much better in another order.
     """
     require_outputs(task, network, "teacher")
     if task.spec.kind == "regression":
@@ -159,10 +159,10 @@ def matched(network: Network, task: Task, max_length: int) -> Network:
 
 
 def keep_teacher(teacher: PreparedTeacher, folder: Path) -> Path | None:
-    """Put a teacher that was fine-tuned here into a run: linked where the disk can, copied where not.
+    """Put a teacher that was fine-tuned here into a run folder: hard links where possible, else copies.
 
     Returns:
-        Where the teacher's files lie: in `folder`, where it came from, or None for the hub.
+        Folder of the teacher's files: `folder`, or where it was loaded from; None for the hub.
     """
     if teacher.folder is None:
         source = Path(teacher.network.source)
@@ -176,7 +176,7 @@ def keep_teacher(teacher: PreparedTeacher, folder: Path) -> Path | None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for a file; a copy where the file system has none."""
+    """A hard link to a file, or a copy where the file system has no links."""
     try:
         os.link(source, target)
     except OSError:

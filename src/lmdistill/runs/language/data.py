@@ -21,23 +21,25 @@ log = logging.getLogger("lmdistill")
 
 
 def load_texts(texts: Texts) -> Conversations:
-    """The conversations that a recipe asks for: its number of rows, none of them among those for evaluation.
+    """Load the texts of a recipe: limited to its rows, without rows that also stand in evaluation files.
 
     Raises:
         DataError: A file, column or row that cannot be used, or no row left.
     """
-    found = _loaded(texts)
-    return _announced(_limited(_apart(found, texts), texts), len(found.notes))
+    conversations = _loaded(texts)
+    return _with_logged_notes(
+        _limited(_without_contamination(conversations, texts), texts), len(conversations.notes)
+    )
 
 
 def load_dev(texts: Texts) -> Conversations:
-    """The same for whoever only reads the dev rows: training rows are neither compared nor limited.
+    """Load the texts of a recipe for evaluation: training rows are neither compared nor limited.
 
     Raises:
         DataError: A file, column or row that cannot be used.
     """
-    found = _loaded(texts)
-    return _announced(_limited(found, replace(texts, rows=None)), len(found.notes))
+    conversations = _loaded(texts)
+    return _with_logged_notes(_limited(conversations, replace(texts, rows=None)), len(conversations.notes))
 
 
 def _loaded(texts: Texts) -> Conversations:
@@ -55,38 +57,38 @@ def _loaded(texts: Texts) -> Conversations:
     )
 
 
-def _announced(found: Conversations, said: int) -> Conversations:
-    """Log the notes after the first `said`, which are in the log; the conversations themselves."""
-    for note in found.notes[said:]:
-        log.info("%s: %s", found.source, note)
-    return found
+def _with_logged_notes(conversations: Conversations, logged: int) -> Conversations:
+    """Log the notes after the first `logged`, and return the conversations."""
+    for note in conversations.notes[logged:]:
+        log.info("%s: %s", conversations.source, note)
+    return conversations
 
 
-def _apart(found: Conversations, texts: Texts) -> Conversations:
-    """The texts without training rows that also stand in an evaluation file or among the dev rows."""
+def _without_contamination(conversations: Conversations, texts: Texts) -> Conversations:
+    """Drop training rows that also stand in an evaluation file or among the dev rows."""
     questions = {name: questions_in_file(Path(name)) for name in texts.evaluation}
     if texts.dev is not None and texts.source != "stories":
-        questions[texts.dev] = questions_in_rows(found.dev)
+        questions[texts.dev] = questions_in_rows(conversations.dev)
     if questions:
-        kept, overlap = drop_contaminated(found.train, questions)
-        found = found.with_train(kept, *overlap.notes)
-    if found.layout == "text" and texts.source != "stories":
-        kept, notes = drop_dev_copies(found.train, found.dev)
-        found = found.with_train(kept, *notes)
-    return found
+        kept, overlap = drop_contaminated(conversations.train, questions)
+        conversations = conversations.with_train(kept, *overlap.notes)
+    if conversations.layout == "text" and texts.source != "stories":
+        kept, notes = drop_dev_copies(conversations.train, conversations.dev)
+        conversations = conversations.with_train(kept, *notes)
+    return conversations
 
 
-def _limited(found: Conversations, texts: Texts) -> Conversations:
-    """As many training and dev rows as are asked for."""
-    held, total = found.dev.num_rows, found.train.num_rows
+def _limited(conversations: Conversations, texts: Texts) -> Conversations:
+    """Limit training and dev rows to the numbers of the settings."""
+    held, total = conversations.dev.num_rows, conversations.train.num_rows
     notes: tuple[str, ...] = ()
     if held > texts.dev_rows:
-        dev = found.dev.select(range(texts.dev_rows))
-        found = replace(found, splits={**found.splits, "dev": dev})
+        dev = conversations.dev.select(range(texts.dev_rows))
+        conversations = replace(conversations, splits={**conversations.splits, "dev": dev})
         notes += (f"the first {texts.dev_rows} of {held} dev rows (texts.dev_rows)",)
-    train = found.train
+    train = conversations.train
     if texts.rows is not None and texts.rows < total:
         chosen = generator(texts.subset_seed, "subset").permutation(total)[: texts.rows]
         train = train.select(np.sort(chosen))
         notes += (f"{texts.rows} of {total} training rows, drawn with seed {texts.subset_seed}",)
-    return found.with_train(train, *notes) if notes else found
+    return conversations.with_train(train, *notes) if notes else conversations

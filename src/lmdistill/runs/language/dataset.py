@@ -19,30 +19,31 @@ from lmdistill.runs.batch_plan import plan
 log = logging.getLogger("lmdistill")
 
 EVALUATION_BATCH = 32
+"""Passages of an evaluation batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedTexts:
-    """Passages as token ids, and how to make batches of them."""
+    """Passages as token ids, and batches of them."""
 
     train: Passages
-    """What is learned from."""
+    """Training passages."""
 
     dev: Passages
-    """What is evaluated on."""
+    """Dev passages."""
 
     padding: int
-    """Token id that fills short rows."""
+    """Token id of padding."""
 
     max_length: int
     """Longest passage in tokens."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was cut and dropped."""
-        found = {"train": self.train, "dev": self.dev}
+        """How many passages were truncated and dropped."""
+        splits = {"train": self.train, "dev": self.dev}
         return tuple(
-            f"{name}: {note}" for name, part in found.items() for note in part.counts.notes(self.max_length)
+            f"{name}: {note}" for name, part in splits.items() for note in part.counts.notes(self.max_length)
         )
 
     def feed(self, method: Method, training: Training) -> BatchLoader:
@@ -55,26 +56,26 @@ class EncodedTexts:
         yield from in_batches(self.dev, self.padding, size)
 
 
-def encode_texts(found: Conversations, tokenizer: Any, texts: Texts) -> EncodedTexts:
-    """The passages of `found` as one tokenizer cuts them.
+def encode_texts(conversations: Conversations, tokenizer: Any, texts: Texts) -> EncodedTexts:
+    """Training and dev texts in tokens of one tokenizer.
 
     Args:
-        found: Training and dev rows.
+        conversations: Training and dev rows.
         tokenizer: Of student and teacher.
-        texts: How long, and whether plain texts are packed.
+        texts: Longest passage, and whether plain texts are packed.
     """
     length = texts.max_length
     return EncodedTexts(
-        train=encode_passages(found.train, tokenizer, max_length=length, packing=texts.packing),
-        dev=encode_dev(found, tokenizer, texts),
+        train=encode_passages(conversations.train, tokenizer, max_length=length, packing=texts.packing),
+        dev=encode_dev(conversations, tokenizer, texts),
         padding=pad_id(tokenizer),
         max_length=length,
     )
 
 
-def encode_dev(found: Conversations, tokenizer: Any, texts: Texts) -> Passages:
-    """The dev passages of `found` alone; they are never packed."""
-    return encode_passages(found.dev, tokenizer, max_length=texts.max_length)
+def encode_dev(conversations: Conversations, tokenizer: Any, texts: Texts) -> Passages:
+    """The dev passages in tokens; they are never packed."""
+    return encode_passages(conversations.dev, tokenizer, max_length=texts.max_length)
 
 
 def in_batches(passages: Passages, padding: int, size: int = EVALUATION_BATCH) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Trained language models to the facts of a record: likelihood, agreement, calibration, writing, cost."""
+"""Evaluation of trained language models for the record: likelihood, agreement, completions, cost."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -38,11 +38,11 @@ from lmdistill.runs.language.dataset import EncodedTexts
 from lmdistill.runs.language.generation_prompts import GenerationPrompts
 
 WRITINGS = "generations.jsonl"
-"""What a student wrote, a line a prompt, for readers and for other judges."""
+"""File of the student's completions, one JSON object a line."""
 
 
 def language_task(texts: Conversations, encoded: EncodedTexts, *, with_teacher: bool) -> TaskFacts:
-    """What was learned."""
+    """The task fields of a record."""
     metrics = ("nats", "perplexity", "accuracy_of_tokens", *(("agreement",) if with_teacher else ()))
     synthetic = texts.source.startswith("synthetic")
     return TaskFacts(
@@ -111,16 +111,16 @@ def language_quality(
 
 
 def disagreements(encoded: EncodedTexts, predictions: Sequence[Prediction], tokenizer: Any) -> list[Text]:
-    """Prompts and answers, or plain texts, whose likelihood student and teacher see most differently."""
+    """Dev passages whose likelihood differs most between student and teacher, as prompt and answer."""
 
     def text(ids: Sequence[int]) -> str:
-        """What is kept of it."""
+        """Decoded and shortened."""
         return shortened(tokenizer.decode(list(ids), skip_special_tokens=True).strip())
 
     def parts(row: Mapping[str, Any]) -> tuple[str, ...]:
-        """What was given, and what was to be written."""
+        """Prompt and answer of a passage."""
         ids, start = row["input_ids"], row["start"]
-        return tuple(found for one in (ids[:start], ids[start:]) if (found := text(one)))
+        return tuple(decoded for one in (ids[:start], ids[start:]) if (decoded := text(one)))
 
     return [
         Text(example=one.example, split=one.split, texts=parts(encoded.dev.rows[one.example]))
@@ -128,78 +128,78 @@ def disagreements(encoded: EncodedTexts, predictions: Sequence[Prediction], toke
     ]
 
 
-def _calibration(found: LanguageScores) -> Calibration:
-    """Of the most likely token."""
+def _calibration(scores: LanguageScores) -> Calibration:
+    """Calibration of the most likely token."""
     return Calibration(
-        ece=found.calibration_error,
+        ece=scores.calibration_error,
         brier=None,
-        nll=found.nats,
+        nll=scores.nats,
         bins=tuple(
             Bin(confidence=one.confidence, accuracy=one.accuracy, count=one.count)
-            for one in found.reliability
+            for one in scores.reliability
             if one.confidence is not None and one.accuracy is not None
         ),
     )
 
 
-def _stretch(found: Stretch) -> StretchFacts:
-    """Means instead of sums."""
-    beside = found.teacher_nats
+def _stretch(stretch: Stretch) -> StretchFacts:
+    """The record's form of a range of positions, with means instead of sums."""
+    beside = stretch.teacher_nats
     return StretchFacts(
-        first=found.first,
-        last=found.last,
-        count=found.tokens,
-        nats=found.nats / found.tokens,
-        teacher_nats=None if beside is None else beside / found.tokens,
+        first=stretch.first,
+        last=stretch.last,
+        count=stretch.tokens,
+        nats=stretch.nats / stretch.tokens,
+        teacher_nats=None if beside is None else beside / stretch.tokens,
     )
 
 
-def _metrics(found: LanguageScores) -> dict[str, float | None]:
-    """The table's columns."""
+def _metrics(scores: LanguageScores) -> dict[str, float | None]:
+    """Metrics of the table."""
     metrics: dict[str, float | None] = {
-        "nats": found.nats,
-        "perplexity": found.perplexity,
-        "accuracy_of_tokens": found.accuracy,
+        "nats": scores.nats,
+        "perplexity": scores.perplexity,
+        "accuracy_of_tokens": scores.accuracy,
     }
-    beside = found.imitation
+    beside = scores.imitation
     return metrics if beside is None else {**metrics, "agreement": beside.whole.agreement}
 
 
-def _tokens(found: LanguageScores) -> TokenFacts | None:
-    """Easy and hard tokens apart."""
-    beside = found.imitation
+def _tokens(scores: LanguageScores) -> TokenFacts | None:
+    """Scores of easy and hard tokens; None without a teacher."""
+    beside = scores.imitation
     if beside is None:
         return None
     return TokenFacts(easy=_group(beside.easy), hard=_group(beside.hard), histogram=beside.histogram)
 
 
-def _group(found: TokenScores) -> TokenGroup:
-    """Some of the tokens, as a record keeps them."""
+def _group(group: TokenScores) -> TokenGroup:
+    """The record's form of a group of tokens."""
     return TokenGroup(
-        count=found.tokens,
-        nats=found.nats,
-        teacher_nats=found.teacher_nats,
-        agreement=found.agreement,
+        count=group.tokens,
+        nats=group.nats,
+        teacher_nats=group.teacher_nats,
+        agreement=group.agreement,
     )
 
 
 def written(
     prompts: GenerationPrompts, student: LanguageNetwork, folder: Path, device: str
 ) -> dict[str, Any]:
-    """Let the student go on from what it is asked; keep the texts, and score them.
+    """Let the student complete the prompts greedily, write its texts and score them.
 
     The completion is greedy.
     """
     if not prompts.prompts:
         return {"written": None}  # nothing was asked for
-    found = completed(prompts, student, device)
-    lines = (json.dumps(asdict(one), ensure_ascii=False) for one in found)
+    generations = completed(prompts, student, device)
+    lines = (json.dumps(asdict(one), ensure_ascii=False) for one in generations)
     write_text(folder / WRITINGS, "".join(f"{line}\n" for line in lines))
-    return {"written": writing_scores(found)}
+    return {"written": writing_scores(generations)}
 
 
 def completed(prompts: GenerationPrompts, student: LanguageNetwork, device: str) -> list[Generation]:
-    """What a student writes, greedily, after each prompt, beside the reference."""
+    """The student's greedy completion of each prompt, beside the reference."""
     token_ids = [list(prompt.ids) for prompt in prompts.prompts]
     new = generate_completions(student.to(device), token_ids, max_new=prompts.max_new, seed=0, batch_size=16)
     ends = end_token_ids(student)
@@ -216,13 +216,13 @@ def completed(prompts: GenerationPrompts, student: LanguageNetwork, device: str)
     ]
 
 
-def writing_scores(found: Sequence[Generation]) -> dict[str, float]:
-    """Overlap with references, variety, length and share of ended completions, by name.
+def writing_scores(generations: Sequence[Generation]) -> dict[str, float]:
+    """ROUGE-L, distinct n-grams, length and share of ended completions, by name.
 
     ROUGE-L is left out where the extra `eval` is not installed, or nobody else wrote anything.
     """
-    rouge = find_spec("rouge_score") is not None and any(one.reference for one in found)
-    return generation_scores(found, rouge=rouge).metrics()
+    rouge = find_spec("rouge_score") is not None and any(one.reference for one in generations)
+    return generation_scores(generations, rouge=rouge).metrics()
 
 
 def language_cost(
@@ -232,7 +232,7 @@ def language_cost(
     folders: Mapping[str, Path | None],
     device: str,
 ) -> dict[str, Any]:
-    """What both networks weigh, and how long they read a dev passage of median length to write one token."""
+    """Size of both networks, and the latency of one next token after a dev passage of median length."""
     nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
     here = {name: net.to(device) for name, net in nets.items()}
     times = latencies(
@@ -263,6 +263,6 @@ def typical_passage(encoded: EncodedTexts) -> Inputs:
 
 
 def _counts(net: LanguageNetwork) -> dict[str, int]:
-    """Parameters by where they are."""
-    found = count_parameters(net)
-    return {name: getattr(found, name) for name in ("embeddings", "encoder", "head", "total")}
+    """Parameters of embeddings, encoder and head, and their total."""
+    counts = count_parameters(net)
+    return {name: getattr(counts, name) for name in ("embeddings", "encoder", "head", "total")}

@@ -1,4 +1,4 @@
-"""What students are asked to write for the report, and what others wrote there."""
+"""Prompts that students complete for the report, and reference completions."""
 
 import logging
 from collections.abc import Sequence
@@ -18,27 +18,27 @@ log = logging.getLogger("lmdistill")
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A prompt and a reference."""
+    """A prompt and its reference completion."""
 
     ids: tuple[int, ...]
-    """Tokens of the prompt."""
+    """Token ids of the prompt."""
 
     reference: str
-    """What somebody else wrote after it; "" where nobody did."""
+    """Reference completion; "" if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationPrompts:
-    """What a student writes at the end of a run, and from where it writes in training."""
+    """What a student completes at the end of a run, and the prompt length of plain texts."""
 
     prompts: tuple[Prompt, ...] = ()
-    """What it goes on from at the end."""
+    """Prompts at the end of the run."""
 
     max_new: int
-    """Longest completion at the end in tokens, >= 1."""
+    """Longest completion at the end, in tokens, >= 1."""
 
     begin: int
-    """Tokens of a passage without a prompt that it is given, >= 1."""
+    """Tokens of a passage that serve as its prompt if it has none, >= 1."""
 
 
 def generation_prompts(writing: Writing, *prompts: Prompt) -> GenerationPrompts:
@@ -52,30 +52,30 @@ def recipe_prompts(
     """The prompts of a file, or the beginnings of dev passages, `writing.rows` of them at most.
 
     Raises:
-        DataError: The file cannot be used, or all of its prompts are too long; those that are longer than the
-            passages are left out, counted and said.
+        DataError: The file cannot be used, or all of its prompts are too long. Prompts longer than passages
+            are left out and counted in the log.
     """
     if writing.prompts is not None:
         return prompts_in_file(Path(writing.prompts), texts, tokenizer, most=writing.rows)
     rows = encoded.dev.rows.select(range(min(writing.rows, len(encoded.dev.rows))))
     prompts = []
     for start, ids in zip(rows["start"], rows["input_ids"], strict=True):
-        place = prompt_length(start, len(ids), writing.begin)
-        reference = tokenizer.decode(ids[place:], skip_special_tokens=True)
-        prompts.append(Prompt(ids=tuple(ids[:place]), reference=reference))
+        length = prompt_length(start, len(ids), writing.begin)
+        reference = tokenizer.decode(ids[length:], skip_special_tokens=True)
+        prompts.append(Prompt(ids=tuple(ids[:length]), reference=reference))
     return tuple(prompts)
 
 
 def prompts_in_file(
     path: Path, texts: Texts, tokenizer: Any, *, most: int | None = None
 ) -> tuple[Prompt, ...]:
-    """The first prompts of a file that are short enough, with the column that answers them.
+    """The first prompts of a file that are short enough, with their reference completions.
 
     Args:
         path: Rows with prompts.
-        texts: How prompts are worded, how long a passage is, and which column answers.
-        tokenizer: Of the writer.
-        most: How many; all unless given.
+        texts: Prompt template, longest passage, and the column of reference completions.
+        tokenizer: The student's tokenizer.
+        most: Number of prompts, >= 0; all unless given.
 
     Raises:
         DataError: The file cannot be used, or all of its prompts are too long.
@@ -104,7 +104,7 @@ def prompts_in_file(
 
 
 def _template(texts: Texts, columns: Sequence[str]) -> str | None:
-    """The wording of prompts that is that of the texts; None where the columns say it."""
+    """The prompt template of the texts; None if the columns decide."""
     if "messages" in columns:
         return None
     plain = next((f"{{{name}}}" for name in PROMPTS if name in columns), None)

@@ -1,4 +1,4 @@
-"""Batches that the student writes itself, some of the time."""
+"""On-policy batches: in a share of the steps the student completes the prompts itself."""
 
 from dataclasses import dataclass, replace
 
@@ -14,24 +14,24 @@ from lmdistill.models.pruning.nested_candidates import NestedNetwork
 
 @dataclass(frozen=True, kw_only=True)
 class SampledFeed(BatchLoader):
-    """A feed whose texts are replaced by the student's own completions of the same prompts in some steps."""
+    """A batch loader that replaces texts by the student's own completions of their prompts in some steps."""
 
     completions: Completions
-    """How often, how hot, how long."""
+    """Share of the steps, sampling temperature and longest completion."""
 
     padding: int
-    """Token id that fills short rows."""
+    """Token id of padding."""
 
     seed: int
-    """Of which steps these are, and of what is drawn."""
+    """Seed of the choice of steps and of the sampling."""
 
     begin: int = 1
-    """Tokens of a passage without a prompt that the student is given to go on from, >= 1."""
+    """Tokens of a passage that serve as its prompt if it has none, >= 1."""
 
     def regenerate(self, window: list[Batch], student: object, step: int) -> list[Batch]:
-        """The batches of a step, or what the student writes after their prompts as it is now.
+        """The batches of a step, or the current student's completions of their prompts.
 
-        All processes take the same side in a step. What is drawn depends on the seed, the step and the rows.
+        All processes decide alike in a step. Samples depend on the seed, the step and the rows.
         """
         if generator(self.seed, "on-policy", step).random() >= self.completions.student:
             return window
@@ -40,7 +40,7 @@ class SampledFeed(BatchLoader):
         return [self._written(batch, writer, step) for batch in window]
 
     def _written(self, batch: Batch, student: LanguageNetwork, step: int) -> Batch:
-        """One batch with fresh completions."""
+        """One batch with the student's completions."""
         assert batch.examples is not None
         prompts = self._prompts(batch)
         fresh = generate_completions(
@@ -55,7 +55,7 @@ class SampledFeed(BatchLoader):
         return replace(collate_passages(passages, self.padding), examples=batch.examples)
 
     def _prompts(self, batch: Batch) -> list[list[int]]:
-        """What each row begins with: its prompt, and of a plain text its first tokens."""
+        """The prompt of each row; for a plain text its first tokens."""
         rows, lengths = batch.inputs.ids.tolist(), (batch.inputs.mask.sum(1) + 1).tolist()
         return [
             ids[: prompt_length(len(prompt), length, self.begin)]
@@ -66,7 +66,7 @@ class SampledFeed(BatchLoader):
 def sampled(
     feed: BatchLoader, completions: Completions, *, padding: int, seed: int, begin: int
 ) -> BatchLoader:
-    """`feed`, with the student's own texts in the share of the steps that `completions` asks for."""
+    """`feed`, on-policy in the share of the steps that `completions` asks for."""
     if not completions.student:
         return feed
     return SampledFeed(

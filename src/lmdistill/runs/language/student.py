@@ -17,7 +17,7 @@ from lmdistill.runs.language.teacher_cache import TeacherCache
 
 
 def make_student(cache: TeacherCache, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
-    """A new student, warmed up and given adapters where that is asked for; see `cut_student`.
+    """A new student, with a supervised warm-up and LoRA adapters if the recipe asks for them.
 
     Raises:
         MissingExtraError: For adapters, where peft is not installed.
@@ -36,13 +36,13 @@ def make_student(cache: TeacherCache, teacher: LanguageNetwork, *, seed: int) ->
 
 
 def cut_student(cache: TeacherCache, teacher: LanguageNetwork, *, seed: int) -> LanguageNetwork:
-    """A new student: cut from the teacher, in a shape of its own, or another model.
+    """A new student: layers of the teacher, random weights, or another model.
 
-    Both then answer for the tokens of their tokenizer and for nothing else; see `align`.
+    The vocabularies of both networks are cut to their tokenizer; see `align_vocabularies`.
 
     Raises:
         ModelError: If the layers do not exist, the family cannot be cut, or a model cannot be loaded.
-        MismatchError: If another model has another tokenizer, or a network cannot read texts so long.
+        MismatchError: If the tokenizers differ, or a network cannot read passages of this length.
     """
     settings = cache.recipe.student
     if settings.model is not None:
@@ -60,10 +60,10 @@ def cut_student(cache: TeacherCache, teacher: LanguageNetwork, *, seed: int) -> 
 
 
 def require_positions(network: LanguageNetwork, length: int) -> None:
-    """Refuse a network that cannot read the longest passage.
+    """Check that a network can read the longest passage.
 
     Raises:
-        MismatchError: If `length`, in tokens, is more than it reads.
+        MismatchError: If `length`, in tokens, is more than its number of positions.
     """
     limit = max_positions(network)
     if length > limit:
@@ -74,7 +74,7 @@ def require_positions(network: LanguageNetwork, length: int) -> None:
 
 
 def random_network(shape: Shape, tokenizer: Any, recipe: LanguageRecipe, *, seed: int) -> LanguageNetwork:
-    """A Llama of this shape, long enough for the passages and what is written after them."""
+    """A Llama of this shape with random weights and positions for passages and completions."""
     return random_llama(
         tokenizer,
         width=shape.width,

@@ -1,4 +1,4 @@
-"""The teacher of a recipe for language models: ready as it is, or trained on the texts first, once."""
+"""The teacher of a recipe for language models: used as it is, or trained on the texts first."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +15,9 @@ from lmdistill.runs.schedules.run_schedule import require_schedule
 
 
 def prepare_teacher(cache: TeacherCache) -> tuple[LanguageNetwork, Path | None]:
-    """The teacher of a recipe, and the folder of the run that trained it, if one did.
+    """The teacher of a recipe, and the folder of its model or of the run that trained it.
 
-    What would go wrong with students and methods goes wrong before the teacher is trained.
+    Students and methods are checked before the teacher is trained.
 
     Raises:
         ModelError: If it cannot be loaded, or no student can be made of it.
@@ -46,6 +46,6 @@ def prepare_teacher(cache: TeacherCache) -> tuple[LanguageNetwork, Path | None]:
 
 
 def _tokenizer(cache: TeacherCache) -> Any:
-    """The tokenizer of a teacher that has no model: the one that is named, or one made for the texts."""
+    """The tokenizer of a teacher with random weights: the named one, or one of the words of the texts."""
     named = cache.recipe.teacher.tokenizer
     return stories_tokenizer(cache.texts) if named is None else load_tokenizer(named)

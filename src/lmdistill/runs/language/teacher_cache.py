@@ -55,7 +55,7 @@ class TeacherCache:
     def tuned(
         self, network: LanguageNetwork, training: Training, name: str, dtype: str = "float32"
     ) -> tuple[LanguageNetwork, Path]:
-        """`network` after supervised training on the passages; from the cache where it was trained before."""
+        """`network` after supervised training on the texts, and its run folder; kept in the cache."""
         recipe = self.recipe
         inputs = {
             "model": model_stats.fingerprint(network),

@@ -1,4 +1,4 @@
-"""All candidates at once: nested networks that learn together, each kept at its best."""
+"""MiniDisc's joint training: all candidates learn together as nested sub-networks of one network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,98 +24,98 @@ from lmdistill.schedules.assistant_choice import trade_off
 from lmdistill.schedules.distillation import MiniDisc
 
 RESULT = "candidates.json"
-"""Written last: what the candidates came to."""
+"""Results of the candidates; written last."""
 
 BEST = "best.json"
-"""The best evaluation of each candidate so far."""
+"""Best dev metric of each candidate so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Joint(Generic[AnyNetwork]):
-    """A joint run."""
+    """A joint training run."""
 
     slices: Slices[AnyNetwork]
-    """Where the widths of a fraction come from."""
+    """The sorted network; gives the widths of each kept fraction."""
 
     whole: AnyNetwork
-    """Whose first units the candidates are; not changed, as it may be the teacher."""
+    """Candidates are its first heads and neurons; not changed, as it may be the teacher."""
 
     teacher: AnyNetwork
-    """Whom all of them learn from."""
+    """Teacher of all candidates."""
 
     kept: tuple[float, ...]
-    """The candidates, falling."""
+    """Kept fractions of the candidates in (0, 1], largest first."""
 
     plan: MiniDisc
-    """How they are sampled and scored."""
+    """How candidates are sampled in a step, and the weight of the trade-off score."""
 
     keep: float
-    """What the student will keep; smaller candidates are trained but not saved."""
+    """Kept fraction of the student, in (0, 1]; smaller candidates are trained but not saved."""
 
     method: Method
-    """What each of them learns."""
+    """The objective of each candidate."""
 
     training: Training
-    """How long."""
+    """Epochs, batch size, optimizer and seed."""
 
     adapter: ScheduleAdapter[AnyNetwork]
-    """What the networks are."""
+    """How networks of this kind are loaded, judged and timed."""
 
     folder: Path
-    """Where it is written."""
+    """Folder of the joint run."""
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """The resolved recipe, for a later start."""
+    """The resolved recipe; a later start must have the same."""
 
     title: str = "candidates"
-    """What the bar says."""
+    """Label of the progress bar."""
 
     def saved(self, kept: float) -> Path:
-        """Where the best of a candidate lies."""
+        """Folder of the best weights of a candidate."""
         return self.folder / "candidates" / str(kept)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a joint run came to."""
+    """Results of a joint run."""
 
     metrics: Mapping[float, float]
     """Best dev metric of each candidate, by its kept fraction."""
 
     parameters: Mapping[float, int]
-    """Of its layers."""
+    """Parameters of its layers, by kept fraction."""
 
     latency_ms: Mapping[float, float]
-    """Median for one example; empty where it is not measured."""
+    """Median latency of one example in milliseconds, by kept fraction; empty if it is not measured."""
 
     steps: int
     """Optimizer steps."""
 
     resumed: int
-    """Steps that an earlier process had done."""
+    """Optimizer steps done by an earlier, interrupted process."""
 
     seconds: float
-    """Of the process that finished them."""
+    """Seconds of the process that finished the run."""
 
 
 def run_joint(joint: Joint[AnyNetwork]) -> Outcome:
-    """Train the candidates together, or go on where a killed process stopped, or read what came of it.
+    """Train the candidates together; continue an interrupted run, or read a finished one.
 
     Raises:
         RunError: If the folder holds another run.
         DivergedError: If the loss stops being a number.
     """
-    place = RunFolder(path=joint.folder, result=RESULT)
+    folder = RunFolder(path=joint.folder, result=RESULT)
     inputs = {
         "data": joint.adapter.data,
         "student": fingerprint(joint.whole),
         "teacher": fingerprint(joint.teacher),
     }
-    on_main_process(lambda: place.require(joint.recipe, inputs))
-    if not place.is_finished:
-        on_main_process(lambda: place.claim(joint.recipe, inputs))
-        _train(joint, place)
-    stored = read_json(place.path / RESULT)
+    on_main_process(lambda: folder.require(joint.recipe, inputs))
+    if not folder.is_finished:
+        on_main_process(lambda: folder.claim(joint.recipe, inputs))
+        _train(joint, folder)
+    stored = read_json(folder.path / RESULT)
     numbers = {
         name: {float(kept): value for kept, value in stored[name].items()}
         for name in ("metrics", "parameters", "latency_ms")
@@ -123,47 +123,49 @@ def run_joint(joint: Joint[AnyNetwork]) -> Outcome:
     return Outcome(**numbers, steps=stored["steps"], resumed=stored["resumed"], seconds=stored["seconds"])
 
 
-def _train(joint: Joint[AnyNetwork], place: RunFolder) -> None:
-    """The run itself; its result is written last."""
+def _train(joint: Joint[AnyNetwork], folder: RunFolder) -> None:
+    """Train, and write the results last."""
     training = replace(joint.training, keep="last")  # every candidate is kept at its own best
     accelerator = make_accelerator(training)
-    whole = joint.slices.cut(max(joint.kept), joint.whole)  # what no candidate has would only decay
+    whole = joint.slices.cut(
+        max(joint.kept), joint.whole
+    )  # units of no candidate would only shrink by weight decay
     nested = NestedNetwork(whole, {kept: joint.slices.widths(kept) for kept in joint.kept})
     method = Nested(
         method=joint.method, kept=joint.kept, sampling=joint.plan.sampling, middle=joint.plan.middle
     )
-    course = TrainJob(
+    job = TrainJob(
         method=method,
         student=nested,
         teacher=cast(Net, joint.teacher),
         feed=joint.adapter.feed(method, training, joint.teacher),
         training=training,
         title=joint.title,
-        evaluate=lambda net: _evaluated(joint, cast("NestedNetwork[AnyNetwork]", net)),
+        evaluate=lambda network: _evaluate(joint, cast("NestedNetwork[AnyNetwork]", network)),
     )
-    fitted = train(course, place, accelerator)
+    fitted = train(job, folder, accelerator)
     process_state().wait_for_everyone()
-    on_main_process(lambda: _conclude(joint, nested, place, fitted))
+    on_main_process(lambda: _conclude(joint, nested, folder, fitted))
 
 
-def _evaluated(joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork]) -> dict[str, float]:
-    """Judge every candidate, keep what is better than before; the first number is the best score now.
+def _evaluate(joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork]) -> dict[str, float]:
+    """Dev metrics of the candidates; saves those that are better than before.
 
-    It is the best of those that the round may end in, so that no other decides whether patience is over. A
-    run that was killed evaluates again what it had evaluated after its checkpoint, and finds the same.
+    The first number is the best trade-off score of the candidates that may become the assistant; it decides
+    about early stopping. An interrupted run repeats the evaluations after its checkpoint with equal results.
     """
     metrics = {kept: joint.adapter.judge(cast(Net, nested.candidate(kept))) for kept in joint.kept}
     if process_state().is_main_process:
         _keep_best(joint, nested, metrics)
-    able = joint.plan.eligible(joint.kept, joint.keep)
-    best = max(trade_off(metrics[kept], kept, weight=joint.plan.lam) for kept in able)
+    eligible = joint.plan.eligible(joint.kept, joint.keep)
+    best = max(trade_off(metrics[kept], kept, weight=joint.plan.lam) for kept in eligible)
     return {"trade_off": best, **{str(kept): metric for kept, metric in metrics.items()}}
 
 
 def _keep_best(
     joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork], metrics: Mapping[float, float]
 ) -> None:
-    """Save the candidates that have never been better; first the weights, then the word of it."""
+    """Save the candidates that are better than ever before; weights first, then the metric."""
     file = joint.folder / BEST
     best = read_json(file) if file.is_file() else {}
     for kept, metric in metrics.items():
@@ -176,9 +178,9 @@ def _keep_best(
 
 
 def _conclude(
-    joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork], place: RunFolder, fitted: FitResult
+    joint: Joint[AnyNetwork], nested: NestedNetwork[AnyNetwork], folder: RunFolder, fitted: FitResult
 ) -> None:
-    """Weigh and time the candidates, and write what they came to."""
+    """Count parameters, measure latency and write the results."""
     cut = {str(kept): joint.slices.cut(kept, nested.whole).eval() for kept in joint.kept}
     result = {
         "metrics": read_json(joint.folder / BEST),
@@ -188,5 +190,5 @@ def _conclude(
         "resumed": fitted.resumed,
         "seconds": fitted.seconds,
     }
-    write_json(place.path / RESULT, result)
-    place.clean()
+    write_json(folder.path / RESULT, result)
+    folder.clean()

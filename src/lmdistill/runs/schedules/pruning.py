@@ -1,4 +1,4 @@
-"""Which units of a network are kept, as a recipe says it."""
+"""Which heads and neurons of a network are kept: sorted by importance, cut at each kept fraction."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,19 +28,19 @@ from lmdistill.schedules.sparsity import Ranking
 
 @dataclass(frozen=True, kw_only=True)
 class Slices(Generic[AnyNetwork]):
-    """A network whose units are sorted, and how many of them belong to each kept fraction."""
+    """A network with heads and neurons sorted by importance, from which smaller networks are cut."""
 
     whole: AnyNetwork
-    """Units in falling order of importance, layer by layer."""
+    """The network; the units of each layer in falling order of importance."""
 
     importance: Importance
-    """Of its units, in the same order."""
+    """Importance of each unit, in the same order."""
 
     pruning: Pruning
-    """How units are counted."""
+    """Scope of the ranking, and the multiple that numbers of neurons are rounded to."""
 
     def widths(self, kept: float) -> Widths:
-        """How many units each layer keeps.
+        """How many heads and neurons each layer keeps at a kept fraction in (0, 1].
 
         Raises:
             ModelError: If no head would be left anywhere.
@@ -50,12 +50,12 @@ class Slices(Generic[AnyNetwork]):
         neurons = Ranking(scope=chosen.scope, multiple=chosen.multiple).counts(
             [part.tolist() for part in self.importance.neurons], kept
         )
-        found = Widths(heads=heads, neurons=neurons)
-        require_fit(self.whole, found)
-        return found
+        widths = Widths(heads=heads, neurons=neurons)
+        require_fit(self.whole, widths)
+        return widths
 
     def exists(self, kept: float) -> bool:
-        """Whether so small a network would still have a head."""
+        """Whether a network of this kept fraction would still have a head."""
         try:
             self.widths(kept)
         except ModelError:
@@ -63,20 +63,20 @@ class Slices(Generic[AnyNetwork]):
         return True
 
     def cut(self, kept: float, source: AnyNetwork | None = None) -> AnyNetwork:
-        """A dense network of this size: of the whole, or of a larger slice of it that has learned since."""
+        """A dense network of this kept fraction, cut from the whole network or a trained larger slice."""
         return densify(self.whole if source is None else source, self.widths(kept))
 
 
 def require_prunable(network: AnyNetwork, pruning: Pruning, keep: float) -> None:
-    """What can be known of a student's widths before importance is measured, and before a teacher is trained.
+    """Check a student's widths before importance is measured and before a teacher is trained.
 
     Raises:
         ModelError: If the heads and neurons of this family are not known, or no head would be left.
     """
     has = widths_of(network)
-    # Whether a decoder will hear the text is not known yet; its cross-attention comes last and stays longest.
-    kindest = [[float(place)] * count for place, count in enumerate(has.heads)]
-    heads = Ranking(scope=pruning.scope).counts(kindest, keep)
+    # Importance is not known yet: assume that the last heads, those of cross-attention, are kept longest.
+    best_case = [[float(layer)] * count for layer, count in enumerate(has.heads)]
+    heads = Ranking(scope=pruning.scope).counts(best_case, keep)
     require_fit(network, Widths(heads=heads, neurons=has.neurons))
 
 
@@ -92,10 +92,10 @@ def sliced(
 
     Args:
         network: Not changed.
-        pruning: How.
-        batches: The rows that the settings ask for.
-        data: Fingerprint of where the rows come from.
-        cache: Folder of what was measured before; nothing is kept without one.
+        pruning: Importance score, rows and scope.
+        batches: The rows that importance is measured on.
+        data: Fingerprint of the data set.
+        cache: Folder of importances that were measured before; None keeps none.
 
     Raises:
         ModelError: If the heads and neurons of this family are not known, or a score is not finite.
@@ -112,33 +112,33 @@ def sliced(
         return gradient_importance(network, batches(pruning))
 
     with main_process_first():
-        found = _read(file) if file is not None and file.is_file() else measure().normalised()
-        _require_numbers(found, pruning.score, network.source)
+        scores = _read(file) if file is not None and file.is_file() else measure().normalised()
+        _require_finite(scores, pruning.score, network.source)
         if file is not None and not file.is_file():
-            write_json(file, {kind: [part.tolist() for part in getattr(found, kind)] for kind in KINDS})
+            write_json(file, {kind: [part.tolist() for part in getattr(scores, kind)] for kind in KINDS})
     ordered = Importance(
         **{
-            kind: tuple(part.sort(descending=True, stable=True).values for part in getattr(found, kind))
+            kind: tuple(part.sort(descending=True, stable=True).values for part in getattr(scores, kind))
             for kind in KINDS
         }
     )
-    return Slices(whole=sort_units(network, found), importance=ordered, pruning=pruning)
+    return Slices(whole=sort_units(network, scores), importance=ordered, pruning=pruning)
 
 
 KINDS = ("heads", "neurons")
 
 
-def _require_numbers(found: Importance, score: str, name: str) -> None:
-    """Units can be ranked."""
-    if not all(part.isfinite().all() for part in (*found.heads, *found.neurons)):
+def _require_finite(scores: Importance, score: str, name: str) -> None:
+    """Check that every importance is finite."""
+    if not all(part.isfinite().all() for part in (*scores.heads, *scores.neurons)):
         raise ModelError(
-            f"the {score} of some units of {name} is not a finite number, so none can be ranked. Load the "
-            "weights in float32, or look at the rows."
+            f"the {score} of some units of {name} is not a finite number, so units cannot be ranked. Load "
+            "the weights in float32, or check the rows."
         )
 
 
 def _read(file: Path) -> Importance:
-    """What was measured before."""
+    """The importances in a file of the cache."""
     stored = read_json(file)
     return Importance(
         **{kind: tuple(torch.tensor(part, dtype=torch.float64) for part in stored[kind]) for kind in KINDS}
