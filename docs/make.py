@@ -3,10 +3,10 @@
 A page marks such a part by two comments, and what stands between them is replaced:
 
     <!-- fields lmdistill.methods.kd.KD --> ... <!-- /fields -->    a dataclass, field by field
-    <!-- results sst2-10pct --> ... <!-- /results -->               the table of records/sst2-10pct
+    <!-- results sst2-10pct --> ... <!-- /results -->               the table of results/sst2-10pct
     <!-- results --> ... <!-- /results -->                          every table, and where it comes from
-    <!-- tokens stories --> ... <!-- /tokens -->                    easy and hard tokens of records/stories
-    <!-- schedules sst2 --> ... <!-- /schedules -->                schedules of records/sst2 side by side
+    <!-- tokens stories --> ... <!-- /tokens -->                    easy and hard tokens of results/stories
+    <!-- schedules sst2 --> ... <!-- /schedules -->                schedules of results/sst2 side by side
     <!-- overview mixkd-table1 --> ... <!-- /overview -->           its methods and tasks in one table
     <!-- costs mixkd-table2 --> ... <!-- /costs -->                 sizes, operations and latencies
     <!-- seeds mixkd-table5 --> ... <!-- /seeds -->                 how far its seeds lie apart

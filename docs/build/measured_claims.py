@@ -96,7 +96,7 @@ def _settings(
 
 def _missing(claim: claims_schema.Claim, side: claims_schema.Side) -> str:
     """What a reader waits for."""
-    folders = ", ".join(f"records/{name}" for name in side.within or claim.within)
+    folders = ", ".join(f"results/{name}" for name in side.within or claim.within)
     said = "".join(f", {name} {value}" for name, value in {**claim.where, **side.where}.items())
     return f"{side.row}{said} in {folders}"
 
@@ -139,7 +139,7 @@ def _where(*sides: Sequence[RecordedRun]) -> str:
 
 def _folders(runs: Sequence[RecordedRun]) -> list[str]:
     """The folders of records that hold the runs."""
-    return list(dict.fromkeys(run.path.relative_to(paths.RECORDS).parts[0] for run in runs))
+    return list(dict.fromkeys(run.path.relative_to(paths.RESULTS).parts[0] for run in runs))
 
 
 def _title(side: claims_schema.Side) -> str:
@@ -279,7 +279,7 @@ def _choices(claim: claims_schema.Choice) -> Iterator[Finding]:
         runs = runs_of(folder)
         tried = trials([run.record for run in runs if run.record.schedule is not None])
         if not tried:
-            missing = f"a scored and an exhaustive schedule of one seed in records/{folder}"
+            missing = f"a scored and an exhaustive schedule of one seed in results/{folder}"
             yield Finding(setting=folder, measured="", missing=missing)
             continue
         hits = sum(one.is_hit for one in tried)

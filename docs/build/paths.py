@@ -1,4 +1,4 @@
-"""Where records and measurements lie, and the records of a folder."""
+"""Where results and measurements lie, and the records of a folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +9,12 @@ from lmdistill.records.record import RECORD, RecordedRun, find_records
 from lmdistill.studies.row_order import row_order
 
 REPO = Path(__file__).parents[2]
-RECORDS = REPO / "records"
+RESULTS = REPO / "results"
 MEASURED = REPO / "benchmarks" / "results.csv"
 CLAIMS = REPO / "docs" / "claims.yaml"
 FIGURES = REPO / "docs" / "figures"
 TABLES = REPO / "docs" / "tables"
-NOTHING = "No run is recorded yet; `records/` is empty.\n"
+NOTHING = "No run is recorded yet; `results/` is empty.\n"
 LATER = "Not measured yet.\n"
 
 METHODS = ("FT", "SFT", "direct", "KD", "PKD", "SeqKD", "TMKD", "SM+TMKD", "MixKD", "MaxiDisc", "MiniDisc")
@@ -23,13 +23,13 @@ METHODS = ("FT", "SFT", "direct", "KD", "PKD", "SeqKD", "TMKD", "SM+TMKD", "MixK
 
 def runs_of(name: str) -> Sequence[RecordedRun]:
     """The runs below one folder of records; none where it is missing or empty."""
-    folder = RECORDS / name
+    folder = RESULTS / name
     return find_records([folder]) if any(folder.rglob(RECORD)) else ()
 
 
 def order_of(name: str, runs: Sequence[RecordedRun]) -> tuple[str, ...]:
     """Labels in the order of the study or recipe in the folder, else of `METHODS`, without new rows first."""
-    known = row_order([RECORDS / name])
+    known = row_order([RESULTS / name])
     if known:
         return known
 

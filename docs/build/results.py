@@ -20,8 +20,8 @@ def results(name: str | None) -> str:
     """The table of one folder of records; without a name, of every folder, and how each was made."""
     if name is not None:
         return "\n".join(markdown(grid(table)) for table in tables_of(name)) or paths.NOTHING
-    records = paths.RECORDS
-    folders = sorted({path.relative_to(records).parts[0] for path in records.rglob(RECORD)})
+    found = paths.RESULTS.rglob(RECORD)
+    folders = sorted({path.relative_to(paths.RESULTS).parts[0] for path in found})
     return "\n".join(section(folder) for folder in folders) or paths.NOTHING
 
 
@@ -81,8 +81,8 @@ def section(name: str) -> str:
 def origin(runs: Sequence[RecordedRun], name: str) -> str:
     """How, from what and where the numbers of a table were made; cells of a study have one command."""
     records = [run.record for run in runs]
-    study = (paths.RECORDS / name / "study.yaml").is_file()
-    commands = [f"lmdistill study records/{name}/study.yaml"] if study else [one.command for one in records]
+    study = (paths.RESULTS / name / "study.yaml").is_file()
+    commands = [f"lmdistill study results/{name}/study.yaml"] if study else [one.command for one in records]
     lines = [
         ("Command", listed(f"`{command}`" for command in commands)),
         ("Seeds", listed(str(seed) for seed in sorted({record.seed for record in records}))),

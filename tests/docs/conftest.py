@@ -99,7 +99,7 @@ def world(folder_of_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository of its own: no records yet."""
-    for name in ("RECORDS", "FIGURES", "TABLES"):
+    for name in ("RESULTS", "FIGURES", "TABLES"):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     monkeypatch.setattr(paths, "CLAIMS", tmp_path / "claims.yaml")
     return tmp_path

@@ -34,4 +34,4 @@ def ask(repository: Path, *claims: dict[str, Any]) -> list[tuple[str, str]]:
 def runs(repository: Path, *, tmkd: float, kd: float, seeds: int = 2, **settings: Any) -> None:
     for seed in range(seeds):
         for method, score in (("TMKD", tmkd), ("KD", kd)):
-            cell(repository / "records" / "study", method, score, seed=seed, **settings)
+            cell(repository / "results" / "study", method, score, seed=seed, **settings)

@@ -39,7 +39,7 @@ def test_a_verdict_flips_with_the_records(repository: Path) -> None:
 def test_each_setting_has_a_line_and_pairs_do_not_cross_them(repository: Path) -> None:
     runs(repository, tmkd=0.95, kd=0.55, task="rte")
     runs(repository, tmkd=0.55, kd=0.95, task="sst2")
-    cell(repository / "records" / "study", "TMKD", 0.9, task="mrpc")  # without KD
+    cell(repository / "results" / "study", "TMKD", 0.9, task="mrpc")  # without KD
     found = ask(repository, CLAIM)
     assert [(verdict, text.split(",")[0]) for verdict, text in found] == [
         (AGREES, "TMKD against KD: rte"),
@@ -83,10 +83,10 @@ def test_one_seed_and_equal_rows_cannot_be_told(repository: Path) -> None:
 
 def test_what_was_not_run_is_not_measured_yet(repository: Path) -> None:
     later = CLAIM | {"within": ["later"]}
-    assert ask(repository, later) == [(MISSING, "TMKD in records/later")]
-    cell(repository / "records" / "later", "TMKD", 0.8)
-    assert ask(repository, later) == [(MISSING, "KD in records/later")]
-    cell(repository / "records" / "later", "KD", 0.8, task="rte")
+    assert ask(repository, later) == [(MISSING, "TMKD in results/later")]
+    cell(repository / "results" / "later", "TMKD", 0.8)
+    assert ask(repository, later) == [(MISSING, "KD in results/later")]
+    cell(repository / "results" / "later", "KD", 0.8, task="rte")
     assert ask(repository, later)[0][1].startswith("a setting with both")
 
 
@@ -110,7 +110,7 @@ def test_a_claim_that_means_nothing_is_refused(repository: Path, change: dict[st
 
 def test_a_claim_that_means_two_rows_is_refused(repository: Path) -> None:
     runs(repository, tmkd=0.8, kd=0.8, seeds=1)
-    cell(repository / "records" / "study", "KD", 0.8, temperature=4.0)
+    cell(repository / "results" / "study", "KD", 0.8, temperature=4.0)
     with pytest.raises(ConfigError, match=r"means one row, and .* are 2"):
         ask(repository, CLAIM)
     with pytest.raises(ConfigError, match=r"means one row, and .* are 2"):
@@ -123,11 +123,11 @@ def test_settings_that_make_no_difference_are_flat(repository: Path) -> None:
     flat = {**CLAIM, "kind": "flat", "row": "MixKD", "chosen": {"method.ratio": 1}, "margin": 0.1}
     flat = {key: value for key, value in flat.items() if key not in ("pairs", "expect")}
     for ratio, seed in ((1, 0), (1, 1), (2, 0), (2, 1)):
-        cell(repository / "records" / "study", "MixKD", 0.9, seed=seed, ratio=ratio)
+        cell(repository / "results" / "study", "MixKD", 0.9, seed=seed, ratio=ratio)
     ((verdict, setting),) = ask(repository, flat)
     assert (verdict, setting.split(":")[0]) == (AGREES, "2 settings")
     for seed in range(2):
-        cell(repository / "records" / "study", "MixKD", 0.4, seed=seed, ratio=2)
+        cell(repository / "results" / "study", "MixKD", 0.4, seed=seed, ratio=2)
     assert [one for one, _ in ask(repository, flat)] == [DISAGREES]
 
 
@@ -136,7 +136,7 @@ def test_one_setting_far_from_the_chosen_one_is_enough_beside_others_that_are_cl
     flat = {key: value for key, value in flat.items() if key not in ("pairs", "expect")}
     for ratio, score in ((1, 0.9), (2, 0.9), (3, 0.4)):
         for seed in range(2):
-            cell(repository / "records" / "study", "MixKD", score, seed=seed, ratio=ratio)
+            cell(repository / "results" / "study", "MixKD", score, seed=seed, ratio=ratio)
     assert [one for one, _ in ask(repository, flat)] == [DISAGREES]
 
 
@@ -144,7 +144,7 @@ def test_settings_without_a_common_seed_are_not_measured_yet(repository: Path) -
     flat = {**CLAIM, "kind": "flat", "row": "MixKD", "chosen": {"method.ratio": 1}, "margin": 0.1}
     flat = {key: value for key, value in flat.items() if key not in ("pairs", "expect")}
     for ratio, seed in ((1, 0), (2, 1)):
-        cell(repository / "records" / "study", "MixKD", 0.9, seed=seed, ratio=ratio)
+        cell(repository / "results" / "study", "MixKD", 0.9, seed=seed, ratio=ratio)
     assert [one for one, _ in ask(repository, flat)] == [MISSING]
 
 
@@ -154,7 +154,7 @@ def test_a_share_is_judged_by_its_interval(repository: Path) -> None:
     runs(repository, tmkd=0.9, kd=0.5)  # their teacher is right everywhere
     close, far = (kept | {"value": value} for value in (0.9, 0.5))
     assert [one for one, _ in ask(repository, close, far)] == [AGREES, DISAGREES]
-    (cell(repository / "records" / "study", "TMKD", 0.9, seed=1).path / PREDICTIONS).unlink()
+    (cell(repository / "results" / "study", "TMKD", 0.9, seed=1).path / PREDICTIONS).unlink()
     assert [one for one, _ in ask(repository, close)] == [UNSURE]
     assert lines("mixkd")[0].finding.seeds == 1
 
@@ -165,7 +165,7 @@ def test_a_speed_up_is_that_in_batches_of_16_and_shown_as_it_is(repository: Path
     times = {"latency": {"1": latency(6.0, 1), "16": latency(40.0, 16)}}  # of a teacher with 12 and 120
     for seed in range(2):
         record = make_record("TMKD", seed, student=network(3, f"s{seed}") | times)
-        write_run(repository / "records" / "study", record, num_steps=2)
+        write_run(repository / "results" / "study", record, num_steps=2)
     assert [one for one, _ in ask(repository, faster, faster | {"value": 2.0})] == [AGREES, DISAGREES]
     assert lines("mixkd")[0].finding.measured == "3.00 ± 0.00 (2)"
     assert "| 3.00 [3.00, 3.00] | 2 |" in claims("mixkd")
@@ -175,9 +175,9 @@ def test_a_side_may_stand_in_a_folder_of_its_own_and_takes_no_row_that_only_begi
     repository: Path,
 ) -> None:
     for seed in range(2):
-        cell(repository / "records" / "study", "TMKD", 0.95, seed=seed)
-        cell(repository / "records" / "later", "KD", 0.55, seed=seed)
-        cell(repository / "records" / "later", "KDX", 0.95, seed=seed)
+        cell(repository / "results" / "study", "TMKD", 0.95, seed=seed)
+        cell(repository / "results" / "later", "KD", 0.55, seed=seed)
+        cell(repository / "results" / "later", "KDX", 0.95, seed=seed)
     ((verdict, setting),) = ask(
         repository, CLAIM | {"pairs": [[{"row": "TMKD"}, {"row": "KD", "within": ["later"]}]]}
     )
@@ -190,18 +190,18 @@ def test_a_share_of_the_way_counts_the_seeds_of_the_folders_own_floor(repository
     closed = {key: value for key, value in closed.items() if key not in ("pairs", "expect")}
     closed |= {"score": "closed", "value": 0.8, "margin": 0.2}
     for seed, score in ((0, 0.9), (1, 0.9)):
-        cell(repository / "records" / "study", "TMKD", score, seed=seed)
-        cell(repository / "records" / "later", "FT", 0.8, seed=seed)  # of another folder: none of this row's
-    cell(repository / "records" / "study", "FT", 0.5)
+        cell(repository / "results" / "study", "TMKD", score, seed=seed)
+        cell(repository / "results" / "later", "FT", 0.8, seed=seed)  # of another folder: none of this row's
+    cell(repository / "results" / "study", "FT", 0.5)
     assert [one for one, _ in ask(repository, closed)] == [UNSURE]
     assert (lines("mixkd")[0].finding.seeds, lines("mixkd")[0].finding.measured) == (1, "80.00 %")
-    cell(repository / "records" / "study", "FT", 0.5, seed=1)
+    cell(repository / "results" / "study", "FT", 0.5, seed=1)
     assert [one for one, _ in ask(repository, closed)] == [AGREES]
 
 
 def test_rows_that_were_judged_on_different_examples_are_refused(repository: Path) -> None:
-    cell(repository / "records" / "study", "TMKD", 0.8)
-    path = cell(repository / "records" / "study", "KD", 0.8).path / RECORD
+    cell(repository / "results" / "study", "TMKD", 0.8)
+    path = cell(repository / "results" / "study", "KD", 0.8).path / RECORD
     path.write_text(path.read_text().replace('"dev": 200', '"dev": 100'))
     with pytest.raises(ConfigError, match=r"tmkd.* and .*kd.* were judged on different dev examples"):
         ask(repository, CLAIM)
@@ -213,7 +213,7 @@ def test_a_choice_counts_the_seeds_in_which_it_was_the_best(repository: Path) ->
     }
     for seed in range(2):
         for name, facts in (("MiniDisc", schedule()), ("MaxiDisc", exhaustive_schedule())):
-            write_run(repository / "records" / "study", make_record(name, seed, schedule=facts), num_steps=2)
+            write_run(repository / "results" / "study", make_record(name, seed, schedule=facts), num_steps=2)
     assert [one for one, _ in ask(repository, choice)] == [AGREES]
     assert lines("mixkd")[0].finding.measured.startswith("in 2 of 2 seeds, by chance in 0.17")
 
@@ -224,7 +224,7 @@ def test_a_smaller_calibration_error_is_the_better_one(repository: Path) -> None
     for method, values in errors.items():
         for seed, value in enumerate(values):
             record = make_record(method, seed, 0.8, calibration=calibration(value))
-            write_run(repository / "records" / "study", record, num_steps=2)
+            write_run(repository / "results" / "study", record, num_steps=2)
     claim = CLAIM | {"score": "calibration error"}
     assert [verdict for verdict, _ in ask(repository, claim, claim | {"expect": "worse"})] == [
         AGREES,
@@ -242,7 +242,7 @@ def test_fewer_nats_are_better(repository: Path) -> None:
     for seed in range(2):
         for method, nats in (("TMKD", 2.0), ("KD", 2.5)):
             record = make_record(method, seed, task=task, metrics={"dev": {"nats": nats}})
-            run = write_run(repository / "records" / "study", record, num_steps=2)
+            run = write_run(repository / "results" / "study", record, num_steps=2)
             sums = [10 * nats + math.sin(i + 7 * seed + 3 * nats) for i in range(40)]
             rows = [
                 Prediction(example=i, split="dev", label=10.0, student=(one,)) for i, one in enumerate(sums)
@@ -262,8 +262,8 @@ def test_fewer_nats_are_better(repository: Path) -> None:
 def test_seeds_that_scatter_leave_a_verdict_open(repository: Path) -> None:
     # better by 30 points under one seed, as good under the other: examples alone would call it sure
     for seed, score in enumerate((0.9, 0.6)):
-        cell(repository / "records" / "study", "TMKD", score, seed=seed)
-        cell(repository / "records" / "study", "KD", 0.6, seed=seed)
+        cell(repository / "results" / "study", "TMKD", score, seed=seed)
+        cell(repository / "results" / "study", "KD", 0.6, seed=seed)
     assert [verdict for verdict, _ in ask(repository, CLAIM)] == [UNSURE]
 
 
@@ -271,10 +271,10 @@ def test_the_floor_of_a_share_is_of_the_same_size_and_of_original_rows(repositor
     closed = {key: value for key, value in CLAIM.items() if key not in ("pairs", "expect")}
     closed |= {"kind": "value", "rows": [{"row": "TMKD"}], "score": "closed", "value": 0.8, "margin": 0.2}
     for seed in range(2):
-        cell(repository / "records" / "study", "TMKD", 0.9, seed=seed)
-        cell(repository / "records" / "study", "FT", 0.5, seed=seed)
-        cell(repository / "records" / "study" / "z", "FT", 0.7, seed=seed, augmentation="apertium")
-        cell(repository / "records" / "study" / "z", "FT", 0.2, seed=seed, layers=2)
+        cell(repository / "results" / "study", "TMKD", 0.9, seed=seed)
+        cell(repository / "results" / "study", "FT", 0.5, seed=seed)
+        cell(repository / "results" / "study" / "z", "FT", 0.7, seed=seed, augmentation="apertium")
+        cell(repository / "results" / "study" / "z", "FT", 0.2, seed=seed, layers=2)
     assert [one for one, _ in ask(repository, closed)] == [AGREES]
     assert lines("mixkd")[0].finding.measured == "80.00 %"
 

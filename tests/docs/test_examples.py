@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from docs.build.add_results import folder_name
 from lmdistill.cli.main import app
 from lmdistill.recipes.files import read_recipe
 from lmdistill.recipes.parsing import plain
@@ -128,12 +129,14 @@ def test_tests_only_add_to_commands_that_take_long() -> None:
     assert smaller(["distill", "demo"])[:2] == ["distill", "demo"]
 
 
-STUDIES = sorted((REPO / "records").glob("*/study.yaml"))
+STUDIES = sorted((REPO / "results").glob("*/study.yaml"))
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
 def test_a_recorded_study_is_what_its_runs_were_made_by(path: Path) -> None:
-    cells = {cell.name: plain(cell.recipe) for cell in study_cells(read_study(str(path)), Path())}
+    planned = study_cells(read_study(str(path)), Path())
+    cells = {folder_name(cell.name): plain(cell.recipe) for cell in planned}
+    assert len(cells) == len(planned)
     found = {run.path.name: run.record.recipe for run in find_records([path.parent])}
     assert found
     assert found == {name: cells.get(name) for name in found}

@@ -39,13 +39,13 @@ def test_a_page_is_the_same_twice_and_changes_with_a_record(repository: Path) ->
     page = made(PAGE)
     assert made(page) == page != empty
     assert "figures/study-sst2-latency.svg" in page
-    cell(repository / "records" / "study", "KD", 0.65, seed=1)
+    cell(repository / "results" / "study", "KD", 0.65, seed=1)
     assert made(page) != page
 
 
 def test_maps_have_a_file_for_each_network_and_a_table_of_what_they_rest_on(repository: Path) -> None:
     ask(repository, CLAIM)
-    mapped(repository / "records" / "study", "KD")
+    mapped(repository / "results" / "study", "KD")
     page = made(PAGE.replace("latency", "map-of"))
     assert re.search(r"\| KD +\| +0.250 ‡", page)
     assert sorted(pictures("study map-of")) == [

@@ -21,10 +21,10 @@ from tests.report.factory import make_record, write_run
 @pytest.fixture
 def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with three runs of two methods."""
-    folder = tmp_path / "records"
+    folder = tmp_path / "results"
     for name, seed, accuracy in (("KD", 0, 0.8), ("KD", 1, 0.82), ("FT", 0, 0.7), ("FT", 1, 0.72)):
         write_run(folder / "small", make_record(name, seed=seed, accuracy=accuracy))
-    monkeypatch.setattr(paths, "RECORDS", folder)
+    monkeypatch.setattr(paths, "RESULTS", folder)
     return folder
 
 
@@ -102,5 +102,5 @@ def test_all_results_say_where_they_come_from(records: Path) -> None:
 
 
 def test_without_records_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "RECORDS", tmp_path)
+    monkeypatch.setattr(paths, "RESULTS", tmp_path)
     assert results(None) == results("small") == paths.NOTHING

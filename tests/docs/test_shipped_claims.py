@@ -50,12 +50,12 @@ def record_of(cell: StudyCell, place: int) -> Any:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Line]]:
     """What is found as if every shipped study that claims name had been run at its small scale."""
-    root = tmp_path_factory.mktemp("records")
+    root = tmp_path_factory.mktemp("results")
     for name in STUDIES:
         for place, cell in enumerate(cells(name, root / name)):
             write_record(cell.folder, record_of(cell, place))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "RECORDS", root)
+        patch.setattr(paths, "RESULTS", root)
         yield lines("mixkd")
 
 

@@ -66,7 +66,7 @@ OUTSIDE: Mapping[str, set[str]] = {
     "objectives": {"torch", "jaxtyping"},
     "schedules": set(),
     "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "tokenizers", "transformers"},
-    "records": {"numpy", "pydantic"},
+    "records": {"numpy", "pyarrow", "pydantic"},
     "models": {"torch", "jaxtyping", "transformers", "safetensors"},
     "methods": {"torch", "jaxtyping"},
     "engine": {"torch", "accelerate", "rich", "safetensors"},

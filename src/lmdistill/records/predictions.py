@@ -1,4 +1,4 @@
-"""What student and teacher answered to each dev example: the file that paired tests read."""
+"""`predictions.jsonl`: what student and teacher answered to each dev example. Paired tests read it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,12 +57,29 @@ def _prediction(line: dict[str, Any]) -> Prediction:
 
 
 def read_predictions(path: Path) -> list[Prediction]:
-    """What `write_predictions` wrote; nothing if there is no file.
+    """The predictions of a run; nothing if there is no file.
+
+    A run without `predictions.jsonl` is looked up in the `predictions.parquet` of the folder above, which is
+    how the runs in `results/` are kept.
+
+    Args:
+        path: `predictions.jsonl` in the folder of the run.
 
     Raises:
-        RunError: If the file was cut, since it is written whole; and see `history.read_items`.
+        RunError: If the file was cut, since it is written whole; and see `jsonl.read_items` and
+            `predictions_parquet.read_parquet`.
     """
-    text = path.read_bytes() if path.exists() else b""
+    if not path.exists():
+        return _of_parent(path.parent.resolve())
+    text = path.read_bytes()
     if text and not text.endswith(b"\n"):
         raise RunError(f"{path} was cut, so answers are missing. Copy it again, or remove it.")
     return read_items(path, _prediction)
+
+
+def _of_parent(folder: Path) -> list[Prediction]:
+    """The predictions of a run that its parent folder keeps; pyarrow is loaded only if there are any."""
+    from lmdistill.records.predictions_parquet import PARQUET, read_parquet
+
+    kept = folder.parent / PARQUET
+    return read_parquet(kept, folder.name).get(folder.name, []) if kept.is_file() else []

@@ -1,0 +1,55 @@
+"""The recorded runs have names that every system can write, and the repository stays small."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+RESULTS = REPO / "results"
+NAME = re.compile(r"[a-z0-9.-]+")
+BLOCK, LIMIT = 4096, 12_000_000
+"""Bytes that a file takes at least, as most disks count, and bytes of all tracked files together."""
+
+
+def wrong_names(folder: Path) -> list[str]:
+    """Files and folders below `folder` whose name has other characters."""
+    return [str(path) for path in folder.rglob("*") if not NAME.fullmatch(path.name)]
+
+
+def disk_bytes(sizes: list[int]) -> int:
+    """What files take on a disk with blocks."""
+    return sum(-(-size // BLOCK) * BLOCK for size in sizes)
+
+
+def test_names_of_results_have_lower_case_letters_digits_dots_and_dashes() -> None:
+    assert len(list(RESULTS.rglob("record.json"))) > 300
+    assert wrong_names(RESULTS) == []
+
+
+def test_the_check_sees_a_wrong_name(tmp_path: Path) -> None:
+    for name in ("FT-seed0", "a=1", "a b", "a+b", "right-1.5"):
+        (tmp_path / name).mkdir()
+    assert len(wrong_names(tmp_path)) == 4
+
+
+def test_the_tracked_files_take_less_than_12_mb() -> None:
+    git = ["git", "ls-files", "-z"]
+    try:
+        listed = subprocess.run(git, cwd=REPO, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no checkout of git")
+    files = [path for name in listed.split("\0") if name and (path := REPO / name).is_file()]
+    assert disk_bytes([path.stat().st_size for path in files]) < LIMIT, (
+        "keep fewer files of runs in results/, or fewer runs"
+    )
+
+
+def test_sizes_are_counted_in_blocks() -> None:
+    assert disk_bytes([0, 1, 4096, 4097]) == 4 * 4096
+
+
+def test_predictions_are_kept_in_parquet_only() -> None:
+    assert list(RESULTS.rglob("predictions.jsonl")) == []
+    assert {path.parent.parent for path in RESULTS.rglob("predictions.parquet")} == {RESULTS}
