@@ -165,7 +165,7 @@ COMMANDS = [
     Case("no such option", r"^No such option: --seeds.* See lmdistill distill --help\.$", command=(*DISTILL, "--seeds", "3")),
     Case("no such list", r"'methodes' is not one of 'recipes', 'studies', 'methods'.* See lmdistill list --help\.$", command=("list", "methodes")),
     Case("a number out of range", r"tokens.*See lmdistill measure --help\.$", command=("measure", "models/classifier", "--tokens", "0")),
-    Case("evaluate a model without a task", r"^models/classifier is no run, so what it is for is not known\. Add --set task=NAME", command=("evaluate", "models/classifier")),
+    Case("evaluate a model without a task", r"^models/classifier is no run, so its task is not known\. Add --set task=NAME", command=("evaluate", "models/classifier")),
     Case("evaluate with settings that do nothing", r"^training has no effect on a finished network", command=("evaluate", "models/classifier", "--set", "training.epochs=3")),
     Case("evaluate what is not there", r"^there is no model folder runs/a/b/c", command=("evaluate", "runs/a/b/c")),
     Case("predict for a missing file", r"^text\.csv does not exist\. Did you mean 'texts\.csv'\?", command=("predict", "models/classifier", "text.csv")),

@@ -90,7 +90,7 @@ def test_the_teacher_can_be_left_out_or_be_gone(caplog, monkeypatch):
     monkeypatch.setattr("lmdistill.commands.open_language_model.teacher_of", lambda folder, record: None)
     with caplog.at_level(logging.INFO, "lmdistill"):
         assert evaluate_language("run").metrics == alone.metrics
-    assert "the teacher teacher is not in a folder here; its student is asked alone" in caplog.text
+    assert "the teacher teacher is not in a folder here; only its student is evaluated" in caplog.text
 
 
 def test_training_rows_are_not_encoded():

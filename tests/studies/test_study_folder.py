@@ -43,7 +43,7 @@ def at_work(bench):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (OTHER, "FT-seed0 is at work with other settings: training.epochs is 4 there and 9 here. Stop the "),
+        (OTHER, "FT-seed0 is running with other settings: training.epochs is 4 there and 9 here. Stop the "),
         ({"seeds": [1]}, "holds another study: FT-seed0 was run there and is no cell of this one"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Texts from Python: rows, and how they are cut."""
+"""Texts for language models, loaded from Python."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +12,17 @@ from lmdistill.runs.language import data
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Texts that a language model learns and is evaluated on."""
+    """Training and dev texts of a language model."""
 
     settings: Texts
-    """Where they come from, and how they are cut."""
+    """Source, longest passage and packing of the texts."""
 
     rows: Conversations
     """Training and dev rows."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was inferred, dropped or counted."""
+        """What was inferred, dropped or counted while loading."""
         return self.rows.notes
 
 
@@ -31,7 +31,7 @@ def load_texts(source: str | Path, **settings: Any) -> Corpus:
 
     Args:
         source: A file, a folder, a data set of the hub, or `stories` (made by this program).
-        **settings: The others of a recipe's `texts`, such as `dev_rows=100`, `max_length=256`, `packing=True`
+        **settings: Other keys of a recipe's `texts`, such as `dev_rows=100`, `max_length=256`, `packing=True`
             or `evaluation=("questions.jsonl",)`.
 
     Returns:
@@ -40,7 +40,7 @@ def load_texts(source: str | Path, **settings: Any) -> Corpus:
     Raises:
         UnknownNameError: For a setting that does not exist.
         ConfigError: For a value out of its range.
-        DataError: A file, column or row that cannot be used, with its place.
+        DataError: For a file, column or row that cannot be used, with its location.
     """
     chosen: Texts = construct(Texts, {"source": str(source), **settings}, "texts")
     return Corpus(settings=chosen, rows=data.load_texts(chosen))

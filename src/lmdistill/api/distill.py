@@ -1,4 +1,4 @@
-"""Distillation from Python: objects in, a run out."""
+"""Distillation from Python: `distill`, `finetune` and the finished `Run`."""
 
 import tempfile
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from lmdistill.runs.classification.teacher import prepare_teacher
 from lmdistill.runs.stage import Stage, run_stage
 
 MAX_LENGTH = 128
-"""Longest input of a classifier in tokens, unless another one is given."""
+"""Longest input of a classifier in tokens, by default."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Run(Generic[AnyNetwork]):
     """A finished run, of a classifier or of a language model."""
 
     folder: Path
-    """Where it lies."""
+    """The run folder."""
 
     @cached_property
     def record(self) -> Record:
-        """Everything that was written down about it."""
+        """The contents of `record.json`."""
         return read_record(self.folder)
 
     @cached_property
@@ -75,17 +75,17 @@ def distill(
     training: Training | None = None,
     max_length: int | None = None,
 ) -> Run[AnyNetwork]:
-    """Train `student`, in place, to do what `teacher` does; or continue, or read, the run in `out`.
+    """Distil `teacher` into `student`, which is trained in place; or continue, or read, the run in `out`.
 
     Args:
         teacher: A classifier with the task's classes in the task's order, or a language model with the
             student's tokenizer; None for methods that need none.
         data: From `load_task`; for language models from `load_texts`.
         student: For example `truncate(teacher, layers=3)`.
-        out: The run's folder; made here, or an interrupted run of the same inputs.
-        method: Unless given, `MixKD()`, or `ATKD()` for language models.
-        training: Holds the seed. Unless given, `Training()`, or that of a recipe for language models.
-        max_length: Longest input of a classifier in tokens, >= 3; 128 unless given. Texts hold their own.
+        out: The run folder: a new one, or that of an interrupted or finished run of the same inputs.
+        method: The distillation method; `MixKD()` by default, or `ATKD()` for language models.
+        training: Training settings with the seed; by default those of a recipe.
+        max_length: Longest input of a classifier in tokens, >= 3; 128 by default. Not for texts.
 
     Returns:
         The run: `run.metrics`, `run.speedup`, `run.student`, `run.record`.
@@ -93,7 +93,7 @@ def distill(
     Raises:
         RunError: If `out` holds another run.
         MismatchError: If networks, method and data do not fit.
-        ConfigError: For a `max_length` beside texts, or a method of the other kind of networks.
+        ConfigError: For a `max_length` with texts, or a method for the other kind of network.
         DivergedError: If the loss stops being a number.
     """
     folder = Path(out)
@@ -119,7 +119,7 @@ def _distill_task(
     training: Training,
     max_length: int,
 ) -> None:
-    """The same for a classifier, with nothing left open."""
+    """Distil a classifier."""
     stage = Stage(
         kind="distill",
         name=type(method).__name__,
@@ -164,17 +164,17 @@ def finetune(
     max_length: int | None = None,
     cache: str | Path | None = None,
 ) -> Network | LanguageNetwork:
-    """A teacher: a classifier for a task, or a language model trained on texts.
+    """Fine-tune a teacher: a classifier on a task, or a language model on texts.
 
-    A model that has a head for the task already is used as it is; texts are always trained on.
+    A classifier with a head for the task is returned as it is; language models are always trained.
 
     Args:
         model: Hub id or folder of an encoder; with texts, of a causal language model.
         data: From `load_task`; for language models from `load_texts`.
-        training: Unless given, three epochs: best on dev for a classifier, last for a language model.
-        max_length: Longest input of a classifier in tokens, >= 3; 128 unless given. Texts hold their own.
-        cache: Folder that keeps fine-tuned teachers; the same inputs give the same folder, and are not
-            trained twice. Without one, nothing is kept.
+        training: By default three epochs; a classifier keeps its best weights on dev, a language model the
+            last.
+        max_length: Longest input of a classifier in tokens, >= 3; 128 by default. Not for texts.
+        cache: Folder of fine-tuned teachers; the same inputs are not trained twice. None keeps nothing.
 
     Returns:
         The classifier, its classes in the task's order; or the language model.
@@ -182,7 +182,7 @@ def finetune(
     Raises:
         ModelError: If the model cannot be loaded.
         MismatchError: If it has a head for other classes.
-        ConfigError: For a `max_length` beside texts.
+        ConfigError: For a `max_length` with texts.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(broadcast_from_main(scratch) if cache is None else cache)
@@ -198,14 +198,14 @@ def finetune(
 def _finetune_task(
     model: str, task: Task, training: Training | None, max_length: int, cache: Path
 ) -> Network:
-    """The same for a classifier, with nothing left open but its training."""
+    """Fine-tune a classifier."""
     settings = Teacher(model=model) if training is None else Teacher(model=model, training=training)
     command = "lmdistill.finetune(...)"
     return prepare_teacher(settings, task, max_length=max_length, cache=cache, command=command).network
 
 
 def _kept(network: Network | LanguageNetwork | None, kind: type[AnyNetwork], role: str) -> AnyNetwork | None:
-    """`network`, which the data asks to be of this kind, if there is one."""
+    """Check that `network`, if there is one, is of the kind that the data are for."""
     if network is None or isinstance(network, kind):
         return network
     wanted, there = ("texts", "classifier") if kind is LanguageNetwork else ("a task", "language model")
@@ -222,7 +222,7 @@ def _length(given: int | None) -> int:
 
 
 def _require_no_length(max_length: int | None) -> None:
-    """Texts are cut as they were loaded."""
+    """Refuse a length for texts, which were cut when they were loaded."""
     if max_length is not None:
         raise ConfigError(
             f"max_length is {max_length}, and texts are cut as they were loaded. Give it to load_texts."
@@ -237,7 +237,7 @@ def _described(
     training: Training,
     max_length: int,
 ) -> Mapping[str, Any]:
-    """What stands in for the recipe of a run that was started from Python."""
+    """The description that replaces the recipe in the record of a run from Python."""
     return {
         "task": task.spec.name,
         "data": {"source": task.source, "max_length": max_length},

@@ -1,4 +1,4 @@
-"""Language models from Python: objects in, a run folder or a network out."""
+"""Distillation and fine-tuning of language models from Python."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,17 +28,17 @@ def distill_texts(
     method: Method,
     training: Training | None,
 ) -> None:
-    """Train `student`, in place, to write like `teacher`; or continue, or leave alone, the run in `out`.
+    """Distil `teacher` into `student`, which is trained in place; or continue the run in `out`.
 
-    The teacher's completions lie beside `out`, in `teachers/`, where a method asks for them.
+    The teacher's completions, if a method needs them, are kept beside `out`, in `teachers/`.
 
     Args:
         teacher: With the student's tokenizer; None for methods that need none.
         corpus: From `load_texts`.
-        student: Who learns.
-        out: The run's folder.
-        method: One for language models.
-        training: That of a recipe unless given; holds the seed.
+        student: The student; trained in place.
+        out: The run folder.
+        method: A method for language models.
+        training: Training settings with the seed; by default those of a recipe.
 
     Raises:
         ConfigError: For a method of classifiers.
@@ -87,13 +87,13 @@ def distill_texts(
 def finetune_texts(
     model: str | Path, corpus: Corpus, *, training: Training | None, cache: Path
 ) -> LanguageNetwork:
-    """`model` after supervised training on the texts; from `cache` where it was trained on them before.
+    """Train `model` on the texts, or load it from `cache` if it was trained on them before.
 
     Args:
         model: Hub id or folder of a causal language model.
         corpus: From `load_texts`.
-        training: That of a recipe unless given; holds the seed.
-        cache: Folder of networks that were trained before.
+        training: Training settings with the seed; by default those of a recipe.
+        cache: Folder of trained networks.
 
     Raises:
         ModelError: If the model cannot be loaded.
@@ -109,7 +109,7 @@ def finetune_texts(
 def _described(
     recipe: LanguageRecipe, teacher: LanguageNetwork | None, student: LanguageNetwork
 ) -> dict[str, Any]:
-    """What stands in for the recipe of a run that was started from Python."""
+    """The description that replaces the recipe in the record of a run from Python."""
     return {
         **plain(recipe),
         "teacher": None if teacher is None else {"model": teacher.source},

@@ -1,4 +1,4 @@
-"""Benchmarks of a finished language model, its teacher beside it."""
+"""Benchmarks of lm-evaluation-harness for a trained language model and its teacher."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -26,26 +26,26 @@ def run_benchmarks(
     few_shot: int | None = None,
     with_teacher: bool = True,
 ) -> Mapping[str, Sequence[BenchmarkFacts]]:
-    """Ask a run's student and its teacher, or any causal language model, the tasks of lm-evaluation-harness.
+    """Evaluate a run's student and teacher, or any causal language model, with lm-evaluation-harness.
 
-    What is found of a run is added to its `benchmarks.json` and to its report.
+    Results of a run are added to its `benchmarks.json` and to its report.
 
     Args:
         target: A run of a language model, a model folder, a hub id.
         names: Tasks of the harness, task files, folders of task files.
-        limit: Ask only the first examples of each task, >= 1.
+        limit: Number of examples of each task, >= 1; all unless given.
         few_shot: Solved examples before each question, >= 0; those of the task unless given.
-        with_teacher: Ask the teacher of a run too, where its folder is still there.
+        with_teacher: Evaluate the teacher of a run too, if its folder still exists.
 
     Returns:
-        Numbers by network: `student` and `teacher` of a run, or the name of the model.
+        Results by network: `student` and `teacher` of a run, or the name of the model.
 
     Raises:
-        MissingExtraError: lm-evaluation-harness is not installed.
-        DataError: There is no such task, or its data cannot be loaded.
-        ModelError: If the model cannot be loaded, or writes no text.
+        MissingExtraError: If lm-evaluation-harness is not installed.
+        DataError: If a task does not exist, or its data cannot be loaded.
+        ModelError: If the model cannot be loaded, or is no causal language model.
         RunError: If the run is not finished, or the folder holds several.
-        ConfigError: A setting is out of its range.
+        ConfigError: If a setting is out of its range.
     """
     for name, value, least in (("limit", limit, 1), ("few_shot", few_shot, 0)):
         if value is not None and value < least:
@@ -66,6 +66,6 @@ def run_benchmarks(
 
 
 def _keep(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) -> None:
-    """Write the numbers down, and the page that shows them."""
+    """Write the results into the run folder, and its page again."""
     add_benchmarks(folder, found)
     write_pages(folder)

@@ -1,4 +1,4 @@
-"""A finished network on its task's dev splits."""
+"""Evaluation of a trained classifier on the dev splits of a task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from lmdistill.runs.classification.teacher import matched
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """One dev split."""
+    """Metrics on one dev split."""
 
     split: str
-    """Its name."""
+    """Name of the split."""
 
     examples: int
-    """How many there are."""
+    """Number of examples."""
 
     metrics: dict[str, float]
     """The task's metrics, as fractions."""
 
     majority: dict[str, float]
-    """The same of a constant answer."""
+    """The same metrics of a constant prediction."""
 
     calibration: dict[str, float]
-    """Expected calibration error, Brier score, negative log-likelihood; empty for a regression."""
+    """Expected calibration error, Brier score and negative log-likelihood (nats); empty for a regression."""
 
 
 def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluated]:
@@ -50,7 +50,7 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
     opened = open_model(target, overrides)
     if opened.task is None:
         raise ConfigError(
-            f"{target} is no run, so what it is for is not known. Add --set task=NAME, and "
+            f"{target} is no run, so its task is not known. Add --set task=NAME, and "
             "--set data.source=... for a folder or a file."
         )
     device = str(make_accelerator(Training()).device)

@@ -1,4 +1,4 @@
-"""A finished language model on dev passages, beside its teacher, and what it writes after prompts."""
+"""Evaluation of a trained language model: likelihood of dev passages and completions of prompts."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -32,28 +32,28 @@ from lmdistill.runs.language.student import require_positions
 log = logging.getLogger("lmdistill")
 
 OF_THE_SOURCE = ("dev", "separator")
-"""Settings of a run that say something about its own source and nothing about another one."""
+"""Settings of a run's texts that do not apply to another source."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedTexts:
-    """A language model on dev passages and on prompts."""
+    """Metrics of a language model on dev passages and prompts."""
 
     passages: int
-    """Dev passages."""
+    """Number of dev passages."""
 
     metrics: Mapping[str, float]
-    """Likelihood and calibration; beside a teacher also agreement, and easy and hard tokens apart."""
+    """Likelihood and calibration; with a teacher also agreement, and scores of easy and hard tokens."""
 
     prompts: int = 0
-    """Prompts that it went on from."""
+    """Number of prompts that were completed."""
 
     written: Mapping[str, float]
-    """Overlap with references, variety, length and share of ended completions; empty without prompts."""
+    """ROUGE-L, distinct n-grams, length and share of ended completions; empty without prompts."""
 
 
 def is_writer(target: str | Path, overrides: Sequence[str] = ()) -> bool:
-    """Whether `target` is a run of a language model, or a causal model that is given no task for classifiers.
+    """Whether `target` is a run of a language model, or a causal model without overrides for classifiers.
 
     Raises:
         RunError: If `target` is a folder of several runs, or of an unfinished one.
@@ -73,22 +73,22 @@ def evaluate_language(
     with_teacher: bool = True,
     prompts: Path | None = None,
 ) -> EvaluatedTexts:
-    """A run's student beside its teacher, or any causal model, on dev passages; only these are encoded.
+    """Evaluate a run's student beside its teacher, or any causal model, on dev passages.
 
-    Both answer for the tokens of their tokenizer and for nothing else, as in training.
+    The vocabularies of both networks are cut to their tokenizer, as in training.
 
     Args:
         target: A run folder; or a model folder or hub id, with `texts.source=` among the overrides.
         overrides: `texts.name=value`, to evaluate on other passages than the run's; with prompts also
             `writing.max_new=`.
-        with_teacher: Compare with the teacher of a run, where its folder is still there.
-        prompts: A file of prompts to go on from, greedily; answers in it are references.
+        with_teacher: Evaluate the teacher of a run too, if its folder still exists.
+        prompts: A file of prompts to complete greedily; answers in it are references.
 
     Raises:
-        ConfigError: For an override of something else, or a model without a source of texts.
+        ConfigError: For an override of another key, or a model without a source of texts.
         DataError: If texts or prompts cannot be used.
-        MismatchError: If a network cannot read texts so long, or writes fewer tokens than its tokenizer has.
-        RunError: If the run does not say which texts it was made for.
+        MismatchError: If a network cannot read texts of this length, or has fewer outputs than tokens.
+        RunError: If the record of the run does not name its texts.
     """
     texts, writing = _settings(Path(target), overrides, asked=prompts is not None)
     if prompts is not None:
@@ -117,14 +117,14 @@ def evaluate_language(
 
 
 def texts_of(target: str | Path, overrides: Sequence[str] = ()) -> Texts | None:
-    """The texts that a run was made for, or that overrides name; None where neither says anything.
+    """The texts of a run, or those that overrides name; None if there are neither.
 
     Args:
         target: A run folder, a model folder, a hub id.
         overrides: `texts.name=value`.
 
     Raises:
-        ConfigError: For an override of something else.
+        ConfigError: For an override of another key.
     """
     folder = Path(target)
     knows = (folder / RECORD).is_file() and read_record(folder).recipe.get("texts") is not None
@@ -134,7 +134,7 @@ def texts_of(target: str | Path, overrides: Sequence[str] = ()) -> Texts | None:
 def _require_room(
     student: LanguageNetwork, teacher: LanguageNetwork | None, dev: Passages, max_length: int
 ) -> None:
-    """Both must be able to read the longest passage that there is."""
+    """Check that both networks can read the longest passage."""
     longest = int(dev.lengths.max())
     for network in (student, teacher):
         if network is not None and longest > max_positions(network):
@@ -142,7 +142,7 @@ def _require_room(
 
 
 def _settings(folder: Path, overrides: Sequence[str], *, asked: bool) -> tuple[Texts, Writing]:
-    """Which texts to read and how long to write: those of the run, with what is set instead."""
+    """Texts and completion length of a run, with the overrides applied."""
     table: dict[str, Any] = {}
     if (folder / RECORD).is_file():
         recipe = read_record(folder).recipe
@@ -173,7 +173,7 @@ def _settings(folder: Path, overrides: Sequence[str], *, asked: bool) -> tuple[T
 
 
 def _forget(texts: dict[str, Any], before: str, named: set[str]) -> None:
-    """Leave out, in place and aloud, what was set for the source of the run alone."""
+    """Remove, with a log line, the settings that apply only to the run's own source."""
     fits = {"separator": has_text_files(Path(str(texts["source"])))}
     for name in OF_THE_SOURCE:
         if texts.get(name) is not None and f"texts.{name}" not in named and not fits.get(name, False):

@@ -1,4 +1,4 @@
-"""A file of prompts in, the same rows with a model's completions out."""
+"""Generation: the rows of a file of prompts, each with a model's completion."""
 
 import logging
 from collections.abc import Sequence
@@ -41,25 +41,25 @@ def generate(
 ) -> int:
     """Write the rows of `source` to `out`, in their order, each with the model's completion.
 
-    An interrupted call goes on from what it wrote, in a file beside `out` whose name ends in `.part` and is
-    made of everything that counts, so that calls with other settings do not go on from each other.
+    An interrupted call continues from a file beside `out` that ends in `.part`; its name is a fingerprint of
+    all settings, so that calls with other settings do not continue each other.
 
     Args:
         target: A run of a language model, a model folder, a hub id.
         source: JSON lines, JSON list, CSV, TSV, Parquet, or plain text with a prompt a line.
-        out: JSON lines: the row's own fields, `completion`, and `ended`, whether the model wrote an end. A
-            chat gets the completion as its last message too, and a text becomes a `prompt`, so that the file
-            can be learned from.
+        out: JSON lines: the row's own fields, `completion`, and `ended` (the model wrote an end token).
+            A chat also gets the completion as its last message, and a text becomes a `prompt`, so that the
+            file can be trained on.
         max_new: Longest completion in tokens, >= 1.
-        temperature: >= 0; 0 always takes the most likely token.
-        template: Wording of the prompt with {column} fields.
-        seed: Of what is sampled.
+        temperature: Sampling temperature, >= 0; 0 is greedy.
+        template: Prompt template with {column} fields.
+        seed: Seed of the sampling, >= 0.
 
     Returns:
-        How many rows there are.
+        Number of rows.
 
     Raises:
-        DataError: For a file, a column or a row that cannot be used, with its place; before any work.
+        DataError: For a file, a column or a row that cannot be used, with its location; before generation.
         ConfigError: For a setting that is out of its range.
         ModelError: If the model cannot be loaded.
     """
@@ -103,22 +103,22 @@ def complete_texts(
     top_p: float = 1.0,
     seed: int = 0,
 ) -> list[str]:
-    """What a network writes after each prompt.
+    """Complete each prompt with a language model.
 
     Args:
         network: A language model, on its device.
-        prompts: Texts as they are; the tokenizer's begin token is put before them.
+        prompts: Texts; the tokenizer's begin token is put before them.
         max_new: Longest completion in tokens, >= 1.
-        temperature: >= 0; 0 always takes the most likely token.
-        top_p: In (0, 1]; sample only from the most likely tokens that together have this probability.
-        seed: Of what is sampled.
+        temperature: Sampling temperature, >= 0; 0 is greedy.
+        top_p: Sample from the most likely tokens that together have this probability, in (0, 1].
+        seed: Seed of the sampling, >= 0.
 
     Returns:
         The completions alone, without special tokens, in the order of the prompts.
 
     Raises:
-        ConfigError: A setting is out of its range.
-        DataError: A prompt is empty, or fills all positions of the model.
+        ConfigError: If a setting is out of its range.
+        DataError: If a prompt is empty, or fills all positions of the model.
     """
     tokenizer = network.tokenizer
     begin = bos_ids(tokenizer)
@@ -128,13 +128,13 @@ def complete_texts(
 
 
 def model_in(target: str | Path) -> str | Path:
-    """The student of a run, or the model itself."""
+    """The folder of a run's student, or the target itself."""
     student = Path(target) / "student"
     return student if student.is_dir() else target
 
 
 def _counted(rows: Rows, network: LanguageNetwork, template: str | None) -> int:
-    """How many prompts there are; each of them must leave the model room to write."""
+    """Number of prompts; each must leave room for at least one new token."""
     limit, count = max_positions(network), 0
     for row, ids in prompt_ids(rows, network.tokenizer, template=template):
         if not 0 < len(ids) < limit:
@@ -147,7 +147,7 @@ def _counted(rows: Rows, network: LanguageNetwork, template: str | None) -> int:
 
 
 def _line(row: Row, tokens: list[int], network: LanguageNetwork, *, worded: bool) -> dict[str, Any]:
-    """A row with what the model wrote, in the columns by which it can be learned from."""
+    """A row with its completion, in columns that training accepts."""
     text = network.tokenizer.decode(tokens, skip_special_tokens=True)
     found = dict(row.values or row.fields)
     if "messages" in found:

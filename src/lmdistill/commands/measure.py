@@ -1,4 +1,4 @@
-"""What networks weigh and take: MixKD's Table 2 on the user's own machine."""
+"""Size, latency and memory of networks: MixKD's Table 2 on this machine."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -26,32 +26,32 @@ BATCHES = (1, 16)
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One network."""
+    """Measurements of one network."""
 
     name: str
-    """What it is called."""
+    """Name in the table."""
 
     layers: int
-    """Depth."""
+    """Number of layers."""
 
     parameters: ParameterCounts
-    """By where they are."""
+    """Number of parameters by part."""
 
     flops: int
-    """Operations of one example."""
+    """Floating-point operations for one example."""
 
     disk_bytes: int | None
-    """Of its folder; None for a model of the hub."""
+    """Bytes of its folder; None for a model of the hub."""
 
     latency: Mapping[int, Latency]
-    """By batch size, all networks measured in turn."""
+    """Latency by batch size; all networks are timed in turn."""
 
     peak_mb: float
-    """Memory that loading it and answering one batch of 16 adds to an idle process, in megabytes."""
+    """Megabytes that loading it and one forward pass of 16 examples add to an idle process."""
 
 
 def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) -> list[Measured]:
-    """Size and speed of runs' students, each followed by its teacher once, and of other models.
+    """Measure the students of runs, each followed once by its teacher, and other models.
 
     Args:
         targets: Run folders, model folders, hub ids.
@@ -93,7 +93,7 @@ def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) 
 
 
 def _views(networks: Mapping[str, Network], size: int, tokens: int) -> dict[str, Inputs]:
-    """Random texts of each network's own vocabulary."""
+    """Random texts of each network's vocabulary."""
     return {name: random_texts(network, size, tokens) for name, network in networks.items()}
 
 
@@ -105,11 +105,11 @@ def random_texts(network: Network | LanguageNetwork, size: int, tokens: int) -> 
 
 
 def _nothing() -> None:
-    """What an idle process does; the libraries are loaded by then."""
+    """Do nothing: the baseline of the memory measurement, with all libraries loaded."""
 
 
 def _answer_once(place: str, tokens: int) -> None:
-    """Load a network and answer one batch."""
+    """Load a network and run one forward pass."""
     network = load(place)
     with torch.no_grad():
         network(random_texts(network, max(BATCHES), tokens))

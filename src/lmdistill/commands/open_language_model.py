@@ -1,4 +1,4 @@
-"""The networks of a finished language model: the student of a run, its teacher beside it."""
+"""Load the student of a language-model run and its teacher."""
 
 import logging
 from pathlib import Path
@@ -16,11 +16,11 @@ log = logging.getLogger("lmdistill")
 
 
 def places_of(target: Path, *, with_teacher: bool) -> dict[str, tuple[str, str]]:
-    """Place and precision by role: `student` and `teacher` of a run, or a model under its own name.
+    """Folder and precision by role: `student` and `teacher` of a run, or a model by its name.
 
     Args:
         target: A finished run, a model folder, a hub id.
-        with_teacher: Name the teacher of a run too, where its folder is still there; where not, that is said.
+        with_teacher: Name the teacher of a run too; a log line says if its folder no longer exists.
     """
     if not (target / RECORD).is_file():
         return {str(target): (str(target), "float32")}
@@ -30,7 +30,9 @@ def places_of(target: Path, *, with_teacher: bool) -> dict[str, tuple[str, str]]
         return asked
     teacher = teacher_of(target, record)
     if teacher is None:
-        log.info("the teacher %s is not in a folder here; its student is asked alone", record.teacher.source)
+        log.info(
+            "the teacher %s is not in a folder here; only its student is evaluated", record.teacher.source
+        )
         return asked
     settings = record.recipe.get("teacher") or {}
     return {**asked, "teacher": (teacher, settings.get("dtype", "float32"))}
@@ -39,7 +41,7 @@ def places_of(target: Path, *, with_teacher: bool) -> dict[str, tuple[str, str]]
 def pair_of(
     target: Path, *, with_teacher: bool, device: torch.device | str
 ) -> tuple[LanguageNetwork, LanguageNetwork | None]:
-    """A student, or a model, and the teacher of its run if it is asked for and there; both on `device`.
+    """Load a student or model on `device`, and the teacher of its run if it is wanted and exists.
 
     Raises:
         ModelError: If one of them cannot be loaded.

@@ -1,4 +1,4 @@
-"""Runs and model folders, opened for use."""
+"""Load the student of a run, or the classifier of a model folder."""
 
 import re
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ from lmdistill.studies.schema import FILE
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A network that can be used, and what it was made for."""
+    """A loaded classifier, its task and its data."""
 
     network: Network
     """The student of a run, or the model of a folder."""
 
     place: str
-    """Folder or hub id of the network itself."""
+    """Folder or hub id of the weights."""
 
     task: str | None
     """Name of the run's task; None for a model without a run, unless it is set."""
 
     data: Data
-    """The run's examples; the default ones for a model without a run."""
+    """Data settings of the run; the defaults for a model without a run."""
 
     teacher: str | None
     """Folder or name of the run's teacher."""
@@ -50,7 +50,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
     Raises:
         RunError: If `target` is a folder of several runs, or of an unfinished one.
         ModelError: If there is no such model.
-        ConfigError: If an override is for something else than `task` and `data`.
+        ConfigError: For an override of another key than `task` and `data`.
     """
     folder = Path(target)
     require_finished(folder)
@@ -78,7 +78,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
 
 
 def require_finished(folder: Path) -> None:
-    """Refuse a folder of several runs, or of one that is not over."""
+    """Refuse a folder of several runs, or of an unfinished one."""
     if (folder / RECORD).is_file() or not any((folder / name).is_file() for name in (RECIPE, FILE)):
         return
     inside = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}") if path.parent.name != "teacher")
@@ -90,7 +90,7 @@ def require_finished(folder: Path) -> None:
 
 
 def _made_for(record: Record) -> dict[str, Any]:
-    """Task and data of a run; of one that was started from Python, as far as its record names them."""
+    """Task and data settings of a run; for a run from Python, those that its record names."""
     table = yaml.safe_load(yaml.safe_dump(record.recipe))
     data = table.get("data", {"max_length": table["max_length"]} if "max_length" in table else {})
     if "text" not in data:  # no whole recipe, so its source is a description
@@ -101,12 +101,12 @@ def _made_for(record: Record) -> dict[str, Any]:
 
 
 def _exists(path: str) -> bool:
-    """Whether there is a file or a folder of this name."""
+    """Whether a file or folder of this name exists."""
     return Path(path).exists()
 
 
 def teacher_of(folder: Path, record: Record) -> str | None:
-    """Where the teacher of a run is, if it is still there."""
+    """Folder or hub id of a run's teacher; None if it no longer exists."""
     if record.teacher is None:
         return None
     source = record.teacher.source

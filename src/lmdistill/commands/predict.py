@@ -1,4 +1,4 @@
-"""A file of texts in, the same file with labels and probabilities out."""
+"""Prediction: the rows of a file, each with a classifier's label and probabilities."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ from lmdistill.runs.classification.dataset import EncodedSplit
 log = logging.getLogger("lmdistill")
 
 CHUNK = 1024
-"""Rows in memory at a time."""
+"""Number of rows in memory at a time."""
 
 LABEL = "predicted"
 """Column of the label or the score; probabilities are in columns `p_LABEL`."""
@@ -36,10 +36,10 @@ WRITABLE = (".csv", ".tsv", ".jsonl")
 
 
 def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] = ()) -> int:
-    """Write the rows of `source` to `out`, in their order, each with the model's answer.
+    """Write the rows of `source` to `out`, in their order, each with the model's prediction.
 
-    Memory stays flat whatever the length of the file, which is read twice: a row that cannot be used is
-    refused before the work begins. `out` appears whole or not at all.
+    Memory use does not depend on the length of the file. The file is read twice, so that a row that cannot be
+    used is refused before the first prediction. `out` is written completely or not at all.
 
     Args:
         target: A run folder, a model folder, a hub id.
@@ -48,10 +48,10 @@ def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] 
         text: Column of the text, or columns of the pair; those of the run, or inferred, when empty.
 
     Returns:
-        How many rows there are.
+        Number of rows.
 
     Raises:
-        DataError: For a file or a column that cannot be used, with its place.
+        DataError: For a file or a column that cannot be used, with its location.
     """
     _require_writable(source, out)
     rows = open_rows(source)
@@ -82,7 +82,7 @@ def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] 
 
 
 def _require_writable(source: Path, out: Path) -> None:
-    """Refuse a format that is not written, and the file that is read; say what is replaced."""
+    """Refuse formats that are not written and the input file itself; log what is replaced."""
     if out.suffix.lower() not in WRITABLE:
         raise DataError(
             f"{out} cannot be written: predictions are saved as {', '.join(WRITABLE)}. "
@@ -95,7 +95,7 @@ def _require_writable(source: Path, out: Path) -> None:
 
 
 def _columns(rows: Rows, opened: Opened, text: Sequence[str]) -> tuple[str, ...]:
-    """The columns that the network reads: as many as it was trained on, where that is known."""
+    """The text columns: as many as the network was trained on, if that is known."""
     chosen = list(text or (name for name in opened.data.text if name in rows.fieldnames)) or None
     try:
         columns = text_columns(rows.fieldnames, chosen, opened.data.label)
@@ -139,7 +139,7 @@ def _answers(
 
 
 def _text(rows: Rows, row: Row, column: str) -> str:
-    """The text of a row, which must be there."""
+    """The text of a row, which must not be empty."""
     text = row.fields.get(column, "")
     if not text.strip():
         raise DataError(
@@ -149,7 +149,7 @@ def _text(rows: Rows, row: Row, column: str) -> str:
 
 
 def _writer(file: TextIO, suffix: str, columns: Sequence[str]) -> Callable[[Row, Mapping[str, Any]], object]:
-    """How a row and its answer are written."""
+    """A function that writes a row and its prediction."""
     if suffix == ".jsonl":
         return lambda row, answer: file.write(
             json.dumps({**(row.values or row.fields), **answer}, ensure_ascii=False, default=str) + "\n"
@@ -164,7 +164,7 @@ def _writer(file: TextIO, suffix: str, columns: Sequence[str]) -> Callable[[Row,
 
 
 def _quoted(text: str, mark: str) -> str:
-    """`text` as a field; in quotes where it holds what ends one (csv forgets a lone carriage return)."""
+    """`text` as a field, quoted where needed (Python's csv does not quote a lone carriage return)."""
     if any(stop in text for stop in (mark, '"', "\n", "\r")):
         return '"' + text.replace('"', '""') + '"'
     return text

@@ -1,4 +1,4 @@
-"""A network without its least important heads and neurons, as a folder of its own."""
+"""Pruning: save a network without its least important heads and neurons."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,61 +38,61 @@ from lmdistill.runs.schedules.pruning import sliced
 from lmdistill.schedules.sparsity import require_kept_fraction
 
 TOKENS = 64
-"""Length of the random text that is timed, at most."""
+"""Longest random text for the latency measurement, in tokens."""
 
 Rows = Callable[[Pruning], Iterable[Batch]]
-"""Loads the rows that units are ranked on; outputs of the network are in the order of the labels then."""
+"""Loads the rows for importance scores, and puts the network's outputs in the order of the labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What a network weighs and takes."""
+    """Size and latency of a network."""
 
     heads: int
-    """Units of attention in all layers."""
+    """Number of attention heads in all layers."""
 
     neurons: int
-    """Neurons in all layers."""
+    """Number of feed-forward neurons in all layers."""
 
     parameters: int
-    """All of them."""
+    """Number of all parameters."""
 
     encoder: int
-    """Those of the layers, which alone are pruned."""
+    """Number of parameters in the layers, the only ones that are pruned."""
 
     latency_ms: float
-    """Median for one text."""
+    """Median latency of one text, in milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """What came of a network."""
+    """A pruned network beside the original one."""
 
     before: Size
-    """The network that was there."""
+    """Size of the original network."""
 
     after: Size
-    """What is left of it, timed in turn with it."""
+    """Size of the pruned network; both are timed in turn."""
 
     pruning: Pruning
-    """How it was done, with every default filled in."""
+    """Pruning settings, defaults included."""
 
     tokens: int
-    """Length of the text that was timed."""
+    """Length of the timed text in tokens."""
 
     model: str
-    """Class of what was saved."""
+    """Name of the saved model class."""
 
     auto: str
-    """Class of transformers that loads it."""
+    """Auto class of transformers that loads it."""
 
     is_carried: bool
-    """Whether the class lies beside the weights, since transformers has none of this shape."""
+    """Whether the folder carries the model class, because transformers has none for this shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Given(Generic[AnyNetwork]):
-    """A network, and what is known of the rows that it was made for."""
+    """A network, and how the rows of its task are loaded."""
 
     network: AnyNetwork
     rows: Rows | None
@@ -110,21 +110,21 @@ def prune(
     multiple: int = 8,
     overrides: Sequence[str] = (),
 ) -> Pruned:
-    """Save the most important heads and neurons of a network; it learns nothing meanwhile.
+    """Save a network with its most important heads and neurons only; nothing is trained.
 
     Args:
         target: A run folder, a model folder or a hub id, of a classifier or a causal language model.
-        out: Folder of the pruned network, which must not exist; it appears whole or not at all.
+        out: Folder of the pruned network, which must not exist; written completely or not at all.
         keep: Fraction of the heads and neurons, in (0, 1].
-        score: gradient, activation or magnitude; gradient where rows are known, else magnitude.
-        scope: global or layer; layer for language models, else global.
+        score: gradient, activation or magnitude; by default gradient if rows are known, else magnitude.
+        scope: global or layer; by default layer for language models, else global.
         multiple: Numbers of neurons are rounded to multiples of this, >= 1.
         overrides: `task=` and `data.name=` for classifiers, `texts.name=` for language models: the rows that
-            units are ranked on. Those of a run are known.
+            importance is measured on. A run's own rows are used by default.
 
     Raises:
         ModelError: If `out` exists, the family cannot be pruned, or no head would be left.
-        ConfigError: For a setting out of its range, a score of rows without rows, or rows without use.
+        ConfigError: For a setting out of its range, a score that needs rows without rows, or unused rows.
         MismatchError: If the network predicts other classes than the task's.
     """
     require_kept_fraction("keep", keep)
@@ -143,7 +143,7 @@ def _pruned(
     wishes: Mapping[str, str | int | None],
     overrides: Sequence[str],
 ) -> Pruned:
-    """Rank, cut, time and save."""
+    """Rank the units, prune, measure and save."""
     family_of(given.network)
     usual = {"score": "magnitude" if given.rows is None else "gradient", "scope": given.scope}
     chosen = usual | {name: value for name, value in wishes.items() if value is not None}
@@ -177,7 +177,7 @@ def _writes(target: str | Path) -> bool:
 
 
 def _writer(target: str | Path, overrides: Sequence[str]) -> _Given[LanguageNetwork]:
-    """The language model that `target` names, and its passages."""
+    """Load the language model `target` and find its texts."""
     texts = texts_of(target, overrides)
     network = load_causal(model_in(target), dtype="auto")
     rows = None if texts is None else _passages(network, texts)
@@ -185,17 +185,17 @@ def _writer(target: str | Path, overrides: Sequence[str]) -> _Given[LanguageNetw
 
 
 def _classifier(target: str | Path, overrides: Sequence[str]) -> _Given[Network]:
-    """The classifier that `target` names, and its examples."""
+    """Load the classifier `target` and find its task."""
     opened = open_model(target, overrides)
     if opened.task is None and overrides:
-        raise ConfigError(f"{target} is no run, so what it is for is not known. Add --set task=NAME.")
+        raise ConfigError(f"{target} is no run, so its task is not known. Add --set task=NAME.")
     rows = None if opened.task is None else _examples(opened)
     ask = "--set task=NAME and --set data.source=FOLDER"
     return _Given(network=opened.network, rows=rows, scope="global", ask=ask)
 
 
 def _require_rows(given: _Given[AnyNetwork], pruning: Pruning, overrides: Sequence[str]) -> None:
-    """Rows for a score that is measured on them, and no others."""
+    """Check that rows are named if, and only if, the score is measured on rows."""
     if pruning.score == "magnitude" and overrides:
         raise ConfigError(f"--set {overrides[0]} has no effect on the score magnitude. Leave it out.")
     if pruning.score != "magnitude" and given.rows is None:
@@ -206,12 +206,12 @@ def _require_rows(given: _Given[AnyNetwork], pruning: Pruning, overrides: Sequen
 
 
 def _no_rows(pruning: Pruning) -> Iterable[Batch]:
-    """What a score that looks at weights alone is measured on."""
+    """No rows: the magnitude score looks at weights alone."""
     return ()
 
 
 def _examples(opened: Opened) -> Rows:
-    """Training rows of a classifier's task."""
+    """Loads training rows of a classifier's task."""
 
     def batches(pruning: Pruning) -> Iterable[Batch]:
         assert opened.task is not None
@@ -226,7 +226,7 @@ def _examples(opened: Opened) -> Rows:
 
 
 def _passages(network: LanguageNetwork, texts: Texts) -> Rows:
-    """Training passages of a language model."""
+    """Loads training passages of a language model."""
 
     def batches(pruning: Pruning) -> Iterable[Batch]:
         few = replace(texts, rows=min(texts.rows or pruning.rows, pruning.rows))
@@ -238,7 +238,7 @@ def _passages(network: LanguageNetwork, texts: Texts) -> Rows:
 
 
 def _name_outputs(network: AnyNetwork, labels: Sequence[str]) -> None:
-    """Give a classifier's outputs the order and the names back that they had before rows were read."""
+    """Restore the order and names that a classifier's outputs had before rows were read."""
     if isinstance(network, Network) and network.labels != tuple(labels):
         same = are_generic(labels)
         order = range(len(labels)) if same else match_labels(labels, network.labels)
@@ -246,7 +246,7 @@ def _name_outputs(network: AnyNetwork, labels: Sequence[str]) -> None:
 
 
 def _sizes(networks: Mapping[str, AnyNetwork], tokens: int) -> tuple[Size, ...]:
-    """What networks of one vocabulary weigh and take, timed in turn on one random text."""
+    """Sizes and latencies of networks of one vocabulary, timed in turn on one random text."""
     first = next(iter(networks.values()))
     text = random_texts(first, 1, tokens)
     times = latencies(

@@ -1,4 +1,4 @@
-"""The zip that the GLUE test server takes."""
+"""The zip file for the GLUE test server."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -22,23 +22,23 @@ from lmdistill.runs.classification.dataset import EncodedSplit, require_outputs
 log = logging.getLogger("lmdistill")
 
 DIAGNOSTIC = "ax"
-"""The set without training data, which the model for MNLI answers too."""
+"""The diagnostic set, which has no training data and is predicted by the model for MNLI."""
 
 
 def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: bool = False) -> tuple[str, ...]:
-    """Answer the official test files with the students of `runs`, and write the zip.
+    """Predict the official test files with the students of `runs`, and write the zip file.
 
     Args:
-        runs: One run for each task; that of MNLI also answers the diagnostic set, where `data` has it.
+        runs: One run for each task; that of MNLI also predicts the diagnostic set, if `data` has it.
         data: The official `glue_data` folder, or "hub".
-        out: The zip; it appears whole or not at all.
-        fill: Write constant answers for tasks without a run, since the server refuses a zip with fewer files.
+        out: The zip file; written completely or not at all.
+        fill: Write constant predictions for tasks without a run, since the server refuses an incomplete zip.
 
     Returns:
-        The tasks with constant answers.
+        The tasks with constant predictions.
 
     Raises:
-        MismatchError: If two runs answer one task, or tasks are missing and `fill` is off.
+        MismatchError: If two runs are of one task, or tasks are missing and `fill` is off.
         DataError: If a test file is missing or has other rows than the official one.
     """
     answers: dict[str, Num[np.ndarray, " n"]] = {}
@@ -55,7 +55,7 @@ def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: boo
 
 
 def _tasks(target: str | Path, opened: Opened, data: str | Path) -> Iterator[Task]:
-    """What a run answers: its own task, and with MNLI the diagnostic set, where `data` has it."""
+    """The test sets that a run predicts: its own, and with MNLI the diagnostic set if `data` has it."""
     if opened.task is None:
         raise RunError(f"{target} is no run, so its task is not known. Name the folder of a run.")
     if opened.task not in TASKS or not TASKS[opened.task].hub:
@@ -71,7 +71,7 @@ def _tasks(target: str | Path, opened: Opened, data: str | Path) -> Iterator[Tas
 
 
 def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]]:
-    """Answers by the key of the test file, in the order of its rows."""
+    """Predictions by the key of the test file, in the order of its rows."""
     network = opened.network.to(make_accelerator(Training()).device)
     require_outputs(task, network, "student")
     found = {}

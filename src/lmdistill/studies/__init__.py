@@ -1,1 +1,1 @@
-"""Studies: a base recipe, axes and seeds; a run for each cell, in a process of its own."""
+"""Studies: one run, in a process of its own, for each combination of axes and seeds over a base recipe."""

@@ -1,4 +1,4 @@
-"""The axes of a study: for each value a label, and the fields of the recipe that it sets."""
+"""The axes of a study: labelled values, and the fields of the recipe that each value sets."""
 
 import difflib
 import re
@@ -11,14 +11,14 @@ from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
 
 METHOD = "method"
-"""The field, and the axis, that says how a student learns."""
+"""Name of the field and the axis that choose the method."""
 
 KNOWN = {field.name for cls in (Recipe, LanguageRecipe) for field in fields(cls)} - {"seeds"} | {METHOD}
 """First parts of the fields that an axis can set."""
 
 
 ALONE = re.compile(r"[-+.\d]+(e[-+]?\d+)?|none|true|false", re.IGNORECASE)
-"""Labels that say nothing without their axis."""
+"""Labels that mean nothing without the name of their axis: numbers, none, true and false."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,47 +26,47 @@ class Choice:
     """One value of an axis."""
 
     axis: str
-    """Dotted field, or a name of the user's own."""
+    """Dotted field of the recipe, or a name of the user's own."""
 
     label: str
-    """How names and tables call it."""
+    """Label in folder names and tables."""
 
     value: Any
-    """As it was written."""
+    """The value as written in the study."""
 
     changes: Mapping[str, Any]
-    """What it sets, by dotted field."""
+    """Settings of the recipe by dotted field."""
 
     key: str = "axes"
-    """Where in the study the axis stands."""
+    """Key of the study that holds the axis."""
 
     called: str = ""
-    """The axis in names and tables; the last part of its name unless given."""
+    """Name of the axis in folder names and tables; by default the last part of the dotted field."""
 
     @property
     def place(self) -> str:
-        """The axis with the key of the study that it stands in, as in `axes.task`."""
+        """The axis with its key in the study, as in `axes.task`, for messages."""
         return f"{self.key}.{self.axis}"
 
     @property
     def title(self) -> str:
-        """What the axis is called, and the label."""
+        """Name of the axis and label, as in `layers=3`."""
         return f"{self.called or _last_part(self.axis)}={self.label}"
 
     @property
     def short(self) -> str:
-        """The label; with the axis where it is a number or another word that says nothing alone."""
+        """The label, with the name of the axis if the label means nothing alone."""
         return self.title if ALONE.fullmatch(self.label) else self.label
 
 
 def choices(axis: str, values: Any, key: str = "axes") -> tuple[Choice, ...]:
-    """The values of an axis, which stands in the table called `key`.
+    """The values of an axis in the table `key` of a study.
 
-    A labelled value is that of the axis's field; or, where it is a table that names this field or one below,
-    a table of dotted fields. An axis that is no field has tables of dotted fields only.
+    A value sets the field that the axis is named after. A table that names this field or fields below it sets
+    several dotted fields. An axis that is not named after a field has tables of dotted fields only.
 
     Raises:
-        ConfigError: If there are none, two have one label, or a field is not known; names the nearest one.
+        ConfigError: If there are no values, two have one label, or a field is unknown (names the nearest).
     """
     if axis.split(".")[0] == "seeds":
         raise ConfigError(f"{key}.seeds: seeds are a key of the study beside {key}. Move them there.")
@@ -89,7 +89,7 @@ def choices(axis: str, values: Any, key: str = "axes") -> tuple[Choice, ...]:
 
 
 def meant(values: Sequence[Choice], wanted: Any) -> set[str]:
-    """Labels of those values of an axis that `wanted` means: the one called so, else those that are equal.
+    """Labels of the values of an axis that `wanted` refers to: by label, else by value.
 
     Examples:
         >>> meant(choices("method.ratio", {"1": 2, "2": 1}), 1)
@@ -106,7 +106,7 @@ def meant(values: Sequence[Choice], wanted: Any) -> set[str]:
 
 
 def with_unambiguous_names(axes: Sequence[Sequence[Choice]]) -> list[tuple[Choice, ...]]:
-    """The axes of a study, those called by their whole names whose last part another axis has too."""
+    """The axes, with their whole dotted names where two axes share the last part."""
     last = [_last_part(values[0].axis) for values in axes]
     return [
         tuple(replace(choice, called=choice.axis) for choice in values)
@@ -117,12 +117,12 @@ def with_unambiguous_names(axes: Sequence[Sequence[Choice]]) -> list[tuple[Choic
 
 
 def _last_part(axis: str) -> str:
-    """Of a dotted field."""
+    """The last part of a dotted field."""
     return axis.rpartition(".")[2]
 
 
 def _changes(key: str, axis: str, value: Any) -> dict[str, Any]:
-    """The fields that a value sets."""
+    """The settings of one value of an axis, by dotted field."""
     paths = [str(path) for path in value] if isinstance(value, Mapping) else []
     dotted = bool(paths) and all(path.split(".")[0] in KNOWN for path in paths)
     if axis.split(".")[0] in KNOWN:
@@ -137,7 +137,7 @@ def _changes(key: str, axis: str, value: Any) -> dict[str, Any]:
 
 
 def _label(place: str, value: Any) -> str:
-    """What a value without a label is called."""
+    """The label of a value that was written without one."""
     if isinstance(value, Mapping):
         if not isinstance(value.get("name"), str):
             raise ConfigError(f"{place}: {value!r} has no name. Give it a label, as in {{small: ...}}.")

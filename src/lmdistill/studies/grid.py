@@ -1,7 +1,7 @@
-"""The cells of a study: the product of its axes and seeds, each an ordinary recipe with one run.
+"""The cells of a study: the product of its axes and seeds, each a recipe with one run.
 
-All cells lie side by side in the folder of the study, not in a folder for each axis. What runs share
-(teachers, completions, augmented texts) lies beside a run, so that side by side they all share it.
+All run folders lie side by side in the folder of the study. What runs share (teachers, completions, augmented
+texts) lies beside a run folder, so all cells share it.
 """
 
 import copy
@@ -29,20 +29,20 @@ class StudyCell:
     """One run of a study."""
 
     name: str
-    """Of its folder."""
+    """Name of the run folder."""
 
     folder: Path
-    """Where it is written."""
+    """The run folder."""
 
     recipe: Recipe | LanguageRecipe
-    """All that it does: one method, one seed. The name of the method is that of its row in tables."""
+    """Its recipe with one method and one seed; the name of the method is its row in tables."""
 
     labels: Mapping[str, str]
-    """What tells it from the others: axis to label, and `seed`."""
+    """Label of each axis, and `seed`."""
 
     @property
     def row(self) -> str:
-        """Label in tables."""
+        """Label of its row in tables."""
         return next(iter(self.recipe.methods))
 
 
@@ -51,41 +51,41 @@ class Combination:
     """One value of each axis."""
 
     base: Mapping[str, Any]
-    """The settings that all cells begin with."""
+    """Settings of the base recipe."""
 
     changes: Mapping[str, Any]
-    """Settings of every cell, by dotted field."""
+    """Settings of every cell by dotted field, over the base."""
 
     choices: tuple[Choice, ...]
-    """The value of each axis."""
+    """The chosen value of each axis."""
 
     axes: tuple[tuple[Choice, ...], ...]
-    """All values of each."""
+    """All values of each axis."""
 
     seeds: tuple[int, ...]
-    """Those that are not skipped."""
+    """Seeds that are not skipped."""
 
     def recipe(self, drawn: Sequence[Choice] = ()) -> Recipe | LanguageRecipe:
-        """The recipe, its one method called what its row is called; `drawn` is set beside the axes.
+        """The recipe; its one method bears the name of the row, and `drawn` is set beside the axes.
 
         Raises:
-            ConfigError: If a recipe is refused; names the axis that is to blame.
+            ConfigError: If a recipe is refused; names the axis that causes it.
         """
         return _recipe(self.base, self.changes, self.choices, self.axes, drawn)
 
 
 def study_cells(study: Study, out: Path) -> tuple[StudyCell, ...]:
-    """All cells, in the order of the axes, seeds last; each is valid.
+    """All cells in the order of the axes, seeds last; every recipe is validated.
 
     A base with several methods has them as its last axis, unless the study says `method` itself.
 
     Args:
-        study: With nothing left open, as `read_study` gives it.
+        study: Fully resolved, as `read_study` returns it.
         out: Folder of the study.
 
     Raises:
-        ConfigError: If two axes set one field, two cells are the same, none is left, or a recipe is refused;
-            then the axis is named that is to blame.
+        ConfigError: If two axes set one field, two cells are the same, none is left, or a recipe is refused
+            (names the axis that causes it).
     """
     found = [
         cell_of(each.recipe(), each.choices, seed, out) for each in combinations(study) for seed in each.seeds
@@ -95,11 +95,11 @@ def study_cells(study: Study, out: Path) -> tuple[StudyCell, ...]:
 
 
 def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tuple[Combination, ...]:
-    """One value of each axis, in the order of the axes.
+    """All combinations of one value of each axis, in the order of the axes.
 
     Args:
-        study: With nothing left open, as `read_study` gives it.
-        searched: What is set beside the axes, so that no axis may set it too.
+        study: Fully resolved, as `read_study` returns it.
+        searched: Fields that a search sets, which no axis may set too.
 
     Raises:
         ConfigError: If two axes set one field, or none is left.
@@ -130,7 +130,7 @@ def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tup
 def cell_of(
     recipe: Recipe | LanguageRecipe, combination: Sequence[Choice], seed: int, out: Path
 ) -> StudyCell:
-    """One combination with one seed.
+    """The cell of one combination and one seed.
 
     Raises:
         ConfigError: If the name of its folder is too long.
@@ -151,7 +151,7 @@ def cell_of(
 
 
 def fit(label: str) -> str:
-    """A label as part of a folder's name."""
+    """A label in characters that a folder name may have."""
     kept = "".join("_" if char in UNFIT or ord(char) < 32 else char for char in label)
     return re.sub("_+", "_", kept).strip("._ ") or "_"
 
@@ -163,7 +163,7 @@ def _recipe(
     axes: Sequence[Sequence[Choice]],
     drawn: Sequence[Choice],
 ) -> Recipe | LanguageRecipe:
-    """The recipe of a combination, its one method called what its row is called."""
+    """The recipe of a combination; its one method bears the name of the row in tables."""
     all_of_it = (*combination, *drawn)
     own = {path: value for choice in all_of_it for path, value in choice.changes.items()}
     try:
@@ -180,7 +180,7 @@ def _recipe(
 
 
 def _row(label: str, combination: Sequence[Choice], axes: Sequence[Sequence[Choice]]) -> str:
-    """Label in tables: the method, and every axis but the task, which has a table of its own."""
+    """Label of the row: the method and every axis but the task, which has a table of its own."""
     parts = []
     for choice, values in zip(combination, axes, strict=True):
         tasks = [repr(value.changes.get("task")) for value in values]
@@ -192,9 +192,9 @@ def _row(label: str, combination: Sequence[Choice], axes: Sequence[Sequence[Choi
 
 
 def _changed(base: Mapping[str, Any], changes: Mapping[str, Any], said: str) -> dict[str, Any]:
-    """`base` with fields set; whole tables before what is inside them, in whatever order they were written.
+    """`base` with fields set; whole tables are set before their entries, in whatever order they are written.
 
-    One method in `methods` can be reached as `method`, and a new `method` takes the place of all.
+    The only method in `methods` can be reached as `method`, and a new `method` replaces all methods.
     """
     table = copy.deepcopy(dict(base))
     for path, value in sorted(changes.items(), key=lambda item: item[0].count(".")):
@@ -210,7 +210,7 @@ def _changed(base: Mapping[str, Any], changes: Mapping[str, Any], said: str) -> 
 
 
 def _methods_of(start: Mapping[str, Any], axes: Sequence[Sequence[Choice]]) -> list[tuple[Choice, ...]]:
-    """The axis of a base with several methods, where no axis chooses them."""
+    """The methods of a base with several of them as an axis, if no axis chooses them."""
     methods = start.get("methods")
     chosen = {path for values in axes for choice in values for path in choice.changes}
     if not isinstance(methods, Mapping) or len(methods) < 2 or chosen & {METHOD, "methods"}:
@@ -219,7 +219,7 @@ def _methods_of(start: Mapping[str, Any], axes: Sequence[Sequence[Choice]]) -> l
 
 
 def _require_apart(changes: Mapping[str, Any], axes: Sequence[Sequence[Choice]]) -> None:
-    """No field is set by two axes, or by an axis and for all cells."""
+    """Check that no field is set by two axes, or by an axis and `set`."""
     seen = dict.fromkeys(changes, "set")
     for values in axes:
         for path in {path for choice in values for path in choice.changes}:
@@ -229,7 +229,7 @@ def _require_apart(changes: Mapping[str, Any], axes: Sequence[Sequence[Choice]])
 
 
 def _skips(study: Study, axes: Sequence[Sequence[Choice]]) -> list[dict[str, set[str]]]:
-    """The entries of `skip`, by labels; what is skipped must be there."""
+    """The entries of `skip` as labels; checks that they exist."""
     known = {values[0].axis: values for values in axes}
     seeds = [str(seed) for seed in study.seeds]
     found = [dict[str, set[str]]() for _ in study.skip]
@@ -245,7 +245,7 @@ def _skips(study: Study, axes: Sequence[Sequence[Choice]]) -> list[dict[str, set
 
 
 def _is_skipped(skips: Sequence[Mapping[str, set[str]]], combination: Sequence[Choice], seed: int) -> bool:
-    """Whether an entry of `skip` fits in all that it says."""
+    """Whether an entry of `skip` matches a combination and seed."""
     told = {**{choice.axis: choice.label for choice in combination}, SEED: str(seed)}
     return any(all(told[axis] in labels for axis, labels in entry.items()) for entry in skips)
 
@@ -253,7 +253,7 @@ def _is_skipped(skips: Sequence[Mapping[str, set[str]]], combination: Sequence[C
 def _blamed(
     base: Mapping[str, Any], changes: Mapping[str, Any], combination: Sequence[Choice], message: str
 ) -> str:
-    """Where a mistake stands that a cell was refused for: the base, `set`, an axis, or only all of them."""
+    """Where the error of a refused cell comes from: the base, `set`, an axis, or the combination."""
     tried: Iterator[tuple[str, dict[str, Any]]] = iter(
         [
             ("base", {}),
@@ -271,7 +271,7 @@ def _blamed(
 
 
 def _require_different(cells: Sequence[StudyCell]) -> None:
-    """No two cells with one name, and none that differ in nothing but their labels."""
+    """Check that no two cells have one name, or differ only in their labels."""
     names, runs = dict[str, StudyCell](), dict[str, StudyCell]()
     for cell in cells:
         method = next(iter(cell.recipe.methods.values()))

@@ -1,7 +1,7 @@
-"""A process that ends when the one that started it does, even when that one is killed.
+"""Ends a process when the process that started it ends, even if that one is killed.
 
-The starting process holds one end of a pipe for as long as it lives; the started one waits at the other end.
-Nothing is asked of the system but pipes, and there is no moment at which a child can be missed.
+The parent holds one end of a pipe as long as it lives; the child waits for the pipe to close. This needs
+only pipes, and no child can be missed.
 """
 
 import os
@@ -9,18 +9,18 @@ import signal
 import threading
 
 VARIABLE = "LMDISTILL_LIFELINE"
-"""Environment variable with the number of the end to wait at."""
+"""Environment variable with the file descriptor of the child's end of the pipe."""
 
 
 def follow() -> None:
-    """End this process and those it has started when the other end closes; do nothing without a lifeline."""
+    """End this process group when the parent's end of the pipe closes; do nothing without the variable."""
     end = os.environ.pop(VARIABLE, None)
     if end is not None:
         threading.Thread(target=_wait, args=(int(end),), daemon=True).start()
 
 
 def _wait(end: int) -> None:
-    """Wait until nobody holds the other end any more."""
+    """Wait until the parent's end is closed."""
     while os.read(end, 1):
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)

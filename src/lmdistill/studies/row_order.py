@@ -1,4 +1,4 @@
-"""In which order the rows of a table stand: that of the studies and recipes that made their folders."""
+"""The order of rows in tables: that of the studies and recipes that wrote the run folders."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,15 +12,15 @@ from lmdistill.studies.schema import FILE, read_study
 
 
 def row_order(folders: Iterable[Path]) -> tuple[str, ...]:
-    """Labels of rows as the `study.yaml` or `recipe.yaml` in each folder has them.
+    """Labels of rows in the order of the `study.yaml` or `recipe.yaml` of each folder.
 
-    A folder with neither, or whose file this version refuses, names no rows: an order is not worth an error.
+    A folder with neither file, or with one that this version refuses, gives no labels.
     """
     return tuple(dict.fromkeys(label for folder in folders for label in _labels(folder)))
 
 
 def _labels(folder: Path) -> tuple[str, ...]:
-    """Of one folder."""
+    """Row labels of one folder."""
     try:
         if (folder / FILE).is_file():
             study = read_study(folder / FILE)

@@ -1,4 +1,4 @@
-"""The runs of a study, some at once, each in a process of its own, so that a crash takes only itself."""
+"""Runs the cells of a study, several at a time; each has a process, so a crash ends only that cell."""
 
 import contextlib
 import signal
@@ -21,49 +21,49 @@ from lmdistill.studies.study_folder import StudyFolder
 from lmdistill.studies.subprocesses import Job, Launcher, jobs_at_once, launcher, stop
 
 PAUSE = 0.1
-"""Seconds between two looks at the processes."""
+"""Seconds between two polls of the processes."""
 
 USERS = 2
-"""Exit code of a process for a mistake that the user can mend."""
+"""Exit code of a process for an error that the user can correct."""
 
 State = Literal["done", "waiting", "running", "elsewhere", "failed"]
 
 
 @dataclass(kw_only=True)
 class CellStatus:
-    """How far a cell is."""
+    """Progress of a cell."""
 
     cell: StudyCell
-    """Which."""
+    """The cell."""
 
     state: State = "waiting"
-    """`elsewhere` where a process of another study, or of one that was killed just now, runs it."""
+    """State of the cell; `elsewhere` if a process of another command runs it."""
 
     score: str = ""
-    """Its headline metric, once it is done."""
+    """Headline metric of a finished cell."""
 
     seconds: float | None = None
-    """Since its process was started; of its training, where it was done before."""
+    """Seconds since its process started; seconds of training if it was finished before."""
 
     message: str = ""
-    """Why it failed, on one line."""
+    """Error message of a failed cell, one line."""
 
     log: Path | None = None
-    """What its process said, where it failed."""
+    """Log file of a failed cell."""
 
     code: int = 0
-    """Exit code of its process, where it failed."""
+    """Exit code of the process of a failed cell."""
 
 
 Watch = Callable[[Sequence[CellStatus]], None]
-"""Called often with all cells; a table or lines for the user."""
+"""Called at every poll with all cells, to show progress."""
 
 Tend = Callable[[list[CellStatus]], bool]
-"""Called as often, and may add cells or drop waiting ones; whether more may come."""
+"""Called at every poll; may add cells or remove waiting ones, and returns whether more may come."""
 
 
 def standings(cells: Sequence[StudyCell]) -> list[CellStatus]:
-    """How far each cell is, as its folder says."""
+    """Progress of each cell according to its run folder."""
     board = [CellStatus(cell=cell) for cell in cells]
     for standing in board:
         _look(standing)
@@ -78,21 +78,21 @@ def run_study(
     command: Sequence[str],
     watch: Watch = lambda board: None,
 ) -> list[CellStatus]:
-    """Run what is not done; failing cells stop no others, and are tried again by the next call.
+    """Run every unfinished cell; failing cells do not stop others and are tried again by the next call.
 
     Args:
-        study: The whole.
+        study: The study.
         cells: Its cells.
         place: Its folder.
-        command: What starts a run, up to its recipe.
-        watch: Told how far everything is.
+        command: Command line that starts a run, up to its recipe.
+        watch: Called with the progress of all cells.
 
     Returns:
         All cells, each `done` or `failed`.
 
     Raises:
         RunError: If the folder holds another study.
-        KeyboardInterrupt: If this process was asked to end; all others have ended by then.
+        KeyboardInterrupt: If this process was told to end; its child processes have ended by then.
     """
     place.require(study, cells)
     place.claim(study)
@@ -105,17 +105,17 @@ def run_study(
 
 
 def rows(cells: Sequence[StudyCell]) -> tuple[str, ...]:
-    """Labels of the rows of the table, in their order."""
+    """Labels of the rows of the table, in order."""
     return tuple(dict.fromkeys(cell.row for cell in cells))
 
 
 def exit_code(board: Sequence[CellStatus]) -> int:
-    """0 if all is done, 2 if every cell that failed says that the user can mend it, else 1."""
+    """0 if all cells are done, 2 if all failed cells have errors that the user can correct, else 1."""
     return code_of({standing.code for standing in board if standing.state == "failed"})
 
 
 def code_of(codes: Set[int]) -> int:
-    """0 if there are none, 2 if all are, else 1."""
+    """0 if there are no codes, 2 if all codes are 2, else 1."""
     return 0 if not codes else USERS if codes == {USERS} else 1
 
 
@@ -128,18 +128,18 @@ def work(
     watch: Watch,
     tend: Tend = lambda board: False,
 ) -> None:
-    """Start, watch and settle until nothing is left to do; no process outlives this.
+    """Run cells until none is left; all child processes have ended when this returns.
 
     Args:
-        board: All cells; changed.
-        place: Where they lie.
-        command: What starts a run, up to its recipe.
-        jobs: How many at once.
-        watch: Told how far everything is.
-        tend: May change the board.
+        board: Progress of all cells; updated.
+        place: Folder of the study.
+        command: Command line that starts a run, up to its recipe.
+        jobs: Number of cells at a time, >= 1.
+        watch: Called with the progress of all cells.
+        tend: May add cells or remove waiting ones.
 
     Raises:
-        KeyboardInterrupt: If this process was asked to end; all others have ended by then.
+        KeyboardInterrupt: If this process was told to end; its child processes have ended by then.
     """
     working: dict[str, Job] = {}
     with _asked_to_end() as asked, launcher(command, place, jobs) as start:
@@ -155,7 +155,7 @@ def work(
 def _goes_on(
     board: list[CellStatus], working: dict[str, Job], start: Launcher, jobs: int, watch: Watch, tend: Tend
 ) -> bool:
-    """Settle what has ended, start what there is room for; whether anything is left to do."""
+    """Update ended cells and start waiting ones; whether anything is left to do."""
     for standing in board:
         job = working.get(standing.cell.name)
         if job is not None and _settled(standing, job):
@@ -170,9 +170,9 @@ def _goes_on(
 
 
 def _begin(standing: CellStatus, start: Launcher) -> Job | None:
-    """Start a cell, unless another process runs it, or has just finished it.
+    """Start a cell, unless another process runs it or has just finished it.
 
-    One that another command has begun meanwhile, with other settings, has failed.
+    A cell that another command has started meanwhile with other settings has failed.
     """
     cell = standing.cell
     _look(standing)
@@ -193,7 +193,7 @@ def _begin(standing: CellStatus, start: Launcher) -> Job | None:
 
 
 def _settled(standing: CellStatus, job: Job) -> bool:
-    """Whether the process of a cell has ended; then what became of the cell is noted."""
+    """Whether the process of a cell has ended; if so, its state is updated."""
     standing.seconds = seconds = time.monotonic() - job.began
     if not job.is_over():
         return False
@@ -207,7 +207,7 @@ def _settled(standing: CellStatus, job: Job) -> bool:
 
 
 def _look(standing: CellStatus) -> None:
-    """Note that a cell is done, if it is."""
+    """Update the state of a cell from its run folder."""
     folder = standing.cell.folder
     if not RunFolder(path=folder).is_finished:
         return
@@ -220,10 +220,9 @@ def _look(standing: CellStatus) -> None:
 
 @contextlib.contextmanager
 def _asked_to_end() -> Iterator[list[int]]:
-    """Collect Ctrl-C, the end of a terminal and a scheduler's word that time is up, and do not obey at once.
+    """Collect signals of Ctrl-C, a closed terminal and a scheduler, for the loop between two polls.
 
-    An exception that comes while a process is asked whether it has ended can leave its lock held, and whoever
-    waits for it then waits for ever. So the loop looks whether anything has come.
+    An exception inside `Popen.poll` can leave its lock held, and a later `wait` would then never return.
     """
     asked: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()

@@ -1,4 +1,4 @@
-"""What the file of a study can say."""
+"""The keys of a study file."""
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,13 @@ from lmdistill.studies.axes import KNOWN
 from lmdistill.studies.search.settings import Search, search_of
 
 FILE = "study.yaml"
-"""Where a folder of runs keeps its study."""
+"""Name of the study file in the folder of a study."""
 
 UNFIT = set('/\\:*?"<>|')
-"""What no name of a folder may hold on some system."""
+"""Characters that folder names must not have on some system."""
 
 LONGEST = 150
-"""Bytes of a folder's name; names with an ending must fit the limit of file systems too."""
+"""Longest folder name in bytes; with an ending it must fit the limit of file systems too."""
 
 
 class Study(BaseModel):
@@ -29,34 +29,34 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=True)
 
     study: str
-    """Its name, and that of its folder below `runs/` unless `--out` is given."""
+    """Name of the study, and of its folder below `runs/` unless `--out` is given."""
 
     base: str | dict[str, Any]
-    """A built-in recipe, the path of one seen from this file, or its settings."""
+    """Name of a built-in recipe, path of a recipe relative to this file, or the settings themselves."""
 
     changes: dict[str, Any] = Field(default_factory=dict, alias="set")
-    """Settings of every cell, by dotted field; called `set` in the file."""
+    """Settings of every cell by dotted field; called `set` in the file."""
 
     axes: dict[str, Any] = Field(default_factory=dict)
-    """Dotted field to its values, or label to value, or label to several dotted fields."""
+    """Axis to a list of values, or to a table of labels and values or several dotted fields."""
 
     seeds: tuple[int, ...]
-    """A run of each combination for each of them."""
+    """Seeds; each combination is run once for each."""
 
     skip: tuple[dict[str, Any], ...] = ()
-    """Combinations that are left out, by the labels or values of some axes, or by `seed`."""
+    """Combinations to leave out, by labels or values of axes, or by `seed`."""
 
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Named variants, each with dotted fields that stand over `set`, or with keys of the study."""
+    """Named variants of the study: dotted fields that override `set`, or keys of the study."""
 
     scale: str | None = None
-    """Which of them; the first unless given."""
+    """Name of the scale; the first by default."""
 
     search: Search | None = None
-    """Fields that are drawn instead of listed; beside axes, a search for each combination of them."""
+    """Fields that a sampler draws; with axes, one search for each combination."""
 
     jobs: int | Literal["auto"] = 1
-    """Cells at once, >= 1; `auto` is one for each core, or for each `OMP_NUM_THREADS` of them."""
+    """Number of cells at a time, >= 1; `auto` is one for each `OMP_NUM_THREADS` cores."""
 
     @field_validator("study")
     @classmethod
@@ -94,7 +94,7 @@ class Study(BaseModel):
 
 
 FIELDS = tuple(field.alias or name for name, field in Study.model_fields.items())
-"""Keys of the file."""
+"""Names of the keys."""
 
 
 def builtin_studies() -> dict[str, str]:
@@ -103,14 +103,14 @@ def builtin_studies() -> dict[str, str]:
 
 
 def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
-    """The study called `name`, or in the file `name`, with nothing left open.
+    """Read a built-in study or a study file, fully resolved.
 
-    Its base is settings, and its scale is part of `axes`, `seeds` and `changes`.
+    The base is replaced by its settings, and the scale is merged into `axes`, `seeds` and `changes`.
 
     Args:
-        name: Of a built-in study, or a YAML file; a base that is a path begins in the file's folder.
+        name: A built-in study or a YAML file; a base that is a path is relative to the file.
         overrides: `a=value` for a key of the study (`seeds=[0]`, `scale=paper`), `a.b=value` for a field of
-            every cell's recipe. They stand over the scale.
+            every cell's recipe. They override the scale.
 
     Raises:
         ConfigError: If there is no such file; or a value is missing, or outside its type or range.
@@ -129,9 +129,9 @@ def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
 
 
 def study_text(study: Study) -> str:
-    """The study as a file that `read_study` reads to an equal one.
+    """The study as YAML that `read_study` reads back to an equal study.
 
-    Without `jobs`, which change no result, and without the address of a database, which can hold a password.
+    `jobs`, which changes no result, and the address of a database, which can hold a password, are left out.
     """
     table = study.model_dump(mode="json", by_alias=True, exclude={"jobs", "scales", "scale"})
     if study.search is None:
@@ -143,7 +143,7 @@ def study_text(study: Study) -> str:
 
 
 def _table(name: str) -> dict[str, Any]:
-    """Plain values of the file, or of the built-in study, called `name`."""
+    """The values of a study file or of a built-in study."""
     path, known = Path(name), builtin_studies()
     table = table_in(path) if path.is_file() else None
     if name in builtin() if table is None else _is_a_recipe(table):
@@ -166,7 +166,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _is_a_recipe(table: Mapping[str, Any]) -> bool:
-    """Whether keys of a recipe are there, and none that says a study."""
+    """Whether the table has keys of a recipe and none that only a study has."""
     return bool(KNOWN & set(table)) and not {"study", "base"} & set(table)
 
 
@@ -174,9 +174,9 @@ def _apply(settings: Iterable[tuple[str, str, Any]], table: dict[str, Any], fiel
     """Write settings into the `table` of the study, or into the `fields` of every recipe.
 
     Args:
-        settings: What the user wrote, for messages; the dotted path; the value.
-        table: Changed where a path begins with a key of the study.
-        fields: Changed by all other paths, and by those in `set`.
+        settings: Text of the setting for messages, dotted path, value.
+        table: Takes paths that begin with a key of the study.
+        fields: Takes all other paths, and those in `set`.
     """
     for said, path, value in settings:
         first, _, rest = path.partition(".")
@@ -191,7 +191,7 @@ def _apply(settings: Iterable[tuple[str, str, Any]], table: dict[str, Any], fiel
 
 
 def _validated(table: Mapping[str, Any]) -> Study:
-    """The study of a table, before its base is looked up."""
+    """The validated study of a table, before its base is read."""
     for key in table:
         if key not in FIELDS:
             raise UnknownNameError("setting of a study", str(key), FIELDS)
@@ -212,7 +212,7 @@ def _validated(table: Mapping[str, Any]) -> Study:
 
 
 def _scale(study: Study) -> list[tuple[str, str, Any]]:
-    """What the chosen scale sets."""
+    """The settings of the chosen scale."""
     if study.scale is not None and study.scale not in study.scales:
         raise UnknownNameError("scale", study.scale, study.scales)
     chosen = study.scale or next(iter(study.scales), None)

@@ -1,7 +1,7 @@
-"""The folder of a study: whose it is, what its cells are, and which of them are done.
+"""The folder of a study: its study file, the locks and recipes of its cells.
 
 `study.yaml` · a run folder for each cell · `cells/` with a recipe for each · `logs/` · `teachers/` and
-`augmented/`, which the cells share · `report.html` and `README.md` when all is done.
+`augmented/`, which the cells share · `report.html` and `README.md` when all cells are done.
 """
 
 from collections.abc import Sequence
@@ -21,30 +21,30 @@ from lmdistill.studies.schema import FILE, Study, study_text
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFolder:
-    """Where a study is written."""
+    """The folder of a study."""
 
     path: Path
-    """The folder."""
+    """Path of the folder."""
 
     def recipe(self, cell: StudyCell) -> Path:
-        """The recipe that a cell is repeated with."""
+        """Recipe file of a cell."""
         return self.path / "cells" / f"{cell.name}.yaml"
 
     def log(self, cell: StudyCell) -> Path:
-        """What the process of a cell says."""
+        """Log file of a cell."""
         return self.path / "logs" / f"{cell.name}.log"
 
     def hold(self, cell: StudyCell) -> IO[bytes] | None:
-        """Hold a cell, unless another process runs it; the process that is to run it inherits the file."""
+        """Lock a cell; None if another process runs it. The child process inherits the lock."""
         return hold(self._lock(cell.name), wait=False)
 
     def require(self, study: Study, cells: Sequence[StudyCell]) -> None:
-        """Refuse a folder that is neither free nor this study's; nothing is written.
+        """Check that the folder is free or belongs to this study; nothing is written.
 
-        A study may grow: more seeds, more values. What it has begun must still be among its cells, unchanged.
+        A study may gain seeds and values. Cells that were started must still be in it, unchanged.
 
         Raises:
-            RunError: With what is there, or with the first setting that differs.
+            RunError: If it holds something else, naming that or the first setting that differs.
         """
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
             self._require_same(study, {cell.name for cell in cells})
@@ -53,24 +53,24 @@ class StudyFolder:
             self._require_not_at_work(cell)
 
     def claim(self, study: Study) -> None:
-        """Write down the study."""
+        """Write `study.yaml`."""
         write_text(self.path / FILE, study_text(study))
 
     def begin(self, cell: StudyCell) -> None:
-        """Write down the recipe of a cell that this process holds, so that nobody reads it at this moment.
+        """Write the recipe of a cell that this process has locked.
 
         Raises:
-            RunError: If another command has begun it meanwhile, with other settings.
+            RunError: If another command has started it meanwhile with other settings.
         """
         RunFolder(path=cell.folder).require(plain(cell.recipe))
         write_text(self.recipe(cell), recipe_text(cell.recipe))
 
     def _lock(self, name: str) -> Path:
-        """The file that is held while the cell called so is run."""
+        """Lock file of a cell."""
         return self.path / "cells" / f".{name}.lock"
 
     def _is_at_work(self, name: str) -> bool:
-        """Whether a process runs the cell called so; no file is made."""
+        """Whether a process runs a cell; no file is created."""
         if not self._lock(name).exists():
             return False
         file = hold(self._lock(name), wait=False)
@@ -79,7 +79,7 @@ class StudyFolder:
         return file is None
 
     def _require_not_at_work(self, cell: StudyCell) -> None:
-        """Refuse a cell that runs with other settings and has no folder yet that says so."""
+        """Refuse a cell that another command runs with other settings and that has no run folder yet."""
         text, file = recipe_text(cell.recipe), self.recipe(cell)
         if not file.is_file() or file.read_text(encoding="utf-8") == text or not self._is_at_work(cell.name):
             return
@@ -87,12 +87,12 @@ class StudyFolder:
         if differing:
             name, old, new = differing
             raise RunError(
-                f"{cell.folder} is at work with other settings: {name} is {old!r} there and {new!r} here. "
+                f"{cell.folder} is running with other settings: {name} is {old!r} there and {new!r} here. "
                 "Stop the other command, or choose another --out."
             )
 
     def _require_same(self, study: Study, names: set[str]) -> None:
-        """Refuse the folder of anything else."""
+        """Refuse the folder of another study or of other files."""
         if not (self.path / FILE).is_file():
             if _is_left_by_a_kill(self.path):
                 return
@@ -114,7 +114,7 @@ class StudyFolder:
 
 
 def _is_left_by_a_kill(path: Path) -> bool:
-    """Whether nothing is there but recipes and locks of cells, which may be written first."""
+    """Whether the folder holds only recipes and locks of cells, as after an interrupted start."""
     return path.is_dir() and all(
         entry.name == "cells" or entry.name.endswith(".part") for entry in path.iterdir()
     )

@@ -1,4 +1,4 @@
-"""The processes that cells run in."""
+"""The child processes that run cells."""
 
 import contextlib
 import os
@@ -19,41 +19,41 @@ from lmdistill.studies.study_folder import StudyFolder
 
 THREADS = "OMP_NUM_THREADS"
 PATIENCE = 10
-"""Seconds between asking a process to end and ending it."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A cell at work."""
+    """A running cell."""
 
     cell: StudyCell
-    """Which."""
+    """The cell."""
 
     process: subprocess.Popen[bytes]
-    """The leader of a group of processes."""
+    """The child process, leader of its process group."""
 
     log: Path
-    """What it says."""
+    """Log file."""
 
     before: int
-    """Bytes that earlier tries have said."""
+    """Size of the log before this try, in bytes."""
 
     began: float
-    """On the clock of `time.monotonic`."""
+    """Start time on the clock of `time.monotonic`, in seconds."""
 
     def is_over(self) -> bool:
         """Whether the process has ended."""
         return self.process.poll() is not None
 
     def end(self, sign: signal.Signals) -> None:
-        """Send `sign` to the process and to all that it has started."""
+        """Send a signal to the process group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, sign)
 
     def reason(self) -> str:
-        """Why it failed, on one line: its own message, or how it ended."""
+        """Error message on one line: the process's own, or how it ended."""
         with self.log.open("rb") as file:
             file.seek(self.before)
             said = COLOUR.sub("", file.read().decode(errors="replace")).splitlines()
@@ -69,25 +69,25 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Launcher:
-    """Starts cells."""
+    """Starts child processes for cells."""
 
     command: tuple[str, ...]
-    """What comes before the recipe."""
+    """Command line up to the recipe."""
 
     place: StudyFolder
-    """Where recipes, logs and locks lie."""
+    """Folder of the study, with recipes, logs and locks."""
 
     lifeline: int
-    """The end that the processes wait at."""
+    """File descriptor of the pipe that child processes watch."""
 
     threads: int
-    """For each, where the environment does not say how many."""
+    """Threads of each child process, unless the environment sets them; >= 1."""
 
     def start(self, cell: StudyCell) -> Job | None:
-        """Start a cell; None where another process runs it.
+        """Start a cell; None if another process runs it.
 
         Raises:
-            RunError: If another command has begun it with other settings.
+            RunError: If another command has started it with other settings.
         """
         held, log = self.place.hold(cell), self.place.log(cell)
         if held is None:
@@ -98,7 +98,7 @@ class Launcher:
             return self._started(cell, held, log)
 
     def _started(self, cell: StudyCell, held: IO[bytes], log: Path) -> Job:
-        """The process of a cell, which inherits the file that is held."""
+        """The child process of a cell; it inherits the lock file."""
         with log.open("ab") as said:
             said.write(f"--- {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
             said.flush()
@@ -117,7 +117,7 @@ class Launcher:
 
 @contextlib.contextmanager
 def launcher(command: Sequence[str], place: StudyFolder, jobs: int) -> Iterator[Launcher]:
-    """Start cells in this block; a process that is still there long after it has lost its lifeline."""
+    """A launcher for this block; child processes end when the block's pipe is closed."""
     end, ours = os.pipe()
     try:
         yield Launcher(command=tuple(command), place=place, lifeline=end, threads=max(1, cores() // jobs))
@@ -127,7 +127,7 @@ def launcher(command: Sequence[str], place: StudyFolder, jobs: int) -> Iterator[
 
 
 def stop(jobs: Sequence[Job]) -> None:
-    """End all: politely, then not."""
+    """End all child processes: SIGTERM first, SIGKILL later."""
     for job in jobs:
         job.end(signal.SIGTERM)
     until = time.monotonic() + PATIENCE
@@ -139,14 +139,14 @@ def stop(jobs: Sequence[Job]) -> None:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def jobs_at_once(jobs: int | str) -> int:
-    """How many cells run at once; `auto` is one on an accelerator, which they would have to share."""
+    """Number of cells at a time; `auto` is one on an accelerator, which cells would have to share."""
     if isinstance(jobs, int):
         return jobs
     if not on_cpu():

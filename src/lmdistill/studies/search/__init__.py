@@ -1,1 +1,1 @@
-"""Search: trials that a sampler draws from ranges and choices, each an ordinary run for each seed."""
+"""Hyperparameter search: trials drawn by Optuna, each with one run for each seed."""

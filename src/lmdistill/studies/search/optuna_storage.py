@@ -1,4 +1,4 @@
-"""The database that trials are stored in; the one file that imports Optuna, silently and only when asked."""
+"""Optuna's storage of trials; the only file that imports Optuna, and only when it is used."""
 
 import contextlib
 import importlib.util
@@ -13,36 +13,36 @@ from typing import Any
 from lmdistill.core.errors import ConfigError, MissingExtraError, RunError
 
 BEAT, GRACE = 60, 300
-"""Seconds between two heartbeats, and after the last of them until others may take a trial over."""
+"""Seconds between two heartbeats, and after the last one until other machines may take a trial over."""
 
 TRIES = 50
-"""Of opening a database whose tables another machine makes at this moment; WAIT seconds lie between them."""
+"""Tries to open a database while another machine creates its tables, WAIT seconds apart."""
 
 WAIT = 0.1
 
 HOME, PLACE = "home", "place"
-"""What is stored beside a trial: whose it is, and the number of the trial that it repeats."""
+"""User attributes of a trial: its home folder, and the number of the trial that it repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """Where trials are stored."""
+    """An open storage of trials."""
 
     storage: Any
-    """Of Optuna."""
+    """Optuna's storage object."""
 
     where: str
-    """Its address, without the password."""
+    """Address for messages, without the password."""
 
     home: str
-    """Identifier of the folder that asks."""
+    """Identifier of the study folder."""
 
 
 def require_optuna() -> None:
-    """Refuse to search without Optuna.
+    """Check that Optuna is installed.
 
     Raises:
-        MissingExtraError: Optuna is not installed.
+        MissingExtraError: If Optuna is not installed.
     """
     if importlib.util.find_spec("optuna") is None:
         raise MissingExtraError(
@@ -52,14 +52,14 @@ def require_optuna() -> None:
 
 @contextlib.contextmanager
 def open_database(address: str, home: str) -> Iterator[Database]:
-    """Open a database for this block, and make its tables where it has none.
+    """Open a database for this block; creates its tables if there are none.
 
     Args:
         address: As SQLAlchemy writes it, such as `sqlite:///trials.db`.
-        home: Identifier of the folder that asks.
+        home: Identifier of the study folder.
 
     Raises:
-        MissingExtraError: Optuna is not installed.
+        MissingExtraError: If Optuna is not installed.
         ConfigError: If it cannot be opened.
     """
     require_optuna()
@@ -86,14 +86,14 @@ def open_database(address: str, home: str) -> Iterator[Database]:
 
 
 def sqlite(file: Path) -> str:
-    """The address of a database that is a file, whatever its path has in it."""
+    """Address of an SQLite file; any path works."""
     import sqlalchemy
 
     return sqlalchemy.URL.create("sqlite", database=str(file)).render_as_string()
 
 
 def _storage(optuna: Any, address: str, take_over: Callable[[Any, Any], None]) -> Any:
-    """Optuna's storage; asked for again where others make the same tables at the same moment."""
+    """Optuna's storage; retried while another machine creates the same tables."""
     import sqlalchemy
 
     for left in reversed(range(TRIES)):
@@ -112,7 +112,7 @@ def _storage(optuna: Any, address: str, take_over: Callable[[Any, Any], None]) -
 
 
 def _without_password(address: str) -> str:
-    """The address as it may be shown; the password stands before the host or among the options.
+    """The address for messages: a password before the host or among the options is replaced.
 
     Examples:
         >>> _without_password("mysql://me:secret@host/name"), _without_password("mysql://host/n?password=secret&a=1")
@@ -123,14 +123,14 @@ def _without_password(address: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what a driver says, or the kind of its error where it says nothing."""
+    """First line of a driver's message, or the name of its error if it has none."""
     cause = error.__cause__ or error
     return next(iter(str(cause).splitlines()), "") or type(cause).__name__
 
 
 @contextlib.contextmanager
 def asking(where: str) -> Iterator[Any]:
-    """Optuna, silent; what its database complains of is one line."""
+    """Optuna without its log; errors of the database become one line."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import optuna
@@ -156,7 +156,7 @@ def begin(
     spaces: Mapping[str, Any],
     attributes: Mapping[str, Any],
 ) -> None:
-    """Add a trial that runs; its heart beats from now on, or nobody could take it over."""
+    """Add a running trial with a heartbeat, so that it can be taken over after a kill."""
     trial = optuna.create_trial(
         state=optuna.trial.TrialState.RUNNING,
         params=dict(params),

@@ -1,4 +1,4 @@
-"""Trials at work: those that a kill has left go on first, then new ones are drawn, until there are enough."""
+"""Runs trials: interrupted ones first, then new ones, until the number of trials is reached."""
 
 import math
 import time
@@ -17,30 +17,30 @@ from lmdistill.studies.study_folder import StudyFolder
 from lmdistill.studies.subprocesses import jobs_at_once
 
 LOOK = 5.0
-"""Seconds between two looks at the trials of other machines, where all that are left are theirs."""
+"""Seconds between two polls while only trials of other machines are left."""
 
 
 def run_search(
     study: Study, place: StudyFolder, *, command: Sequence[str], watch: Watch = lambda board: None
 ) -> tuple[Finding, ...]:
-    """Try points until there are enough; failing ones stop no others.
+    """Run trials until their number is reached; failing trials do not stop others.
 
-    Where all have been tried before, those that failed are tried once more.
+    If all trials are finished, failed ones are tried once more.
 
     Args:
-        study: With a search.
+        study: A study with a search.
         place: Its folder.
-        command: What starts a run, up to its recipe.
-        watch: Told how far the runs are.
+        command: Command line that starts a run, up to its recipe.
+        watch: Called with the progress of all cells.
 
     Returns:
-        What each branch has found.
+        The results of each search.
 
     Raises:
-        MissingExtraError: Optuna is not installed.
+        MissingExtraError: If Optuna is not installed.
         ConfigError: If a field is refused, or the storage cannot be opened.
-        RunError: If the folder or the storage holds another search, or the storage stops to answer.
-        KeyboardInterrupt: If this process was asked to end; all others have ended by then.
+        RunError: If the folder or the storage holds another search, or the storage stops answering.
+        KeyboardInterrupt: If this process was told to end; its child processes have ended by then.
     """
     folder = SearchFolder(study=study, place=place)
     with folder.held() as desks:
@@ -64,7 +64,7 @@ def run_search(
 
 
 def _try_again(study: Study, desks: Sequence[SearchSession], findings: Sequence[Finding]) -> None:
-    """Begin failed trials once more, if nothing else is left to do."""
+    """Start failed trials once more, if nothing else is left to do."""
     assert study.search is not None
     ended = [trial.state in ("done", "failed") for finding in findings for trial in finding.trials]
     if all(ended) and all(len(finding.trials) >= study.search.trials for finding in findings):
@@ -75,7 +75,7 @@ def _try_again(study: Study, desks: Sequence[SearchSession], findings: Sequence[
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
-    """A trial whose runs are on the board."""
+    """A running trial."""
 
     desk: SearchSession
     trial: Trial
@@ -83,7 +83,7 @@ class _Work:
 
 
 class _Conductor:
-    """Ends trials whose runs have ended, and begins others."""
+    """Finishes trials whose runs have ended, and starts others."""
 
     def __init__(self, folder: SearchFolder, desks: Sequence[SearchSession], jobs: int) -> None:
         self._folder, self._desks, self._jobs = folder, desks, jobs
@@ -93,7 +93,7 @@ class _Conductor:
         self._more = True
 
     def tend(self, board: list[CellStatus]) -> bool:
-        """Bring the board up to date; whether more may come."""
+        """Update the cells; whether more may come."""
         ended = [found for found in self._works if _has_ended(found)]
         for found in ended:
             _tell(found)
@@ -113,13 +113,13 @@ class _Conductor:
         return bool(self._works) or self._more
 
     def _keep_alive(self) -> None:
-        """Say that the trials at work are alive."""
+        """Send heartbeats of the running trials."""
         self._beaten = time.monotonic()
         for found in self._works:
             found.desk.trials.beat([found.trial.key])
 
     def _next(self) -> _Work | None:
-        """The next trial with something to run; None where there is none now, or none for a while."""
+        """The next trial with cells to run; None if there is none at the moment."""
         if time.monotonic() - self._asked < LOOK:
             return None
         for desk in self._desks:
@@ -139,7 +139,7 @@ class _Conductor:
         return None
 
     def _chosen(self, desk: SearchSession, known: Sequence[Trial]) -> Trial | None:
-        """A trial of ours that nobody works on, or a new one while there are not enough."""
+        """An interrupted trial of this folder, or a new one while there are too few."""
         working = [found.trial.key for found in self._works if found.desk is desk]
         for trial in known:
             if trial.state == "ours" and trial.key not in working:
@@ -147,7 +147,7 @@ class _Conductor:
         return desk.trials.begin() if len(known) < desk.trials.search.trials else None
 
     def _begun(self, desk: SearchSession, trial: Trial, known: Sequence[Trial]) -> _Work | None:
-        """A trial with its runs; one that was done before, or that no recipe takes, has ended already."""
+        """A trial with its cells; None if it was finished before or its recipe is refused."""
         for other in known:
             if other.score is not None and other.metric is not None and other.values == trial.values:
                 desk.trials.done(trial, [other.score], other.metric)
@@ -161,13 +161,13 @@ class _Conductor:
 
 
 def _has_ended(found: _Work) -> bool:
-    """Whether all runs are done, or one has failed and none is at work."""
+    """Whether all cells are done, or one has failed and none is running."""
     states = {run.state for run in found.runs}
     return states == {"done"} or ("failed" in states and not states & {"running", "elsewhere"})
 
 
 def _tell(found: _Work) -> None:
-    """Store the score of a trial, or why it has none."""
+    """Store the score of a trial, or why it failed."""
     trials, trial = found.desk.trials, found.trial
     for run in found.runs:
         if run.state == "failed":

@@ -1,7 +1,7 @@
-"""What a search has in the folder of its study, and the opening of its database.
+"""The files of a search in the folder of its study, and its database.
 
 `search.db`, unless the storage is elsewhere · `trials.json`, which reports read · `best.yaml`, the recipe of
-the best trial · `cells/.home`, by which the database knows whose a trial is.
+the best trial · `cells/.home`, the identifier of this folder in the database.
 """
 
 import contextlib
@@ -28,57 +28,57 @@ DATABASE = "search.db"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a branch of a search has found."""
+    """Results of one search."""
 
     branch: Branch
-    """Which."""
+    """The search."""
 
     trials: tuple[Trial, ...]
-    """All of them, by their numbers."""
+    """All trials in the order of their numbers."""
 
     @property
     def ranked(self) -> list[Trial]:
-        """Those with a score, best first."""
+        """Finished trials, best first."""
         sign = 1 if self.branch.is_minimized else -1
         scored = [(sign * trial.score, trial) for trial in self.trials if trial.score is not None]
         return [trial for _, trial in sorted(scored, key=lambda one: one[0])]
 
     @property
     def failed(self) -> list[Trial]:
-        """Those that have none, and will not get one in this call."""
+        """Trials that have failed."""
         return [trial for trial in self.trials if trial.state == "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSession:
-    """A branch of a search with its trials."""
+    """A search with its open trials."""
 
     branch: Branch
-    """What is drawn."""
+    """The search space and what its trials share."""
 
     trials: Trials
-    """What was drawn."""
+    """The stored trials."""
 
     def finding(self) -> Finding:
-        """How far it is."""
+        """Results so far."""
         return Finding(branch=self.branch, trials=tuple(self.trials.all()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchFolder:
-    """Where a search is written."""
+    """The files of a search in the folder of its study."""
 
     study: Study
-    """The whole."""
+    """The study."""
 
     place: StudyFolder
-    """Its folder."""
+    """Folder of the study."""
 
     def findings(self) -> tuple[Finding, ...]:
-        """How far each branch is; a folder without a search is left as it is.
+        """Results so far of each search; nothing is written into a folder without a search.
 
         Raises:
-            MissingExtraError: Optuna is not installed.
+            MissingExtraError: If Optuna is not installed.
             ConfigError: If a field is refused, or the storage cannot be opened.
             RunError: If the folder or the storage holds another search.
         """
@@ -90,10 +90,10 @@ class SearchFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[tuple[SearchSession, ...]]:
-        """The folder and the database, for this process alone of all that have this folder.
+        """Lock the folder and open the database.
 
         Raises:
-            MissingExtraError: Optuna is not installed.
+            MissingExtraError: If Optuna is not installed.
             ConfigError: If a field is refused, or the storage cannot be opened.
             RunError: If the folder or the storage holds another search, or another process has the folder.
         """
@@ -112,7 +112,7 @@ class SearchFolder:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Do the block while no other process writes in this folder; refuse where one does."""
+        """Lock the folder for this block; refuse if another process has it."""
         file = hold(self.place.path / "cells" / ".search.lock", wait=False)
         if file is None:
             raise RunError(
@@ -123,7 +123,7 @@ class SearchFolder:
             yield
 
     def ran(self, findings: Sequence[Finding]) -> list[StudyCell]:
-        """The cells that are done and lie here; those of better trials first."""
+        """Finished cells in this folder, those of better trials first."""
         return [
             cell
             for finding in findings
@@ -132,7 +132,7 @@ class SearchFolder:
         ]
 
     def write(self, findings: Sequence[Finding]) -> None:
-        """Write down all trials, and the recipe of the best of each branch."""
+        """Write all trials, and the recipe of the best trial of each search."""
         write_json(
             self.place.path / TRIALS,
             [_plain(finding.branch, trial) for finding in findings for trial in finding.trials],
@@ -143,28 +143,28 @@ class SearchFolder:
                 write_text(self.best(finding.branch), recipe_text(recipe))
 
     def best(self, branch: Branch) -> Path:
-        """The recipe of the best trial, for every seed of the study."""
+        """File of the best trial's recipe, for every seed of the study."""
         return self.place.path / (f"best-{branch.folder}.yaml" if branch.folder else "best.yaml")
 
     @property
     def _home(self) -> Path:
-        """The file by which the database knows whose a trial is."""
+        """File with the identifier of this folder in the database."""
         return self.place.path / "cells" / ".home"
 
     @property
     def _is_new(self) -> bool:
-        """Whether there is no database yet, and nobody else's to ask."""
+        """Whether there is no database yet."""
         assert self.study.search is not None
         return self.study.search.storage is None and not (self.place.path / DATABASE).exists()
 
     def _require_free(self) -> None:
-        """Refuse what can be refused without a database."""
+        """Check what can be checked without a database."""
         branches(self.study)
         require_optuna()
         self.place.require(self.study, ())
 
     def _cells(self, finding: Finding) -> Iterator[StudyCell]:
-        """The runs of all trials whose values are drawn."""
+        """Cells of all trials whose values are drawn."""
         fields = {dimension.field for dimension in finding.branch.space}
         for trial in finding.trials:
             with contextlib.suppress(ConfigError):  # it has failed for that, and has no runs
@@ -173,7 +173,7 @@ class SearchFolder:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[SearchSession, ...]]:
-        """The trials of each branch."""
+        """The open trials of each search."""
         search, found = self.study.search, branches(self.study)
         assert search is not None
         require_optuna()
@@ -197,7 +197,7 @@ class SearchFolder:
 
 
 def _settings(study: Study, branch: Branch) -> dict[str, object]:
-    """What must stay while a search goes on: everything but how long, how many at once, and where."""
+    """Settings that must not change while a search continues."""
     assert study.search is not None
     chosen = [choice.changes for choice in branch.combination.choices]
     return {
@@ -213,7 +213,7 @@ def _settings(study: Study, branch: Branch) -> dict[str, object]:
 
 
 def _plain(branch: Branch, trial: Trial) -> dict[str, object]:
-    """A trial as JSON has it."""
+    """A trial as JSON values."""
     return {
         "search": branch.name,
         "trial": trial.number,

@@ -1,4 +1,4 @@
-"""What the key `search` of a study can say."""
+"""The key `search` of a study."""
 
 import math
 from collections.abc import Mapping
@@ -9,21 +9,21 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.recipes.parsing import construct
 
 INSIDE = "fields."
-"""Begins a setting of one field, as `--set search.fields.training.epochs=[1, 2]` writes it."""
+"""Prefix of a setting of one field, as in `--set search.fields.training.epochs=[1, 2]`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Numbers to draw from; whole ones where both ends are whole."""
+    """A range of numbers; integers if both ends are integers."""
 
     low: int | float
-    """The smallest."""
+    """Smallest value."""
 
     high: int | float
-    """The largest."""
+    """Largest value."""
 
     log: bool = False
-    """Whether equal ratios are equally likely, instead of equal differences; needs `low` > 0."""
+    """Sample uniformly on a logarithmic scale; needs `low` > 0."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
@@ -35,28 +35,28 @@ class Range:
 
     @property
     def is_whole(self) -> bool:
-        """Whether only whole numbers are drawn."""
+        """Whether only integers are drawn."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What is drawn, how, and how often."""
+    """Settings of a hyperparameter search."""
 
     fields: Mapping[str, Any]
     """Dotted field to a range, as in `{low: 1, high: 4}`, or to values as an axis has them."""
 
     trials: int
-    """Points that are tried, >= 1; failed ones count."""
+    """Number of trials, >= 1; failed ones count."""
 
     sampler: Literal["tpe", "random"] = "tpe"
-    """Who draws: Optuna's tree-structured Parzen estimator, or chance."""
+    """Optuna's tree-structured Parzen estimator, or random sampling."""
 
     storage: str | None = None
-    """Address of a database that several machines share; a file in the study's folder unless given."""
+    """Address of a database that several machines share; by default a file in the study's folder."""
 
     seed: int = 0
-    """Of the sampler, not of the runs."""
+    """Seed of the sampler, not of the runs, >= 0."""
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -66,7 +66,7 @@ class Search:
 
 
 def search_of(table: Any) -> Search | None:
-    """The search that plain values describe; none of them is no search.
+    """The search that plain values describe; None without values.
 
     Raises:
         UnknownNameError: For a key or a sampler that does not exist; names the nearest one.

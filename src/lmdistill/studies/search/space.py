@@ -1,4 +1,4 @@
-"""What a search draws from, and the recipes that the drawn values make."""
+"""The search space, and the recipes of drawn values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,32 +15,32 @@ from lmdistill.studies.schema import Study
 from lmdistill.studies.search.settings import Range
 
 FIELDS = "search.fields"
-"""Where in a study the fields of its search stand."""
+"""Key of a study that holds the fields of its search."""
 
 Scalar = str | int | float | bool | None
-"""What Optuna stores."""
+"""Values that Optuna can store."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """One field of a search."""
+    """One dimension of the search space."""
 
     field: str
-    """Its dotted name."""
+    """Dotted field of the recipe."""
 
     range: Range | None
-    """What is drawn from, where it is a range."""
+    """The range, or None for choices."""
 
     choices: tuple[Choice, ...]
-    """What is drawn from; of a range its two ends."""
+    """The choices; for a range its two ends."""
 
     @property
     def options(self) -> tuple[Scalar, ...]:
-        """The choices as they are stored: as values where these are scalars, else by their labels."""
+        """The choices as stored: scalars as they are, others by their labels."""
         return tuple(_stored(choice) for choice in self.choices)
 
     def choice(self, drawn: Scalar) -> Choice:
-        """What a stored value means."""
+        """The choice that a stored value stands for."""
         if self.range is None:
             return self.choices[self.options.index(drawn)]
         return Choice(axis=self.field, label=str(drawn), value=drawn, changes={self.field: drawn}, key=FIELDS)
@@ -48,39 +48,39 @@ class Dimension:
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    """A search of its own: of the whole study, or of one combination of its axes."""
+    """One search: of the whole study, or of one combination of its axes."""
 
     combination: Combination
-    """What all its trials share."""
+    """The combination of axes that all its trials share."""
 
     space: tuple[Dimension, ...]
-    """What they differ in."""
+    """The search space."""
 
     @property
     def name(self) -> str:
-        """The labels of the combination; nothing without axes."""
+        """Labels of the combination; empty without axes."""
         return "-".join(choice.short for choice in self.combination.choices)
 
     @property
     def folder(self) -> str:
-        """The same, as part of the name of a file."""
+        """The same in characters that a file name may have."""
         return "-".join(fit(choice.short) for choice in self.combination.choices)
 
     @property
     def is_minimized(self) -> bool:
-        """Whether a smaller headline metric is better: nats are, and no metric of classifiers or scorers."""
+        """Whether a smaller headline metric is better, as for nats."""
         return isinstance(self.recipe(self._first), LanguageRecipe)
 
     def recipe(self, drawn: Sequence[Choice]) -> Recipe | LanguageRecipe:
         """The recipe of a trial, for every seed of the study.
 
         Raises:
-            ConfigError: If it is refused; names the field that is to blame.
+            ConfigError: If it is refused; names the field that causes it.
         """
         return replace(self.combination.recipe(drawn), seeds=self.combination.seeds)
 
     def drawn(self, values: Mapping[str, Scalar]) -> tuple[Choice, ...]:
-        """What stored values mean."""
+        """The choices that stored values stand for."""
         return tuple(dimension.choice(values[dimension.field]) for dimension in self.space)
 
     def cells(self, number: int, values: Mapping[str, Scalar], out: Path) -> tuple[StudyCell, ...]:
@@ -98,10 +98,10 @@ class Branch:
         return tuple(cell_of(called, (*self.combination.choices, trial), seed, out) for seed in seeds)
 
     def require(self) -> None:
-        """Refuse values that no recipe takes: each is tried beside the first of all others.
+        """Check every value in a recipe, beside the first value of all other dimensions.
 
         Raises:
-            ConfigError: With the field that is to blame, or with a name that is too long.
+            ConfigError: For a refused value, naming its field, or a name that is too long.
         """
         for place, dimension in enumerate(self.space):
             for choice in dimension.choices:
@@ -115,7 +115,7 @@ class Branch:
 
 
 def branches(study: Study) -> tuple[Branch, ...]:
-    """The searches of a study, one for each combination of its axes; each is valid.
+    """The searches of a study, one for each combination of its axes; all are validated.
 
     Raises:
         ConfigError: If a field is not known, has no values, is set twice, two searches have one name, or a
@@ -132,7 +132,7 @@ def branches(study: Study) -> tuple[Branch, ...]:
 
 
 def _require_different(found: Sequence[Branch]) -> None:
-    """No two searches with one name: their trials and folders would be the same."""
+    """Check that no two searches have one name, since they would share trials and files."""
     names = dict[str, Branch]()
     for branch in found:
         twin = names.setdefault(branch.folder.casefold(), branch)
@@ -145,7 +145,7 @@ def _require_different(found: Sequence[Branch]) -> None:
 
 
 def _dimension(field: str, values: Any) -> Dimension:
-    """One field with what it may be."""
+    """A dimension from a field and its values."""
     if field.split(".")[0] == "task":
         raise ConfigError(f"{FIELDS}.{field}: scores of different tasks do not compare. Make it an axis.")
     if not isinstance(values, Mapping) or not {"low", "high"} & set(values):
@@ -156,6 +156,6 @@ def _dimension(field: str, values: Any) -> Dimension:
 
 
 def _stored(choice: Choice) -> Scalar:
-    """A scalar itself, or the label of anything else."""
+    """A scalar as it is, anything else by its label."""
     is_scalar = choice.value is None or isinstance(choice.value, str | int | float)
     return choice.value if is_scalar else choice.label

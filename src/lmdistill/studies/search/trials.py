@@ -1,8 +1,8 @@
-"""The trials of a search, as a database of Optuna has them.
+"""The trials of a search in Optuna's storage.
 
-A trial that runs says in the database whose it is, by an identifier that lies in the folder of the study.
-Who comes back after a kill goes on with its own; those of others are taken over once their heartbeat stops.
-Each trial has a sampler and a seed of its own: what is drawn depends on what is stored, and on nothing else.
+A running trial stores the identifier of its study folder. After a kill, a command continues the trials of its
+own folder; those of other folders are taken over once their heartbeat stops. Each trial has its own sampler and
+seed, so what is drawn depends only on what is stored.
 """
 
 import contextlib
@@ -20,65 +20,64 @@ from lmdistill.studies.search.settings import Search
 from lmdistill.studies.search.space import Dimension, Scalar
 
 SURPLUS, METRIC, REASON, CODE = "surplus", "metric", "reason", "code"
-"""What is stored beside a trial: whether it was one too many, what its value is, why it failed, and with what
-exit code."""
+"""User attributes of a trial: whether it was surplus, its metric, why it failed, and the exit code."""
 
 SETTINGS = "lmdistill"
-"""Under which name a study of Optuna says what it searches."""
+"""User attribute of an Optuna study that holds the settings of its search."""
 
 STATES = ("COMPLETE", "FAIL", "RUNNING")
-"""Of Optuna's states those that count; it has others for trials that a user adds, or that are cut short."""
+"""The states of Optuna that count; queued and pruned trials do not occur here."""
 
 State = Literal["done", "failed", "ours", "elsewhere"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One point of a search."""
+    """One trial of a search."""
 
     number: int
-    """Of the trial, and of its runs."""
+    """Number of the trial, and in the names of its runs."""
 
     key: int
-    """Of its last try in the database; the number, unless it was tried again."""
+    """Number of its last try in the database."""
 
     state: State
-    """`ours` if it was begun in this folder, `elsewhere` if in another."""
+    """State of the trial; running ones are `ours` if started in this folder, else `elsewhere`."""
 
     values: Mapping[str, Scalar]
-    """What was drawn, as it is stored; all of it once the trial is `done` or `failed`."""
+    """Drawn values as stored; complete once the trial is `done` or `failed`."""
 
     score: float | None = None
-    """Mean of the headline metric over the seeds, once it is done."""
+    """Mean headline metric over the seeds of a finished trial."""
 
     metric: tuple[str, str] | None = None
-    """Split and name of that metric."""
+    """Split and name of the headline metric."""
 
     reason: str = ""
-    """Why it failed, on one line."""
+    """Why the trial failed, one line."""
 
     code: int = 0
-    """Exit code of the run that failed."""
+    """Exit code of the failed run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trials:
-    """The trials of one branch."""
+    """The trials of one search."""
 
     study: Any
-    """Of Optuna."""
+    """The Optuna study."""
 
     database: Database
-    """Where they are stored."""
+    """The storage."""
 
     search: Search
-    """How they are drawn."""
+    """Settings of the search."""
 
     space: tuple[Dimension, ...]
-    """From what."""
+    """The search space."""
 
     def all(self) -> list[Trial]:
-        """All of them in the order of their numbers."""
+        """All trials in the order of their numbers."""
         kept: dict[int, Trial] = {}
         for one in self._stored():
             if one.state.name in STATES and not one.user_attrs.get(SURPLUS):
@@ -87,7 +86,7 @@ class Trials:
         return [kept[number] for number in sorted(kept)]
 
     def begin(self) -> Trial | None:
-        """A new trial, or None where other machines have begun the last ones just now."""
+        """A new trial; None if other machines have started the last ones."""
         self._add({}, {}, {})
         known = self.all()
         new = max(known, key=lambda trial: trial.key if trial.state == "ours" else -1)
@@ -98,7 +97,7 @@ class Trials:
         return None
 
     def drawn(self, trial: Trial) -> Trial:
-        """The trial with all its values; those that were drawn before a kill stay."""
+        """The trial with all its values; values drawn before a kill are kept."""
         with asking(self.database.where) as optuna:
             self.study.sampler = _sampler(optuna, self.search, trial.key)
             drawing = optuna.trial.Trial(self.study, self._id(trial.key))
@@ -107,58 +106,58 @@ class Trials:
         return replace(trial, values=values)
 
     def again(self, failed: Trial) -> None:
-        """Begin a failed trial once more, with the same values."""
+        """Start a failed trial once more, with the same values."""
         one = next(one for one in self._stored() if one.number == failed.key)
         self._add(one.params, one.distributions, {PLACE: failed.number})
 
     def done(self, trial: Trial, scores: Sequence[float], metric: tuple[str, str]) -> None:
-        """Store the mean over the seeds."""
+        """Store the mean metric over the seeds."""
         self._note(trial.key, {METRIC: list(metric)})
         self._tell(trial.key, statistics.fmean(scores))
 
     def fail(self, trial: Trial, reason: str, code: int) -> None:
-        """Store that it has no value, and why."""
+        """Store that the trial failed, and why."""
         self._note(trial.key, {REASON: reason, CODE: code})
         self._tell(trial.key, None)
 
     def beat(self, keys: Sequence[int]) -> None:
-        """Say that these are alive."""
+        """Send heartbeats."""
         with asking(self.database.where):
             for key in keys:
                 self.database.storage.record_heartbeat(self._id(key))
 
     def take_over(self) -> None:
-        """Make those ours whose heartbeat has stopped, with the values that they have."""
+        """Take over trials without a heartbeat, with the values that they have."""
         with asking(self.database.where) as optuna:
             optuna.storages.fail_stale_trials(self.study)
 
     def _stored(self) -> Sequence[Any]:
-        """What Optuna has."""
+        """Optuna's stored trials."""
         with asking(self.database.where):
             found: Sequence[Any] = self.study.get_trials(deepcopy=False)
         return found
 
     def _add(self, params: Mapping[str, Any], spaces: Mapping[str, Any], attributes: dict[str, Any]) -> None:
-        """A trial of ours that runs from the first moment on, so that no kill leaves it without an owner."""
+        """Add a trial that is running and owned from the start, so no kill leaves it without an owner."""
         with asking(self.database.where) as optuna:
             ours = {HOME: self.database.home, **attributes}
             begin(optuna, self.database.storage, self.study, params, spaces, ours)
 
     def _note(self, key: int, attributes: Mapping[str, Any]) -> None:
-        """Store something beside a trial, unless it was taken over meanwhile."""
+        """Store user attributes of a trial, unless it was taken over."""
         with asking(self.database.where) as optuna:
             for name, value in attributes.items():
                 with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
                     self.database.storage.set_trial_user_attr(self._id(key), name, value)
 
     def _tell(self, key: int, value: float | None) -> None:
-        """End a trial, unless it was taken over meanwhile."""
+        """End a trial, unless it was taken over."""
         with asking(self.database.where) as optuna:
             state = optuna.trial.TrialState.FAIL if value is None else None
             self.study.tell(key, value, state=state, skip_if_finished=True)
 
     def _id(self, key: int) -> int:
-        """What the database calls a trial."""
+        """Identifier of a trial in the database."""
         storage = self.database.storage
         study = storage.get_study_id_from_name(self.study.study_name)
         found: int = storage.get_trial_id_from_study_id_trial_number(study, key)
@@ -174,18 +173,18 @@ def open_trials(
     is_minimized: bool,
     settings: Mapping[str, Any],
 ) -> Trials:
-    """The trials called `name`, which may be none yet.
+    """Open the trials of a search; a new search has none.
 
     Args:
-        database: Where they are stored.
-        search: How they are drawn.
-        space: From what.
-        name: Of the study of Optuna.
-        is_minimized: Whether a smaller value is better.
-        settings: All that must not change while a search goes on.
+        database: The storage.
+        search: Settings of the search.
+        space: The search space.
+        name: Name of the Optuna study.
+        is_minimized: Whether a smaller score is better.
+        settings: Settings that must not change while a search continues.
 
     Raises:
-        RunError: If those that are stored were made with other settings.
+        RunError: If the stored trials were made with other settings.
     """
     ours = json.loads(json.dumps(settings, default=str))
     with asking(database.where) as optuna:
@@ -209,7 +208,7 @@ def open_trials(
 
 
 def _trial(one: Any, home: str) -> Trial:
-    """What Optuna has stored of a trial."""
+    """A trial from Optuna's stored one."""
     said = one.user_attrs
     running: State = "ours" if said.get(HOME) == home else "elsewhere"
     states: dict[str, State] = {"COMPLETE": "done", "FAIL": "failed"}
@@ -227,7 +226,7 @@ def _trial(one: Any, home: str) -> Trial:
 
 
 def _sampler(optuna: Any, search: Search, key: int) -> Any:
-    """Who draws the values of one trial."""
+    """The sampler of one trial."""
     seed = derive(search.seed, "trial", key) % 2**32
     if search.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
@@ -235,7 +234,7 @@ def _sampler(optuna: Any, search: Search, key: int) -> Any:
 
 
 def _draw(trial: Any, dimension: Dimension) -> Scalar:
-    """Draw one value, unless the trial has it."""
+    """Draw one value, unless the trial has it already."""
     span = dimension.range
     drawn: Scalar
     if span is None:
