@@ -1,8 +1,8 @@
 """The trials of a search in Optuna's storage.
 
-A running trial stores the identifier of its study folder. After a kill, a command continues the trials of its
-own folder; those of other folders are taken over once their heartbeat stops. Each trial has its own sampler and
-seed, so what is drawn depends only on what is stored.
+A running trial stores the identifier of its study folder. After a kill, a command continues the trials of
+its own folder; those of other folders are taken over once their heartbeat stops. Each trial has its own
+sampler and seed, so what is drawn depends only on what is stored.
 """
 
 import contextlib
