@@ -11,7 +11,6 @@ from lmdistill.core.batch import Inputs, Outputs
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
 from lmdistill.evaluation.efficiency import (
     FEWEST_RUNS,
-    Latency,
     _is_precise,
     disk_bytes,
     latencies,
@@ -20,6 +19,7 @@ from lmdistill.evaluation.efficiency import (
     peak_memory_of,
     speedup,
 )
+from lmdistill.records.schema import Latency
 
 
 class Sleeper(nn.Module):

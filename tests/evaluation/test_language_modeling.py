@@ -68,7 +68,7 @@ def test_scores_are_those_of_the_formulas(student, teacher, batches):
     order = uncertainty.argsort(descending=True)
     hard, easy = order[: math.ceil(n / 2)], order[math.ceil(n / 2) :]
     for part, chosen in ((beside.hard, hard), (beside.easy, easy)):
-        assert part.tokens == len(chosen)
+        assert part.count == len(chosen)
         assert part.nats == pytest.approx(nats[chosen].mean().item(), rel=1e-5)
         assert part.agreement == pytest.approx(same[chosen].mean().item())
     assert beside.threshold == pytest.approx(uncertainty[hard].min().item(), rel=1e-5)
@@ -95,9 +95,9 @@ def test_how_tokens_are_put_into_batches_changes_nothing(student, teacher, batch
 def test_easy_and_hard_make_up_the_whole(student, teacher, batches):
     beside = language_scores(student, batches, teacher=teacher, device="cpu").imitation
     parts = (beside.easy, beside.hard)
-    assert sum(part.tokens for part in parts) == beside.whole.tokens
+    assert sum(part.count for part in parts) == beside.whole.count
     for name in ("nats", "agreement", "teacher_nats"):
-        mean = sum(part.tokens * getattr(part, name) for part in parts) / beside.whole.tokens
+        mean = sum(part.count * getattr(part, name) for part in parts) / beside.whole.count
         assert mean == pytest.approx(getattr(beside.whole, name))
     assert beside.easy.teacher_nats < beside.hard.teacher_nats
 
@@ -139,10 +139,10 @@ def test_ties_are_all_hard(student, batches):
     teacher = tiny_language()
     teacher.model.lm_head.weight.data.zero_()
     beside = language_scores(student, batches, teacher=teacher, device="cpu").imitation
-    assert beside.easy.tokens == 0
+    assert beside.easy.count == 0
     assert beside.easy.nats is beside.easy.agreement is None
     assert beside.threshold == pytest.approx(23 / 24)
-    assert beside.histogram[HISTOGRAM_BINS - 1] == beside.hard.tokens
+    assert beside.histogram[HISTOGRAM_BINS - 1] == beside.hard.count
     metrics = language_scores(student, batches, teacher=teacher, device="cpu").metrics()
     assert "easy_nats" not in metrics
     assert "hard_nats" in metrics

@@ -20,7 +20,7 @@ INSIDE: Mapping[str, set[str]] = {
     "models": {"core", "objectives"},
     "methods": {"core", "objectives", "schedules", "data.mixup"},
     "engine": {"core", "schedules"},
-    "evaluation": {"core", "metrics", "objectives"},
+    "evaluation": {"core", "metrics", "objectives", "records"},
     "analysis": {"core", "metrics", "records", "schedules"},
     "export": {"core", "models"},
     "report": {"core", "schedules", "records", "analysis"},

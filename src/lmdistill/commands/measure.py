@@ -12,11 +12,12 @@ from lmdistill.commands.open_model import open_model
 from lmdistill.core.batch import Inputs
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.efficiency import Latency, disk_bytes, latencies, peak_memory_of
+from lmdistill.evaluation.efficiency import disk_bytes, latencies, peak_memory_of
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
 from lmdistill.models.model_stats import ParameterCounts, count_parameters, flops
+from lmdistill.records.schema import Latency
 
 log = logging.getLogger("lmdistill")
 

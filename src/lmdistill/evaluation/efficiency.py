@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,37 +19,12 @@ from lmdistill.core.batch import Inputs, LMHead
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
 from lmdistill.core.protocols import LanguageNet, Net
 from lmdistill.evaluation.inference import evaluation_mode
+from lmdistill.records.schema import Latency
 
 BYTES_PER_MB = 1_000_000
 
 FEWEST_RUNS = 10
 """Timed passes below which a median's interval is not computed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """How long one forward pass takes, and of what, on what."""
-
-    p50_ms: float
-    """Median, in milliseconds."""
-
-    p95_ms: float
-    """95th percentile, in milliseconds: one run in twenty is slower."""
-
-    num_runs: int
-    """Timed passes, warm-up not counted."""
-
-    batch_size: int
-    """Examples a pass."""
-
-    tokens: int
-    """Positions an example, padding included."""
-
-    device: str
-    """"cpu", or the accelerator's name."""
-
-    threads: int
-    """CPU threads that torch may use within one operation."""
 
 
 def latency(

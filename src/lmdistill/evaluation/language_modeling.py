@@ -15,9 +15,10 @@ from lmdistill.core.errors import DataError, MismatchError
 from lmdistill.core.protocols import LanguageNet
 from lmdistill.evaluation.calibration import Bin, calibration_error, confidence_bins
 from lmdistill.evaluation.inference import evaluation_mode
-from lmdistill.evaluation.likelihood_by_position import Passage, Stretch, by_passage, by_position
+from lmdistill.evaluation.likelihood_by_position import Passage, by_passage, by_position
 from lmdistill.objectives.adaptive_weights import hard_positions
 from lmdistill.objectives.chunked.loss import chunked_log_uncertainty, token_statistics
+from lmdistill.records.schema import Stretch, TokenGroup
 
 HARD_SHARE = 0.5
 """Of the tokens that are called hard."""
@@ -27,33 +28,16 @@ HISTOGRAM_BINS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenScores:
-    """Some of the scored tokens."""
-
-    tokens: int
-    """How many, >= 0; everything else is None where there are none."""
-
-    nats: float | None
-    """Mean of -log q(token), >= 0."""
-
-    agreement: float | None
-    """Share where student and teacher put the same token on top, in [0, 1]."""
-
-    teacher_nats: float | None
-    """The teacher's mean of -log p(token), >= 0."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class TeacherComparison:
     """A student beside its teacher."""
 
-    whole: TokenScores
+    whole: TokenGroup
     """All scored tokens."""
 
-    easy: TokenScores
+    easy: TokenGroup
     """Those that are not hard."""
 
-    hard: TokenScores
+    hard: TokenGroup
     """The `HARD_SHARE` of all tokens that are most uncertain to the teacher; ties go hard."""
 
     threshold: float
@@ -223,11 +207,11 @@ def _imitation(joined: Mapping[str, Tensor]) -> TeacherComparison:
     )
 
 
-def _scores(joined: Mapping[str, Tensor], chosen: Bool[Tensor, " n"]) -> TokenScores:
+def _scores(joined: Mapping[str, Tensor], chosen: Bool[Tensor, " n"]) -> TokenGroup:
     """Means over the chosen tokens."""
     same = joined["top"] == joined["teacher_top"]
-    return TokenScores(
-        tokens=int(chosen.sum()),
+    return TokenGroup(
+        count=int(chosen.sum()),
         nats=_mean(-joined["log_prob"][chosen]),
         agreement=_mean(same[chosen]),
         teacher_nats=_mean(-joined["teacher_log_prob"][chosen]),

@@ -7,30 +7,12 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from lmdistill.records.schema import Stretch
+
 
 @dataclass(frozen=True, kw_only=True)
 class Passage:
     """The scored tokens of one text."""
-
-    tokens: int
-    """How many, >= 1."""
-
-    nats: float
-    """Sum of -log q(token), >= 0."""
-
-    teacher_nats: float | None
-    """The teacher's sum of -log p(token), >= 0; None without a teacher."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stretch:
-    """The scored tokens, of all texts, that stand at about the same place."""
-
-    first: int
-    """Tokens of its text that stand before the first of them, >= 1; a power of two."""
-
-    last: int
-    """The same of the last of them; one less than the next power of two."""
 
     tokens: int
     """How many, >= 1."""
@@ -69,16 +51,22 @@ def by_position(joined: Mapping[str, Tensor]) -> tuple[Stretch, ...]:
             teacher also `teacher_log_prob`.
 
     Returns:
-        Those that have tokens.
+        Means over the tokens of each stretch that has any, from early to late.
 
     Examples:
         >>> read = {"log_prob": torch.tensor([-1.0, -2.0, -4.0]), "position": torch.tensor([2, 9, 3])}
-        >>> [(one.first, one.last, one.nats) for one in by_position(read)]
-        [(2, 3, 5.0), (8, 15, 2.0)]
+        >>> [(one.first, one.last, one.count, one.nats) for one in by_position(read)]
+        [(2, 3, 2, 2.5), (8, 15, 1, 2.0)]
     """
     power = torch.frexp(joined["position"].double()).exponent.long() - 1
     return tuple(
-        Stretch(first=2**part, last=2 ** (part + 1) - 1, tokens=tokens, nats=nats, teacher_nats=beside)
+        Stretch(
+            first=2**part,
+            last=2 ** (part + 1) - 1,
+            count=tokens,
+            nats=nats / tokens,
+            teacher_nats=None if beside is None else beside / tokens,
+        )
         for part, tokens, nats, beside in _sums(joined, power)
     )
 

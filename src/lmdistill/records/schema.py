@@ -89,22 +89,22 @@ class Parameters(Part):
 
 
 class Latency(Part):
-    """How long one batch takes."""
+    """How long one forward pass over a batch takes, and under which conditions."""
 
     p50_ms: float
-    """Median over runs, in milliseconds."""
+    """Median over passes, in milliseconds."""
     p95_ms: float
-    """95th percentile over runs, in milliseconds."""
+    """95th percentile over passes, in milliseconds: one pass in twenty is slower."""
     num_runs: int
-    """Batches measured."""
+    """Timed passes, >= 1; warm-up passes are not counted."""
     batch_size: int
-    """Examples a batch."""
+    """Examples in the batch, >= 1."""
     tokens: int
-    """Tokens an example."""
+    """Positions of each example, padding included."""
     device: str
-    """What ran it."""
+    """"cpu", or the accelerator's name."""
     threads: int
-    """Threads of torch."""
+    """CPU threads that torch may use within one operation."""
 
 
 class NetworkFacts(Part):
@@ -151,25 +151,25 @@ class Calibration(Part):
 
 
 class TokenGroup(Part):
-    """Some of the scored tokens."""
+    """Means over some of the scored tokens."""
 
     count: int
-    """How many."""
+    """Number of tokens, >= 0; everything else is None where there are none."""
     nats: Number
-    """Mean negative log-likelihood of the student."""
+    """Mean of the student's -log q(token), >= 0."""
     teacher_nats: Number = None
-    """The same of the teacher."""
+    """Mean of the teacher's -log p(token), >= 0; None without a teacher."""
     agreement: Number = None
     """Share of tokens at which both have the same first choice, in [0, 1]."""
 
 
 class Stretch(TokenGroup):
-    """Those at about the same place of their texts."""
+    """The scored tokens, of all texts, that stand at about the same place."""
 
     first: int
-    """Tokens that stand before the first of them."""
+    """Tokens of its text that stand before the first of them, >= 1; a power of two."""
     last: int
-    """Tokens that stand before the last of them."""
+    """The same of the last of them; one less than the next power of two."""
 
 
 class TokenFacts(Part):

@@ -1,7 +1,7 @@
 """Evaluation of trained classifiers for the record: quality, agreement, calibration, risk, cost."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -256,7 +256,7 @@ def cost(
         tokens = tokens or inputs["student"].ids.shape[1]
         timings = latencies(nets, inputs, runs=LATENCY_RUNS, device=device, precision=LATENCY_PRECISION)
         for name, value in timings.items():
-            times[name][str(size)] = Latency(**asdict(value))
+            times[name][str(size)] = value
     return {
         "teacher": None,
         **{

@@ -15,8 +15,7 @@ from lmdistill.core.batch import Inputs
 from lmdistill.data.language.conversations import Conversations
 from lmdistill.evaluation.efficiency import disk_bytes, latencies
 from lmdistill.evaluation.generation_quality import Generation, generation_scores
-from lmdistill.evaluation.language_modeling import LanguageScores, TokenScores, language_scores
-from lmdistill.evaluation.likelihood_by_position import Stretch
+from lmdistill.evaluation.language_modeling import LanguageScores, language_scores
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import end_token_ids, generate_completions
 from lmdistill.models.model_stats import count_parameters, fingerprint
@@ -25,14 +24,11 @@ from lmdistill.records.predictions import Prediction
 from lmdistill.records.schema import (
     Bin,
     Calibration,
-    Latency,
     NetworkFacts,
     Parameters,
     TaskFacts,
     TokenFacts,
-    TokenGroup,
 )
-from lmdistill.records.schema import Stretch as StretchFacts
 from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS
 from lmdistill.runs.language.dataset import EncodedTexts
 from lmdistill.runs.language.generation_prompts import GenerationPrompts
@@ -93,7 +89,7 @@ def language_quality(
         "calibration": _calibration(ours),
         "teacher_calibration": None if theirs is None else _calibration(theirs),
         "tokens": _tokens(ours),
-        "positions": tuple(map(_stretch, ours.positions)),
+        "positions": ours.positions,
     }
     lengths = encoded.dev.lengths
     predictions = [
@@ -142,18 +138,6 @@ def _calibration(scores: LanguageScores) -> Calibration:
     )
 
 
-def _stretch(stretch: Stretch) -> StretchFacts:
-    """The record's form of a range of positions, with means instead of sums."""
-    beside = stretch.teacher_nats
-    return StretchFacts(
-        first=stretch.first,
-        last=stretch.last,
-        count=stretch.tokens,
-        nats=stretch.nats / stretch.tokens,
-        teacher_nats=None if beside is None else beside / stretch.tokens,
-    )
-
-
 def _metrics(scores: LanguageScores) -> dict[str, float | None]:
     """Metrics of the table."""
     metrics: dict[str, float | None] = {
@@ -170,17 +154,7 @@ def _tokens(scores: LanguageScores) -> TokenFacts | None:
     beside = scores.imitation
     if beside is None:
         return None
-    return TokenFacts(easy=_group(beside.easy), hard=_group(beside.hard), histogram=beside.histogram)
-
-
-def _group(group: TokenScores) -> TokenGroup:
-    """The record's form of a group of tokens."""
-    return TokenGroup(
-        count=group.tokens,
-        nats=group.nats,
-        teacher_nats=group.teacher_nats,
-        agreement=group.agreement,
-    )
+    return TokenFacts(easy=beside.easy, hard=beside.hard, histogram=beside.histogram)
 
 
 def written(
@@ -247,7 +221,7 @@ def language_cost(
                 parameters=Parameters(**_counts(net)),
                 disk_bytes=disk_bytes(place) if (place := folders.get(name)) else None,
                 fingerprint=fingerprint(net),
-                latency={"1": Latency(**asdict(times[name]))},
+                latency={"1": times[name]},
             )
             for name, net in nets.items()
         },
