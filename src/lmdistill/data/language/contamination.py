@@ -9,11 +9,9 @@ from pathlib import Path
 from datasets import Dataset
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.files import plain_text
-from lmdistill.data.files.formats import suffix_of
-from lmdistill.data.files.json_objects import open_records
 from lmdistill.data.language.chat_template import last_user_message, parse_messages
 from lmdistill.data.language.instruction_format import TEXTS
+from lmdistill.data.language.prompts import open_prompts
 
 QUESTIONS = ("messages", "instruction", "prompt", "question", *TEXTS)
 """Columns of an evaluation file that may hold its questions; the first that is there does."""
@@ -77,7 +75,7 @@ def questions_in_file(path: Path) -> set[str]:
 
 def _questions(path: Path) -> Iterator[str]:
     """The questions of a file, row by row."""
-    rows = plain_text.text_file_rows(path) if suffix_of(path) in plain_text.SUFFIXES else open_records(path)
+    rows = open_prompts(path)
     column = next((name for name in QUESTIONS if name in rows.fieldnames), None)
     if column is None:
         raise DataError(

@@ -19,9 +19,8 @@ from lmdistill.core.fingerprint import LENGTH, fingerprint
 from lmdistill.core.seeding import generator
 from lmdistill.data.files import plain_text
 from lmdistill.data.files.dataset_errors import underlying_error
-from lmdistill.data.files.formats import SUFFIXES, suffix_of
+from lmdistill.data.files.formats import SUFFIXES, open_rows, suffix_of
 from lmdistill.data.files.hub import DEV_NAMES, hub_rows, load_dataset_dict
-from lmdistill.data.files.json_objects import open_records
 from lmdistill.data.files.progress_bars import quiet_unless_terminal
 from lmdistill.data.files.table import Rows
 from lmdistill.data.language.instruction_format import ExampleFormat, infer_format
@@ -275,7 +274,7 @@ def _file_rows(path: Path, separator: str | None) -> Rows:
             f"{path}: a separator stands between the texts of a text file "
             f"({', '.join(plain_text.SUFFIXES)}), and this is none. Leave texts.separator out."
         )
-    return open_records(path)
+    return open_rows(path, same_keys=False)
 
 
 def _folder_tables(folder: Path, separator: str | None) -> tuple[dict[str, Rows], tuple[str, ...]]:

@@ -7,8 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.files import plain_text
-from lmdistill.data.files.formats import suffix_of
-from lmdistill.data.files.json_objects import open_records
+from lmdistill.data.files.formats import open_rows, suffix_of
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.language.chat_template import (
     Message,
@@ -22,7 +21,9 @@ from lmdistill.data.language.tokenization import bos_ids
 
 def open_prompts(path: Path) -> Rows:
     """The rows of a JSON, CSV, TSV or Parquet file; of a text file, a prompt a line."""
-    return plain_text.text_file_rows(path) if suffix_of(path) in plain_text.SUFFIXES else open_records(path)
+    if suffix_of(path) in plain_text.SUFFIXES:
+        return plain_text.text_file_rows(path)
+    return open_rows(path, same_keys=False)
 
 
 def prompt_ids(
