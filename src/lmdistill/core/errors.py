@@ -69,3 +69,24 @@ class UnknownNameError(LmdistillError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def first_line(error: BaseException) -> str:
+    r"""The first line of another library's message; the name of its class where it has none.
+
+    Examples:
+        >>> first_line(ValueError("no such file\nTraceback")), first_line(KeyError())
+        ('no such file', 'KeyError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def first_sentence(error: BaseException) -> str:
+    r"""The first sentence of another library's message, on one line and with a full stop.
+
+    Examples:
+        >>> first_sentence(ValueError("no such\nfile. Try again")), first_sentence(KeyError())
+        ('no such file.', 'KeyError.')
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.split(". ")[0].rstrip(".") + "."

