@@ -87,7 +87,7 @@ def test_the_teacher_can_be_left_out_or_be_gone(caplog, monkeypatch):
     whole, alone = evaluate_language("run"), evaluate_language("run", with_teacher=False)
     assert "agreement" not in alone.metrics
     assert alone.metrics["nats"] == pytest.approx(whole.metrics["nats"], rel=1e-6)
-    monkeypatch.setattr("lmdistill.commands.open_language_model.teacher_of", lambda folder, record: None)
+    monkeypatch.setattr("lmdistill.commands.open_language_model.find_teacher", lambda folder, record: None)
     with caplog.at_level(logging.INFO, "lmdistill"):
         assert evaluate_language("run").metrics == alone.metrics
     assert "the teacher teacher is not in a folder here; only its student is evaluated" in caplog.text

@@ -19,7 +19,7 @@ from lmdistill.analysis.grouping import (
 )
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.paired_comparison import compare_rows, judged
-from lmdistill.analysis.result_table import Comparison, Row, Score
+from lmdistill.analysis.result_table import Comparison, Row, Score, own_teacher
 from lmdistill.analysis.significance import Spread, gap_closed, holm, share_kept, spread
 from lmdistill.analysis.teachers import chosen_by_dev, teacher_labels, teachers_of
 from lmdistill.core.errors import MismatchError, UnknownNameError
@@ -155,14 +155,6 @@ def _ordered(labels: Iterable[str], floors: Mapping[str, str | None], order: Seq
     return sorted(labels, key=lambda x: (not several and x != floors[x], ranks.get(x, len(ranks))))
 
 
-def _teacher_of(row: Row, teachers: Sequence[Row]) -> Row | None:
-    """The row's own teacher; the only one, where it had none."""
-    theirs = row.runs[0].record.teacher
-    if theirs is None:
-        return teachers[0] if len(teachers) == 1 else None
-    return next(one for one in teachers if theirs.fingerprint in {n.fingerprint for n in one.networks})
-
-
 def _comparison(
     runs: Sequence[RecordedRun],
     known: Known,
@@ -199,7 +191,7 @@ def _comparison(
             scores[0],
             known,
             baseline=plain.get(floors[label] or ""),
-            teacher=_teacher_of(plain[label], teachers),
+            teacher=own_teacher(plain[label], teachers),
             batch_size=batch_size,
         )
         for label in _ordered(plain, floors, order)

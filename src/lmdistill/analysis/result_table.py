@@ -127,6 +127,22 @@ class Comparison:
         return tuple(run for row in self.rows if row.role != "teacher" for run in row.runs)
 
 
+def own_teacher(row: Row, teachers: Sequence[Row]) -> Row | None:
+    """The row of the network that taught the runs of a row.
+
+    Args:
+        row: Its first run says which network.
+        teachers: The rows of the teachers in the same table.
+
+    Returns:
+        The only teacher of the table, where the run had none; None where there are several.
+    """
+    theirs = row.runs[0].record.teacher if row.runs else None
+    if theirs is None:
+        return teachers[0] if len(teachers) == 1 else None
+    return next(one for one in teachers if theirs.fingerprint in {n.fingerprint for n in one.networks})
+
+
 def dev_set_label(table: Comparison, others: Sequence[Comparison]) -> str:
     """What tells the dev examples of a table from equally many of others: their contents, else a number.
 

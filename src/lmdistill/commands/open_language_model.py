@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from lmdistill.commands.generate import model_in
-from lmdistill.commands.open_model import teacher_of
+from lmdistill.commands.open_model import find_teacher
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.records.record import RECORD, read_record
@@ -28,7 +28,7 @@ def places_of(target: Path, *, with_teacher: bool) -> dict[str, tuple[str, str]]
     asked = {"student": (str(model_in(target)), "float32")}
     if record.teacher is None or not with_teacher:
         return asked
-    teacher = teacher_of(target, record)
+    teacher = find_teacher(target, record)
     if teacher is None:
         log.info(
             "the teacher %s is not in a folder here; only its student is evaluated", record.teacher.source

@@ -73,7 +73,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         place=place,
         task=construct(str | None, table.get("task"), "task"),
         data=construct(Data, table.get("data", {}), "data"),
-        teacher=None if record is None else teacher_of(folder, record),
+        teacher=None if record is None else find_teacher(folder, record),
     )
 
 
@@ -105,8 +105,8 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-def teacher_of(folder: Path, record: Record) -> str | None:
-    """Folder or hub id of a run's teacher; None if it no longer exists."""
+def find_teacher(folder: Path, record: Record) -> str | None:
+    """Folder or hub id of the teacher of the run in `folder`; None without one, or if it no longer exists."""
     if record.teacher is None:
         return None
     source = record.teacher.source

@@ -17,7 +17,7 @@ from lmdistill.analysis.number_format import (
     spread_text,
     times,
 )
-from lmdistill.analysis.result_table import Comparison, Row, Score
+from lmdistill.analysis.result_table import Comparison, Row, Score, own_teacher
 from lmdistill.analysis.seed_and_example_variance import Interval
 from lmdistill.report.grid import Grid
 from lmdistill.report.tables.footnotes import notes
@@ -120,20 +120,12 @@ def as_data(table: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _teacher_of(row: Row, table: Comparison) -> Row | None:
-    """The row's own teacher; the only one, where it had none."""
-    teachers = [other for other in table.rows if other.role == "teacher"]
-    names = {run.record.teacher.fingerprint for run in row.runs if run.record.teacher is not None}
-    own = [one for one in teachers if names & {network.fingerprint for network in one.networks}]
-    return next(iter(own), teachers[0] if len(teachers) == 1 else None)
-
-
 def summary(row: Row, table: Comparison) -> str:
     """One sentence: what the student keeps, at which size, how fast; nothing for what was not measured.
 
     Where less is better there is no share to keep: then it says how far the teacher is.
     """
-    teacher = _teacher_of(row, table)
+    teacher = own_teacher(row, [other for other in table.rows if other.role == "teacher"])
     score, value = table.scores[0], row.quality.get(table.scores[0])
     if value is None:
         return ""
