@@ -11,7 +11,7 @@ from lmdistill.analysis.metric_format import NONE, metric_format
 from lmdistill.cli.console import complain, say
 from lmdistill.cli.print_tables import results
 from lmdistill.cli.study_progress import following
-from lmdistill.records.trials import NOTE
+from lmdistill.records.record import TRIALS_NOTE
 from lmdistill.report.html import REPORT
 from lmdistill.studies.runner import code_of
 from lmdistill.studies.schema import Study
@@ -45,7 +45,7 @@ def search(study: Study, place: StudyFolder, command: Sequence[str]) -> int:
             out = place.path.with_name(f"{place.path.name}-{best.stem}")
             say(f"the best again: lmdistill distill {shlex.quote(str(best))} --out {shlex.quote(str(out))}")
     if any(finding.ranked for finding in findings):
-        say(NOTE)
+        say(TRIALS_NOTE)
     if (place.path / REPORT).is_file():
         say(f"report: {place.path / REPORT}")
     return _complain(findings)

@@ -34,6 +34,12 @@ from lmdistill.records.schema import (
 SCHEMA = 1
 RECORD = "record.json"
 
+TRIALS = "trials.json"
+"""What a search writes beside the runs of its trials."""
+
+TRIALS_NOTE = "Trials of a search: the best one is selected on dev, so its score is optimistic."
+"""What tables say of the runs of a search, whose best one is chosen by its dev score."""
+
 logger = logging.getLogger("lmdistill")
 
 
@@ -211,3 +217,8 @@ def find_records(paths: Iterable[Path | str]) -> Sequence[RecordedRun]:
     for name in (name for name, folders in below.items() if not folders):
         logger.warning("no %s below %s; skipped.", RECORD, name)
     return [RecordedRun(path=folder, record=read_record(folder)) for folder in found.values()]
+
+
+def are_trials(folders: Iterable[Path]) -> bool:
+    """Whether one of these run folders is a trial of a search."""
+    return any((folder.parent / TRIALS).is_file() for folder in folders)

@@ -16,7 +16,7 @@ from lmdistill.core.errors import RunError
 from lmdistill.core.file_lock import hold
 from lmdistill.metrics.classification import METRICS
 from lmdistill.recipes.files import read_recipe
-from lmdistill.records.trials import NOTE
+from lmdistill.records.record import TRIALS_NOTE
 from lmdistill.studies.search import optuna_storage, runner
 from lmdistill.studies.search.search_folder import SearchFolder
 from tests.studies.child import STEPS
@@ -66,7 +66,7 @@ def test_every_trial_is_run_once_for_each_seed_and_its_value_is_their_mean(bench
     again = read_recipe(folder / "best.yaml")
     assert again.training.optimizer.learning_rate == best.values[RATE]
     assert again.seeds == (0, 7)
-    assert NOTE in (folder / "README.md").read_text()
+    assert TRIALS_NOTE in (folder / "README.md").read_text()
     assert len(json.loads((folder / "trials.json").read_text())) == 2
     with stored(folder / "search.db") as study:  # what Optuna itself reads
         assert study.direction == optuna.study.StudyDirection.MAXIMIZE

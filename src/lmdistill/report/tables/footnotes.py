@@ -8,7 +8,7 @@ from lmdistill.analysis.footnote_text import BY_DEV, ONE_SEED, compared, score_t
 from lmdistill.analysis.grouping import layers_of
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.result_table import Comparison
-from lmdistill.records.trials import NOTE, are_trials
+from lmdistill.records.record import TRIALS_NOTE, are_trials
 
 DEV_NOTE = f"{BY_DEV} dev-selected: the dev set also chose the weights, so its score is optimistic."
 
@@ -111,7 +111,7 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     if BY_DEV in text:
         found.append(DEV_NOTE)
     if are_trials(run.path for run in table.runs):
-        found.append(NOTE)
+        found.append(TRIALS_NOTE)
     found += [*p_notes(table), *_size_note(table), *_floor_note(table)]
     found += shared_note(table.shared)
     return (*found, *_latency_note(table), *_machine_note(table), *remarks(table))

@@ -14,7 +14,7 @@ from lmdistill.core.atomic_io import write_json, write_text
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.file_lock import hold
 from lmdistill.recipes.files import recipe_text
-from lmdistill.records.trials import TRIALS
+from lmdistill.records.record import TRIALS
 from lmdistill.runs.run_folder import RunFolder
 from lmdistill.studies.grid import StudyCell
 from lmdistill.studies.schema import Study
