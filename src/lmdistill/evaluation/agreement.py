@@ -2,11 +2,11 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import log_softmax
 
 from lmdistill.core.errors import MismatchError
 from lmdistill.evaluation.classification import check_finite
 from lmdistill.metrics.classification import pearson
+from lmdistill.metrics.probabilities import log_softmax
 
 
 def agreement(
@@ -46,8 +46,8 @@ def agreement(
             "pearson": pearson(teacher[:, 0], student[:, 0]),
             "squared_difference": float(np.square(difference).mean()),
         }
-    log_s = log_softmax(student.astype(np.float64), axis=1)
-    log_t = log_softmax(teacher.astype(np.float64), axis=1)
+    log_s = log_softmax(student)
+    log_t = log_softmax(teacher)
     kl = (np.exp(log_t) * (log_t - log_s)).sum(axis=1)
     return {
         "top_agreement": float((student.argmax(axis=1) == teacher.argmax(axis=1)).mean()),

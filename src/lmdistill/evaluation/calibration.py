@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import softmax
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.evaluation.classification import check_labelled
 from lmdistill.evaluation.generalization_gap import empirical_risk
+from lmdistill.metrics.probabilities import softmax
 
 NUM_BINS = 15
 """Bins of Guo et al., 2017."""
@@ -213,5 +213,4 @@ def _probabilities(
     """Softmax in float64, after checking what goes in."""
     _check_classes(logits)
     check_labelled(labels, logits)
-    probabilities: np.ndarray = softmax(logits.astype(np.float64), axis=1)
-    return probabilities
+    return softmax(logits)

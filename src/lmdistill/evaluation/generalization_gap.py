@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 from jaxtyping import Float, Num
-from scipy.special import log_softmax
 from scipy.stats import t as student_t
 
 from lmdistill.evaluation.classification import check_labelled
+from lmdistill.metrics.probabilities import log_softmax
 
 
 def empirical_risk(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
@@ -38,7 +38,7 @@ def _losses(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> 
     if logits.shape[1] == 1:
         squares: Float[np.ndarray, " b"] = np.square(logits[:, 0].astype(np.float64) - labels)
         return squares
-    log_probs: Float[np.ndarray, "b v"] = log_softmax(logits.astype(np.float64), axis=1)
+    log_probs = log_softmax(logits)
     losses: Float[np.ndarray, " b"] = -log_probs[np.arange(len(labels)), labels]
     return losses
 

@@ -1,13 +1,14 @@
 """`disagreements.jsonl`: texts on which student and teacher disagree most."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lmdistill.core.atomic_io import atomic_file
+from lmdistill.metrics.probabilities import log_softmax
 from lmdistill.records.jsonl import encode_line, read_items
 from lmdistill.records.predictions import Prediction
 
@@ -40,18 +41,11 @@ class Text:
     """One or two."""
 
 
-def _log_probs(logits: Sequence[float]) -> np.ndarray:
-    """Logarithms of the probabilities."""
-    values = np.asarray(logits, dtype=float)
-    values = values - values.max()
-    return np.asarray(values - np.log(np.exp(values).sum()))
-
-
 def _gap(one: Prediction) -> float:
     """How many nats the student's loss lies from the teacher's."""
     assert one.teacher is not None
-    label = int(one.label)
-    return abs(float(_log_probs(one.student)[label] - _log_probs(one.teacher)[label]))
+    ours, theirs = (log_softmax(np.array(logits, dtype=float)) for logits in (one.student, one.teacher))
+    return abs(float(ours[int(one.label)] - theirs[int(one.label)]))
 
 
 def _differs(one: Prediction) -> bool:
@@ -72,15 +66,15 @@ def instructive(predictions: Iterable[Prediction], count: int = NUM_QUOTES) -> l
     return sorted(filter(_differs, predictions), key=_gap, reverse=True)[:count]
 
 
-def _nats(one: Prediction, of_teacher: bool) -> float:
-    """Nats a token of a text; NaN where they are not known."""
+def nats_a_token(one: Prediction, of_teacher: bool) -> float:
+    """Nats a token of a text, by the student or by its teacher; NaN where they are not known."""
     sums = one.teacher if of_teacher else one.student
     return sums[0] / float(one.label) if sums and one.label else math.nan
 
 
 def _distance(one: Prediction) -> float:
     """How many nats a token lie between student and teacher."""
-    return abs(_nats(one, False) - _nats(one, True))
+    return abs(nats_a_token(one, False) - nats_a_token(one, True))
 
 
 def most_unlike(predictions: Iterable[Prediction], count: int = NUM_QUOTES) -> list[Prediction]:
@@ -105,8 +99,8 @@ def write_disagreements(path: Path, texts: Iterable[Text]) -> None:
         file.writelines(encode_line(vars(text)) for text in texts)
 
 
-def _texts(path: Path) -> Texts:
-    """What was kept, by split and number."""
+def read_texts(path: Path) -> Texts:
+    """The texts of `disagreements.jsonl`; none where there is no such file."""
     return dict(
         read_items(path, lambda line: ((line["split"], int(line["example"])), tuple(map(str, line["texts"]))))
     )

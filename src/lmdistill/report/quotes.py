@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmdistill.metrics.probabilities import softmax
 from lmdistill.records.disagreements import (
     DISAGREEMENTS,
     Texts,
-    _log_probs,
-    _nats,
-    _texts,
     instructive,
     most_unlike,
+    nats_a_token,
+    read_texts,
 )
 from lmdistill.records.predictions import PREDICTIONS, Prediction, read_predictions
 from lmdistill.records.record import RecordedRun
@@ -62,7 +62,7 @@ def quotes(run: RecordedRun) -> Quotes | None:
     if kind == "regression":
         return None
     answers = [one for one in read_predictions(run.path / PREDICTIONS) if one.split == split]
-    texts = _texts(run.path / DISAGREEMENTS)
+    texts = read_texts(run.path / DISAGREEMENTS)
     if kind == "language":
         order = "by how far their nats a token lie apart"
         found = tuple(_of_text(one, texts) for one in most_unlike(answers))
@@ -82,7 +82,7 @@ def _of_class(one: Prediction, texts: Texts, labels: Sequence[str]) -> Quote:
 
     def answer(logits: Sequence[float]) -> str:
         """The class, and how sure the network is."""
-        sure = np.exp(_log_probs(logits))
+        sure = softmax(np.array(logits, dtype=float))
         return f"{labels[int(sure.argmax())]} ({100 * sure.max():.0f} %)"
 
     return Quote(
@@ -96,7 +96,7 @@ def _of_class(one: Prediction, texts: Texts, labels: Sequence[str]) -> Quote:
 
 def _of_text(one: Prediction, texts: Texts) -> Quote:
     """Two likelihoods of one text."""
-    student, teacher = (f"{_nats(one, side):.3f} nats a token" for side in (False, True))
+    student, teacher = (f"{nats_a_token(one, side):.3f} nats a token" for side in (False, True))
     count = int(one.label)
     return Quote(
         title=_title(one),
