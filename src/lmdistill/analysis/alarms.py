@@ -8,9 +8,7 @@ import numpy as np
 from lmdistill.analysis.grouping import SEEDS, flat
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.result_table import Comparison, Row
-
-ALPHA = 0.05
-"""Below it a difference counts as found."""
+from lmdistill.analysis.significance import ALPHA
 
 PLACES = ("teacher.model", "student.model", "data.source", "texts.source")
 """Fields of a recipe in which the runs of a row may differ beside its seeds: where things lie."""

@@ -20,7 +20,7 @@ from lmdistill.analysis.grouping import (
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.paired_comparison import compare_rows, judged
 from lmdistill.analysis.result_table import Comparison, Row, Score, own_teacher
-from lmdistill.analysis.significance import Spread, gap_closed, holm, share_kept, spread
+from lmdistill.analysis.significance import Spread, gap_closed, holm, mean_of, share_kept, spread
 from lmdistill.analysis.teachers import chosen_by_dev, teacher_labels, teachers_of
 from lmdistill.core.errors import MismatchError, UnknownNameError
 from lmdistill.records.record import RecordedRun
@@ -83,8 +83,7 @@ def _goodness(row: Row | None, score: Score) -> float | None:
 def _scored(runs: Sequence[RecordedRun], headline: Score) -> float | None:
     """The mean over the runs that have a score."""
     split, metric = headline
-    found = spread([run.record.metrics.get(split, {}).get(metric) for run in runs])
-    return None if found is None else found.mean
+    return mean_of(run.record.metrics.get(split, {}).get(metric) for run in runs)
 
 
 def _ceiling(runs: Sequence[RecordedRun], teacher: Row | None, headline: Score) -> float | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from lmdistill.analysis.grouping import grouped, layers_of
 from lmdistill.analysis.result_table import Cost, Row
-from lmdistill.analysis.significance import spread
+from lmdistill.analysis.significance import mean_of
 from lmdistill.records.record import Record
 from lmdistill.records.schema import NetworkFacts
 
@@ -26,10 +26,9 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 def cost_of(networks: Sequence[NetworkFacts], batch_size: int) -> Cost:
     """The cost of a network of which there are several copies."""
-    disk = spread([network.disk_bytes for network in networks])
     return Cost(
         parameters=networks[0].parameters.total,
-        disk_bytes=None if disk is None else disk.mean,
+        disk_bytes=mean_of(network.disk_bytes for network in networks),
         latency_ms=_median(_latency(network, batch_size) for network in networks),
     )
 
@@ -41,8 +40,7 @@ def speedup_of(records: Sequence[Record], batch_size: int) -> float | None:
         for record in records
         if record.teacher is not None
     ]
-    ratio = spread([slow / fast for slow, fast in pairs if slow is not None and fast is not None])
-    return None if ratio is None else ratio.mean
+    return mean_of(slow / fast for slow, fast in pairs if slow is not None and fast is not None)
 
 
 def shared_costs(rows: Sequence[Row], batch_size: int) -> list[Row]:

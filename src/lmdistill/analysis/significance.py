@@ -1,15 +1,17 @@
 """Numbers with their spread, and whether two of them differ by more than chance."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Value = float | int | None
-"""A number that may not exist."""
+from lmdistill.analysis.metric_format import Value
+
+ALPHA = 0.05
+"""A difference with a smaller p-value counts as found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,17 @@ def spread(values: Sequence[Value]) -> Spread | None:
         return None
     sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
     return Spread(mean=float(np.mean(known)), sd=sd, count=len(known))
+
+
+def mean_of(values: Iterable[Value]) -> float | None:
+    """Mean of the values that exist; None if none does.
+
+    Examples:
+        >>> mean_of([1.0, 3.0, None])
+        2.0
+    """
+    found = spread(list(values))
+    return None if found is None else found.mean
 
 
 def seeds_interval(found: Spread) -> tuple[float, float] | None:

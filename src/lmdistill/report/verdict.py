@@ -3,10 +3,8 @@
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.number_format import p_text
 from lmdistill.analysis.result_table import Comparison, Row
+from lmdistill.analysis.significance import ALPHA
 from lmdistill.report.tables.quality import summary
-
-LEVEL = 0.05
-"""A corrected p below it is called a difference."""
 
 
 def verdict(row: Row, table: Comparison) -> str:
@@ -30,7 +28,7 @@ def _against(row: Row, table: Comparison) -> str:
         return f"Its mean is the best; it was not tested against {floor.label}."
     shown = metric_format(table.scores[0][1])
     said = f"p = {p_text(p_value)}".replace("= <", "<")
-    if p_value >= LEVEL:
+    if p_value >= ALPHA:
         return f"Its mean is the best, but it cannot be told from that of {floor.label} ({said})."
     gap = f"{abs(shown.scale * found.value):.{shown.digits}f}"
     which = "better" if shown.sign * found.value > 0 else "worse"

@@ -8,7 +8,7 @@ from lmdistill.analysis.costs import cost_of, speedup_of
 from lmdistill.analysis.grouping import grouped
 from lmdistill.analysis.metric_format import NONE, Value
 from lmdistill.analysis.number_format import megabytes, millions, milliseconds, percent, times
-from lmdistill.analysis.significance import spread
+from lmdistill.analysis.significance import mean_of
 from lmdistill.records.record import Record, RecordedRun
 from lmdistill.records.schema import NetworkFacts
 from lmdistill.report.grid import Grid
@@ -114,8 +114,7 @@ def _share_of_parameters(size: Size) -> Value:
 
 def _flops(size: Size) -> Value:
     """The mean over runs, whose examples may differ in length."""
-    found = spread([network.flops for network in size.networks])
-    return None if found is None else found.mean
+    return mean_of(network.flops for network in size.networks)
 
 
 def _share_of_flops(size: Size) -> Value:
@@ -123,8 +122,7 @@ def _share_of_flops(size: Size) -> Value:
     if not size.records:
         return None if _flops(size) is None else 1.0
     pairs = [(record.student.flops, record.teacher.flops) for record in size.records if record.teacher]
-    found = spread([ours / theirs for ours, theirs in pairs if ours and theirs])
-    return None if found is None else found.mean
+    return mean_of(ours / theirs for ours, theirs in pairs if ours and theirs)
 
 
 def costs_grid(runs: Sequence[RecordedRun]) -> Grid | None:

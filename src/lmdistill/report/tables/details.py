@@ -5,10 +5,10 @@ from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
-from lmdistill.analysis.metric_format import NONE
+from lmdistill.analysis.metric_format import NONE, Value
 from lmdistill.analysis.number_format import millions, milliseconds, percent
 from lmdistill.analysis.result_table import Comparison, Row
-from lmdistill.analysis.significance import Value, spread
+from lmdistill.analysis.significance import mean_of
 from lmdistill.records.record import Record
 from lmdistill.records.schema import Calibration, NetworkFacts
 from lmdistill.report.grid import Grid
@@ -65,12 +65,6 @@ AGREEMENT: Mapping[str, tuple[str, Text]] = MappingProxyType(
     }
 )
 """Titles of the figures of `evaluation.agreement`; others go by their own name."""
-
-
-def _mean(values: Values) -> Value:
-    """Over what is known."""
-    found = spread(list(values))
-    return None if found is None else found.mean
 
 
 def _calibrations(row: Row, table: Comparison) -> list[Calibration]:
@@ -188,7 +182,7 @@ def details(table: Comparison) -> Grid:
     One line a figure and one column a row of the first table; figures that no row has are left out.
     """
     lines = [
-        (title, *(text(_mean(found(row))) for row in table.rows))
+        (title, *(text(mean_of(found(row))) for row in table.rows))
         for title, (found, text) in _columns(table).items()
     ]
     return Grid(

@@ -100,8 +100,8 @@ def shared_note(settings: Sequence[str]) -> list[str]:
     return [f"All students: {', '.join(settings)}."] if settings else []
 
 
-def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The sentences below the table, only those that something in it needs."""
+def mark_notes(rows: Sequence[Sequence[str]]) -> list[str]:
+    """What the marks in the cells of a table mean, as far as they occur."""
     text = "\n".join(cell for row in rows for cell in row)
     found = []
     if "±" in text:
@@ -110,6 +110,12 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
         found.append(f"{ONE_SEED} one seed, no spread.")
     if BY_DEV in text:
         found.append(DEV_NOTE)
+    return found
+
+
+def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The sentences below the table, only those that something in it needs."""
+    found = mark_notes(rows)
     if are_trials(run.path for run in table.runs):
         found.append(TRIALS_NOTE)
     found += [*p_notes(table), *_size_note(table), *_floor_note(table)]

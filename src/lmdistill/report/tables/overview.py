@@ -4,19 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lmdistill.analysis.baselines import block_of
-from lmdistill.analysis.footnote_text import BY_DEV, ONE_SEED
+from lmdistill.analysis.footnote_text import BY_DEV
 from lmdistill.analysis.grouping import asked_data, grouped, numbered, row_labels, student_size, without
 from lmdistill.analysis.metric_format import NONE, metric_format
 from lmdistill.analysis.number_format import millions, spread_text
 from lmdistill.analysis.paired_comparison import NOTHING, ComparisonStats
 from lmdistill.analysis.result_table import Comparison, Row, dev_set_label
-from lmdistill.analysis.significance import Spread
+from lmdistill.analysis.significance import ALPHA, Spread
 from lmdistill.records.record import RecordedRun
 from lmdistill.report.grid import Grid
-from lmdistill.report.tables.footnotes import DEV_NOTE, shared_note
-
-LEVEL = 0.05
-"""A corrected p below it has a mark."""
+from lmdistill.report.tables.footnotes import mark_notes, shared_note
 
 BETTER, WORSE = "↑", "↓"
 
@@ -53,7 +50,7 @@ class Cell:
     def mark(self) -> str:
         """An arrow, where two seeds or more and a corrected p-value bear it."""
         found, p_value = self.evidence.difference, self.evidence.p_holm
-        if found is None or p_value is None or p_value >= LEVEL or self.evidence.seeds < 2:
+        if found is None or p_value is None or p_value >= ALPHA or self.evidence.seeds < 2:
             return ""
         return f" {BETTER if metric_format(self.metric).sign * found.value > 0 else WORSE}"
 
@@ -109,15 +106,8 @@ def _text(cell: Cell | None, counted: bool) -> str:
 
 def _notes(cells: Sequence[Cell], rows: Sequence[Sequence[str]], counts: set[int]) -> tuple[str, ...]:
     """What a reader needs to read the cells."""
-    text = "\n".join(cell for row in rows for cell in row)
     floors = ", ".join(dict.fromkeys(cell.floor for cell in cells if cell.floor))
-    found = []
-    if "±" in text:
-        found.append("±: sample standard deviation over seeds.")
-    if ONE_SEED in text:
-        found.append(f"{ONE_SEED} one seed, no spread.")
-    if BY_DEV in text:
-        found.append(DEV_NOTE)
+    found = mark_notes(rows)
     if len(counts) > 1:
         found.append("In brackets: seeds of the cell; cells of different numbers are not to be averaged.")
     elif counts:

@@ -1,12 +1,12 @@
 """Schedules to the same student, side by side: what each came to and took, and what the score foretold."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lmdistill.analysis.metric_format import NONE, Value, metric_format
 from lmdistill.analysis.number_format import percent_kept, spread_text
-from lmdistill.analysis.significance import Spread, spread
+from lmdistill.analysis.significance import Spread, mean_of, spread
 from lmdistill.analysis.trade_off import rank_correlation
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.records.record import Record, RecordedRun
@@ -122,8 +122,8 @@ def _schedules(records: Sequence[Record]) -> Grid:
                 spread_text(spread([_metric(record) for record in own]), facts.metric),
                 str(len(own)),
                 _ways(own),
-                steps_text(_mean(work.teacher_steps for work in works)),
-                duration(_mean(work.seconds for work in works)),
+                steps_text(mean_of(work.teacher_steps for work in works)),
+                duration(mean_of(work.seconds for work in works)),
             )
         )
     title = metric_format(facts.metric).title
@@ -144,12 +144,6 @@ def _ways(records: Sequence[Record]) -> str:
         for record in records
     ]
     return ways[0] if len(set(ways)) == 1 else "; ".join(ways)
-
-
-def _mean(values: Iterable[Value]) -> float | None:
-    """Of those that are known."""
-    found = spread(list(values))
-    return None if found is None else found.mean
 
 
 def trials(records: Sequence[Record]) -> tuple[Trial, ...]:
