@@ -1,16 +1,25 @@
 """One holds a file at a time, and whoever ends lets go of it."""
 
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from lmdistill.core import file_lock
 from lmdistill.core.file_lock import exclusive_file, hold
 
-HOLDER = (
-    "import fcntl, sys; f = open(sys.argv[1], 'ab'); fcntl.flock(f, 2); print('held', flush=True); input()"
-)
+HOLDER = """
+import sys
+from filelock import FileLock
+
+lock = FileLock(sys.argv[1])
+lock.acquire()
+print("held", flush=True)
+input()
+"""
 
 
 def holder(path):
@@ -32,6 +41,45 @@ def test_what_another_process_holds_is_not_given_until_it_is_killed(tmp_path):
         process.communicate()
     with hold(path, wait=False) as file:
         assert not file.closed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="children inherit no descriptors there")
+def test_a_child_that_has_inherited_the_file_holds_it_on(tmp_path):
+    path, wait = tmp_path / "a.lock", [sys.executable, "-c", "input()"]
+    with hold(path) as file:
+        child = subprocess.Popen(wait, stdin=subprocess.PIPE, pass_fds=(file.fileno(),))
+    try:
+        assert hold(path, wait=False) is None
+    finally:
+        child.communicate(b"\n")
+    with hold(path, wait=False) as file:
+        assert not file.closed
+
+
+def test_an_error_in_the_block_lets_go_and_removes_the_file(tmp_path):
+    path = tmp_path / "a.lock"
+    with pytest.raises(ZeroDivisionError), exclusive_file(path):
+        1 / 0  # noqa: B018
+    assert not path.exists()
+    with exclusive_file(path):
+        assert path.exists()
+
+
+def test_where_open_files_cannot_be_removed_it_goes_after_it_is_closed(tmp_path, monkeypatch):
+    """As on Windows; where somebody else has it open by then, it stays for them."""
+    path, tries, unlink = tmp_path / "a.lock", [], Path.unlink
+
+    def refuse_the_first(self, **settings):
+        tries.append(self)
+        if len(tries) % 2:
+            raise PermissionError
+        unlink(self, **settings)
+
+    monkeypatch.setattr(Path, "unlink", refuse_the_first)
+    with exclusive_file(path):
+        pass
+    assert tries == [path, path]
+    assert not path.exists()
 
 
 def test_whoever_waits_gets_it_when_it_is_free(tmp_path):
@@ -82,9 +130,23 @@ def test_many_never_meet(tmp_path):
 
 
 def test_where_there_are_no_locks_nobody_waits(tmp_path, monkeypatch):
-    def refuse(file, how):
+    def refuse(number, *, blocking):
         raise OSError(file_lock.errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr(file_lock.fcntl, "flock", refuse)
+    monkeypatch.setattr(file_lock, "lock_descriptor", refuse)
     with hold(tmp_path / "a") as one, hold(tmp_path / "a") as two:
         assert Path(one.name) == Path(two.name)
+
+
+def test_other_errors_of_locks_are_raised_and_the_file_is_closed(tmp_path, monkeypatch):
+    numbers = []
+
+    def fail(number, *, blocking):
+        numbers.append(number)
+        raise OSError(file_lock.errno.EIO, "broken disk")
+
+    monkeypatch.setattr(file_lock, "lock_descriptor", fail)
+    with pytest.raises(OSError, match="broken disk"):
+        hold(tmp_path / "a")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(numbers[0])

@@ -1,20 +1,19 @@
-"""Files that one process holds at a time; the system lets go of them when it ends, however it ends.
+"""Files that one process holds at a time; the operating system releases them when the process ends.
 
-A lock is the kernel's (`flock`), not a process number in a file. A killed process holds nothing, so no stale
-lock must be told from a live one, and a number that was given out again misleads nobody. Where a file system
-has no such locks, nobody waits.
+A lock is the kernel's (`flock`, on Windows `LockFileEx`, both through `filelock`), not a process number in a
+file. A killed process holds nothing, so no stale lock has to be told from a live one. Where a file system has no
+such locks, nobody waits.
 """
 
+import contextlib
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-if sys.platform != "win32":
-    import fcntl
+from filelock import lock_descriptor
 
 WITHOUT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 """How a file system says that it has no locks."""
@@ -22,6 +21,10 @@ WITHOUT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 def hold(path: Path, *, wait: bool = True) -> IO[bytes] | None:
     """Hold `path` until the file is closed, here and in every process that has inherited it.
+
+    The lock belongs to the open file, not to an object of `filelock.FileLock`: that one unlocks the file when it
+    is released, also for a child process that has inherited the descriptor and still runs. On Windows, children
+    inherit no descriptor.
 
     Args:
         path: Made, with its folder, if missing; nothing is written into it.
@@ -33,7 +36,7 @@ def hold(path: Path, *, wait: bool = True) -> IO[bytes] | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("ab")
     try:
-        if _taken(file, wait=wait):
+        if _locked(file, wait=wait):
             return file
     except BaseException:
         file.close()
@@ -51,21 +54,25 @@ def exclusive_file(path: Path) -> Iterator[None]:
         if _is_at(file, path):
             break
         file.close()  # whoever held it has removed it meanwhile
-    with file:
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _taken(file: IO[bytes], *, wait: bool) -> bool:
-    """Lock an open file; whether it is ours now."""
-    if sys.platform == "win32":
-        return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
+        yield
+    finally:
+        _removed_and_closed(file, path)
+
+
+def _removed_and_closed(file: IO[bytes], path: Path) -> None:
+    """Remove a file that is held, then let go of it; Windows removes no open file, and there the order turns."""
+    with file, contextlib.suppress(PermissionError):
+        path.unlink(missing_ok=True)
+        return
+    with contextlib.suppress(PermissionError):  # whoever holds it next removes it
+        path.unlink(missing_ok=True)
+
+
+def _locked(file: IO[bytes], *, wait: bool) -> bool:
+    """Lock an open file; whether it is ours now."""
+    try:
+        return lock_descriptor(file.fileno(), blocking=wait)
     except OSError as error:
         if error.errno not in WITHOUT:
             raise
