@@ -4,7 +4,7 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test test-slow check bench docs format
+.PHONY: demo test test-slow check bench docs format wheel-test
 .DEFAULT_GOAL := test
 
 .venv/.made: pyproject.toml constraints.txt
@@ -27,6 +27,9 @@ check: .venv/.made  ## linter, formatter, type checker, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+
+wheel-test: .venv/.made  ## build a wheel, install it in an empty environment, run the demo there
+	$(BIN)/python tests/wheel/check_wheel.py
 
 bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.mixkd_step
