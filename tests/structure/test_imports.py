@@ -61,7 +61,7 @@ INSIDE: Mapping[str, set[str]] = {
 }
 
 OUTSIDE: Mapping[str, set[str]] = {
-    "core": {"torch", "numpy", "jaxtyping"},
+    "core": {"torch", "numpy", "jaxtyping", "filelock"},
     "metrics": {"numpy", "jaxtyping"},
     "objectives": {"torch", "jaxtyping"},
     "schedules": set(),
