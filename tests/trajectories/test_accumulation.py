@@ -10,7 +10,9 @@ from lmdistill.methods import CLASSIFIER_METHODS, MixKD
 from tests.engine.corpus import Run, course, feed, rows
 from tests.tiny import tiny
 
-TOLERANCE = 1e-5
+TOLERANCE = 5e-5
+"""Eight steps in float32, where batches of another shape round differently: losses differ by up to 6e-6, their
+small parts by up to 5e-5. A step that divides wrongly differs by more than 1e-3."""
 
 
 def every_method():
@@ -39,7 +41,7 @@ def close(first, second):
     assert first.curve == pytest.approx(second.curve, rel=TOLERANCE)
     assert [step.count for step in first.steps] == [step.count for step in second.steps]
     for one, two in zip(first.steps, second.steps, strict=True):
-        assert one.parts == pytest.approx(two.parts, rel=1e-4)
+        assert one.parts == pytest.approx(two.parts, rel=10 * TOLERANCE)
 
 
 def test_four_micro_batches_of_two_give_the_curve_of_one_of_eight(method, whole, tmp_path):
@@ -105,4 +107,4 @@ def test_padding_and_order_within_a_batch_do_not_matter(method, whole, kind, tmp
 
 def test_another_seed_is_another_curve(method, whole, tmp_path):
     other = Run(method, tmp_path, course(seed=1))
-    assert other.curve != pytest.approx(whole.curve, rel=1000 * TOLERANCE)
+    assert other.curve != pytest.approx(whole.curve, rel=1e-2)

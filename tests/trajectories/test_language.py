@@ -12,7 +12,8 @@ from tests.engine.corpus import course, same
 from tests.engine.tiny_texts import language_feed, language_run
 from tests.tiny_causal import tiny_language
 
-TOLERANCE = 1e-5
+TOLERANCE = 5e-5
+"""As in test_accumulation.py: batches of another shape round differently."""
 
 
 @pytest.fixture(params=LANGUAGE_METHODS.values(), ids=LANGUAGE_METHODS.keys())
@@ -36,7 +37,7 @@ def test_as_published_the_split_follows_the_micro_batches(tmp_path):
     method = ATKD(scope="micro_batch")
     whole = language_run(method, tmp_path / "whole")
     parts = language_run(method, tmp_path / "parts", course(accumulate=4))
-    assert parts.curve != pytest.approx(whole.curve, rel=100 * TOLERANCE)
+    assert parts.curve != pytest.approx(whole.curve, rel=1e-3)
 
 
 def on_policy(method, training, share=0.5):

@@ -1,8 +1,8 @@
 """Files that one process holds at a time; the operating system releases them when the process ends.
 
 A lock is the kernel's (`flock`, on Windows `LockFileEx`, both through `filelock`), not a process number in a
-file. A killed process holds nothing, so no stale lock has to be told from a live one. Where a file system has no
-such locks, nobody waits.
+file. A killed process holds nothing, so no stale lock has to be told from a live one. Where a file system has
+no such locks, nobody waits.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ WITHOUT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 def hold(path: Path, *, wait: bool = True) -> IO[bytes] | None:
     """Hold `path` until the file is closed, here and in every process that has inherited it.
 
-    The lock belongs to the open file, not to an object of `filelock.FileLock`: that one unlocks the file when it
-    is released, also for a child process that has inherited the descriptor and still runs. On Windows, children
+    The lock belongs to the open file. An object of `filelock.FileLock` would unlock the file when it is
+    released, even while a child process that has inherited the descriptor still runs. On Windows, children
     inherit no descriptor.
 
     Args:
@@ -61,7 +61,7 @@ def exclusive_file(path: Path) -> Iterator[None]:
 
 
 def _removed_and_closed(file: IO[bytes], path: Path) -> None:
-    """Remove a file that is held, then let go of it; Windows removes no open file, and there the order turns."""
+    """Remove a file that is held, then close it; on Windows close it first, since open files stay there."""
     with file, contextlib.suppress(PermissionError):
         path.unlink(missing_ok=True)
         return

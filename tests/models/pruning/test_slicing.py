@@ -140,7 +140,7 @@ def test_a_view_and_its_dense_copy_are_the_masked_network(name, shape):
     expected = outputs(masked(name, network, widths), batch)
     assert not torch.allclose(expected, before, rtol=0.1, atol=0.1)
     torch.testing.assert_close(outputs(seen, batch), expected, **near)
-    torch.testing.assert_close(outputs(small, batch), outputs(seen, batch), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(outputs(small, batch), outputs(seen, batch), **near)
     assert torch.equal(outputs(network, batch), before)
     assert widths_of(seen) == widths_of(small) == widths
     assert is_view(seen)
@@ -183,7 +183,7 @@ def test_a_view_of_a_view_is_a_view_of_the_whole(name):
     twice = view(view(network, RAGGED[name]), BELOW[name])
     assert torch.equal(outputs(twice, batch), outputs(view(network, BELOW[name]), batch))
     for again in (view(once, VANISHED[name]), materialise_view(once), densify(once, VANISHED[name])):
-        torch.testing.assert_close(outputs(again, batch), outputs(once, batch), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(outputs(again, batch), outputs(once, batch), **near)
 
 
 @pytest.mark.parametrize("name", NAMES)
