@@ -3,8 +3,10 @@
 import contextlib
 import io
 import logging
+import os
 import warnings
 from dataclasses import dataclass
+from unittest import mock
 
 import datasets
 import pytest
@@ -28,7 +30,12 @@ def run(*arguments):
     log = logging.getLogger("lmdistill")
     kept = log.handlers[:], log.level, log.propagate
     out, err = io.StringIO(), io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        warnings.catch_warnings(),
+        mock.patch.dict(os.environ),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         try:
             main([str(argument) for argument in arguments])
         except SystemExit as left:

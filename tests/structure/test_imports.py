@@ -61,15 +61,15 @@ INSIDE: Mapping[str, set[str]] = {
 }
 
 OUTSIDE: Mapping[str, set[str]] = {
-    "core": {"torch", "numpy", "jaxtyping", "filelock"},
+    "core": {"torch", "numpy", "jaxtyping", "filelock", "rich"},
     "metrics": {"numpy", "jaxtyping"},
     "objectives": {"torch", "jaxtyping"},
     "schedules": set(),
     "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "tokenizers", "transformers"},
     "records": {"numpy", "pyarrow", "pydantic"},
-    "models": {"torch", "jaxtyping", "transformers", "safetensors"},
+    "models": {"torch", "jaxtyping", "transformers", "safetensors", "huggingface_hub"},
     "methods": {"torch", "jaxtyping"},
-    "engine": {"torch", "accelerate", "rich", "safetensors"},
+    "engine": {"torch", "accelerate", "safetensors"},
     "evaluation": {"torch", "numpy", "scipy", "sklearn", "jaxtyping"},
     "analysis": {"numpy", "scipy"},
     "export": {"torch", "transformers", "safetensors"},

@@ -8,10 +8,15 @@ import warnings
 from rich.console import Console
 from rich.text import Text
 
+from lmdistill.core.progress import is_first_process, on_terminal
+
 FOREIGN = ("transformers", "datasets", "huggingface_hub", "accelerate", "torch", "fsspec", "matplotlib")
 """Libraries whose messages below an error are kept from the user, who can do nothing about them."""
 
-SILENT = os.environ.get("RANK", "0") != "0"
+BARS = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE")
+"""Environment variables that hide the bars of other libraries if they are set before these are loaded."""
+
+SILENT = not is_first_process()
 """Of several processes that were launched together, the first one speaks for all."""
 
 
@@ -32,6 +37,9 @@ def speak() -> None:
     ours.propagate = False
     for name in FOREIGN:
         logging.getLogger(name).setLevel(logging.ERROR)
+    if not on_terminal():
+        for name in BARS:
+            os.environ.setdefault(name, "1")
     if not sys.warnoptions:  # python -W still shows them
         warnings.simplefilter("ignore")
 

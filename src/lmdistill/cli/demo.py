@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.distill import Overrides, distill
+from lmdistill.cli.threads import Threads
 
 
 def demo(
@@ -14,6 +15,7 @@ def demo(
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the runs; runs/NAME unless given.")] = None,
     set_: Overrides = None,
+    threads: Threads = None,
 ) -> None:
     """Run the built-in recipe demo, or demo-language: a teacher, students, a table and a report."""
     name = "demo-language" if language else "demo"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.print_tables import show
+from lmdistill.cli.threads import Threads
 from lmdistill.recipes.files import read_recipe
 from lmdistill.runs.run_recipe import run_recipe
 from lmdistill.studies.parent_watchdog import follow
@@ -23,6 +24,7 @@ def distill(
         Path, typer.Option(help="Folder of the run; the same command continues an interrupted one.")
     ],
     set_: Overrides = None,
+    threads: Threads = None,
 ) -> None:
     """Do what a recipe says: teacher, students, evaluation, report."""
     follow()

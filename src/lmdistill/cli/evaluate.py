@@ -11,6 +11,7 @@ from rich.text import Text
 from lmdistill.analysis.metric_format import NONE, metric_format
 from lmdistill.cli.distill import Overrides
 from lmdistill.cli.print_tables import results
+from lmdistill.cli.threads import Threads
 from lmdistill.commands.benchmark import run_benchmarks
 from lmdistill.commands.evaluate import Evaluated
 from lmdistill.commands.evaluate import evaluate as run_evaluation
@@ -43,6 +44,7 @@ def evaluate(
     teacher: Annotated[
         bool, typer.Option(help="Put the teacher of a language model's run beside it.")
     ] = True,
+    threads: Threads = None,
 ) -> None:
     """Print the task's metrics of a run's student, or of any model; with --benchmark, those of benchmarks."""
     _require_used({"--limit": limit, "--few-shot": few_shot}, set_ or [], asked=bool(benchmark))

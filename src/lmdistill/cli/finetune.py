@@ -9,6 +9,7 @@ import typer
 
 from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
+from lmdistill.cli.threads import Threads
 from lmdistill.recipes.files import read_recipe
 from lmdistill.runs.run_recipe import train_teacher
 
@@ -19,6 +20,7 @@ def finetune(
         Path, typer.Option(help="Folder that keeps teachers; recipes that write beside it find them.")
     ],
     set_: Overrides = None,
+    threads: Threads = None,
 ) -> None:
     """Fine-tune the teacher of a recipe, once, and say where it is."""
     chosen, command = read_recipe(recipe, set_ or []), shlex.join(["lmdistill", *sys.argv[1:]])

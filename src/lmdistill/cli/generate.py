@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
+from lmdistill.cli.threads import Threads
 from lmdistill.commands.generate import generate as run_generation
 
 
@@ -17,6 +18,7 @@ def generate(
     temperature: Annotated[float, typer.Option(help="0 always takes the most likely token.")] = 0.0,
     template: Annotated[str | None, typer.Option(help="Wording of the prompt with {column} fields.")] = None,
     seed: Annotated[int, typer.Option(help="Of what is sampled.")] = 0,
+    threads: Threads = None,
 ) -> None:
     """Complete every prompt of a file; the order is kept, and an interrupted call goes on."""
     chosen = out or source.with_name(f"{source.name.split('.')[0]}.completed.jsonl")

@@ -22,6 +22,7 @@ from lmdistill.cli.report import report
 from lmdistill.cli.study import study
 from lmdistill.cli.submit import submit
 from lmdistill.cli.theory import theory
+from lmdistill.core.cpu_threads import set_waiting
 from lmdistill.core.errors import LmdistillError
 
 DONE, OURS, THEIRS, STOPPED = 0, 1, 2, 130
@@ -55,6 +56,7 @@ app.command("list")(listing)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with 0 (done), 2 (your mistake), 1 (ours) or 130 (stopped)."""
     speak()
+    set_waiting()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(args=given or ["--help"], standalone_mode=False)

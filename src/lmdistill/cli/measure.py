@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.print_tables import print_grid, results
+from lmdistill.cli.threads import Threads
 from lmdistill.commands.measure import BATCHES, Measured
 from lmdistill.commands.measure import measure as run_measurement
 from lmdistill.report.grid import Grid
@@ -18,6 +19,7 @@ def measure(
     ],
     tokens: Annotated[int, typer.Option(help="Length of the texts.", min=1)] = 64,
     runs: Annotated[int, typer.Option(help="Timed passes.", min=1)] = 30,
+    threads: Threads = None,
 ) -> None:
     """Print parameters, operations, disk, latency and memory, all networks timed in turn."""
     sizes = [f"{what} ms, batch {size}" for size in BATCHES for what in ("p50", "p95")]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
+from lmdistill.cli.threads import Threads
 from lmdistill.commands.predict import predict as run_prediction
 
 
@@ -14,6 +15,7 @@ def predict(
     source: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines or Parquet.")],
     out: Annotated[Path | None, typer.Option(help="Where to write; beside the source unless given.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="Column of the text; twice for pairs.")] = None,
+    threads: Threads = None,
 ) -> None:
     """Label every row of a file; the order is kept, memory stays flat."""
     suffix = ".jsonl" if source.suffix in {".parquet", ".json", ".ndjson"} else source.suffix

@@ -10,6 +10,7 @@ from lmdistill.analysis.number_format import millions, milliseconds
 from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
 from lmdistill.cli.print_tables import results
+from lmdistill.cli.threads import Threads
 from lmdistill.commands.prune import Pruned
 from lmdistill.commands.prune import prune as run_pruning
 
@@ -31,6 +32,7 @@ def prune(
     ] = None,
     multiple: Annotated[int, typer.Option(help="Numbers of neurons are multiples of this.")] = 8,
     set_: Overrides = None,
+    threads: Threads = None,
 ) -> None:
     """Save the most important heads and neurons of a model, which learns nothing meanwhile."""
     found = run_pruning(

@@ -15,6 +15,7 @@ from lmdistill.cli.console import complain
 from lmdistill.cli.print_tables import results, show
 from lmdistill.cli.search import list_trials, search
 from lmdistill.cli.study_progress import following
+from lmdistill.cli.threads import Threads
 from lmdistill.core.errors import ConfigError
 from lmdistill.studies.grid import study_cells
 from lmdistill.studies.runner import CellStatus, exit_code, rows, run_study, standings
@@ -38,6 +39,7 @@ def study(
         list[str] | None,
         typer.Option("--set", help="seeds=[0], scale=paper, jobs=2; a.b=value reaches every recipe."),
     ] = None,
+    threads: Threads = None,
 ) -> None:
     """Run every cell or trial of a study that is not done, and compare them all."""
     _require_alone()

@@ -1,4 +1,4 @@
-"""How far a study is: a table on a terminal, a line for each change elsewhere."""
+"""How far a study is: a table on a terminal, elsewhere a line for each change and for each running cell."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lmdistill.core import progress
 from lmdistill.studies.runner import CellStatus
+from lmdistill.studies.subprocesses import last_line
 
 log = logging.getLogger("lmdistill")
 
@@ -17,6 +19,7 @@ ROOM = 8
 """Lines of the terminal that the table leaves free."""
 
 STYLES = {"done": "green", "running": "bold", "failed": "bold red", "elsewhere": "yellow", "waiting": "dim"}
+AT_WORK = ("running", "elsewhere")
 URGENT = ("running", "failed", "elsewhere", "waiting", "done")
 """What is shown first, where there is not room for all."""
 
@@ -28,23 +31,24 @@ def following(*, grows: bool = False) -> Iterator[Callable[[Sequence[CellStatus]
     Args:
         grows: Whether cells are added while it runs, so that their number says nothing in the beginning.
     """
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not progress.on_terminal():
         yield _Lines(grows=grows).watch
         return
+    console = Console(stderr=True)
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield lambda board: live.update(_table(board, console.height - ROOM))
 
 
 class _Lines:
-    """A line for each change."""
+    """A line for each change, and every `progress.INTERVAL` seconds one for each cell at work."""
 
     def __init__(self, *, grows: bool) -> None:
         self._grows = grows
         self._last: dict[str, str] | None = None
+        self._spoken: dict[str, float] = {}
 
     def watch(self, board: Sequence[CellStatus]) -> None:
-        """Say what has changed since the last look."""
+        """Say what has changed since the last look, and how far cells are that were silent for a while."""
         if self._last is None:
             ready = sum(standing.state == "done" for standing in board)
             if self._grows:
@@ -56,7 +60,14 @@ class _Lines:
             name, before = standing.cell.name, self._last.get(standing.cell.name, "waiting")
             if standing.state != before:
                 self._last[name] = standing.state
-                log.info("%s: %s", name, _said(standing))
+                self._say(name, _said(standing))
+            elif standing.state in AT_WORK and progress.now() - self._spoken[name] >= progress.INTERVAL:
+                self._say(name, (last_line(standing.log) if standing.log else "") or _said(standing))
+
+    def _say(self, name: str, text: str) -> None:
+        """A line that begins with the name of a cell."""
+        self._spoken[name] = progress.now()
+        log.info("%s: %s", name, text)
 
 
 def _said(standing: CellStatus) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
+from lmdistill.cli.threads import Threads
 from lmdistill.commands.submit import submit as run_submission
 
 
@@ -14,6 +15,7 @@ def submit(
     data: Annotated[str, typer.Option(help="The official glue_data folder, or hub.")],
     out: Annotated[Path, typer.Option(help="The zip to write.")],
     fill: Annotated[bool, typer.Option(help="Constant answers for tasks without a run.")] = False,
+    threads: Threads = None,
 ) -> None:
     """Answer the official test files and write the zip that the server takes."""
     filled = run_submission(runs, data, out, fill=fill)

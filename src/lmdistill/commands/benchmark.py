@@ -7,6 +7,7 @@ from pathlib import Path
 from lmdistill.commands.open_language_model import places_of
 from lmdistill.commands.open_model import require_finished
 from lmdistill.core.errors import ConfigError
+from lmdistill.core.progress import announce
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.distributed import on_main_process
 from lmdistill.engine.training_settings import Training
@@ -55,6 +56,7 @@ def run_benchmarks(
     device = make_accelerator(Training()).device
     found: dict[str, Sequence[BenchmarkFacts]] = {}
     for role, (place, dtype) in places_of(Path(target), with_teacher=with_teacher).items():
+        announce(f"benchmarks of {role}: {', '.join(names)}")
         network = load_causal(place, dtype=DTYPES[dtype]).to(device)
         scores = benchmark_scores(
             network.model, network.tokenizer, benchmarks, limit=limit, few_shot=few_shot

@@ -8,12 +8,12 @@ from typing import Any
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import file_fingerprint, fingerprint
+from lmdistill.core.progress import progress
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.language.instruction_format import PROMPTS, TEXTS
 from lmdistill.data.language.prompts import chat_prompt_messages, open_prompts, prompt_ids
 from lmdistill.data.language.tokenization import bos_ids
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.progress_bar import bar
 from lmdistill.engine.training_settings import Training
 from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
@@ -75,8 +75,8 @@ def generate(
     done = len(kept_lines(part, total))
     stream = islice(prompt_ids(rows, network.tokenizer, template=template), done, None)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with bar("generate", total) as advance, part.open("a", encoding="utf-8") as file:
-        advance(done)
+    with progress("generate", total) as shown, part.open("a", encoding="utf-8") as file:
+        shown.resume(done)
         while chunk := list(islice(stream, CHUNK)):
             prompts = [ids for _, ids in chunk]
             new = generate_completions(
@@ -89,7 +89,7 @@ def generate(
             file.write("".join(map(encoded, lines)))
             file.flush()
             done += len(chunk)
-            advance(done)
+            shown.update(done)
     part.rename(out)
     return total
 

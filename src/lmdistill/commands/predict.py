@@ -12,6 +12,7 @@ import numpy as np
 from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.atomic_io import atomic_file
 from lmdistill.core.errors import DataError
+from lmdistill.core.progress import progress
 from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.tasks.collator import tokenized_rows
@@ -19,7 +20,6 @@ from lmdistill.data.tasks.column_inference import text_columns
 from lmdistill.data.tasks.task import TASKS
 from lmdistill.data.tasks.tokenization import tokenize
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.progress_bar import bar
 from lmdistill.engine.training_settings import Training
 from lmdistill.models.classifier import Network
 from lmdistill.runs.classification.dataset import EncodedSplit
@@ -67,17 +67,16 @@ def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] 
     network = opened.network.to(make_accelerator(Training()).device)
     length = min(opened.data.max_length, network.tokenizer.model_max_length)
     with (
-        bar("predict", total) as advance,
+        progress("predict", total) as shown,
         atomic_file(out) as part,
         part.open("w", encoding="utf-8", newline="") as file,
     ):
         write = _writer(file, out.suffix.lower(), (*rows.fieldnames, *names))
-        stream, done = rows.read(), 0
+        stream = rows.read()
         while chunk := list(islice(stream, CHUNK)):
             for row, answer in zip(chunk, _answers(network, rows, chunk, columns, length), strict=True):
                 write(row, dict(zip(names, answer, strict=True)))
-            done += len(chunk)
-            advance(done)
+            shown.add(len(chunk))
     return total
 
 

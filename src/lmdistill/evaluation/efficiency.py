@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lmdistill.core.batch import Inputs, LMHead
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
+from lmdistill.core.progress import progress
 from lmdistill.core.protocols import LanguageNet, Net
 from lmdistill.evaluation.inference import evaluation_mode
 from lmdistill.records.schema import Latency
@@ -87,11 +88,15 @@ def latencies(
     with ExitStack() as stack:
         for net in nets.values():
             stack.enter_context(evaluation_mode(net))
+        shown = stack.enter_context(
+            progress("measuring latency", (warmup + runs) * len(nets), unit="pass", minor=True)
+        )
         for run in range(warmup + runs):
             for name, once in passes.items():
                 took_ms = _time_ms(once, place)
                 if run >= warmup:
                     times_ms[name].append(took_ms)
+                shown.add()
             if precision is not None and all(_is_precise(times, precision) for times in times_ms.values()):
                 break
     return {name: _summary(times_ms[name], views[name], place) for name in nets}

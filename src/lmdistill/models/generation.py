@@ -9,6 +9,7 @@ import torch
 from transformers import GenerationConfig
 
 from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.core.progress import progress
 from lmdistill.core.seeding import derive
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.quiet_transformers import quiet
@@ -52,13 +53,17 @@ def generate_completions(
     _require_room(prompts, limit, network.source)
     order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
     written: dict[int, list[int]] = {}
-    with _writing(network, temperature, top_p) as device:
+    with (
+        _writing(network, temperature, top_p) as device,
+        progress("writing", len(prompts), unit="text", minor=True) as shown,
+    ):
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
             room = min(max_new, limit - len(prompts[batch[0]]))
             with _seeded(device, derive(seed, "completions", start)):
                 rows = _completed(network, [prompts[number] for number in batch], room)
             written.update(zip(batch, rows, strict=True))
+            shown.update(len(written))
     return [written[number] for number in range(len(prompts))]
 
 

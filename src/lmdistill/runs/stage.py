@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, Protocol, cast, runtime_checkable
 import torch
 
 from lmdistill.core.atomic_io import write_text
+from lmdistill.core.progress import announce
 from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.engine.accelerator import make_accelerator
@@ -126,6 +127,11 @@ class Stage(Generic[AnyNetwork]):
     """The stages of a schedule before this one."""
 
     @property
+    def title(self) -> str:
+        """What the user sees of the run while it goes on."""
+        return f"{self.name} (seed {self.training.seed})"
+
+    @property
     def reference(self) -> AnyNetwork | None:
         """The network that the student is compared with: the teacher, or the first teacher of a schedule."""
         return self.teacher if self.lineage is None else self.lineage.reference
@@ -163,7 +169,7 @@ def run_stage(stage: Stage[AnyNetwork]) -> Record:
         teacher=cast(Net, stage.teacher),
         feed=encoded.feed(stage.method, stage.training),
         training=stage.training,
-        title=f"{stage.name} (seed {stage.training.seed})",
+        title=stage.title,
         unit=stage.adapter.unit,
         evaluate=lambda network: encoded.dev_scores(network, device),
     )
@@ -187,6 +193,7 @@ def _finish(
 ) -> None:
     """Save and evaluate the student, and write the record last: it marks the run as finished."""
     folder = RunFolder(path=stage.folder)
+    announce(f"{stage.title}: evaluating")
     save(stage.student, folder.student)
     evaluation = encoded.evaluate(stage, device)
     record = Record(

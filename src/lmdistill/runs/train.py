@@ -1,15 +1,15 @@
-"""The part that all runs have in common: fit, with a bar for the user and a line of history for each step."""
+"""What all runs have in common: fit, with progress for the user and a line of history for each step."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from torch import nn
 
+from lmdistill.core.progress import Progress, progress
 from lmdistill.core.protocols import Method, Net
 from lmdistill.engine.accelerator import Accelerator
 from lmdistill.engine.callbacks import Callbacks, FitResult, Step
 from lmdistill.engine.fit import BatchSource, fit
-from lmdistill.engine.progress_bar import Advance, bar
 from lmdistill.engine.training_settings import Training
 from lmdistill.records.history import HISTORY, HistoryWriter
 from lmdistill.runs.run_folder import RunFolder
@@ -38,7 +38,7 @@ class TrainJob:
     """How long, seed included."""
 
     title: str
-    """What the bar says."""
+    """What the user sees."""
 
     unit: str = "examples"
     """What is counted."""
@@ -67,24 +67,28 @@ def train(course: TrainJob, place: RunFolder, accelerator: Accelerator) -> FitRe
         return run(silent)
     with (
         HistoryWriter(place.path / HISTORY) as history,
-        bar(course.title, course.feed.total_steps) as advance,
+        progress(course.title, course.feed.total_steps, unit="step") as shown,
     ):
-        return run(_told(silent, history, advance, course.unit))
+        return run(_told(silent, history, shown, course.unit))
 
 
-def _told(silent: Callbacks, history: HistoryWriter, advance: Advance, unit: str) -> Callbacks:
-    """The same watch, with everything said in the history and on the bar."""
+def _told(silent: Callbacks, history: HistoryWriter, shown: Progress, unit: str) -> Callbacks:
+    """The same callbacks, which also write the history and show the progress."""
     done = 0
+
+    def start(step: int) -> None:
+        history.truncate_after(step)
+        shown.resume(step)
 
     def show(step: Step) -> None:
         nonlocal done
         done += step.count
         history.append({"step": step.number, **{name: getattr(step, name) for name in HISTORY_FIELDS}})
-        advance(step.number, f"loss {step.loss:.3f}, {done / step.seconds:.0f} {unit}/s")
+        shown.update(step.number, f"loss {step.loss:.3f}, {done / step.seconds:.0f} {unit}/s")
 
     return replace(
         silent,
-        on_start=history.truncate_after,
+        on_start=start,
         on_step=show,
         on_scores=lambda step, found: history.append({"step": step, "dev": found}),
     )

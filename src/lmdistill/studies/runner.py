@@ -49,7 +49,7 @@ class CellStatus:
     """Error message of a failed cell, one line."""
 
     log: Path | None = None
-    """Log file of a failed cell."""
+    """Log file of its process, once started."""
 
     code: int = 0
     """Exit code of the process of a failed cell."""
@@ -188,7 +188,7 @@ def _begin(standing: CellStatus, start: Launcher) -> Job | None:
     if job is None:
         standing.state = "elsewhere"
         return None
-    standing.state, standing.seconds = "running", 0.0
+    standing.state, standing.seconds, standing.log = "running", 0.0, job.log
     return job
 
 

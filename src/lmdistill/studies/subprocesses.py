@@ -21,6 +21,12 @@ THREADS = "OMP_NUM_THREADS"
 PATIENCE = 10
 """Seconds between SIGTERM and SIGKILL."""
 
+TAIL = 4096
+"""Bytes at the end of a log in which its last line is looked for."""
+
+HEADER = "--- "
+"""What stands before the time at which a process was started."""
+
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -100,7 +106,7 @@ class Launcher:
     def _started(self, cell: StudyCell, held: IO[bytes], log: Path) -> Job:
         """The child process of a cell; it inherits the lock file."""
         with log.open("ab") as said:
-            said.write(f"--- {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
+            said.write(f"{HEADER}{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
             said.flush()
             before = said.tell()
             process = subprocess.Popen(
@@ -113,6 +119,18 @@ class Launcher:
                 start_new_session=True,
             )
         return Job(cell=cell, process=process, log=log, before=before, began=time.monotonic())
+
+
+def last_line(log: Path) -> str:
+    """What a process said last; empty if it has said nothing since its start, or its log cannot be read."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            said = COLOUR.sub("", file.read().decode(errors="replace")).strip()
+    except OSError:
+        return ""
+    last = said.splitlines()[-1] if said else ""
+    return "" if last.startswith(HEADER) else last
 
 
 @contextlib.contextmanager

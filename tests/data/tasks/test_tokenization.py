@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.batching.tokenizer_checks import tokenizer_fingerprint
-from lmdistill.data.files.progress_bars import quiet_unless_terminal
+from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.tasks.tokenization import encode, tokenize
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefgh"]
@@ -123,6 +123,6 @@ def test_lengths_out_of_range_are_refused_with_both_values() -> None:
 
 def test_bars_are_hidden_without_a_terminal_and_back_afterwards() -> None:
     before = datasets.are_progress_bars_disabled()
-    with quiet_unless_terminal():
+    with without_bars():
         assert datasets.are_progress_bars_disabled()
     assert datasets.are_progress_bars_disabled() == before

@@ -6,7 +6,8 @@ import datasets
 from datasets import Dataset, DatasetDict
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.files.progress_bars import quiet_unless_terminal
+from lmdistill.core.progress import announce
+from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.files.table import Rows, table_rows
 
 DEV_NAMES = ("dev", "validation", "valid", "val", "eval")
@@ -25,8 +26,9 @@ def load_dataset_dict(
     Raises:
         DataError: It cannot be had, with what to do.
     """
+    announce(f"loading the data set {name}")
     try:
-        with quiet_unless_terminal():
+        with without_bars(downloads=True):
             if Path(name).is_dir() and (Path(name) / "dataset_dict.json").is_file():
                 return datasets.load_from_disk(name)
             return datasets.load_dataset(name, config)

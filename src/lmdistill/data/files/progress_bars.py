@@ -1,16 +1,21 @@
-"""Progress bars of `datasets`: shown on a terminal, silent elsewhere."""
+"""Progress bars of `datasets`, which has bars for work that takes no time."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import datasets
 
+from lmdistill.core.progress import on_terminal
+
 
 @contextmanager
-def quiet_unless_terminal() -> Iterator[None]:
-    """Hide the bars inside the block unless stderr is a terminal; afterwards they are as they were."""
-    hide = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
+def without_bars(*, downloads: bool = False) -> Iterator[None]:
+    """Hide the bars of `datasets` inside the block; afterwards they are as they were.
+
+    Args:
+        downloads: Show them on a terminal all the same, because something large may be fetched.
+    """
+    hide = not (downloads and on_terminal()) and not datasets.are_progress_bars_disabled()
     if hide:
         datasets.disable_progress_bars()
     try:

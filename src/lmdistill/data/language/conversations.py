@@ -16,12 +16,13 @@ from datasets.exceptions import DatasetGenerationError
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.fingerprint import LENGTH, fingerprint
+from lmdistill.core.progress import track
 from lmdistill.core.seeding import generator
 from lmdistill.data.files import plain_text
 from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.formats import SUFFIXES, open_rows, suffix_of
 from lmdistill.data.files.hub import DEV_NAMES, hub_rows, load_dataset_dict
-from lmdistill.data.files.progress_bars import quiet_unless_terminal
+from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.files.table import Rows
 from lmdistill.data.language.instruction_format import ExampleFormat, infer_format
 
@@ -89,7 +90,7 @@ class Conversations:
         before its end, as those whose row number is in `unended` do.
         """
         kept = [number for number, index in enumerate(self.train["index"]) if texts.get(index, "").strip()]
-        with quiet_unless_terminal():
+        with without_bars():
             rows = self.train.select(kept).map(partial(_completed, texts, frozenset(unended)))
         return self.with_train(rows, *notes)
 
@@ -181,7 +182,7 @@ def build_dataset(rows: Rows, form: ExampleFormat) -> tuple[Dataset, tuple[str, 
         DataError: A row that cannot be used (with its place), or none that can.
     """
     features = Features({**FEATURES, "unended": Value("bool")}) if form.ended else FEATURES
-    with quiet_unless_terminal():
+    with without_bars():
         try:
             table = Dataset.from_generator(
                 partial(_examples, rows, form), features=features, fingerprint=fingerprint(rows.key, form.key)
@@ -208,7 +209,7 @@ def build_dataset(rows: Rows, form: ExampleFormat) -> tuple[Dataset, tuple[str, 
 
 def _examples(rows: Rows, form: ExampleFormat) -> Iterator[dict[str, Any]]:
     """Rows as examples, with `flaw` as an extra column."""
-    for position, row in enumerate(rows.read()):
+    for position, row in enumerate(track(rows.read(), f"reading {rows.name}", unit="row")):
         example = form.example(row, rows.location(row.number))
         yield {**example, "index": position, "flaw": not example["completion"].strip()}
 

@@ -14,9 +14,10 @@ from transformers import PreTrainedTokenizerBase
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.progress import Progress, progress, track
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
 from lmdistill.data.files.dataset_errors import underlying_error
-from lmdistill.data.files.progress_bars import quiet_unless_terminal
+from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.language.chat_template import render_chat, require_template
 from lmdistill.data.language.packing import pack_blocks
 
@@ -144,7 +145,11 @@ def _texts_of(
 
 
 def _columns(
-    batch: Mapping[str, list[Any]], tokenizer: PreTrainedTokenizerBase, begin: list[int], max_length: int
+    batch: Mapping[str, list[Any]],
+    tokenizer: PreTrainedTokenizerBase,
+    begin: list[int],
+    max_length: int,
+    shown: Progress,
 ) -> dict[str, list[Any]]:
     """One batch for `Dataset.map`."""
     bare = partial(tokenizer.__call__, add_special_tokens=False, return_attention_mask=False, verbose=False)
@@ -163,6 +168,7 @@ def _columns(
         row = {"input_ids": ids, "start": len(before), "length": len(ids), "fate": fate}
         for name, value in row.items():
             columns[name].append(value)
+    shown.add(len(columns["length"]))
     return columns
 
 
@@ -205,11 +211,11 @@ def encode_passages(
     template = tokenizer.chat_template if chats else None
     key = fingerprint(FORMAT, rows._fingerprint, tokenizer_fingerprint(tokenizer), begin, end, template)
     longest = np.iinfo(np.int32).max if packing else max_length
-    with quiet_unless_terminal():
+    with without_bars(), progress("encoding", rows.num_rows, minor=True) as shown:
         table = rows.with_format(None).map(
             _columns,
             batched=True,
-            fn_kwargs={"tokenizer": tokenizer, "begin": begin, "max_length": int(longest)},
+            fn_kwargs={"tokenizer": tokenizer, "begin": begin, "max_length": int(longest), "shown": shown},
             remove_columns=[name for name in rows.column_names if name != "index"],
             features=Features({**PASSAGES, "fate": Value("int8")}),
             new_fingerprint=fingerprint(key, int(longest)),
@@ -241,7 +247,7 @@ def _kept(table: Dataset, max_length: int) -> Passages:
 
 def _packed(table: Dataset, begin: list[int], end: int, max_length: int, key: str) -> Passages:
     """Blocks of the joined texts."""
-    with quiet_unless_terminal():
+    with without_bars():
         try:
             rows = Dataset.from_generator(
                 partial(_blocks, table, begin, end, max_length), features=PASSAGES, fingerprint=key
@@ -257,7 +263,8 @@ def _blocks(table: Dataset, begin: list[int], end: int, max_length: int) -> Iter
     """Passages of blocks."""
 
     def texts() -> Iterator[list[int]]:
-        for number, row in enumerate(table.select_columns("input_ids").with_format(None)):
+        rows = table.select_columns("input_ids").with_format(None)
+        for number, row in enumerate(track(rows, "packing", table.num_rows, unit="row")):
             # The end token of one text is the begin token of the next where they are the same.
             yield row["input_ids"][len(begin) if number and begin == [end] else 0 :]
 

@@ -13,8 +13,9 @@ from datasets.exceptions import DatasetGenerationError
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.progress import track
 from lmdistill.data.files.dataset_errors import underlying_error
-from lmdistill.data.files.progress_bars import quiet_unless_terminal
+from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.tasks.task import TASKS, Kind, TaskSpec
 
@@ -113,7 +114,7 @@ def read_examples(rows: Rows, reading: ColumnMapping) -> Iterator[dict[str, Any]
         DataError: A row that cannot be used, with its place.
     """
     spec, classes = reading.spec, _classes(reading.spec)
-    for position, row in enumerate(rows.read()):
+    for position, row in enumerate(track(rows.read(), f"reading {rows.name}", unit="row")):
         flaw = _flaw(row, reading)
         if flaw is not None and flaw not in reading.tolerated:
             raise DataError(_refusal(flaw, rows.location(row.number), row, reading))
@@ -180,7 +181,7 @@ def build_examples(rows: Rows, reading: ColumnMapping) -> tuple[Dataset, tuple[s
     columns = {"sentence1": "string", "sentence2": "string", "label": LABEL_DTYPES[reading.spec.kind]}
     columns |= {"index": "int64", "flaw": "int8"}
     features = Features({name: Value(kind) for name, kind in columns.items()})
-    with quiet_unless_terminal():
+    with without_bars():
         try:
             table = Dataset.from_generator(
                 partial(read_examples, rows, reading),

@@ -11,8 +11,9 @@ from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
 from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.progress import Progress, announce, progress
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
-from lmdistill.data.files.progress_bars import quiet_unless_terminal
+from lmdistill.data.files.progress_bars import without_bars
 
 FORMAT = 1  # count up when rows are encoded differently, so that no old cache is read
 MANY_ROWS = 100_000  # fewer take longer to start processes for than a tokenizer's own threads need
@@ -54,11 +55,18 @@ def tokenize(
 
 
 def _columns(
-    batch: Mapping[str, list[Any]], tokenizer: PreTrainedTokenizerBase, pair: bool, max_length: int
+    batch: Mapping[str, list[Any]],
+    tokenizer: PreTrainedTokenizerBase,
+    pair: bool,
+    max_length: int,
+    shown: Progress | None = None,
 ) -> dict[str, list[Any]]:
     """One batch for `Dataset.map`."""
     second = batch["sentence2"] if pair else None
-    return tokenize(tokenizer, batch["sentence1"], second, max_length=max_length)
+    found = tokenize(tokenizer, batch["sentence1"], second, max_length=max_length)
+    if shown is not None:
+        shown.add(len(found["length"]))
+    return found
 
 
 @contextmanager
@@ -107,11 +115,22 @@ def encode(
     if "token_type_ids" in tokenizer.model_input_names:
         kinds["token_type_ids"] = List(Value("int8"))
     key = fingerprint(FORMAT, dataset._fingerprint, tokenizer_fingerprint(tokenizer), max_length, pair)
-    with quiet_unless_terminal(), _one_thread_each(processes):
+    if processes > 1:  # what they have done cannot be counted here
+        announce(f"encoding {dataset.num_rows} rows in {processes} processes")
+    with (
+        without_bars(),
+        _one_thread_each(processes),
+        progress("encoding", dataset.num_rows, minor=True) as shown,
+    ):
         rows = dataset.with_format(None).map(
             _columns,
             batched=True,
-            fn_kwargs={"tokenizer": tokenizer, "pair": pair, "max_length": max_length},
+            fn_kwargs={
+                "tokenizer": tokenizer,
+                "pair": pair,
+                "max_length": max_length,
+                "shown": None if processes > 1 else shown,
+            },
             remove_columns=[name for name in dataset.column_names if name not in keep],
             features=Features({**{name: dataset.features[name] for name in keep}, **kinds}),
             num_proc=processes if processes > 1 else None,

@@ -1,6 +1,5 @@
 """Weights and tokenizer of a folder or a hub id, read whole or refused."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer
 
 from lmdistill.core.errors import ModelError
+from lmdistill.core.progress import announce
 from lmdistill.models.loading.resolve import loading_error_message
 from lmdistill.models.quiet_transformers import quiet
 
@@ -45,8 +45,11 @@ def read_pretrained(
     Raises:
         ModelError: If they cannot be read, or do not belong together.
     """
+    is_folder = Path(place).is_dir()
+    if not is_folder:
+        announce(f"loading {place}")
     try:
-        with quiet(downloads=not Path(place).is_dir() and sys.stderr.isatty()):
+        with quiet(downloads=not is_folder):
             model, report = kind.from_pretrained(
                 place,
                 config=config,

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.file_lock import exclusive_file
+from lmdistill.core.progress import progress
 from lmdistill.data.augment import add_augmented_rows
 from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.subsample import with_train_subset
 from lmdistill.data.tasks.task import Task
-from lmdistill.engine.progress_bar import bar
 from lmdistill.recipes.classifier import Data
 from lmdistill.runs.run_folder import lock_of
 
@@ -52,14 +52,14 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
     with (
         exclusive_file(lock_of(cache / "texts.sqlite")),
         AugmentationCache(cache / "texts.sqlite") as store,
-        bar(f"augmenting ({chosen.augmenter.name})", total) as advance,
+        progress(f"augmenting ({chosen.augmenter.name})", total) as shown,
     ):
         rows, counts = add_augmented_rows(
             task.train,
             chosen.augmenter,
             store,
             copies=chosen.copies,
-            on_progress=lambda done, _: advance(done),
+            on_progress=lambda done, _: shown.update(done),
         )
     note = f"{counts.added} training rows added by {chosen.augmenter.name}"
     return Examples(original=task, whole=task.with_train(rows, note))

@@ -8,6 +8,7 @@ from jaxtyping import Float, Num
 
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import MismatchError
+from lmdistill.core.progress import progress
 from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.batching.dataloader import BatchLoader
@@ -68,7 +69,8 @@ class EncodedSplit:
 
     def logits(self, net: Net, device: str, *, as_teacher: bool = False) -> Float[np.ndarray, "n v"]:
         """The network's logits in the order of the rows; `as_teacher` reads the teacher's tokens."""
-        return logits_of(net, self.batches(), device=device, as_teacher=as_teacher)
+        with progress("evaluating", len(self.student.rows), unit="example", minor=True) as shown:
+            return logits_of(net, self.batches(), device=device, as_teacher=as_teacher, on_batch=shown.add)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lmdistill.core.errors import ConfigError
+from lmdistill.core.progress import track
 from lmdistill.data.tasks.task import Task
 from lmdistill.evaluation.representations import (
     evenly_spaced_rows,
@@ -56,9 +57,8 @@ def project(
     labels, points, facts = split.labels, {}, {}
     for who, net in {"student": student, "teacher": teacher}.items():
         if net is not None:
-            states = states_of(
-                net, split.batches(), device=device, as_teacher=who == "teacher", pool=settings.pool
-            )
+            batches = track(split.batches(), f"reading the states of the {who}")
+            states = states_of(net, batches, device=device, as_teacher=who == "teacher", pool=settings.pool)
             points[who] = project_2d(states, settings.projection)
             facts[who] = _separation(states, labels)
     places = [

@@ -1,11 +1,13 @@
 """The texts of a recipe in tokens: every passage, and batches of them."""
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from lmdistill.core.batch import Batch
+from lmdistill.core.progress import track
 from lmdistill.core.protocols import Method
 from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.batching.dataloader import BatchLoader
@@ -81,5 +83,6 @@ def encode_dev(conversations: Conversations, tokenizer: Any, texts: Texts) -> Pa
 def in_batches(passages: Passages, padding: int, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
     """Every passage once, longest first."""
     collator = LanguageCollator(rows=passages.rows, padding=padding)
-    for (draw,) in evaluation_batches(passages.lengths, batch_size=size):
+    total = math.ceil(len(passages.rows) / size)
+    for (draw,) in track(evaluation_batches(passages.lengths, batch_size=size), "evaluating", total):
         yield collator[draw]

@@ -5,12 +5,12 @@ from pathlib import Path
 from lmdistill.core.completions import completions_of
 from lmdistill.core.file_lock import exclusive_file
 from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.progress import progress
 from lmdistill.core.protocols import Method
 from lmdistill.data.language.collator import prompt_length
 from lmdistill.data.language.conversations import Conversations
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.distributed import main_process_first
-from lmdistill.engine.progress_bar import bar
 from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import end_token_ids, generate_completions
@@ -73,7 +73,8 @@ def by_teacher(
     """
     rows = passages.train.rows
     done, ends = kept_lines(path, len(rows)), end_token_ids(teacher)
-    with bar("teacher writes", len(rows)) as advance, path.open("a", encoding="utf-8") as file:
+    with progress("teacher writes", len(rows)) as shown, path.open("a", encoding="utf-8") as file:
+        shown.resume(len(done))
         for low in range(len(done), len(rows), CHUNK):
             part = rows[low : low + CHUNK]
             starts = [
@@ -87,7 +88,7 @@ def by_teacher(
                 done.append({"index": index, "completion": text, "ended": bool(set(tokens[-1:]) & {*ends})})
             file.write("".join(map(encoded, done[low:])))
             file.flush()
-            advance(len(done), "")
+            shown.update(len(done))
     written = {line["index"]: line["completion"] for line in done}
     unended = [line["index"] for line in done if not line["ended"]]
     count = sum(bool(text.strip()) for text in written.values())

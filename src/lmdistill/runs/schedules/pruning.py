@@ -11,6 +11,7 @@ from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import ModelError
 from lmdistill.core.fingerprint import fingerprint
+from lmdistill.core.progress import track
 from lmdistill.engine.distributed import main_process_first
 from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import AnyNetwork
@@ -107,9 +108,8 @@ def sliced(
     def measure() -> Importance:
         if pruning.score == "magnitude":
             return magnitude_importance(network)
-        if pruning.score == "activation":
-            return activation_importance(network, batches(pruning))
-        return gradient_importance(network, batches(pruning))
+        measure_on = activation_importance if pruning.score == "activation" else gradient_importance
+        return measure_on(network, track(batches(pruning), "measuring importance"))
 
     with main_process_first():
         scores = _read(file) if file is not None and file.is_file() else measure().normalised()
