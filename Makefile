@@ -37,6 +37,7 @@ bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.language_loss
 	$(BIN)/python -m benchmarks.language_step
 	$(BIN)/python -m benchmarks.minidisc_step
+	$(BIN)/python -m benchmarks.threads
 
 docs: .venv/.made  ## the pages that are made from code and records
 	$(BIN)/python -m docs.make

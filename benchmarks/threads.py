@@ -40,9 +40,12 @@ WAITING: Mapping[str, Mapping[str, str]] = {
 }
 """How a thread waits for the others: settings of OpenMP. A spin count is in loops of GNU OpenMP."""
 
-QUICK = ("default", "passive", "spin 10000")
+QUICK = ("default", "passive", "spin 1000", "spin 10000")
 BUSY = (0, 1, 2)
 """Processes that keep a core busy meanwhile."""
+
+WALL, PROCESSOR = "ms a step", "processor ms a step"
+"""What is measured; threads that wait in a loop use the processor too."""
 
 PLACES = ("alone", "beside 1 busy process", "beside 2 busy processes")
 WARMUP = 3
@@ -167,58 +170,59 @@ def compete(rows: Sequence[Row], rounds: int, arguments: Sequence[str]) -> dict[
     return found
 
 
-def results(found: Mapping[Row, list[list[Timed]]], threads: int) -> list[Result]:
-    """What was measured with so many threads, a line each."""
+def results(found: Mapping[Row, list[list[Timed]]], setting: str, threads: int) -> list[Result]:
+    """What was measured with so many threads: medians over all steps, a line for each row and place."""
     return [
-        Result(setting=f"{PLACES[place]}, {threads} threads", way=row.waiting, measure=measure, value=value)
-        for place in range(len(BUSY))
-        for row, timed in found.items()
+        Result(setting=setting, way=row.waiting, measure=f"{measure}, {PLACES[place]}", value=value)
+        for row, places in found.items()
         if row.threads == threads
+        for place, timed in enumerate(places)
         for measure, value in (
-            ("ms a step", statistics.median(ms for one in timed[place] for ms in one.wall_ms)),
-            ("processor ms a step", statistics.median(one.cpu_ms for one in timed[place])),
-            ("steps", sum(len(one.wall_ms) for one in timed[place])),
+            (WALL, statistics.median(ms for one in timed for ms in one.wall_ms)),
+            (PROCESSOR, statistics.median(one.cpu_ms for one in timed)),
         )
     ]
 
 
 def shown(found: Sequence[Result]) -> str:
-    """A line for each way and number of threads, a column for each number of busy processes."""
-    value = {(one.setting, one.way): one.value for one in found if one.measure == "ms a step"}
-    lines: dict[str, list[str]] = {}
-    for (setting, way), number in value.items():
-        _, threads = setting.rsplit(", ", 1)
-        lines.setdefault(f"{threads}, {way}", []).append(f"{number:.0f}")
-    return table(["ms a step", *PLACES], [[name, *numbers] for name, numbers in lines.items()])
+    """A line for each number of threads and way, a column for each number of busy processes."""
+    lines: dict[str, dict[str, str]] = {}
+    for one in found:
+        lines.setdefault(f"{one.setting}: {one.way}", {})[one.measure] = f"{one.value:.0f}"
+    measures = [f"{WALL}, {place}" for place in PLACES]
+    return table(
+        ["", *measures], [[name, *(values[one] for one in measures)] for name, values in lines.items()]
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark and append to the table of results."""
-    every = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--waiting", nargs="+", choices=list(WAITING), help="all unless given")
-    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, every}))
+    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, cores}))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=6, help="of each row and number of busy processes")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--tokens", type=int, default=32)
-    parser.add_argument("--quick", action="store_true", help="about 3 minutes on 2 cores: 2 rounds, 3 ways")
+    parser.add_argument("--seconds", help="of each row and number of busy processes; 6, or 4 if quick")
+    parser.add_argument("--batch-size", default="16")
+    parser.add_argument("--tokens", default="32")
+    parser.add_argument("--quick", action="store_true", help="about 3 minutes on 2 cores: 2 rounds, 4 ways")
     parser.add_argument("--results", type=Path, default=RESULTS, help="table to append to")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.work:
-        work(chosen.batch_size, chosen.tokens, chosen.seconds)
+        work(int(chosen.batch_size), int(chosen.tokens), float(chosen.seconds))
         return
     names = chosen.waiting or list(QUICK if chosen.quick else WAITING)
-    size = ["--batch-size", str(chosen.batch_size), "--tokens", str(chosen.tokens)]
-    given = [*size, "--seconds", str(chosen.seconds)]
-    found = compete(rows_of(names, chosen.threads), 2 if chosen.quick else chosen.rounds, given)
-    every_line = []
+    rounds, seconds = (2, "4") if chosen.quick else (chosen.rounds, "6")
+    size = ["--batch-size", chosen.batch_size, "--tokens", chosen.tokens]
+    found = compete(rows_of(names, chosen.threads), rounds, [*size, "--seconds", chosen.seconds or seconds])
+    printed = []
     for threads in chosen.threads:
-        lines = results(found, threads)
+        setting = f"{threads} threads, batch {chosen.batch_size} of {chosen.tokens} tokens"
+        lines = results(found, setting, threads)
         append(lines, benchmark="threads", threads=threads, path=chosen.results)
-        every_line += lines
-    print(shown(every_line))
+        printed += lines
+    print(shown(printed))
 
 
 if __name__ == "__main__":

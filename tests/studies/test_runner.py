@@ -156,6 +156,12 @@ def test_a_failing_cell_between_two_good_ones_is_listed_and_tried_again(
     assert exit_code(bench.run(**keys)) == 0
 
 
+def test_the_log_of_a_cell_is_known_while_it_runs(bench):
+    logs = {}
+    bench.run(watch=lambda board: logs.update({s.cell.name: s.log for s in board if s.state == "running"}))
+    assert logs == {name: bench.folder / "out" / "logs" / f"{name}.log" for name in NAMES}
+
+
 def test_mistakes_of_the_user_and_of_ours_together_are_ours(bench, monkeypatch):
     monkeypatch.setenv("STUDY_A", "mistake")
     monkeypatch.setenv("STUDY_B", "crash")

@@ -109,7 +109,7 @@ class Progress:
         if self.note or not taken or self.seconds <= 0:
             return self.note
         rate = taken / self.seconds
-        return f"{rate:.0f} {self.unit}s/s" if rate >= 10 else f"{rate:.2g} {self.unit}s/s"
+        return f"{rate:.0f} {plural(self.unit)}/s" if rate >= 10 else f"{rate:.2g} {plural(self.unit)}/s"
 
     @property
     def seconds_left(self) -> float | None:
@@ -263,6 +263,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def plural(noun: str) -> str:
+    """Several of what a regular English noun names.
+
+    Examples:
+        >>> [plural(noun) for noun in ("step", "batch", "pass")]
+        ['steps', 'batches', 'passes']
+    """
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
 def _display() -> Display:
     """Where this process shows its stages."""
     if not is_first_process():
@@ -276,7 +286,7 @@ def _display() -> Display:
 
 def _counted(number: int | None, unit: str) -> str:
     """So many steps; empty where their number is not known."""
-    return "" if number is None else f"{number} {unit}{'' if number == 1 else 's'}"
+    return "" if number is None else f"{number} {unit if number == 1 else plural(unit)}"
 
 
 def _position(stage: Progress) -> str:
