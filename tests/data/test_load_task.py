@@ -10,7 +10,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.hub import glue_task, load_glue
-from lmdistill.data.tasks.task import TASKS
+from lmdistill.data.tasks.task_spec import TASKS
 
 
 def _hub_split(labels: list[int], spec_name: str = "mnli") -> Dataset:

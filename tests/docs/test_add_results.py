@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from lmdistill.records.trials import TRIALS
 
 from docs.build import paths
 from docs.build.add_results import add_results, folder_name, main
@@ -13,7 +14,6 @@ from lmdistill.records.history import HISTORY
 from lmdistill.records.predictions import PREDICTIONS, read_predictions
 from lmdistill.records.predictions_parquet import PARQUET, read_parquet
 from lmdistill.records.record import RECORD, find_records
-from lmdistill.records.trials import TRIALS
 from tests.report.factory import make_record, write_run
 
 

@@ -10,7 +10,7 @@ from docs.build import paths
 from docs.build.claim_verdicts import MISSING, Line, lines
 from docs.build.claims_schema import read_claims
 from docs.build.figures import pictures
-from lmdistill.data.tasks.task import task_named
+from lmdistill.data.tasks.task_spec import task_named
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.parsing import plain
 from lmdistill.records.record import write_record

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lmdistill.core.errors import DataError, MismatchError, UnknownNameError
-from lmdistill.data.tasks.task import SIZES, TASKS
+from lmdistill.data.tasks.task_spec import SIZES, TASKS
 from lmdistill.evaluation.glue_submission import TEST_FILES, write_submission
 
 OFFICIAL_ROWS = {

@@ -10,8 +10,9 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.data.augment import Eda
 from lmdistill.methods import KD, FineTune, MixKD
 from lmdistill.recipes.classifier import Augmentation, Recipe
-from lmdistill.recipes.files import builtin, override, read_recipe, recipe_of, recipe_text, table_from
+from lmdistill.recipes.files import read_recipe, recipe_of, recipe_text
 from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.yaml_tables import builtin, override, table_from
 
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem not in ("study", "search"))

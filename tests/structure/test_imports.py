@@ -181,7 +181,7 @@ def test_no_folder_of_code_lacks_its_init() -> None:
         ("methods.kd", "from lmdistill.data.tasks.collator import Collate"),
         ("methods.kd", "from lmdistill import data"),
         ("report.tables.quality", "import torch"),
-        ("models.loading.classifier", "def f():\n    from lmdistill.data.tasks.task import TASKS"),
+        ("models.loading.classifier", "def f():\n    from lmdistill.data.tasks.task_spec import TASKS"),
         ("engine.fit", "import transformers.trainer"),
         ("data.tasks.tokenization", "import nltk"),
         ("core.batch", "import lmdistill"),

@@ -1,9 +1,11 @@
 """What the package shows is what it says it shows; and no file betrays the machine it was written on."""
 
 import ast
+import importlib
 import inspect
 import re
 import subprocess
+import tomllib
 import types
 from pathlib import Path
 
@@ -36,13 +38,42 @@ def tracked() -> list[Path]:
     return [*CODE, *REPO.glob("*.*"), *(REPO / "docs").rglob("*.*")]
 
 
+def imported_for_type_checkers() -> dict[str, str]:
+    """Public name to module, as the imports in the package's `__init__.py` have it that only type checkers run."""
+    tree = ast.parse((REPO / "src/lmdistill/__init__.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    assert ast.unparse(block.test) == "_TYPE_CHECKING"
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    assert len(imports) == len(block.body)
+    assert all(alias.asname == alias.name for node in imports for alias in node.names), "`X as X` is public"
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
 def test_all_is_what_is_public() -> None:
     public = {
         name
         for name, value in vars(lmdistill).items()
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     }
-    assert sorted(lmdistill.__all__) == sorted(public | ({"__version__"} & set(lmdistill.__all__)))
+    names = imported_for_type_checkers()
+    assert lmdistill.__all__ == sorted(["__version__", *names])
+    assert public <= set(names)
+    assert set(lmdistill.__all__) <= set(dir(lmdistill))
+
+
+@pytest.mark.parametrize(("name", "module"), imported_for_type_checkers().items())
+def test_a_name_is_what_type_checkers_believe(name: str, module: str) -> None:
+    assert getattr(lmdistill, name) is getattr(importlib.import_module(module), name)
+
+
+def test_a_name_that_is_not_there_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="module 'lmdistill' has no attribute 'Distil'"):
+        _ = lmdistill.Distil
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert lmdistill.__version__ == project["version"]
 
 
 def test_everything_public_comes_from_this_package() -> None:

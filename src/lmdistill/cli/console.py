@@ -16,6 +16,17 @@ FOREIGN = ("transformers", "datasets", "huggingface_hub", "accelerate", "torch",
 BARS = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE")
 """Environment variables that hide the bars of other libraries if they are set before these are loaded."""
 
+QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DATASETS_VERBOSITY": "error",
+    "HF_HUB_VERBOSITY": "error",
+    "TORCH_LOGS": "-all",
+}
+"""The same as environment variables, for libraries that set their own level when they are imported later."""
+
+NO_TERMINAL_WIDTH = 200
+"""Characters in a line of a table where it is not known how many fit."""
+
 SILENT = not is_first_process()
 """Of several processes that were launched together, the first one speaks for all."""
 
@@ -40,8 +51,23 @@ def speak() -> None:
     if not on_terminal():
         for name in BARS:
             os.environ.setdefault(name, "1")
+    for variable, level in QUIET.items():
+        os.environ.setdefault(variable, level)
     if not sys.warnoptions:  # python -W still shows them
         warnings.simplefilter("ignore")
+        warnings.showwarning = _drop  # libraries that are imported later add filters of their own
+
+
+def _drop(*warning: object, **where: object) -> None:
+    """Show no warning."""
+
+
+def results() -> Console:
+    """Standard output; wide enough for whole tables where it is no terminal."""
+    console = Console(highlight=False, emoji=False, quiet=SILENT)
+    if not console.is_terminal:
+        console.width = NO_TERMINAL_WIDTH
+    return console
 
 
 def say(text: str) -> None:

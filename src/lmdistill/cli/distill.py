@@ -7,11 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lmdistill.cli.print_tables import show
 from lmdistill.cli.threads import Threads
-from lmdistill.recipes.files import read_recipe
-from lmdistill.runs.run_recipe import run_recipe
-from lmdistill.studies.parent_watchdog import follow
 
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="a.b=value reaches every field of the recipe.")
@@ -27,8 +23,14 @@ def distill(
     threads: Threads = None,
 ) -> None:
     """Do what a recipe says: teacher, students, evaluation, report."""
+    from lmdistill.recipes.files import read_recipe
+    from lmdistill.studies.parent_watchdog import follow
+
     follow()
-    chosen = read_recipe(recipe, set_ or [])
+    chosen = read_recipe(recipe, set_ or [])  # refused before anything heavier than torch is imported
+    from lmdistill.cli.print_tables import show
+    from lmdistill.runs.run_recipe import run_recipe
+
     command = shlex.join(["lmdistill", *sys.argv[1:]])
     run_recipe(chosen, out, command=command)
     show([out], order=tuple(chosen.methods))

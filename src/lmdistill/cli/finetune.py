@@ -10,8 +10,6 @@ import typer
 from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
 from lmdistill.cli.threads import Threads
-from lmdistill.recipes.files import read_recipe
-from lmdistill.runs.run_recipe import train_teacher
 
 
 def finetune(
@@ -23,5 +21,9 @@ def finetune(
     threads: Threads = None,
 ) -> None:
     """Fine-tune the teacher of a recipe, once, and say where it is."""
+    from lmdistill.recipes.files import read_recipe
+
     chosen, command = read_recipe(recipe, set_ or []), shlex.join(["lmdistill", *sys.argv[1:]])
+    from lmdistill.runs.run_recipe import train_teacher
+
     say(str(train_teacher(chosen, out, command=command)))

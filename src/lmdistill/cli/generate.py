@@ -7,7 +7,6 @@ import typer
 
 from lmdistill.cli.console import say
 from lmdistill.cli.threads import Threads
-from lmdistill.commands.generate import generate as run_generation
 
 
 def generate(
@@ -21,6 +20,8 @@ def generate(
     threads: Threads = None,
 ) -> None:
     """Complete every prompt of a file; the order is kept, and an interrupted call goes on."""
+    from lmdistill.commands.generate import generate as run_generation
+
     chosen = out or source.with_name(f"{source.name.split('.')[0]}.completed.jsonl")
     count = run_generation(
         target, source, chosen, max_new=max_new, temperature=temperature, template=template, seed=seed

@@ -7,8 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from lmdistill.cli.print_tables import results
-from lmdistill.commands.catalog import catalog
+from lmdistill.cli.console import results
 
 
 class What(StrEnum):
@@ -23,6 +22,8 @@ class What(StrEnum):
 
 def listing(what: Annotated[What, typer.Argument(help="Which names to list.")]) -> None:
     """List what a recipe can name, with one line each."""
+    from lmdistill.commands.catalog import catalog
+
     table = Table(show_header=False, box=None)
     for name, line in catalog(what.value).items():
         table.add_row(Text(name), Text(line))

@@ -1,14 +1,18 @@
-"""The command `lmdistill`: what it can do, and how it says that something is wrong."""
+"""The command `lmdistill`: what it can do, and how it says that something is wrong.
+
+Every module of a command imports what it runs inside its function, so that help, completion and a misspelt
+option need neither torch nor anything else that takes long to import.
+"""
 
 import errno
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lmdistill.cli.console import complain, speak
+from lmdistill.cli.console import complain, say, speak
 from lmdistill.cli.demo import demo
 from lmdistill.cli.distill import distill
 from lmdistill.cli.evaluate import evaluate
@@ -24,7 +28,9 @@ from lmdistill.cli.submit import submit
 from lmdistill.cli.theory import theory
 from lmdistill.core.cpu_threads import set_waiting
 from lmdistill.core.errors import LmdistillError
+from lmdistill.core.version import VERSION
 
+NAME = "lmdistill"
 DONE, OURS, THEIRS, STOPPED = 0, 1, 2, 130
 TRACEBACK = "LMDISTILL_TRACEBACK"
 
@@ -41,7 +47,6 @@ _Misuse: Any = typer.BadParameter.__mro__[2]  # click's own base of them, which 
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Turn a large language model into a small one that keeps its quality.",
 )
@@ -53,13 +58,29 @@ for command in COMMANDS:
 app.command("list")(listing)
 
 
+def _print_version(wanted: bool) -> None:
+    """Print the version and leave, if that is wanted."""
+    if wanted:
+        say(f"{NAME} {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with 0 (done), 2 (your mistake), 1 (ours) or 130 (stopped)."""
     speak()
     set_waiting()
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=given or ["--help"], standalone_mode=False)
+        code = app(args=given or ["--help"], prog_name=NAME, standalone_mode=False)
     except LmdistillError as error:
         _leave(str(error), THEIRS)
     except (KeyboardInterrupt, typer.Abort):

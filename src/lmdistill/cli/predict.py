@@ -7,7 +7,6 @@ import typer
 
 from lmdistill.cli.console import say
 from lmdistill.cli.threads import Threads
-from lmdistill.commands.predict import predict as run_prediction
 
 
 def predict(
@@ -18,6 +17,8 @@ def predict(
     threads: Threads = None,
 ) -> None:
     """Label every row of a file; the order is kept, memory stays flat."""
+    from lmdistill.commands.predict import predict as run_prediction
+
     suffix = ".jsonl" if source.suffix in {".parquet", ".json", ".ndjson"} else source.suffix
     plain = source.with_suffix("") if source.suffix == ".gz" else source
     suffix = plain.suffix if source.suffix == ".gz" else suffix

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lmdistill.analysis.compare import compare, require_alike
-from lmdistill.cli.console import SILENT, say
+from lmdistill.cli.console import results, say
 from lmdistill.records.record import RecordedRun, find_records
 from lmdistill.report.grid import Grid, markdown
 from lmdistill.report.html import REPORT
@@ -17,17 +17,8 @@ from lmdistill.report.tables.assistants import account, accounts
 from lmdistill.report.tables.quality import grid
 from lmdistill.report.tables.schedules import schedule_grids
 
-NO_TERMINAL_WIDTH = 200
 BETWEEN = 3
 """Characters between two columns."""
-
-
-def results() -> Console:
-    """Standard output; wide enough for whole tables where it is no terminal."""
-    console = Console(highlight=False, emoji=False, quiet=SILENT)
-    if not console.is_terminal:
-        console.width = NO_TERMINAL_WIDTH
-    return console
 
 
 def show(

@@ -6,11 +6,6 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
-from lmdistill.cli.print_tables import show
-from lmdistill.records.record import find_records
-from lmdistill.report.export_files import write_files
-from lmdistill.report.html import REPORT, write_report
-from lmdistill.studies.row_order import row_order
 
 
 def report(
@@ -30,13 +25,21 @@ def report(
     markdown: Annotated[bool, typer.Option(help="Print the table as Markdown.")] = False,
 ) -> None:
     """Compare runs: a table here, a page that needs nothing but itself, and files for papers and programs."""
+    from lmdistill.cli.print_tables import show
+    from lmdistill.records.record import find_records
+    from lmdistill.studies.row_order import row_order
+
     order = row_order(runs)
     show(runs, baseline=baseline, order=order, as_markdown=markdown, apart=apart, reports=())
     if out is not None:
+        from lmdistill.report.html import REPORT, write_report
+
         is_page = out.suffix == ".html" and not out.is_dir()
         folder, name = (out.parent, out.name) if is_page else (out, REPORT)
         page = write_report(folder, find_records(runs), baseline=baseline, order=order, name=name)
         say(f"report: {page}")
     if files is not None:
+        from lmdistill.report.export_files import write_files
+
         written = write_files(files, find_records(runs), baseline=baseline, order=order)
         say(f"files: {len(written)} in {files}")

@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lmdistill.analysis.metric_format import NONE, metric_format
-from lmdistill.cli.console import complain, say
-from lmdistill.cli.print_tables import results
+from lmdistill.cli.console import complain, results, say
 from lmdistill.cli.study_progress import following
 from lmdistill.records.record import TRIALS_NOTE
 from lmdistill.report.html import REPORT

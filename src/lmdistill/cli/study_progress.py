@@ -1,6 +1,7 @@
 """How far a study is: a table on a terminal, elsewhere a line for each change and for each running cell."""
 
 import logging
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lmdistill.cli.console import complain, results
 from lmdistill.core import progress
 from lmdistill.studies.runner import CellStatus
 from lmdistill.studies.subprocesses import last_line
@@ -99,3 +101,27 @@ def _table(board: Sequence[CellStatus], room: int) -> Table:
         cells = (standing.cell.name, standing.state, standing.score, _minutes(standing))
         table.add_row(*(Text(cell) for cell in cells), style=STYLES[standing.state])
     return table
+
+
+def list_cells(board: Sequence[CellStatus]) -> None:
+    """The cells, on stdout."""
+    table = Table(show_edge=False, header_style="bold")
+    for title in ("cell", "state", "score"):
+        table.add_column(title)
+    for standing in board:
+        begun = standing.state == "waiting" and standing.cell.folder.exists()
+        table.add_row(*map(Text, (standing.cell.name, "begun" if begun else standing.state, standing.score)))
+    results().print(table)
+
+
+def complain_of_failed(board: Sequence[CellStatus]) -> None:
+    """What failed, why, and where to read on; what several cells say alike is said once."""
+    failed = [standing for standing in board if standing.state == "failed"]
+    for message in dict.fromkeys(standing.message for standing in failed):
+        first, *others = (standing for standing in failed if standing.message == message)
+        more = f" and {len(others)} more" if others else ""
+        complain(f"{first.cell.name}{more}: {message} Log: {shlex.quote(str(first.log))}")
+    if failed:
+        complain(
+            f"{len(failed)} of {len(board)} cells failed. The same command tries them again, and no others."
+        )

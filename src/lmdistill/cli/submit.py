@@ -7,7 +7,6 @@ import typer
 
 from lmdistill.cli.console import say
 from lmdistill.cli.threads import Threads
-from lmdistill.commands.submit import submit as run_submission
 
 
 def submit(
@@ -18,6 +17,8 @@ def submit(
     threads: Threads = None,
 ) -> None:
     """Answer the official test files and write the zip that the server takes."""
+    from lmdistill.commands.submit import submit as run_submission
+
     filled = run_submission(runs, data, out, fill=fill)
     note = f" (constant answers for {', '.join(filled)})" if filled else ""
     say(f"{out}{note}")

@@ -6,12 +6,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from lmdistill.analysis.generalization_bounds import Bound, Mixture, log_class_size
-from lmdistill.cli.print_tables import print_grid, results
-from lmdistill.commands.open_model import require_finished
+from lmdistill.cli.console import results
 from lmdistill.core.errors import ConfigError
-from lmdistill.records.record import read_record
-from lmdistill.report.tables.theory import RunSamples, run_samples, theory_grid, verdict
 
 BITS = 32
 
@@ -39,8 +35,15 @@ def theory(
     ] = None,
 ) -> None:
     """Print MixKD's bounds of the generalisation gap, and how many mixed samples are enough."""
+    from lmdistill.analysis.generalization_bounds import Bound, Mixture
+    from lmdistill.cli.print_tables import print_grid
+    from lmdistill.report.tables.theory import run_samples, theory_grid, verdict
+
     found = None
     if run is not None:
+        from lmdistill.commands.open_model import require_finished
+        from lmdistill.records.record import read_record
+
         require_finished(run)
         found = run_samples(read_record(run), clipped=bound is not None)
         original = found.original if original is None else original
@@ -50,7 +53,9 @@ def theory(
     mixture = Mixture(
         bound=Bound(
             loss_bound=1.0 if bound is None else bound,
-            log_size=_log_size(found, parameters, bits, log_class, rademacher),
+            log_size=_log_size(
+                None if found is None else found.parameters, parameters, bits, log_class, rademacher
+            ),
             rademacher=rademacher,
             confidence=confidence,
         ),
@@ -66,13 +71,13 @@ def theory(
 
 
 def _log_size(
-    run: RunSamples | None,
+    of_run: int | None,
     parameters: int | None,
     bits: int | None,
     log_class: float | None,
     rademacher: float | None,
 ) -> float | None:
-    """The size of the class from the one option that says it, or from the run; None beside a complexity."""
+    """The size of the class from its one option, or from the run's parameters; None beside a complexity."""
     options = {"--parameters": parameters, "--log-class": log_class, "--rademacher": rademacher}
     given = [f"{name} {value}" for name, value in options.items() if value is not None]
     if len(given) > 1:
@@ -81,9 +86,11 @@ def _log_size(
         raise ConfigError(f"--bits {bits} has no effect beside {given[0]}. Leave it out.")
     if log_class is not None or rademacher is not None:
         return log_class
-    if parameters is None and run is None:
+    if parameters is None and of_run is None:
         raise ConfigError(
             "the size of the class is missing. Give --parameters, --log-class or --rademacher, or name a run."
         )
-    count = run.parameters if parameters is None and run is not None else parameters
+    from lmdistill.analysis.generalization_bounds import log_class_size
+
+    count = of_run if parameters is None else parameters
     return log_class_size(count or 0, bits=BITS if bits is None else bits)

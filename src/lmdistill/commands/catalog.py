@@ -1,14 +1,12 @@
-"""Everything that a recipe can name, with one line each."""
+"""Everything that a recipe can name, with one line each, without importing what is named."""
 
+import ast
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from types import MappingProxyType
 
-from lmdistill.data.augment import AUGMENTERS
-from lmdistill.data.synthetic.reviews import SYNTHETIC
-from lmdistill.data.tasks.task import TASKS, TaskSpec
-from lmdistill.methods import METHODS
-from lmdistill.recipes.files import builtin
-from lmdistill.studies.schema import builtin_studies
+from lmdistill.data.tasks.task_spec import SYNTHETIC, TASKS, TaskSpec
+from lmdistill.recipes.yaml_tables import STUDIES, builtin
 
 
 def _first_line(text: str | None) -> str:
@@ -22,6 +20,30 @@ def _task_line(task: TaskSpec) -> str:
     return f"{' and '.join(task.columns)} to {classes}; {', '.join(task.metrics)}"
 
 
+def _class_lines(*package: str) -> dict[str, str]:
+    """Name to the first line of the class's docstring, for the tables of names in a package's `__init__.py`.
+
+    It is read from the source, because importing the classes takes seconds: methods import torch.
+    """
+    folder = files("lmdistill").joinpath(*package)
+    init = ast.parse(folder.joinpath("__init__.py").read_text(encoding="utf-8"))
+    imports = [node for node in init.body if isinstance(node, ast.ImportFrom)]
+    module_of = {alias.name: str(node.module) for node in imports for alias in node.names}
+    found = {}
+    for table in (node for node in ast.walk(init) if isinstance(node, ast.Dict)):
+        for name, cls in zip(table.keys, table.values, strict=True):
+            if isinstance(name, ast.Constant) and isinstance(cls, ast.Name):
+                file = folder.joinpath(f"{module_of[cls.id].rpartition('.')[2]}.py")
+                found[str(name.value)] = _first_line(_docstring(file.read_text(encoding="utf-8"), cls.id))
+    return dict(sorted(found.items()))
+
+
+def _docstring(code: str, name: str) -> str | None:
+    """The docstring of the class called `name`."""
+    classes = (node for node in ast.parse(code).body if isinstance(node, ast.ClassDef) and node.name == name)
+    return ast.get_docstring(next(classes))
+
+
 _OTHER_TASKS = {
     SYNTHETIC.name: f"{_task_line(SYNTHETIC)}; a program makes the texts",
     "own": "your own file: data.source, and data.text and data.label where they cannot be told",
@@ -31,10 +53,10 @@ _OTHER_TASKS = {
 _KINDS: Mapping[str, Callable[[], dict[str, str]]] = MappingProxyType(
     {
         "recipes": lambda: {name: _first_line(text) for name, text in builtin().items()},
-        "studies": lambda: {name: _first_line(text) for name, text in builtin_studies().items()},
-        "methods": lambda: {name: _first_line(cls.__doc__) for name, cls in METHODS.items()},
+        "studies": lambda: {name: _first_line(text) for name, text in builtin(STUDIES).items()},
+        "methods": lambda: _class_lines("methods"),
         "tasks": lambda: {**{name: _task_line(task) for name, task in TASKS.items()}, **_OTHER_TASKS},
-        "augmenters": lambda: {name: _first_line(cls.__doc__) for name, cls in AUGMENTERS.items()},
+        "augmenters": lambda: _class_lines("data", "augment"),
     }
 )
 

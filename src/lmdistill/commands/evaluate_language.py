@@ -19,9 +19,9 @@ from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import max_positions
 from lmdistill.models.loading.causal_lm import is_causal
 from lmdistill.models.vocabulary import align_vocabularies, trim_vocabulary
-from lmdistill.recipes.files import override
 from lmdistill.recipes.language_model import Texts, Writing
 from lmdistill.recipes.parsing import construct
+from lmdistill.recipes.yaml_tables import override
 from lmdistill.records.record import RECORD, read_record
 from lmdistill.runs.language.data import load_dev
 from lmdistill.runs.language.dataset import encode_dev, in_batches

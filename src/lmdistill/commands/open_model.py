@@ -13,8 +13,8 @@ from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
 from lmdistill.models.loading.resolve import resolve
 from lmdistill.recipes.classifier import Data
-from lmdistill.recipes.files import override
 from lmdistill.recipes.parsing import construct
+from lmdistill.recipes.yaml_tables import override
 from lmdistill.records.record import RECORD, Record, read_record
 from lmdistill.runs.run_folder import RECIPE
 from lmdistill.studies.schema import FILE

@@ -17,7 +17,7 @@ from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.tasks.collator import tokenized_rows
 from lmdistill.data.tasks.column_inference import text_columns
-from lmdistill.data.tasks.task import TASKS
+from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.data.tasks.tokenization import tokenize
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training

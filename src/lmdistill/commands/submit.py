@@ -11,7 +11,8 @@ from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.errors import DataError, MismatchError, RunError
 from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.collator import TokenizedRows
-from lmdistill.data.tasks.task import TASKS, Task
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training

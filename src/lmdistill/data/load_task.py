@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmdistill.core.errors import ConfigError, DataError
-from lmdistill.data.synthetic.reviews import SYNTHETIC, reviews_task
+from lmdistill.data.synthetic.reviews import reviews_task
 from lmdistill.data.tasks.custom_files import DEV_FRACTION, ColumnChoices, load_custom_files
 from lmdistill.data.tasks.glue_folder import load_folder
 from lmdistill.data.tasks.hub import load_glue, load_hub
-from lmdistill.data.tasks.task import TASKS, Task, TaskSpec, task_named
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task_spec import SYNTHETIC, TASKS, TaskSpec, task_named
 
 __all__ = ["Task", "load_task"]
 

@@ -6,9 +6,6 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.metrics import silhouette_score
 from torch import Tensor
 
 from lmdistill.core.batch import Batch, Inputs
@@ -125,6 +122,8 @@ def silhouette(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) 
         Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis",
         1987. Deviation: none.
     """
+    from sklearn.metrics import silhouette_score  # here: a recipe needs only the names of projections
+
     classes = len(np.unique(labels))
     if not 2 <= classes < len(labels):
         return None
@@ -188,6 +187,9 @@ def project_2d(states: Float[np.ndarray, "b d"], projection: Projection = "tsne"
         "MixKD", 2021, figure 2, shows sentence representations in two dimensions. Deviation: which projection
         the figure uses is not known to us; t-SNE is assumed.
     """
+    from sklearn.decomposition import PCA  # here: a recipe needs only the names of projections
+    from sklearn.manifold import TSNE
+
     centred = states.astype(np.float64) - states.mean(axis=0, dtype=np.float64)
     flat = np.zeros((len(states), 2))
     if not centred.any():

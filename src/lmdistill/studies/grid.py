@@ -15,9 +15,10 @@ from typing import Any
 from lmdistill.core.errors import ConfigError, LmdistillError, UnknownNameError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.recipes.classifier import Recipe
-from lmdistill.recipes.files import put, recipe_of
+from lmdistill.recipes.files import recipe_of
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.yaml_tables import put
 from lmdistill.studies.axes import METHOD, Choice, choices, meant, with_unambiguous_names
 from lmdistill.studies.schema import LONGEST, UNFIT, Study
 

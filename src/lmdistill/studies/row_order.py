@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lmdistill.core.errors import LmdistillError
-from lmdistill.recipes.files import table_in
+from lmdistill.recipes.yaml_tables import table_in
 from lmdistill.runs.run_folder import RECIPE
 from lmdistill.studies.grid import study_cells
 from lmdistill.studies.runner import rows

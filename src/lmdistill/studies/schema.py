@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
-from lmdistill.recipes.files import STUDIES, builtin, table_from, table_in, table_of, typed
+from lmdistill.recipes.yaml_tables import STUDIES, builtin, table_from, table_in, table_of, typed
 from lmdistill.studies.axes import KNOWN
 from lmdistill.studies.search.settings import Search, search_of
 

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError, DataError, RunError
-from lmdistill.data.augment import AugmentationCache, add_augmented_rows, augment_rows
+from lmdistill.data.augment import augment_rows
+from lmdistill.data.augment.augment_rows import add_augmented_rows
+from lmdistill.data.augment.cache import AugmentationCache
 from tests.data.augment.fakes import Table
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.load_task import load_task
-from lmdistill.data.tasks.task import SIZES, TASKS
+from lmdistill.data.tasks.task_spec import SIZES, TASKS
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 PLAIN, RAW = SHARED / "glue", SHARED / "glue_raw"

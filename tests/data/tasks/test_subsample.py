@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.tasks.subsample import hold_out_dev, require_classes, subset, with_train_subset
-from lmdistill.data.tasks.task import TASKS, Task
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task_spec import TASKS
 
 
 def _rows(labels: list[int]) -> Dataset:

@@ -1,8 +1,9 @@
 """New training texts out of old ones: back-translation, masked language models, small edits.
 
 An augmenter is a frozen dataclass of settings and returns one new text for each text of a batch. An
-`AugmentationCache` keeps every result on disk; `add_augmented_rows` appends the new rows to the training
-rows.
+`AugmentationCache` (in `cache.py`) keeps every result on disk; `add_augmented_rows` (in `augment_rows.py`)
+appends the new rows to the training rows. Those two files are not imported here, so that a recipe can name
+an augmenter without importing datasets and transformers.
 """
 
 from collections.abc import Mapping
@@ -10,8 +11,6 @@ from types import MappingProxyType
 
 from lmdistill.core.errors import UnknownNameError
 from lmdistill.data.augment.apertium import Apertium
-from lmdistill.data.augment.augment_rows import AugmentationCounts, add_augmented_rows
-from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.augment.eda import Eda
 from lmdistill.data.augment.marian import Marian
 from lmdistill.data.augment.masked_lm import Masked
@@ -39,12 +38,9 @@ def augmenter_named(name: str) -> type[Apertium] | type[Eda] | type[Marian] | ty
 __all__ = [
     "AUGMENTERS",
     "Apertium",
-    "AugmentationCache",
-    "AugmentationCounts",
     "Augmenter",
     "Eda",
     "Marian",
     "Masked",
-    "add_augmented_rows",
     "augmenter_named",
 ]

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import AutoModelForSeq2SeqLM
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
@@ -88,6 +87,8 @@ class Marian:
 
     def _loaded(self, source: str) -> tuple[Any, Any]:
         """Tokenizer and model of one direction."""
+        from transformers import AutoModelForSeq2SeqLM  # here: a recipe that names Marian does not need it
+
         model = load_model(AutoModelForSeq2SeqLM, source, device=self.device, allow_pickle=self.allow_pickle)
         return load_tokenizer(source), model
 

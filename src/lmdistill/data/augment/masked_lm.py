@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
-from transformers import AutoModelForMaskedLM
 
 from lmdistill.core.errors import ConfigError, ModelError
 from lmdistill.core.fingerprint import fingerprint
@@ -151,6 +150,8 @@ class Masked:
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         """Tokenizer and model, loaded when first needed."""
+        from transformers import AutoModelForMaskedLM  # here: a recipe that names Masked does not need it
+
         tokenizer = load_tokenizer(self.model)
         if not tokenizer.is_fast or tokenizer.mask_token_id is None:
             raise ModelError(

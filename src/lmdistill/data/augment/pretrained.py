@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
 
 from lmdistill.core.errors import ConfigError, MissingExtraError, ModelError, first_line
 from lmdistill.core.fingerprint import file_fingerprint
@@ -33,6 +32,8 @@ def checked_device(device: str) -> torch.device:
 
 def load_tokenizer(source: str) -> Any:
     """The tokenizer of `source`; `MissingExtraError` if its library is missing, else `ModelError`."""
+    from transformers import AutoTokenizer  # here: a recipe that names an augmenter does not need it
+
     try:
         return AutoTokenizer.from_pretrained(source)
     except ImportError as error:

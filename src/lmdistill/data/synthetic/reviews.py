@@ -24,12 +24,10 @@ from lmdistill.data.synthetic.reviews_grammar import (
     third_person,
 )
 from lmdistill.data.synthetic.reviews_lexicon import Domain, Words
-from lmdistill.data.tasks.task import Task, TaskSpec
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task_spec import SYNTHETIC
 
 Split = Literal["train", "dev", "test"]
-
-SYNTHETIC = TaskSpec(name="synthetic", columns=("sentence",), labels=("negative", "positive"), test_splits=())
-"""What the synthetic task asks."""
 
 HELD_OUT_SHARE = 0.4
 """Share of the words of opinion in dev and test that training never shows."""

@@ -17,7 +17,7 @@ from lmdistill.core.progress import track
 from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.files.table import Row, Rows
-from lmdistill.data.tasks.task import TASKS, Kind, TaskSpec
+from lmdistill.data.tasks.task_spec import TASKS, Kind, TaskSpec
 
 log = logging.getLogger("lmdistill")
 

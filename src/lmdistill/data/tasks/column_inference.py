@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.files.table import Rows
-from lmdistill.data.tasks.task import Kind
+from lmdistill.data.tasks.task_spec import Kind
 
 PAIRS = (
     ("sentence1", "sentence2"),

@@ -20,7 +20,8 @@ from lmdistill.data.tasks.column_inference import (
     text_columns,
 )
 from lmdistill.data.tasks.subsample import hold_out_dev, require_classes
-from lmdistill.data.tasks.task import Kind, Task, TaskSpec
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task_spec import Kind, TaskSpec
 
 DEV_FRACTION = 0.1
 

@@ -15,7 +15,8 @@ from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.files.text import open_text
 from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples
 from lmdistill.data.tasks.subsample import require_classes
-from lmdistill.data.tasks.task import SIZES, TASKS, OfficialFiles, Task, TaskSpec
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task_spec import SIZES, TASKS, OfficialFiles, TaskSpec
 
 Layout = Literal["official", "plain"]
 

@@ -12,7 +12,8 @@ from lmdistill.data.files.hub import DEV_NAMES, hub_rows, load_dataset_dict
 from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples
 from lmdistill.data.tasks.custom_files import ColumnChoices, custom_task
 from lmdistill.data.tasks.subsample import require_classes
-from lmdistill.data.tasks.task import Task, TaskSpec
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task_spec import TaskSpec
 
 GLUE = "nyu-mll/glue"
 

@@ -8,7 +8,8 @@ from jaxtyping import Int
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.seeding import generator
-from lmdistill.data.tasks.task import Task, TaskSpec
+from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task_spec import TaskSpec
 
 log = logging.getLogger("lmdistill")
 

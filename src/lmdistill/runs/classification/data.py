@@ -7,7 +7,7 @@ from typing import Any
 
 from lmdistill.core.file_lock import exclusive_file
 from lmdistill.core.progress import progress
-from lmdistill.data.augment import add_augmented_rows
+from lmdistill.data.augment.augment_rows import add_augmented_rows
 from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.subsample import with_train_subset
