@@ -31,7 +31,6 @@ COMMANDS = {
     "list method": NOTHING,
     "distill demo --otu x": NOTHING,
     "distil demo": NOTHING,
-    "theory": NOTHING,
     "--show-completion bash": NOTHING,
     "distill demo --out x --set training.epoch=3": RECIPE,
     "distill demo --out x --set method.name=mixkdd": RECIPE,

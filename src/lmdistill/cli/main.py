@@ -58,11 +58,12 @@ for command in COMMANDS:
 app.command("list")(listing)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     """Print the version and leave, if that is wanted."""
     if wanted:
         say(f"{NAME} {VERSION}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -88,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     except _Misuse as error:
         name = f" {given[0]}" if given[0] in {found.name for found in _commands()} else ""
         said = error.format_message().strip().rstrip(".").replace("Value error, ", "")
-        _leave(f"{said}. See lmdistill{name} --help.", THEIRS)
+        _leave(f"{said}{'' if said.endswith('?') else '.'} See lmdistill{name} --help.", THEIRS)
     except Exception as error:
         _explain(error)
     if code == STOPPED:
