@@ -2,11 +2,13 @@ import json
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from lmdistill.core.errors import RunError
+from lmdistill.records.parsing import _warn_of_unknown
 from lmdistill.records.record import Record, find_records, read_record, write_record
 from tests.report.factory import make_record, plain_record
 
@@ -34,8 +36,9 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
         "written": None,
         "schedule": None,
         "map": None,
-    }
-    assert written == value | absent  # not of every run
+    }  # not of every run
+    value["risk"] |= {"sample_size": None, "train_interval": None}
+    assert written == value | absent
 
 
 def test_scores_that_do_not_exist_are_null(tmp_path: Path) -> None:
@@ -54,10 +57,49 @@ def test_another_schema_is_refused_with_both_numbers(tmp_path: Path, number: int
         read_record(folder)
 
 
-def test_a_field_of_a_newer_version_is_named(tmp_path: Path) -> None:
-    folder = write_plain(tmp_path / "run", plain_record(future=1))
-    with pytest.raises(RunError, match=r"has a field future, which this version does not know\. Update"):
-        read_record(folder)
+def newer(**fields: object) -> dict[str, Any]:
+    """A record of a version that has more fields, at three depths."""
+    value = plain_record(**fields)
+    value["student"]["latency"]["1"]["joules"] = 2.5
+    for one in value["calibration"]["bins"]:
+        one["width"] = 0.1
+    return value
+
+
+def test_fields_of_a_newer_version_are_ignored_and_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _warn_of_unknown.cache_clear()
+    names = ("one", "two", "three")
+    for name in names:
+        write_plain(tmp_path / name, newer(future={"deep": 1}))
+    with caplog.at_level(logging.WARNING, "lmdistill"):
+        found = find_records([tmp_path])
+    known = Record.model_validate(plain_record())
+    assert [run.record for run in found] == [known] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "record.json: ignored fields that this version of lmdistill does not know: "
+        "student.latency.1.joules, calibration.bins.width, future. A newer version wrote them."
+    ]
+
+
+def test_a_newer_record_that_is_damaged_too_is_refused_for_the_damage(tmp_path: Path) -> None:
+    value = newer(future=1)
+    value["training"]["steps"] = "many"
+    with pytest.raises(RunError, match=r"damaged at training\.steps: Input should be"):
+        read_record(write_plain(tmp_path / "run", value))
+
+
+def test_a_record_of_version_0_1_has_defaults_for_what_was_added_later(tmp_path: Path) -> None:
+    value = plain_record()
+    for part, name in (("risk", "sample_size"), ("risk", "train_interval"), ("task", "dev_fingerprint")):
+        value[part].pop(name, None)
+    for name in ("changed", "tokens", "positions", "written", "map", "schedule"):
+        value.pop(name, None)
+    record = read_record(write_plain(tmp_path / "run", value))
+    assert record.risk is not None
+    assert (record.risk.sample_size, record.risk.train_interval, record.task.dev_fingerprint) == (None,) * 3
+    assert (record.changed, record.positions, record.schedule) == (None, (), None)
 
 
 def test_a_file_that_is_no_record_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from lmdistill.core.atomic_io import read_json, write_text
 from lmdistill.core.errors import RunError
+from lmdistill.records.parsing import has_unknown_fields, parse_part
 from lmdistill.records.schema import Number, Part
 
 BENCHMARKS = "benchmarks.json"
@@ -54,6 +55,8 @@ class BenchmarkFile(Part):
 def read_benchmarks(folder: Path) -> BenchmarkFile:
     """What is known of the run in `folder`; nothing, where no benchmark has been run.
 
+    Fields of a newer version are ignored.
+
     Raises:
         RunError: If the file cannot be read.
     """
@@ -61,7 +64,7 @@ def read_benchmarks(folder: Path) -> BenchmarkFile:
     if not path.is_file():
         return BenchmarkFile()
     try:
-        return BenchmarkFile.model_validate(read_json(path))
+        return parse_part(BenchmarkFile, read_json(path), path)
     except (ValidationError, ValueError) as error:
         raise RunError(
             f"{path} is damaged ({str(error).splitlines()[0]}). Remove it, and run again."
@@ -74,13 +77,20 @@ def add_benchmarks(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) 
     Args:
         folder: Of a run.
         found: By `student` and `teacher`.
+
+    Raises:
+        RunError: If the file cannot be read, or has fields of a newer version, which would be lost.
     """
+    path = folder / BENCHMARKS
     old = read_benchmarks(folder)
+    if path.is_file() and has_unknown_fields(BenchmarkFile, read_json(path)):
+        raise RunError(
+            f"{path} has fields of a newer version of lmdistill, which writing would lose. Update lmdistill."
+        )
     merged = BenchmarkFile(
         student=_merged(old.student, found.get("student", ())),
         teacher=_merged(old.teacher, found.get("teacher", ())),
     )
-    path = folder / BENCHMARKS
     write_text(path, merged.model_dump_json(indent=2) + "\n")
     return path
 

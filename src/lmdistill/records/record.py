@@ -1,7 +1,14 @@
-"""What a run writes down about itself, and how it is found again.
+"""`record.json`: what a run writes down about itself, and how records are found again.
 
-A run folder holds `recipe.yaml`, `record.json`, `history.jsonl`, `predictions.jsonl`, `student/`, often
-`teacher/`, `report.html` and `README.md`. This file is about `record.json`: one object, one schema number.
+A record is one JSON object with a schema number. The rule for changes within one schema number:
+
+- Fields are only added, never removed or renamed. A field keeps its meaning, its unit, its type and its
+  allowed values. So every version reads the records of older and of newer versions with the same number.
+- A new field has a default, which stands for "not known" in older records.
+- A field of a newer version is ignored, and its name is logged once.
+
+Any other change takes a new schema number, and records with another number are refused. A test compares all
+fields with the list in `tests/records/record_fields.json`. `docs/run-folder.md` describes the other files.
 """
 
 import logging
@@ -15,6 +22,7 @@ from pydantic import Field, ValidationError
 
 from lmdistill.core.atomic_io import read_json, write_text
 from lmdistill.core.errors import RunError
+from lmdistill.records.parsing import parse_part
 from lmdistill.records.schema import (
     Calibration,
     Environment,
@@ -32,6 +40,8 @@ from lmdistill.records.schema import (
 )
 
 SCHEMA = 1
+"""Number of the layout of `record.json`; see the rule above before changing it."""
+
 RECORD = "record.json"
 
 TRIALS = "trials.json"
@@ -47,7 +57,7 @@ class Record(Part):
     """Everything that is kept of one run: one object in `record.json`."""
 
     schema_number: int = Field(default=SCHEMA, alias="schema")
-    """Version of this layout; called `schema` in the file."""
+    """Number of the layout, 1 in all versions so far; called `schema` in the file."""
     lmdistill: str
     """Version of the package that wrote it."""
     kind: Literal["finetune", "distill"]
@@ -132,8 +142,8 @@ def read_record(folder: Path) -> Record:
     """The record of the run in `folder`.
 
     Raises:
-        RunError: If there is none, if it is not JSON, if another version of the layout wrote it, or if
-            a field is missing, unknown or of the wrong kind.
+        RunError: If there is none, if it is not JSON, if it has another schema number, or if a field is
+            missing or of the wrong type. A field that this version does not know is ignored.
     """
     path = folder / RECORD
     try:
@@ -144,7 +154,7 @@ def read_record(folder: Path) -> Record:
         raise RunError(f"{path} is not JSON ({error}). Run it again.") from None
     _require_schema(path, value)
     try:
-        return Record.model_validate(value)
+        return parse_part(Record, value, path)
     except ValidationError as error:
         raise RunError(_damage(path, error)) from None
 
@@ -169,11 +179,6 @@ def _damage(path: Path, error: ValidationError) -> str:
     """The first field that cannot be used, and what to do."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return (
-            f"{path} has a field {field}, which this version does not know. "
-            "Update lmdistill if a newer one wrote it, or run it again."
-        )
     return f"{path} is damaged at {field}: {first['msg']}. Run it again."
 
 

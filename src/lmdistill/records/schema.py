@@ -16,7 +16,10 @@ Scores = dict[str, dict[str, Number]]
 
 
 class Part(BaseModel):
-    """A piece of a record: it cannot be changed, and a misspelt key is refused."""
+    """A piece of a record: it cannot be changed, and a misspelt field is refused.
+
+    What a file says is read by `parsing.parse_part`, which ignores fields of newer versions.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, ser_json_inf_nan="strings"

@@ -45,11 +45,22 @@ def test_a_number_that_is_none_and_an_infinite_one_can_be_written(tmp_path):
     assert read_benchmarks(tmp_path).student == (fact(value=float("inf"), error=None),)
 
 
-@pytest.mark.parametrize("text", ["{", json.dumps({"pupil": []})])
+@pytest.mark.parametrize("text", ["{", json.dumps({"student": 7})])
 def test_a_damaged_file_is_named(tmp_path, text):
     (tmp_path / BENCHMARKS).write_text(text)
     with pytest.raises(RunError, match=r"benchmarks\.json is damaged \(.*\)\. Remove it"):
         read_benchmarks(tmp_path)
+
+
+def test_a_field_of_a_newer_version_is_ignored_and_never_lost(tmp_path):
+    add_benchmarks(tmp_path, {"student": [fact()]})
+    value = json.loads((tmp_path / BENCHMARKS).read_text())
+    value["student"][0]["future"] = 1
+    (tmp_path / BENCHMARKS).write_text(json.dumps(value))
+    assert read_benchmarks(tmp_path).student == (fact(),)
+    with pytest.raises(RunError, match=r"fields of a newer version of lmdistill.* Update lmdistill\."):
+        add_benchmarks(tmp_path, {"student": [fact("boolq")]})
+    assert json.loads((tmp_path / BENCHMARKS).read_text()) == value
 
 
 def test_the_table_has_a_line_for_each_run_and_one_for_their_teacher(runs):
