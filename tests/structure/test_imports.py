@@ -17,7 +17,7 @@ INSIDE: Mapping[str, set[str]] = {
     "schedules": {"core"},
     "data": {"core"},
     "records": {"core", "metrics"},
-    "models": {"core", "objectives"},
+    "models": {"core", "objectives", "records"},
     "methods": {"core", "objectives", "schedules", "data.mixup"},
     "engine": {"core", "schedules"},
     "evaluation": {"core", "metrics", "objectives", "records"},

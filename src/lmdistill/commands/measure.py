@@ -16,8 +16,8 @@ from lmdistill.evaluation.efficiency import disk_bytes, latencies, peak_memory_o
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
-from lmdistill.models.model_stats import ParameterCounts, count_parameters, flops
-from lmdistill.records.schema import Latency
+from lmdistill.models.model_stats import count_parameters, flops
+from lmdistill.records.schema import Latency, Parameters
 
 log = logging.getLogger("lmdistill")
 
@@ -35,7 +35,7 @@ class Measured:
     layers: int
     """Number of layers."""
 
-    parameters: ParameterCounts
+    parameters: Parameters
     """Number of parameters by part."""
 
     flops: int

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lmdistill.core.fingerprint import LENGTH
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
+from lmdistill.records.schema import Parameters
 
 INCIDENTAL = frozenset(
     {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "auto_map"}
@@ -22,26 +22,7 @@ TABLES = ("embeddings", "wpe.", "decoder.embed_positions.")
 """How the names of embeddings other than those of words begin, in backbones that have them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ParameterCounts:
-    """Parameters of a network, by where they are."""
-
-    embeddings: int
-    """Tables of words, positions and segments, and their norm."""
-
-    encoder: int
-    """The layers, and what they share."""
-
-    head: int
-    """Everything after the layers: pooler and classifier."""
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.embeddings + self.encoder + self.head
-
-
-def count_parameters(network: Network | LanguageNetwork) -> ParameterCounts:
+def count_parameters(network: Network | LanguageNetwork) -> Parameters:
     """Count the parameters of `network`; shared ones once.
 
     Returns:
@@ -61,7 +42,8 @@ def count_parameters(network: Network | LanguageNetwork) -> ParameterCounts:
             head += parameter.numel()
         else:
             encoder += parameter.numel()
-    return ParameterCounts(embeddings=embeddings, encoder=encoder, head=head)
+    total = embeddings + encoder + head
+    return Parameters(embeddings=embeddings, encoder=encoder, head=head, total=total)
 
 
 def flops(network: Network | LanguageNetwork, tokens: int) -> int:

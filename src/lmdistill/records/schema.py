@@ -82,13 +82,13 @@ class Parameters(Part):
     """Where the weights of a network are."""
 
     embeddings: int
-    """In the embedding tables."""
+    """In the embeddings of words, positions and segments, and in their norm."""
     encoder: int
-    """In the layers."""
+    """In the layers, and in what they share."""
     head: int
-    """After the layers."""
+    """After the layers: pooler and classifier."""
     total: int
-    """All of them."""
+    """The sum of the three."""
 
 
 class Latency(Part):

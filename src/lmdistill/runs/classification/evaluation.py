@@ -18,7 +18,7 @@ from lmdistill.models.classifier import Network
 from lmdistill.models.model_stats import count_parameters, fingerprint, flops
 from lmdistill.records.disagreements import Text, instructive, shortened
 from lmdistill.records.predictions import Prediction
-from lmdistill.records.schema import Calibration, Latency, NetworkFacts, Parameters, Risk, TaskFacts
+from lmdistill.records.schema import Calibration, Latency, NetworkFacts, Risk, TaskFacts
 from lmdistill.runs.classification.dataset import EncodedSplit, EncodedTask
 
 RISK_ROWS = 512
@@ -263,7 +263,7 @@ def cost(
             name: NetworkFacts(
                 source=net.source,
                 layers=net.num_layers,
-                parameters=Parameters(**_counts(net)),
+                parameters=count_parameters(net),
                 disk_bytes=disk_bytes(folders[name]) if folders.get(name) else None,
                 flops=float(flops(net, tokens)),
                 fingerprint=fingerprint(net),
@@ -272,9 +272,3 @@ def cost(
             for name, net in nets.items()
         },
     }
-
-
-def _counts(net: Network) -> dict[str, int]:
-    """Parameters of embeddings, encoder and head, and their total."""
-    counts = count_parameters(net)
-    return {name: getattr(counts, name) for name in ("embeddings", "encoder", "head", "total")}

@@ -25,7 +25,6 @@ from lmdistill.records.schema import (
     Bin,
     Calibration,
     NetworkFacts,
-    Parameters,
     TaskFacts,
     TokenFacts,
 )
@@ -218,7 +217,7 @@ def language_cost(
             name: NetworkFacts(
                 source=net.source,
                 layers=net.num_layers,
-                parameters=Parameters(**_counts(net)),
+                parameters=count_parameters(net),
                 disk_bytes=disk_bytes(place) if (place := folders.get(name)) else None,
                 fingerprint=fingerprint(net),
                 latency={"1": times[name]},
@@ -234,9 +233,3 @@ def typical_passage(encoded: EncodedTexts) -> Inputs:
     middle = int(np.argsort(lengths, kind="stable")[len(lengths) // 2])
     ids = torch.tensor([encoded.dev.rows[middle]["input_ids"]])
     return Inputs(ids=ids, mask=torch.ones_like(ids))
-
-
-def _counts(net: LanguageNetwork) -> dict[str, int]:
-    """Parameters of embeddings, encoder and head, and their total."""
-    counts = count_parameters(net)
-    return {name: getattr(counts, name) for name in ("embeddings", "encoder", "head", "total")}
