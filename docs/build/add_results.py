@@ -15,6 +15,8 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lmdistill.records.trials import TRIALS
+
 from lmdistill.core.atomic_io import atomic_folder
 from lmdistill.core.errors import ConfigError
 from lmdistill.records.benchmarks import BENCHMARKS
@@ -22,7 +24,6 @@ from lmdistill.records.predictions import PREDICTIONS, Prediction, read_predicti
 from lmdistill.records.predictions_parquet import PARQUET, read_parquet, write_parquet
 from lmdistill.records.record import RECORD, find_records
 from lmdistill.records.representation_map import MAP
-from lmdistill.records.trials import TRIALS
 from lmdistill.runs.run_folder import RECIPE
 from lmdistill.studies.schema import FILE as STUDY
 

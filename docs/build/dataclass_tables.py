@@ -13,7 +13,7 @@ import yaml
 
 from lmdistill.core.protocols import Method
 from lmdistill.data.augment import Augmenter
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.schedules.distillation import Schedule
 
 WORDS: Mapping[Any, str] = types.MappingProxyType(

@@ -11,7 +11,7 @@ import typer
 from docs.build.add_results import folder_name
 from lmdistill.cli.main import app
 from lmdistill.recipes.files import read_recipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import find_records
 from lmdistill.studies.grid import study_cells
 from lmdistill.studies.schema import read_study

@@ -6,7 +6,7 @@ import pytest
 
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.recipes.files import read_recipe, recipe_of, recipe_text
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import read_record
 from tests.docs.commands import commands, run
 from tests.docs.pages import EXAMPLES

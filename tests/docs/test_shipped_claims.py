@@ -12,7 +12,7 @@ from docs.build.claims_schema import read_claims
 from docs.build.figures import pictures
 from lmdistill.data.tasks.task_spec import task_named
 from lmdistill.recipes.classifier import Recipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import write_record
 from lmdistill.studies.grid import StudyCell, study_cells
 from lmdistill.studies.schema import builtin_studies, read_study

@@ -11,7 +11,7 @@ from lmdistill.data.augment import Eda
 from lmdistill.methods import KD, FineTune, MixKD
 from lmdistill.recipes.classifier import Augmentation, Recipe
 from lmdistill.recipes.files import read_recipe, recipe_of, recipe_text
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.recipes.yaml_tables import builtin, override, table_from
 
 FOLDER = Path(__file__).parents[2] / "examples"

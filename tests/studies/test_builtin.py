@@ -10,7 +10,7 @@ from lmdistill.commands.catalog import catalog
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.methods import ATKD, MixKD
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.studies.grid import study_cells
 from lmdistill.studies.schema import builtin_studies, read_study
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.methods import KD
 from lmdistill.recipes.files import read_recipe, recipe_of, recipe_text
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.studies.grid import study_cells
 from lmdistill.studies.schema import Study, read_study, study_text
 
@@ -259,7 +259,7 @@ REFUSED = {
     "through a value": ({"axes": {"task.name": ["x"]}}, r"^axes\.task\.name: axes: task\.name: task is 'synthetic', which has no keys"),
     "no seeds": ({"seeds": []}, r"^seeds is empty; give at least one"),
     "a seed twice": ({"seeds": [1, 1]}, r"^seeds are \[1, 1\], one of them twice"),
-    "one seed without a list": ({"seeds": 3}, r"^seeds must be a valid list, got 3, as in seeds: \[0, 1, 2\]\.$"),
+    "one seed without a list": ({"seeds": 3}, r"^seeds must be a valid list, got 3\. Write a list in brackets, as in \[1, 2\]\.$"),
     "a setting of a method that has none": ({"base": {**BASE, "method": {"name": "finetune"}}, "set": {"method.alpha": 1}}, r"^set: no setting of method is called 'alpha'\. There are none\.$"),
     "seeds as an axis": ({"axes": {"seeds": [1]}}, r"^axes\.seeds: seeds are a key of the study beside axes"),
     "a list of seeds in set": ({"set": {"seeds": [1, 2]}}, r"^set\.seeds: seeds are a key of the study beside set\. Move them there\."),
@@ -284,7 +284,7 @@ REFUSED = {
     "no jobs": ({"jobs": 0}, r"^jobs must be >= 1 or auto, got 0"),
     "jobs of another kind": ({"jobs": "many"}, r"^jobs must be .*got 'many'"),
     "a name that is a path": ({"study": "a/b"}, r"^study is 'a/b'; it names a folder"),
-    "axes that are no table": ({"axes": [1]}, r"^axes must be a valid dictionary, got \[1\]"),
+    "axes that are no table": ({"axes": [1]}, r"^axes must be a table of keys and values, got \[1\]"),
     "several methods in a cell": ({"base": {"methods": METHODS_OF_A_RECIPE}, "axes": {"size": {"a": {"student.layers": 1}, "b": {"method": {"name": "kd"}}}}}, r"^a cell has the methods FT, Mine, and it must have one"),
     "labels that are too long": ({"axes": {"student.layers": {"x" * 200: 1}}}, r"has 206 bytes, and 150 fit"),
     "labels that are too long in bytes": ({"axes": {"student.layers": {"模" * 60: 1}}}, r"has 186 bytes, and 150 fit"),

@@ -60,7 +60,7 @@ def test_what_is_set_stands_over_the_scale_and_the_scale_over_the_file(tmp_path)
     study = read(tmp_path, "axes.student.layers=[8]", "seeds=[6]", "training.epochs=1", scales=scales)
     assert study.axes == {"student.layers": [8], "method.alpha": [0.1, 0.5]}
     assert study.seeds == (6,)
-    assert study.changes == {"training.epochs": 1, "data.rows": 5}
+    assert study.set == {"training.epochs": 1, "data.rows": 5}
 
 
 def test_the_study_that_is_written_down_has_its_scale_inside(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 
 from lmdistill.data.language.conversations import Conversations
 from lmdistill.recipes.language_model import Texts
-from lmdistill.recipes.parsing import construct
+from lmdistill.recipes.parsing import parse
 from lmdistill.runs.language import data
 
 
@@ -42,5 +42,5 @@ def load_texts(source: str | Path, **settings: Any) -> Corpus:
         ConfigError: For a value out of its range.
         DataError: For a file, column or row that cannot be used, with its location.
     """
-    chosen: Texts = construct(Texts, {"source": str(source), **settings}, "texts")
+    chosen: Texts = parse(Texts, {"source": str(source), **settings}, "texts")
     return Corpus(settings=chosen, rows=data.load_texts(chosen))

@@ -20,7 +20,7 @@ from lmdistill.models.classifier import Network
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.classifier import Teacher
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import Record, read_record
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.teacher import prepare_teacher

@@ -11,7 +11,7 @@ from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.models.vocabulary import align_vocabularies, trim_vocabulary
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.runs.language.generation_prompts import generation_prompts, recipe_prompts
 from lmdistill.runs.language.stage_adapter import LanguageAdapter
 from lmdistill.runs.language.teacher_cache import TeacherCache

@@ -20,7 +20,7 @@ from lmdistill.models.generation import max_positions
 from lmdistill.models.loading.causal_lm import is_causal
 from lmdistill.models.vocabulary import align_vocabularies, trim_vocabulary
 from lmdistill.recipes.language_model import Texts, Writing
-from lmdistill.recipes.parsing import construct
+from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.yaml_tables import override
 from lmdistill.records.record import RECORD, read_record
 from lmdistill.runs.language.data import load_dev
@@ -169,7 +169,7 @@ def _settings(folder: Path, overrides: Sequence[str], *, asked: bool) -> tuple[T
         )
     if source not in (None, table["texts"]["source"]):
         _forget(table["texts"], source, {text.partition("=")[0] for text in overrides})
-    return construct(Texts, table["texts"], "texts"), construct(Writing, table.get("writing", {}), "writing")
+    return parse(Texts, table["texts"], "texts"), parse(Writing, table.get("writing", {}), "writing")
 
 
 def _forget(texts: dict[str, Any], before: str, named: set[str]) -> None:

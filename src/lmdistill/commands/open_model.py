@@ -13,7 +13,7 @@ from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
 from lmdistill.models.loading.resolve import resolve
 from lmdistill.recipes.classifier import Data
-from lmdistill.recipes.parsing import construct
+from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.yaml_tables import override
 from lmdistill.records.record import RECORD, Record, read_record
 from lmdistill.runs.run_folder import RECIPE
@@ -71,8 +71,8 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
     return Opened(
         network=load(place),
         place=place,
-        task=construct(str | None, table.get("task"), "task"),
-        data=construct(Data, table.get("data", {}), "data"),
+        task=parse(str | None, table.get("task"), "task"),
+        data=parse(Data, table.get("data", {}), "data"),
         teacher=None if record is None else find_teacher(folder, record),
     )
 

@@ -23,7 +23,7 @@ from lmdistill.models.loading.causal_lm import is_causal, load_causal
 from lmdistill.models.model_stats import count_parameters
 from lmdistill.models.pruning.families import family_of, widths_of
 from lmdistill.recipes.language_model import Texts
-from lmdistill.recipes.parsing import construct
+from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import RECORD, read_record
 from lmdistill.runs.classification.data import load_examples
@@ -147,7 +147,7 @@ def _pruned(
     family_of(given.network)
     usual = {"score": "magnitude" if given.rows is None else "gradient", "scope": given.scope}
     chosen = usual | {name: value for name, value in wishes.items() if value is not None}
-    pruning: Pruning = construct(Pruning, chosen)
+    pruning: Pruning = parse(Pruning, chosen)
     _require_rows(given, pruning, overrides)
     network, labels = given.network.to(make_accelerator(Training()).device), given.network.labels
     slices = sliced(network, pruning, batches=given.rows or _no_rows, data="", cache=None)

@@ -10,7 +10,8 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.core.protocols import Method
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.parsing import construct, plain
+from lmdistill.recipes.parsing import parse
+from lmdistill.recipes.serialization import plain
 from lmdistill.recipes.yaml_tables import override, table_of
 
 
@@ -36,7 +37,7 @@ def recipe_of(table: dict[str, Any]) -> Recipe | LanguageRecipe:
     if "method" in table:
         single = table.pop("method")
         if table.get("methods") is None:
-            method = construct(Method, single, "method")
+            method = parse(Method, single, "method")
             table["methods"] = {type(method).__name__: method}
         elif single is not None:
             raise ConfigError(
@@ -49,7 +50,7 @@ def recipe_of(table: dict[str, Any]) -> Recipe | LanguageRecipe:
         raise ConfigError(
             f"training.seed is {table['training']['seed']}; a recipe has a list of seeds. Set seeds=[...]."
         )
-    recipe: Recipe | LanguageRecipe = construct(LanguageRecipe if "texts" in table else Recipe, table)
+    recipe: Recipe | LanguageRecipe = parse(LanguageRecipe if "texts" in table else Recipe, table)
     return recipe
 
 

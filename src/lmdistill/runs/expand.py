@@ -10,7 +10,7 @@ from lmdistill.core.protocols import Method
 from lmdistill.engine.training_settings import Training
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.runs.run_folder import INPUTS, RECIPE, RunFolder
 
 AnyRecipe = TypeVar("AnyRecipe", Recipe, LanguageRecipe)

@@ -19,7 +19,7 @@ from lmdistill.engine.training_settings import Training
 from lmdistill.export.hugging_face import has_modeling_file, save
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.models.model_stats import fingerprint
-from lmdistill.recipes.parsing import changed, plain
+from lmdistill.recipes.serialization import changed, plain
 from lmdistill.records.disagreements import DISAGREEMENTS, Text, write_disagreements
 from lmdistill.records.environment import describe_environment
 from lmdistill.records.predictions import PREDICTIONS, Prediction, write_predictions

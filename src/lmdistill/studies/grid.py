@@ -17,7 +17,7 @@ from lmdistill.core.fingerprint import fingerprint
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.files import recipe_of
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.recipes.yaml_tables import put
 from lmdistill.studies.axes import METHOD, Choice, choices, meant, with_unambiguous_names
 from lmdistill.studies.schema import LONGEST, UNFIT, Study
@@ -106,11 +106,11 @@ def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tup
         ConfigError: If two axes set one field, or none is left.
     """
     assert isinstance(study.base, dict)  # read_study has looked it up
-    if "seeds" in study.changes:
+    if "seeds" in study.set:
         raise ConfigError("set.seeds: seeds are a key of the study beside set. Move them there.")
     base = {key: value for key, value in study.base.items() if key != "seeds"}
     axes = [choices(axis, values) for axis, values in study.axes.items()]
-    methods, changes = _methods_of(_changed(base, study.changes, "set"), [*axes, *searched]), study.changes
+    methods, changes = _methods_of(_changed(base, study.set, "set"), [*axes, *searched]), study.set
     if methods:  # their values hold what is set in them
         axes += methods
         changes = {path: value for path, value in changes.items() if path.split(".")[0] != "methods"}

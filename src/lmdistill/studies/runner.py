@@ -11,7 +11,7 @@ from typing import Literal
 
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.core.errors import RunError
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import read_record
 from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.write_report import write_pages

@@ -2,16 +2,19 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.recipes.parsing import parse
+from lmdistill.recipes.serialization import plain
 from lmdistill.recipes.yaml_tables import STUDIES, builtin, table_from, table_in, table_of, typed
 from lmdistill.studies.axes import KNOWN
-from lmdistill.studies.search.settings import Search, search_of
+from lmdistill.studies.search.settings import Search, with_dotted_fields
 
 FILE = "study.yaml"
 """Name of the study file in the folder of a study."""
@@ -19,14 +22,18 @@ FILE = "study.yaml"
 UNFIT = set('/\\:*?"<>|')
 """Characters that folder names must not have on some system."""
 
+REQUIRED = MappingProxyType(
+    {"study": ", as in study: depths", "base": "", "seeds": ", as in seeds: [0, 1, 2]"}
+)
+"""Keys without a default, each with the example that an error message gives."""
+
 LONGEST = 150
 """Longest folder name in bytes; with an ending it must fit the limit of file systems too."""
 
 
-class Study(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Study:
     """Runs that differ in the values of axes and in the seed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=True)
 
     study: str
     """Name of the study, and of its folder below `runs/` unless `--out` is given."""
@@ -34,10 +41,10 @@ class Study(BaseModel):
     base: str | dict[str, Any]
     """Name of a built-in recipe, path of a recipe relative to this file, or the settings themselves."""
 
-    changes: dict[str, Any] = Field(default_factory=dict, alias="set")
-    """Settings of every cell by dotted field; called `set` in the file."""
+    set: dict[str, Any] = field(default_factory=dict)
+    """Settings of every cell by dotted field."""
 
-    axes: dict[str, Any] = Field(default_factory=dict)
+    axes: dict[str, Any] = field(default_factory=dict)
     """Axis to a list of values, or to a table of labels and values or several dotted fields."""
 
     seeds: tuple[int, ...]
@@ -46,7 +53,7 @@ class Study(BaseModel):
     skip: tuple[dict[str, Any], ...] = ()
     """Combinations to leave out, by labels or values of axes, or by `seed`."""
 
-    scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    scales: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Named variants of the study: dotted fields that override `set`, or keys of the study."""
 
     scale: str | None = None
@@ -58,42 +65,17 @@ class Study(BaseModel):
     jobs: int | Literal["auto"] = 1
     """Number of cells at a time, >= 1; `auto` is one for each `OMP_NUM_THREADS` cores."""
 
-    @field_validator("study")
-    @classmethod
-    def _is_a_name(cls, name: str) -> str:
-        if not name or name.startswith(".") or set(name) & UNFIT:
-            raise ConfigError(f"study is {name!r}; it names a folder, so choose a name without / or :.")
-        if any(ord(char) < 32 for char in name):
-            raise ConfigError(f"study is {name!r}; it names a folder, so choose a name on one line.")
-        if len(name.encode()) > LONGEST:
-            raise ConfigError(
-                f"the name of the study {name} has {len(name.encode())} bytes, and {LONGEST} fit. Shorten it."
-            )
-        return name
-
-    @field_validator("seeds")
-    @classmethod
-    def _differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if not seeds:
+    def __post_init__(self) -> None:
+        _require_folder_name(self.study)
+        if not self.seeds:
             raise ConfigError("seeds is empty; give at least one, as in seeds: [0, 1, 2].")
-        if len(set(seeds)) != len(seeds):
-            raise ConfigError(f"seeds are {list(seeds)}, one of them twice; each run needs its own.")
-        return seeds
-
-    @field_validator("search", mode="before")
-    @classmethod
-    def _is_a_search(cls, table: Any) -> Search | None:
-        return search_of(table)
-
-    @field_validator("jobs")
-    @classmethod
-    def _are_some(cls, jobs: int | str) -> int | str:
-        if isinstance(jobs, int) and jobs < 1:
-            raise ConfigError(f"jobs must be >= 1 or auto, got {jobs}.")
-        return jobs
+        if len(frozenset(self.seeds)) != len(self.seeds):
+            raise ConfigError(f"seeds are {list(self.seeds)}, one of them twice; each run needs its own.")
+        if isinstance(self.jobs, int) and self.jobs < 1:
+            raise ConfigError(f"jobs must be >= 1 or auto, got {self.jobs}.")
 
 
-FIELDS = tuple(field.alias or name for name, field in Study.model_fields.items())
+FIELDS = tuple(field.name for field in fields(Study))
 """Names of the keys."""
 
 
@@ -105,7 +87,7 @@ def builtin_studies() -> dict[str, str]:
 def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
     """Read a built-in study or a study file, fully resolved.
 
-    The base is replaced by its settings, and the scale is merged into `axes`, `seeds` and `changes`.
+    The base is replaced by its settings, and the scale is merged into `axes`, `seeds` and `set`.
 
     Args:
         name: A built-in study or a YAML file; a base that is a path is relative to the file.
@@ -124,8 +106,7 @@ def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
     _apply(settings, table, last)
     study = _validated(table)
     base = table_of(study.base, Path(name).parent) if isinstance(study.base, str) else study.base
-    changes = {**study.changes, **scaled, **last}
-    return study.model_copy(update={"base": base, "changes": changes, "scales": {}, "scale": None})
+    return replace(study, base=base, set={**study.set, **scaled, **last}, scales={}, scale=None)
 
 
 def study_text(study: Study) -> str:
@@ -133,7 +114,7 @@ def study_text(study: Study) -> str:
 
     `jobs`, which changes no result, and the address of a database, which can hold a password, are left out.
     """
-    table = study.model_dump(mode="json", by_alias=True, exclude={"jobs", "scales", "scale"})
+    table = {key: value for key, value in plain(study).items() if key not in ("jobs", "scales", "scale")}
     if study.search is None:
         del table["search"]
     else:
@@ -170,18 +151,18 @@ def _is_a_recipe(table: Mapping[str, Any]) -> bool:
     return bool(KNOWN & set(table)) and not {"study", "base"} & set(table)
 
 
-def _apply(settings: Iterable[tuple[str, str, Any]], table: dict[str, Any], fields: dict[str, Any]) -> None:
-    """Write settings into the `table` of the study, or into the `fields` of every recipe.
+def _apply(settings: Iterable[tuple[str, str, Any]], table: dict[str, Any], recipe: dict[str, Any]) -> None:
+    """Write settings into the `table` of the study, or into the fields of every `recipe`.
 
     Args:
         settings: Text of the setting for messages, dotted path, value.
         table: Takes paths that begin with a key of the study.
-        fields: Takes all other paths, and those in `set`.
+        recipe: Takes all other paths, and those in `set`.
     """
     for said, path, value in settings:
         first, _, rest = path.partition(".")
         if first not in FIELDS or (first == "set" and rest):
-            fields[path if first not in FIELDS else rest] = value
+            recipe[path if first not in FIELDS else rest] = value
         elif rest and isinstance(table.get(first, {}), dict):
             table.setdefault(first, {})[rest] = value
         elif rest:
@@ -195,20 +176,23 @@ def _validated(table: Mapping[str, Any]) -> Study:
     for key in table:
         if key not in FIELDS:
             raise UnknownNameError("setting of a study", str(key), FIELDS)
-    try:
-        return Study.model_validate(dict(table))
-    except ValidationError as error:
-        first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "value_error":
-        raise ConfigError(str(first["ctx"]["error"]))
-    example = ", as in seeds: [0, 1, 2]" if first["loc"][0] == "seeds" else ""
-    if where == "study" and first["type"] == "missing":
-        raise ConfigError("the study has no name. Give it, as in study: depths.")
-    if first["type"] == "missing":
-        raise ConfigError(f"the study has no {where}. Give it{example}.")
-    wanted = first["msg"].removeprefix("Input should be ").replace("tuple", "list")
-    raise ConfigError(f"{first['loc'][0]} must be {wanted}, got {first['input']!r}{example}.")
+    for key, example in REQUIRED.items():
+        if key not in table:
+            raise ConfigError(f"the study has no {'name' if key == 'study' else key}. Give it{example}.")
+    study: Study = parse(Study, {**table, "search": with_dotted_fields(table.get("search"))})
+    return study
+
+
+def _require_folder_name(name: str) -> None:
+    """Refuse the name of a study that cannot name a folder."""
+    if not name or name.startswith(".") or set(name) & UNFIT:
+        raise ConfigError(f"study is {name!r}; it names a folder, so choose a name without / or :.")
+    if any(ord(char) < 32 for char in name):
+        raise ConfigError(f"study is {name!r}; it names a folder, so choose a name on one line.")
+    if len(name.encode()) > LONGEST:
+        raise ConfigError(
+            f"the name of the study {name} has {len(name.encode())} bytes, and {LONGEST} fit. Shorten it."
+        )
 
 
 def _scale(study: Study) -> list[tuple[str, str, Any]]:

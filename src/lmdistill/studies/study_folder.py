@@ -13,7 +13,7 @@ from lmdistill.core.atomic_io import write_text
 from lmdistill.core.errors import RunError
 from lmdistill.core.file_lock import hold
 from lmdistill.recipes.files import recipe_text
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.recipes.yaml_tables import table_from, table_in
 from lmdistill.runs.run_folder import RunFolder, first_difference
 from lmdistill.studies.grid import StudyCell

@@ -12,7 +12,7 @@ from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.language.instruction_format import ALPACA
 from lmdistill.export.hugging_face import save
 from lmdistill.recipes.language_model import Texts
-from lmdistill.recipes.parsing import construct
+from lmdistill.recipes.parsing import parse
 from lmdistill.runs.language.data import load_dev, load_texts
 from lmdistill.runs.language.dataset import encode_texts
 from lmdistill.runs.language.generation_prompts import prompts_in_file
@@ -113,7 +113,7 @@ def test_settings_that_do_not_exist_are_refused_by_name():
     with pytest.raises(
         UnknownNameError, match=r"no choice for texts\.layout is called 'prose'.*prompt, text"
     ):
-        construct(Texts, {"source": source, "layout": "prose"}, "texts")
+        parse(Texts, {"source": source, "layout": "prose"}, "texts")
 
 
 def test_prompts_of_a_file_are_worded_and_answered_as_the_texts_are():

@@ -8,7 +8,7 @@ from lmdistill.data.tasks.task import Task
 from lmdistill.engine.distributed import main_process_first, on_main_process
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.classifier import Recipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.runs.classification.data import load_examples
 from lmdistill.runs.classification.dataset import require_fit
 from lmdistill.runs.classification.evaluation import KnownLogits

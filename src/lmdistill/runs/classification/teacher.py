@@ -21,7 +21,7 @@ from lmdistill.models.classification_head import reorder_outputs
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import has_head, load
 from lmdistill.recipes.classifier import Teacher
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.runs.classification.dataset import read_split, require_outputs
 from lmdistill.runs.classification.evaluation import KnownLogits
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter

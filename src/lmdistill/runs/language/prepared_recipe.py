@@ -9,7 +9,7 @@ from lmdistill.data.language.prompts import open_prompts
 from lmdistill.engine.distributed import main_process_first
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.runs.expand import Cell
 from lmdistill.runs.language.data import load_texts
 from lmdistill.runs.language.dataset import EncodedTexts, encode_texts

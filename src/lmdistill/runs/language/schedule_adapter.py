@@ -15,8 +15,8 @@ from lmdistill.evaluation.language_modeling import language_scores
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.recipes.language_model import Texts
-from lmdistill.recipes.parsing import plain
 from lmdistill.recipes.pruning import Pruning
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import Record
 from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS
 from lmdistill.runs.language.dataset import EncodedTexts

@@ -17,7 +17,7 @@ from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.parsing import plain
+from lmdistill.recipes.serialization import plain
 from lmdistill.runs.language.dataset import EncodedTexts, encode_texts
 from lmdistill.runs.language.generation_prompts import generation_prompts
 from lmdistill.runs.language.stage_adapter import LanguageAdapter

@@ -207,7 +207,7 @@ def _settings(study: Study, branch: Branch) -> dict[str, object]:
             "seed": study.search.seed,
         },
         "seeds": list(branch.combination.seeds),
-        "set": {path: value for changes in (study.changes, *chosen) for path, value in changes.items()},
+        "set": {path: value for changes in (study.set, *chosen) for path, value in changes.items()},
         "base": study.base,
     }
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.recipes.parsing import construct
 
 INSIDE = "fields."
 """Prefix of a setting of one field, as in `--set search.fields.training.epochs=[1, 2]`."""
@@ -65,21 +64,14 @@ class Search:
             raise ConfigError(f"trials must be >= 1, got {self.trials}.")
 
 
-def search_of(table: Any) -> Search | None:
-    """The search that plain values describe; None without values.
-
-    Raises:
-        UnknownNameError: For a key or a sampler that does not exist; names the nearest one.
-        ConfigError: For a value of another type, or outside its range.
-    """
-    if table is None or isinstance(table, Search):
+def with_dotted_fields(table: Any) -> Any:
+    """The table of a search, with keys such as `fields.training.epochs` moved into its `fields`."""
+    if not isinstance(table, Mapping):
         return table
-    if isinstance(table, Mapping):
-        single = {key: value for key, value in table.items() if str(key).startswith(INSIDE)}
-        fields = table.get("fields", {})
-        if isinstance(fields, Mapping) and (single or fields):
-            rest = {key: value for key, value in table.items() if key not in single}
-            named = {key.removeprefix(INSIDE): value for key, value in single.items()}
-            table = {**rest, "fields": {**{str(key): value for key, value in fields.items()}, **named}}
-    search: Search = construct(Search, table, "search")
-    return search
+    single = {key: value for key, value in table.items() if str(key).startswith(INSIDE)}
+    fields = table.get("fields", {})
+    if not isinstance(fields, Mapping) or not (single or fields):
+        return table
+    rest = {key: value for key, value in table.items() if key not in single}
+    named = {key.removeprefix(INSIDE): value for key, value in single.items()}
+    return {**rest, "fields": {**{str(key): value for key, value in fields.items()}, **named}}

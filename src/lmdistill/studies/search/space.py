@@ -8,7 +8,7 @@ from typing import Any
 from lmdistill.core.errors import ConfigError
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.parsing import construct
+from lmdistill.recipes.parsing import parse
 from lmdistill.studies.axes import Choice, choices
 from lmdistill.studies.grid import Combination, StudyCell, cell_of, combinations, fit
 from lmdistill.studies.schema import Study
@@ -150,7 +150,7 @@ def _dimension(field: str, values: Any) -> Dimension:
         raise ConfigError(f"{FIELDS}.{field}: scores of different tasks do not compare. Make it an axis.")
     if not isinstance(values, Mapping) or not {"low", "high"} & set(values):
         return Dimension(field=field, range=None, choices=choices(field, values, FIELDS))
-    span: Range = construct(Range, values, f"{FIELDS}.{field}")
+    span: Range = parse(Range, values, f"{FIELDS}.{field}")
     ends = list(dict.fromkeys([span.low, span.high]))
     return Dimension(field=field, range=span, choices=choices(field, ends, FIELDS))
 
