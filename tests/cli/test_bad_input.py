@@ -81,7 +81,7 @@ DATA = [
     Case("header only", r"^texts\.csv has a header \(text, label\) and no rows", files={"texts.csv": "text,label\n"}),
     Case("empty training set after filtering", r"none of the 2 rows can be used \(dropped 2 of 2 rows with an empty text\)", ("task=reviews", "data={max_length: 32}"),
          {"reviews/train.jsonl": '{"text": "", "label": "neg"}\n{"text": " ", "label": "pos"}\n'}),
-    Case("no row is left by the fraction", r"^0\.001 of 48 rows is no row at all", ("data.fraction=0.001",)),
+    Case("no row is left by the fraction", r"^the fraction 0\.001 of 48 rows is 0 rows", ("data.fraction=0.001",)),
     Case("more rows than there are", r"a subset of 900 rows was asked for, and there are 48", ("data.rows=900",)),
     Case("unknown format", r"^texts\.xlsx: '\.xlsx' names no format that can be read", ("data.source=texts.xlsx",), {"texts.xlsx": "x"}),
     Case("data without network", r"nyu-mll/glue:sst2 cannot be loaded .* Without network, give data=FOLDER", ("task=sst2", "data={source: hub, max_length: 32}")),

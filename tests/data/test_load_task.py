@@ -93,7 +93,7 @@ def test_a_saved_data_set_keeps_its_class_names_and_drops_rows_without_label_alo
     for said in (
         "dropped 1 of 8 rows without a label",
         "1 of the 7 training rows",
-        "left aside: unsupervised",
+        "not used: unsupervised",
     ):
         assert any(said in note for note in task.notes), (said, task.notes)
 
@@ -101,13 +101,15 @@ def test_a_saved_data_set_keeps_its_class_names_and_drops_rows_without_label_alo
 def test_names_that_are_nothing_are_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"no task is called 'mrcp'\. Did you mean 'mrpc'"):
         load_task("mrcp")
-    with pytest.raises(ConfigError, match=r"owner/name is a data set by itself, so data='x' has no meaning"):
+    with pytest.raises(ConfigError, match=r"owner/name names a data set, so data='x' has no effect"):
         load_task("owner/name", "x")
-    with pytest.raises(ConfigError, match=r"owner/name has its own splits, so dev='x' has no meaning"):
+    with pytest.raises(ConfigError, match=r"owner/name has its own splits, so dev='x' has no effect"):
         load_task("owner/name", dev="x")
 
 
 def test_the_task_that_a_program_makes_needs_no_data_and_takes_none():
     assert load_task("synthetic").spec.name == "synthetic"
-    with pytest.raises(ConfigError, match=r"'synthetic' makes its texts, so data='x' has no meaning\. Leave"):
+    with pytest.raises(
+        ConfigError, match=r"'synthetic' generates its texts, so data='x' has no effect\. Leave"
+    ):
         load_task("synthetic", "x")

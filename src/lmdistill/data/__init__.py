@@ -1,1 +1,1 @@
-"""From files and hubs to batches: tasks, sources, encoding, sampling, collation, mixup, augmentation."""
+"""Data sets, from files and the hub to batches: loading, tokenization, sampling, collation, augmentation."""

@@ -1,4 +1,4 @@
-"""Sources: one function that loads a task from the hub, a folder or the user's own file."""
+"""`load_task`: load a classification or regression task from the hub, a folder or the user's own file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,27 +25,28 @@ def load_task(
     labels: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Task:
-    """A task with its examples, stored as memory-mapped files in the cache of `datasets`.
+    """Load a task with its examples, as memory-mapped files in the cache of `datasets`.
 
     Args:
-        name: A task of `TASKS`; "synthetic" for reviews that a program makes; "own" for the user's own file;
-            "owner/name" or "owner/name:config" for a data set of the hub; or a folder that `datasets` reads.
-        data: For a GLUE task, None or "hub" for the hub, else a folder in the official or the plain
-            layout. For "own", the training file. Else None.
-        dev: For own data, the file to evaluate on, or the fraction of the training rows to hold out.
-        text: For own data, the text column, or two; None infers it.
-        label: For own data, the label column; None infers it.
-        kind: For own data, "classification" or "regression"; None infers it.
-        labels: For own data, label names in order; None sorts them.
-        seed: For own data, the seed of the rows to hold out.
+        name: Name of a GLUE task (a key of `TASKS`); "synthetic" for generated reviews; "own" for your own
+            file; "owner/name" or "owner/name:config" for a data set of the hub; or a folder that `datasets`
+            can read.
+        data: For a GLUE task, a folder in the official or the plain layout; None or "hub" loads from the
+            hub. For "own", the training file. Otherwise None.
+        dev: For your own data, the dev file, or the fraction in (0, 1) of the training rows to hold out.
+        text: For your own data, the text column, or two for sentence pairs; None infers it.
+        label: For your own data, the label column; None infers it.
+        kind: For your own data, "classification" or "regression"; None infers it.
+        labels: For your own data, the label names in order; None sorts them.
+        seed: For your own data, the random seed of the held-out rows.
 
     Returns:
-        The task; what was inferred, dropped or counted is in its notes and in the log.
+        The task. What was inferred, dropped or counted is in its notes and in the log.
 
     Raises:
-        UnknownNameError: No task has this name.
-        DataError: A file, column or row that cannot be used, with its place.
-        ConfigError: Settings that do not belong to this source.
+        UnknownNameError: There is no task of this name.
+        DataError: A file, column or row cannot be used; the message has its location.
+        ConfigError: An argument does not apply to this source.
     """
     own = {"text": text, "label": label, "kind": kind, "labels": labels}
     if name in TASKS:
@@ -56,25 +57,23 @@ def load_task(
         return _synthetic(data)
     if name == "own":
         if data is None:
-            raise ConfigError("the task 'own' needs a file: data=FILE (CSV, TSV, JSON lines or Parquet).")
+            raise ConfigError("the task 'own' needs a file. Set data=FILE (CSV, TSV, JSON lines or Parquet).")
         return load_custom_files(data, dev, text=text, label=label, kind=kind, labels=labels, seed=seed)
     if "/" not in name and not Path(name).is_dir():
         task_named(name)  # raises, with the nearest name
     if data not in (None, "hub"):
-        raise ConfigError(
-            f"{name} is a data set by itself, so data={str(data)!r} has no meaning. Leave it out."
-        )
+        raise ConfigError(f"{name} names a data set, so data={str(data)!r} has no effect. Leave it out.")
     if not isinstance(dev, float):
-        raise ConfigError(f"{name} has its own splits, so dev={str(dev)!r} has no meaning. Leave it out.")
+        raise ConfigError(f"{name} has its own splits, so dev={str(dev)!r} has no effect. Leave it out.")
     choices = ColumnChoices(text=text, label=label, kind=kind, labels=labels, dev_fraction=dev, seed=seed)
     return load_hub(name, choices).log_notes()
 
 
 def _synthetic(data: str | Path | None) -> Task:
-    """The task that needs no data."""
+    """The task of generated reviews."""
     if data is not None:
         raise ConfigError(
-            f"the task 'synthetic' makes its texts, so data={str(data)!r} has no meaning. Leave it out."
+            f"the task 'synthetic' generates its texts, so data={str(data)!r} has no effect. Leave it out."
         )
     return reviews_task()
 
@@ -90,7 +89,5 @@ def _glue(spec: TaskSpec, data: str | Path | None, given: list[str]) -> Task:
         return load_glue(spec).log_notes()
     folder = Path(str(data))
     if not folder.exists() and len(folder.parts) == 1:
-        raise DataError(
-            f"the data folder {folder} does not exist; data is a folder or 'hub'. Check the name."
-        )
+        raise DataError(f"the data folder {folder} does not exist. Set data to a folder or to 'hub'.")
     return load_folder(spec, folder).log_notes()

@@ -1,7 +1,7 @@
-"""Interpolation between examples: who is mixed with whom, by how much, and both kinds in one input.
+"""Mixup: drawing of partners and lambdas, and concatenation of original and mixed inputs.
 
-The interpolation itself happens inside the network (`Inputs.partners`), at its word embeddings, so that the
-same pairs and shares serve networks of different tokenizers and widths.
+The interpolation itself happens inside the network (`Inputs.partners`), at its word embeddings. So the same
+pairs and lambdas can be used for networks with different tokenizers and hidden sizes.
 """
 
 from dataclasses import replace
@@ -16,19 +16,20 @@ from lmdistill.core.batch import Inputs, MixupPartners, MixupSettings
 def draw_partners(
     mixing: MixupSettings, rng: np.random.Generator, examples: Int[np.ndarray, " b"], *, total: int
 ) -> Int[np.ndarray, " b r"]:
-    """Row numbers of the partners of each example of a global batch.
+    """Draw the mixup partners of each example of a global batch.
 
     Args:
-        mixing: `ratio` partners an example, from the batch (a permutation each) or from all rows (uniformly).
-        rng: Where the draw comes from.
+        mixing: Settings: `ratio` partners per example, from the batch (a random permutation for each of the
+            `ratio` columns) or uniformly from the whole training set.
+        rng: Random generator.
         examples: Row numbers of the batch.
-        total: Rows of the training set.
+        total: Number of rows of the training set.
 
     Returns:
-        Row numbers, a column for each of the `ratio` mixed samples.
+        Row numbers of the partners, one column for each of the r = `ratio` mixed samples.
 
     References:
-        Liang et al., "MixKD", 2021: the partner is "an extra random sample", mixed samples 1 to 3 an
+        Liang et al., "MixKD", 2021: the partner is "an extra random sample"; 1 to 3 mixed samples per
         original.
     """
     if mixing.partner == "train":
@@ -37,19 +38,20 @@ def draw_partners(
 
 
 def draw_shares(mixing: MixupSettings, rng: np.random.Generator, size: int) -> Float[np.ndarray, " b r"]:
-    """The share that each example keeps of itself, the paper's lambda.
+    """Draw lambda, the weight of the original in each mixed sample.
 
     Args:
-        mixing: Concentration of the Beta distribution; one draw a sample or a batch; folded to >= 0.5 or not.
-        rng: Where the draw comes from.
-        size: Examples in the global batch.
+        mixing: Settings: concentration of the Beta distribution; one draw per sample or per batch; whether
+            lambda is folded to max(lambda, 1 - lambda).
+        rng: Random generator.
+        size: Number of examples in the global batch.
 
     Returns:
-        Shares in [0, 1], a column for each of the `ratio` mixed samples.
+        Lambdas in [0, 1], one column for each of the r = `ratio` mixed samples.
 
     References:
-        Liang et al., "MixKD", 2021: Beta(0.4, 0.4), not folded. One draw a sample is our reading of an
-        equation without an index.
+        Liang et al., "MixKD", 2021: Beta(0.4, 0.4), not folded. The paper's equation has no index, so one
+        draw per sample is an interpretation.
     """
     rows = size if mixing.share == "sample" else 1
     shares = rng.beta(mixing.concentration, mixing.concentration, size=(rows, mixing.ratio))
@@ -59,38 +61,38 @@ def draw_shares(mixing: MixupSettings, rng: np.random.Generator, size: int) -> F
 
 
 def stack_inputs(plain: Inputs, mixed: Inputs) -> Inputs:
-    """Original and mixed inputs below each other, for one forward pass.
+    """Concatenate original and mixed inputs into one batch, for a single forward pass.
 
-    An original is blended with itself at share 1, which is the identity.
+    Each original gets itself as its partner with lambda = 1, which changes nothing.
 
     Args:
-        plain: Inputs without partners.
-        mixed: Inputs with partners, padded to the same length.
+        plain: Inputs without mixup partners.
+        mixed: Inputs with mixup partners, padded to the same length.
 
     Returns:
         The rows of `plain`, then those of `mixed`.
     """
     assert plain.partners is None
     assert mixed.partners is not None
-    whole = torch.ones(len(plain.ids), dtype=mixed.partners.share.dtype, device=mixed.partners.share.device)
+    ones = torch.ones(len(plain.ids), dtype=mixed.partners.share.dtype, device=mixed.partners.share.device)
     own = None if mixed.partners.segments is None else plain.segments
-    itself = MixupPartners(ids=plain.ids, mask=plain.mask, share=whole, segments=own)
+    self_partners = MixupPartners(ids=plain.ids, mask=plain.mask, share=ones, segments=own)
     return Inputs(
         ids=torch.cat([plain.ids, mixed.ids]),
         mask=torch.cat([plain.mask, mixed.mask]),
-        segments=_joined(plain.segments, mixed.segments),
+        segments=_concatenated_segments(plain.segments, mixed.segments),
         partners=replace(
             mixed.partners,
-            ids=torch.cat([itself.ids, mixed.partners.ids]),
-            mask=torch.cat([itself.mask, mixed.partners.mask]),
-            share=torch.cat([itself.share, mixed.partners.share]),
-            segments=_joined(itself.segments, mixed.partners.segments),
+            ids=torch.cat([self_partners.ids, mixed.partners.ids]),
+            mask=torch.cat([self_partners.mask, mixed.partners.mask]),
+            share=torch.cat([self_partners.share, mixed.partners.share]),
+            segments=_concatenated_segments(self_partners.segments, mixed.partners.segments),
         ),
     )
 
 
-def _joined(
+def _concatenated_segments(
     first: Int[torch.Tensor, "b t"] | None, second: Int[torch.Tensor, "m t"] | None
 ) -> torch.Tensor | None:
-    """Both below each other, where the model has segments at all."""
+    """The segment ids of both, or None if the model has none."""
     return None if first is None or second is None else torch.cat([first, second])

@@ -73,7 +73,7 @@ def test_the_size_of_what_is_read_at_once_does_not_matter(tmp_path, monkeypatch,
 
 def test_a_separator_that_is_not_there_or_empty_is_refused(tmp_path):
     path = _file(tmp_path, "one\ntwo\n")
-    with pytest.raises(DataError, match="'###' ends no text"):
+    with pytest.raises(DataError, match="no text in it ends with '###'"):
         text_file_rows(path, "###")
     with pytest.raises(ConfigError, match="is empty"):
         text_file_rows(path, "")

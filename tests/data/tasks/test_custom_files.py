@@ -227,14 +227,18 @@ def test_memory_is_mapped_from_disk(tmp_path: Path, cache: Path) -> None:
         (
             "a.csv",
             "a,b,label\n1,2,x\n",
-            r"not clear which column holds the text; the columns are: a, b, label\. Name one",
+            r"not clear which column holds the text; the columns are: a, b, label\. Name it",
         ),
         (
             "a.csv",
             "text,b,c\n1,2,x\n",
             r"not clear which column holds the label; the columns are: text, b, c\. Name it",
         ),
-        ("a.csv", 'text,label\n"a"b,x\n', r"a\.csv, line 2: ',' expected after '\"'\. A text with quotes"),
+        (
+            "a.csv",
+            'text,label\n"a"b,x\n',
+            r"a\.csv, line 2: ',' expected after '\"'\. Put a text with quotes",
+        ),
         ("a.csv", 'text,label\na,x\n"b,y\n', r"a\.csv, line 3: unexpected end of data"),
         (
             "a.jsonl",
@@ -317,11 +321,11 @@ def test_wrong_encoding_names_line_and_byte(tmp_path: Path, cache: Path) -> None
 
 def test_settings_out_of_range_are_refused(tmp_path: Path, cache: Path) -> None:
     path = _text(tmp_path / "a.csv", "text,label\na,x\nb,y\n")
-    with pytest.raises(ConfigError, match=r"must lie between 0 and 1, got 1\.5"):
+    with pytest.raises(ConfigError, match=r"must be between 0 and 1, got 1\.5"):
         load_custom_files(path, 1.5)
     with pytest.raises(ConfigError, match=r"kind is 'class'; it must be 'classification' or 'regression'"):
         load_custom_files(path, kind="class")
-    with pytest.raises(ConfigError, match=r"labels names one twice"):
+    with pytest.raises(ConfigError, match=r"labels has a duplicate"):
         load_custom_files(path, labels=["x", "x"])
 
 
@@ -334,7 +338,7 @@ def test_a_label_column_of_free_text_is_refused(tmp_path: Path, cache: Path) -> 
 def test_load_task_reads_own_files_and_refuses_their_options_for_glue(tmp_path: Path, cache: Path) -> None:
     path = _text(tmp_path / "a.csv", "text,label\na,x\nb,y\n")
     assert load_task("own", path, dev=path).spec.labels == ("x", "y")
-    with pytest.raises(ConfigError, match=r"the task 'own' needs a file: data=FILE"):
+    with pytest.raises(ConfigError, match=r"the task 'own' needs a file\. Set data=FILE"):
         load_task("own")
     with pytest.raises(
         ConfigError, match=r"rte is a GLUE task whose columns are known, so text, labels cannot be set"

@@ -146,7 +146,7 @@ def test_mrpc_is_read_from_the_files_of_microsoft(tmp_path: Path, cache: Path) -
     _write(tmp_path / "MRPC", "msr_paraphrase_train.txt", "\r\n".join([header, *rows]) + "\r\n")
     _write(tmp_path / "MRPC", "msr_paraphrase_test.txt", f"{header}\n1\t41\t42\tg\th\n")
     with pytest.raises(
-        DataError, match=r"mixes train and dev rows of MRPC; put dev_ids\.tsv of GLUE beside it"
+        DataError, match=r"contains both train and dev rows of MRPC\. Put dev_ids\.tsv of GLUE beside it"
     ):
         load_task("mrpc", tmp_path)
     _write(tmp_path / "MRPC", "dev_ids.tsv", "31\t32\n")
@@ -170,14 +170,14 @@ def test_the_folder_of_the_task_itself_will_do_but_not_that_of_another(tmp_path:
     assert load_task("rte", tmp_path / "RTE").train.num_rows == 2
     with pytest.raises(
         DataError,
-        match=r"holds no files of wnli: looked for .*RTE/wnli/train\.tsv\[\.gz\] and .*there is: train\.tsv",
+        match=r"has no files of wnli\. Looked for .*RTE/wnli/train\.tsv\[\.gz\] and .*it contains: train\.tsv",
     ):
         load_task("wnli", tmp_path / "RTE")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"the data folder .*nowhere does not exist \(it should hold rte/ or RTE/\)"
+        DataError, match=r"the data folder .*nowhere does not exist \(it should contain rte/ or RTE/\)"
     ):
         load_task("rte", tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"is a file; name the folder"):

@@ -61,7 +61,7 @@ def test_sizes_out_of_range_are_refused(size: float) -> None:
 def test_impossible_subsets_are_refused_with_both_values() -> None:
     with pytest.raises(ConfigError, match=r"a subset of 3 rows was asked for, and there are 2"):
         subset(_rows([0, 1]), 3)
-    with pytest.raises(ConfigError, match=r"0\.1 of 3 rows is no row at all"):
+    with pytest.raises(ConfigError, match=r"the fraction 0\.1 of 3 rows is 0 rows"):
         subset(_rows([0, 1, 1]), 0.1)
     with pytest.raises(DataError, match=r"a subset of 1 of 2 rows holds a single class; a"):
         subset(_rows([0, 1]), 1)

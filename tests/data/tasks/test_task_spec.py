@@ -57,7 +57,7 @@ def test_an_unknown_task_is_refused_with_the_nearest_name() -> None:
 
 
 def test_a_spec_with_one_label_or_three_texts_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"classification needs two or more names"):
+    with pytest.raises(ConfigError, match=r"classification needs two or more label names"):
         TaskSpec(name="own", columns=("text",), labels=("good",))
     with pytest.raises(ConfigError, match=r"one or two text columns, got 3"):
         TaskSpec(name="own", columns=("a", "b", "c"), labels=("x", "y"))

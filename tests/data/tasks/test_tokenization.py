@@ -112,10 +112,10 @@ def test_single_batches_can_be_tokenized_without_a_data_set() -> None:
 
 def test_lengths_out_of_range_are_refused_with_both_values() -> None:
     with pytest.raises(
-        ConfigError, match=r"max_length is 2; .* has 2 special tokens here, so it must be 3 or more"
+        ConfigError, match=r"max_length is 2; .* has 2 special tokens\. Set max_length to 3 or more"
     ):
         encode(_rows(), _tokenizer(), max_length=2, pair=False)
-    with pytest.raises(ConfigError, match=r"max_length is 4; .* has 3 special tokens here, so it must be 5"):
+    with pytest.raises(ConfigError, match=r"max_length is 4; .* has 3 special tokens\. Set max_length to 5"):
         encode(_rows(), _tokenizer(), max_length=4, pair=True)
     with pytest.raises(ConfigError, match=r"max_length is 128 and the model reads at most 64 tokens"):
         encode(_rows(), _tokenizer(), pair=False)

@@ -1,1 +1,1 @@
-"""Which rows form a batch, and the loader that delivers them."""
+"""Batch sampling, data loading and checks of the tokenizer."""

@@ -1,9 +1,9 @@
-"""Which examples meet in which step: a pure function of the seed, the lengths and the settings.
+"""Which examples form which batch: a pure function of the seed, the lengths and the settings.
 
-A plan cuts the training set into global batches, draws partners and shares for methods that mix, and splits
-each batch over processes and micro-batches. Everything random is drawn for the global batch, before it is
-split: so 1 x 8, 4 x 2 and two processes of 4 see the same examples with the same partners and shares, and a
-run that continues at step n needs no history.
+The sampler divides the training set into global batches, draws the partners and lambdas of mixup, and splits
+each batch over processes and micro-batches. All random numbers are drawn for the global batch, before it is
+split. So one batch of 8, four micro-batches of 2 and two processes with 4 each see the same examples with the
+same partners and lambdas, and a run that resumes at step n needs no state of the steps before.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,86 +19,84 @@ from lmdistill.core.seeding import generator
 from lmdistill.data.mixup import draw_partners, draw_shares
 
 POOL = 50
-"""Batches whose examples are sorted by length together."""
+"""Number of batches that are sorted by length together; more means less padding and less random batches."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MicroBatch:
-    """One micro-batch, as row numbers."""
+    """The row numbers of one micro-batch, and what mixup needs."""
 
     examples: Int[np.ndarray, " b"]
-    """Rows of the originals."""
+    """Row numbers of the examples."""
 
     partners: Int[np.ndarray, " b r"]
-    """Rows of each original's partners; no columns when nothing is mixed."""
+    """Row numbers of the r mixup partners of each example; r = 0 without mixup."""
 
     shares: Float[np.ndarray, " b r"]
-    """Lambda of each pair."""
+    """Lambda of each pair, in [0, 1]: the weight of the example; its partner has 1 - lambda."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSampler:
-    """All steps of a run. Iterating gives a list of `MicroBatch`s for each step and process in turn."""
+    """The batches of a whole run. Iterating yields a list of `MicroBatch` for each step and process."""
 
     lengths: Int[np.ndarray, " n"]
-    """Tokens of each training example."""
+    """Number of tokens of each training example."""
 
     batch_size: int
-    """Examples of one optimizer step, over all processes and micro-batches, >= 1."""
+    """Examples per optimizer step, over all processes and micro-batches, >= 1."""
 
     epochs: int
     """Passes over the training set, >= 1."""
 
     seed: int
-    """Of the order, the partners and the shares."""
+    """Random seed of the order, the mixup partners and the lambdas."""
 
     accumulate: int = 1
-    """Micro-batches a process splits its share of a batch into, >= 1."""
+    """Micro-batches into which each process splits its part of a batch, >= 1 (gradient accumulation)."""
 
     processes: int = 1
-    """Processes that share a batch, >= 1."""
+    """Number of processes that share each batch, >= 1."""
 
     process: int | None = None
-    """Which of them to deal to, from 0; to all in turn when None."""
+    """Rank of the process whose micro-batches are yielded, from 0; None yields those of all, in turn."""
 
     mixing: MixupSettings | None = None
-    """What to draw for methods that interpolate."""
+    """Settings of mixup; None draws no partners."""
 
     group_by_length: bool = True
-    """Put examples of similar length together, so that little is padded."""
+    """Whether batches consist of examples of similar length, which reduces padding."""
 
     start: int = 0
-    """First step, for a run that continues."""
+    """First step to yield, >= 0; for a run that resumes."""
 
     def __post_init__(self) -> None:
         if len(self.lengths) == 0:
-            raise DataError(
-                "the training set is empty; there is nothing to learn from. Check the source and its filters."
-            )
+            raise DataError("the training set is empty. Check the source and its filters.")
         smallest = len(self.lengths) // self.steps_per_epoch
         if smallest < self.processes:
             raise DataError(
                 f"batch_size is {self.batch_size} and there are {self.processes} processes; with "
-                f"{len(self.lengths)} training rows a step has as few as {smallest}. Raise batch_size."
+                f"{len(self.lengths)} training rows a step has only {smallest} of them. Raise batch_size."
             )
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of one pass; batches differ by at most one example, none is a small rest."""
+        """Optimizer steps per epoch. Batch sizes differ by at most one; there is no smaller last batch."""
         return max(1, -(-len(self.lengths) // self.batch_size))
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole run."""
+        """Optimizer steps of the whole run."""
         return self.epochs * self.steps_per_epoch
 
     def __len__(self) -> int:
-        """Lists that iterating gives."""
-        return (self.total_steps - self.start) * len(self._dealt)
+        """Number of lists that iterating yields."""
+        return (self.total_steps - self.start) * len(self._ranks)
 
     @property
-    def _dealt(self) -> Sequence[int]:
-        """Processes that get their lists."""
+    def _ranks(self) -> Sequence[int]:
+        """Ranks of the processes whose micro-batches are yielded."""
         return range(self.processes) if self.process is None else (self.process,)
 
     def __iter__(self) -> Iterator[list[MicroBatch]]:
@@ -109,27 +107,27 @@ class BatchSampler:
                 yield from self._split(examples, epoch * self.steps_per_epoch + number)
 
     def _epoch(self, epoch: int) -> list[Int[np.ndarray, " b"]]:
-        """The global batches of one pass, in order."""
+        """The global batches of one epoch, in order, as row numbers."""
         rng = generator(self.seed, "order", epoch)
         order = rng.permutation(len(self.lengths))
         edges = np.linspace(0, len(order), self.steps_per_epoch + 1).round().astype(int)
         if self.group_by_length:
-            for low in range(0, self.steps_per_epoch, POOL):
-                pool = slice(edges[low], edges[min(low + POOL, self.steps_per_epoch)])
+            for first in range(0, self.steps_per_epoch, POOL):
+                pool = slice(edges[first], edges[min(first + POOL, self.steps_per_epoch)])
                 order[pool] = order[pool][np.argsort(self.lengths[order[pool]], kind="stable")]
-        batches = [order[low:high] for low, high in pairwise(edges)]
+        batches = [order[first:end] for first, end in pairwise(edges)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def _split(self, examples: Int[np.ndarray, " b"], step: int) -> Iterator[list[MicroBatch]]:
-        """Draw what the step needs, then deal its parts out to the processes."""
+        """Draw mixup partners for one global batch and split it into the micro-batches of each process."""
         rng = generator(self.seed, "mix", step)
-        none = np.zeros((len(examples), 0))
-        partners, shares = none.astype(np.int64), none
+        no_partners = np.zeros((len(examples), 0))
+        partners, shares = no_partners.astype(np.int64), no_partners
         if self.mixing is not None:
             partners = draw_partners(self.mixing, rng, examples, total=len(self.lengths))
             shares = draw_shares(self.mixing, rng, len(examples))
         parts = self.processes * max(1, min(self.accumulate, len(examples) // self.processes))
-        cuts = [
+        micro_batches = [
             MicroBatch(examples=e, partners=p, shares=s)
             for e, p, s in zip(
                 np.array_split(examples, parts),
@@ -138,14 +136,22 @@ class BatchSampler:
                 strict=True,
             )
         ]
-        for process in self._dealt:
-            yield cuts[process :: self.processes]
+        for process in self._ranks:
+            yield micro_batches[process :: self.processes]
 
 
 def evaluation_batches(lengths: Int[np.ndarray, " n"], *, batch_size: int) -> Iterator[list[MicroBatch]]:
-    """Every example once, longest first, for evaluation; `Batch.examples` says which row is which."""
+    """Batches for evaluation: every example once, longest first; `Batch.examples` has the row numbers.
+
+    Args:
+        lengths: Number of tokens of each example.
+        batch_size: Examples per batch, >= 1.
+
+    Returns:
+        Lists of one `MicroBatch` without mixup partners.
+    """
     order = np.argsort(-lengths, kind="stable")
     for low in range(0, len(order), batch_size):
         rows = order[low : low + batch_size]
-        none = np.zeros((len(rows), 0))
-        yield [MicroBatch(examples=rows, partners=none.astype(np.int64), shares=none)]
+        no_partners = np.zeros((len(rows), 0))
+        yield [MicroBatch(examples=rows, partners=no_partners.astype(np.int64), shares=no_partners)]

@@ -1,4 +1,4 @@
-"""Plans and collators as torch data loaders."""
+"""The data loader of training: a batch sampler and a collator as a torch `DataLoader`."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -12,25 +12,25 @@ from lmdistill.data.batching.batch_sampler import BatchSampler, MicroBatch
 
 @runtime_checkable
 class BatchCollator(Protocol):
-    """Makes the batch of a draw: `Collator` for classes and scores, `LanguageCollator` for next tokens."""
+    """Loads and pads the rows of a micro-batch: `Collator` for classifiers, `LanguageCollator` for LMs."""
 
-    def __getitem__(self, draw: MicroBatch) -> Batch:
-        """The rows of one draw as a batch."""
+    def __getitem__(self, micro_batch: MicroBatch) -> Batch:
+        """The rows of `micro_batch` as padded tensors."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchLoader:
-    """The batches of a run, from any step on."""
+    """The batches of a training run, from any step on."""
 
     sampler: BatchSampler
-    """Which rows meet in which step."""
+    """Which rows form which batch."""
 
     collator: BatchCollator
-    """How rows become batches."""
+    """Turns rows into padded batches."""
 
     workers: int = 0
-    """Processes that load ahead, >= 0."""
+    """Processes that load batches in advance, >= 0; 0 loads them in the training process."""
 
     @property
     def total_steps(self) -> int:
@@ -39,17 +39,22 @@ class BatchLoader:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps of one pass over the training set."""
+        """Optimizer steps per epoch."""
         return self.sampler.steps_per_epoch
 
     def loader(self, *, start: int, processes: int, process: int) -> DataLoader[list[Batch]]:
-        """A list of micro-batches a step from `start` on: what one of the processes works off.
+        """The data loader of one process; it yields a list of micro-batches for each step.
 
-        The plan deals the batches out, so no sampler has to be wrapped for that. The loader has a random
-        generator of its own and never touches the global one.
+        The sampler itself divides the batches among the processes, so no distributed sampler is needed. The
+        loader has its own random generator and does not change the state of the global one.
+
+        Args:
+            start: First step, >= 0.
+            processes: Number of processes, >= 1.
+            process: Rank of this process, from 0.
         """
         return DataLoader(
-            self.collator,  # type: ignore[arg-type]  # a map from draws, which torch's Dataset[int] cannot say
+            self.collator,  # type: ignore[arg-type]  # indexed by micro-batches, not by Dataset's integers
             batch_sampler=replace(self.sampler, start=start, processes=processes, process=process),
             collate_fn=list,
             num_workers=self.workers,
@@ -57,5 +62,5 @@ class BatchLoader:
         )
 
     def regenerate(self, window: list[Batch], student: object, step: int) -> list[Batch]:
-        """The batches as they are: what they hold does not depend on the student."""
+        """The batches unchanged, since they do not depend on the student."""
         return window

@@ -1,1 +1,1 @@
-"""File formats and sources of rows: CSV, TSV, JSON, Parquet, plain text, the hub."""
+"""Readers of data files: CSV, TSV, JSON, Parquet and plain text; and data sets of the Hugging Face hub."""

@@ -1,4 +1,4 @@
-"""Errors of `datasets` as one of ours."""
+"""Conversion of errors of the `datasets` library to errors of this package."""
 
 from datasets.exceptions import DatasetGenerationError
 
@@ -6,7 +6,15 @@ from lmdistill.core.errors import DataError
 
 
 def underlying_error(error: DatasetGenerationError) -> Exception:
-    """What went wrong while examples were written, as one of our errors."""
+    """The cause of a failed `Dataset.from_generator`.
+
+    Args:
+        error: What `datasets` raised; its `__cause__` is the error inside the generator or of the disk.
+
+    Returns:
+        The `DataError` that the generator raised; a `DataError` with advice if the disk failed; else a
+        `RuntimeError`.
+    """
     cause: BaseException | None = error.__cause__
     if isinstance(cause, DataError):
         return cause

@@ -1,4 +1,4 @@
-"""Prose: plain text files as rows, and texts joined and cut into blocks of equal length."""
+"""Reading of plain text files as rows of texts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,38 +11,40 @@ from lmdistill.data.files.text import open_text, require_file
 
 SUFFIXES = (".txt", ".text", ".tokens")
 SEPARATOR = "<|endoftext|>"
-"""What is looked for when no separator is given."""
+"""The separator that is looked for when none is given."""
 
 CHUNK = 1 << 20
-"""Characters that are read at once."""
+"""Number of characters that are read at once."""
 
 
 def text_file_rows(path: Path, separator: str | None = None) -> Rows:
-    r"""Texts of a plain text file (also `.gz`) as rows with one column, `text`; blank ones are left out.
+    r"""The texts of a plain text file (also `.gz`) as rows with one column, `text`; blank texts are skipped.
 
     Args:
         path: The file.
-        separator: What ends each text, like "<|endoftext|>"; "\n\n" for paragraphs; "\n" for a text a line.
-            None takes `SEPARATOR` if it stands in the first `CHUNK` characters, else a text a line. What
-            follows the last separator has been cut off somewhere: it is dropped and said, unless the
-            separator is white space, which may be missing at the end of a whole file.
+        separator: The string that ends each text, such as "<|endoftext|>"; "\n\n" for one text per
+            paragraph, "\n" for one text per line. None uses `SEPARATOR` if it occurs in the first `CHUNK`
+            characters, else "\n". Text after the last separator counts as truncated: it is dropped, with a
+            note. If the separator is white space it is kept, because files often end without one.
 
     Raises:
-        DataError: The file is missing, or the separator does not stand in it.
+        DataError: The file is missing, or the separator does not occur in it.
         ConfigError: The separator is empty.
     """
     require_file(path)
     if separator == "":
-        raise ConfigError(r'texts.separator is empty. Set it to one such as "<|endoftext|>", or "\n".')
-    said = "" if separator else " (inferred)"
-    chosen = separator or _inferred(path)
-    count, cut = _counted(path, chosen)
+        raise ConfigError(r'texts.separator is empty. Set it to a string like "<|endoftext|>" or "\n".')
+    origin = "" if separator else " (inferred)"
+    chosen = separator or _infer_separator(path)
+    count, is_truncated = _count_texts(path, chosen)
     if not count and chosen != "\n":
-        mend = "Set texts.separator to what does" if separator else "Put texts before it"
-        raise DataError(f"{path}: {chosen!r} ends no text in it. {mend}, or name another file.")
-    how = "one text a line" if chosen == "\n" else f"texts end with {chosen!r}"
-    notes = [f"{count} texts, {how}{said}"]
-    notes += [f"the last text is not ended by {chosen!r}: taken for cut and dropped"] if cut else []
+        advice = (
+            "Set texts.separator to the string that ends each text" if separator else "Put texts before it"
+        )
+        raise DataError(f"{path}: no text in it ends with {chosen!r}. {advice}, or name another file.")
+    layout = "one text a line" if chosen == "\n" else f"texts end with {chosen!r}"
+    notes = [f"{count} texts, {layout}{origin}"]
+    notes += [f"the last text does not end with {chosen!r}: dropped as truncated"] if is_truncated else []
 
     def read() -> Iterator[Row]:
         return (Row(n, {"text": text}, {"text": text}) for n, text in enumerate(_texts(path, chosen), 1))
@@ -52,36 +54,36 @@ def text_file_rows(path: Path, separator: str | None = None) -> Rows:
 
 
 def has_text_files(path: Path) -> bool:
-    """Whether a path is that of a text file, or a folder that holds one."""
-    return any(suffix_of(one) in SUFFIXES for one in (path.iterdir() if path.is_dir() else (path,)))
+    """Whether `path` is a plain text file by its suffix, or a folder that contains one."""
+    return any(suffix_of(file) in SUFFIXES for file in (path.iterdir() if path.is_dir() else (path,)))
 
 
-def _inferred(path: Path) -> str:
-    """`SEPARATOR` if it stands near the beginning, else the end of a line."""
+def _infer_separator(path: Path) -> str:
+    r"""`SEPARATOR` if it occurs in the first `CHUNK` characters, else "\n"."""
     with open_text(path, newline="\n") as file:
         return SEPARATOR if SEPARATOR in file.read(CHUNK) else "\n"
 
 
-def _parts(path: Path, separator: str) -> Iterator[tuple[str, bool]]:
-    """What stands between separators, and whether one follows; the file is never held as a whole."""
-    held = ""
+def _split_at_separator(path: Path, separator: str) -> Iterator[tuple[str, bool]]:
+    """The texts between separators, and whether a separator follows; reads the file in chunks."""
+    rest = ""
     with open_text(path, newline="\n") as file:
         while chunk := file.read(CHUNK):
-            *whole, held = (held + chunk).split(separator)
-            yield from ((text, True) for text in whole)
-    yield held, False
+            *complete, rest = (rest + chunk).split(separator)
+            yield from ((text, True) for text in complete)
+    yield rest, False
 
 
 def _texts(path: Path, separator: str) -> Iterator[str]:
-    """Whole texts without blanks around them."""
-    for text, ended in _parts(path, separator):
-        if text.strip() and (ended or not separator.strip()):
+    """The complete texts, without white space at their ends."""
+    for text, is_ended in _split_at_separator(path, separator):
+        if text.strip() and (is_ended or not separator.strip()):
             yield text.replace("\r\n", "\n").strip()
 
 
-def _counted(path: Path, separator: str) -> tuple[int, bool]:
-    """How many whole texts there are, and whether the last one is cut."""
-    cut = False
-    for text, ended in _parts(path, separator):
-        cut = not ended and bool(text.strip()) and bool(separator.strip())
-    return sum(1 for _ in _texts(path, separator)), cut
+def _count_texts(path: Path, separator: str) -> tuple[int, bool]:
+    """The number of complete texts, and whether the last text is truncated."""
+    is_truncated = False
+    for text, is_ended in _split_at_separator(path, separator):
+        is_truncated = not is_ended and bool(text.strip()) and bool(separator.strip())
+    return sum(1 for _ in _texts(path, separator)), is_truncated

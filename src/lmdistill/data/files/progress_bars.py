@@ -1,4 +1,4 @@
-"""Progress bars of `datasets`, which has bars for work that takes no time."""
+"""Hiding of the progress bars of the `datasets` library, which appear even for very short work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from lmdistill.core.progress import on_terminal
 
 @contextmanager
 def without_bars(*, downloads: bool = False) -> Iterator[None]:
-    """Hide the bars of `datasets` inside the block; afterwards they are as they were.
+    """Hide the progress bars of `datasets` inside the block, then restore the previous setting.
 
     Args:
-        downloads: Show them on a terminal all the same, because something large may be fetched.
+        downloads: Whether to show the bars anyway if stderr is a terminal, for large downloads.
     """
     hide = not (downloads and on_terminal()) and not datasets.are_progress_bars_disabled()
     if hide:

@@ -1,4 +1,4 @@
-"""Rows: a table that can be read any number of times, one row at a time, with places for messages."""
+"""Tables that can be read any number of times, one row at a time; each row knows its line for messages."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,16 +9,16 @@ from datasets import ClassLabel
 
 
 class Row(NamedTuple):
-    """One row and where it stands."""
+    """One row of a table."""
 
     number: int
-    """Line of the file, or row, on which it starts; both count from 1."""
+    """Line number in the file where the row starts, or row number; from 1. See `Rows.unit`."""
 
     fields: dict[str, str]
-    """Text by column; columns that a cut row lacks are absent."""
+    """Column -> text. Columns that an incomplete row lacks are absent."""
 
     values: Mapping[str, Any] | None = None
-    """The same with the types of the file, where it has any."""
+    """Column -> value with its type in the file; None for formats without types."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,33 +26,33 @@ class Rows:
     """A table that can be read any number of times."""
 
     name: str
-    """What messages call it."""
+    """Name of the table in messages, such as its path."""
 
     unit: Literal["line", "row"] = "line"
     """What `Row.number` counts."""
 
     fieldnames: tuple[str, ...]
-    """Columns, in order."""
+    """Column names, in order."""
 
     key: str
     """Fingerprint of the contents."""
 
     read: Callable[[], Iterator[Row]] = field(repr=False)
-    """Opens the table at its first row."""
+    """Opens the table and yields its rows from the first one on."""
 
     notes: tuple[str, ...] = ()
-    """What was found out about the format."""
+    """What was inferred about the format, one sentence each."""
 
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Columns whose file names their classes, with these names in order."""
+    """(column, class names in order) of each column for which the file declares class names."""
 
     def location(self, number: int) -> str:
-        """Where a row stands, for messages."""
+        """Location of a row for messages, such as "reviews.csv, line 7"."""
         return f"{self.name}, {self.unit} {number}"
 
 
 def cell_text(value: Any) -> str:
-    """A cell as text: strings as they are, None as "", other values as JSON writes them.
+    """A cell as text: strings unchanged, None as "", other values as JSON.
 
     Examples:
         >>> cell_text(None), cell_text("a"), cell_text(1.5), cell_text(True)
@@ -64,12 +64,14 @@ def cell_text(value: Any) -> str:
 
 
 def table_rows(name: str, table: Iterable[dict[str, Any]], features: Mapping[str, Any], key: str) -> Rows:
-    """Rows of a table that `datasets` reads; class numbers become names, -1 and None become "".
+    """The rows of a table of the `datasets` library.
+
+    In columns of type `ClassLabel` class numbers become class names; -1 and None become "".
 
     Args:
-        name: What messages call it.
-        table: Iterable any number of times.
-        features: Type by column.
+        name: Name of the table in messages.
+        table: Rows as dictionaries; can be iterated any number of times.
+        features: Column -> type, as `Dataset.features`.
         key: Fingerprint of the contents.
     """
     classes = {name: kind for name, kind in features.items() if isinstance(kind, ClassLabel)}

@@ -1,4 +1,4 @@
-"""Text files: opened as UTF-8, gzip'd or not, with messages that name the byte and the nearest file."""
+"""Opening of UTF-8 text files, gzip-compressed or not, with precise error messages."""
 
 import difflib
 import gzip
@@ -13,7 +13,7 @@ from lmdistill.core.errors import DataError
 
 
 def require_file(path: Path) -> None:
-    """Refuse a path that is no file, with the nearest name that exists.
+    """Check that a path is a file; the error message suggests the most similar existing name.
 
     Raises:
         DataError: There is no such file, or it is a folder.
@@ -29,29 +29,29 @@ def require_file(path: Path) -> None:
         raise DataError(
             f"{path} does not exist: {folder} has no folder {path.relative_to(folder).parts[0]!r}."
         )
-    near = difflib.get_close_matches(
+    similar_names = difflib.get_close_matches(
         path.name, sorted(entry.name for entry in folder.iterdir()), n=1, cutoff=0.5
     )
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = f" Did you mean {similar_names[0]!r}?" if similar_names else ""
     raise DataError(f"{path} does not exist.{hint or ' Check the name.'}")
 
 
 def _open_binary(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """The file's contents, decompressed."""
+    """Open the file for reading bytes, decompressed if it ends in `.gz`."""
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _not_utf8(path: Path) -> DataError:
-    """The error that names the first byte which is not UTF-8."""
+    """The error for a file that is not UTF-8; it names the first such byte."""
     offset = 0
     with _open_binary(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
-                byte = line[error.start]
+                bad_byte = line[error.start]
                 return DataError(
-                    f"{path}, line {number}: byte {offset + error.start} is 0x{byte:02x}, which is not "
+                    f"{path}, line {number}: byte {offset + error.start} is 0x{bad_byte:02x}, which is not "
                     "UTF-8; save the file as UTF-8."
                 )
             offset += len(line)
@@ -60,18 +60,18 @@ def _not_utf8(path: Path) -> DataError:
 
 @contextmanager
 def open_text(path: Path, newline: str = "") -> Iterator[TextIO]:
-    r"""Open `path` as UTF-8 text, with or without a byte order mark, decompressed when it ends in `.gz`.
+    r"""Open `path` as UTF-8 text, with or without a byte order mark, decompressed if it ends in `.gz`.
 
     Args:
         path: The file.
-        newline: As in `open`: "" leaves line ends to the csv module, "\n" ends lines nowhere else.
+        newline: As in `open`: "" keeps all line ends for the csv module; "\n" ends lines at "\n" only.
 
     Raises:
         DataError: A byte is not UTF-8 (the message names it), or the compressed file is damaged.
     """
     try:
-        opened = gzip.open if path.suffix.lower() == ".gz" else open
-        with cast(TextIO, opened(path, "rt", encoding="utf-8-sig", newline=newline)) as file:
+        open_function = gzip.open if path.suffix.lower() == ".gz" else open
+        with cast(TextIO, open_function(path, "rt", encoding="utf-8-sig", newline=newline)) as file:
             yield file
     except UnicodeDecodeError as error:
         raise _not_utf8(path) from error

@@ -1,4 +1,4 @@
-"""Examples: rows checked one by one and written to disk as the columns that every task has."""
+"""Check the rows of a table and write them to disk as examples with the columns that every task has."""
 
 import logging
 import math
@@ -21,13 +21,16 @@ from lmdistill.data.tasks.task_spec import TASKS, Kind, TaskSpec
 
 log = logging.getLogger("lmdistill")
 
-FORMAT = 1  # count up when examples are written differently, so that no old cache is read
+FORMAT = 1  # increase it when examples are written differently, so that older caches are not used
 
 LABEL_DTYPES: Mapping[Kind, str] = {"classification": "int64", "regression": "float64"}
+"""Kind of task -> type of the label column."""
 
 RowFlaw = Literal["cut", "empty", "unlabelled"]
+"""What can be wrong with a row: a wrong number of fields, an empty text, or no label."""
+
 _FLAWS: tuple[RowFlaw | None, ...] = (None, "cut", "empty", "unlabelled")
-_SAID: Mapping[RowFlaw, str] = {
+_FLAW_TEXT: Mapping[RowFlaw, str] = {
     "cut": "with a wrong number of fields",
     "empty": "with an empty text",
     "unlabelled": "without a label",
@@ -36,25 +39,25 @@ _SAID: Mapping[RowFlaw, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnMapping:
-    """Which columns become an example, and what is refused."""
+    """The columns of a table with text, label and index, and which flaws of rows are accepted."""
 
     spec: TaskSpec
     """The task, with its labels in order."""
 
     texts: tuple[str, ...]
-    """One or two text columns of the rows."""
+    """Names of one or two text columns."""
 
     label: str | None
-    """Label column; None for rows without labels."""
+    """Name of the label column; None for rows without labels."""
 
     index: str | None = None
-    """Column with the official number; None counts rows from 0."""
+    """Name of the column with the official index of the row; None numbers the rows from 0."""
 
     tolerated: tuple[RowFlaw, ...] = ()
-    """What is noted instead of refused."""
+    """Flaws that are counted and noted; any other flaw is an error."""
 
     drop: bool = True
-    """Whether rows with a tolerated flaw are left out (and counted), or kept."""
+    """Whether rows with a tolerated flaw are dropped; they are kept otherwise."""
 
     @property
     def key(self) -> str:
@@ -66,13 +69,13 @@ class ColumnMapping:
 
 
 def _classes(spec: TaskSpec) -> dict[str, int]:
-    """Class by what may stand in a file: the name, and for the official tasks also the number."""
-    numbers = {str(number): number for number in range(len(spec.labels))} if spec.name in TASKS else {}
-    return {**numbers, **{name: number for number, name in enumerate(spec.labels)}}
+    """Text of a label in a file -> class number: the label names, and for GLUE tasks also the numbers."""
+    by_number = {str(number): number for number in range(len(spec.labels))} if spec.name in TASKS else {}
+    return {**by_number, **{name: number for number, name in enumerate(spec.labels)}}
 
 
-def _score(text: str, place: str, spec: TaskSpec) -> float:
-    """A score as a number; refused when it is none, or outside the range of the task."""
+def _score(text: str, location: str, spec: TaskSpec) -> float:
+    """The score of a regression task as a number; an error if it is none or outside the range of the task."""
     try:
         value = float(text)
     except ValueError:
@@ -80,128 +83,141 @@ def _score(text: str, place: str, spec: TaskSpec) -> float:
     low, high = spec.score_range or (-math.inf, math.inf)
     if not math.isfinite(value) or not low <= value <= high:
         wanted = f"a number between {low:g} and {high:g}" if spec.score_range else "a finite number"
-        raise DataError(f"{place}: the score is {text!r}, where {wanted} is needed. Mend or remove the row.")
+        raise DataError(
+            f"{location}: the score is {text!r}, where {wanted} is needed. Correct or remove the row."
+        )
     return value
 
 
-def _class(text: str, place: str, classes: Mapping[str, int], spec: TaskSpec) -> int:
-    """A label as a class; refused when no label has this name."""
+def _class(text: str, location: str, classes: Mapping[str, int], spec: TaskSpec) -> int:
+    """The class number of a label; an error if the task has no such label."""
     if text not in classes:
         raise DataError(
-            f"{place}: the label {text!r} is unknown; known: {', '.join(spec.labels)}. "
-            "Mend the row, or name all labels with labels=."
+            f"{location}: the label {text!r} is unknown; known: {', '.join(spec.labels)}. "
+            "Correct the row, or name all labels with labels=."
         )
     return classes[text]
 
 
-def _flaw(row: Row, reading: ColumnMapping) -> RowFlaw | None:
-    """The first thing that is wrong with a row, label names and scores apart."""
+def _flaw(row: Row, mapping: ColumnMapping) -> RowFlaw | None:
+    """The first flaw of a row, or None; label names and scores are checked later."""
     if any(
-        column not in row.fields for column in (*reading.texts, *([reading.label] if reading.label else []))
+        column not in row.fields for column in (*mapping.texts, *([mapping.label] if mapping.label else []))
     ):
         return "cut"
-    if not all(row.fields[column].strip() for column in reading.texts):
+    if not all(row.fields[column].strip() for column in mapping.texts):
         return "empty"
-    if reading.label is not None and not row.fields[reading.label].strip():
+    if mapping.label is not None and not row.fields[mapping.label].strip():
         return "unlabelled"
     return None
 
 
-def read_examples(rows: Rows, reading: ColumnMapping) -> Iterator[dict[str, Any]]:
-    """Rows as examples, with `flaw` (0 for none) as an extra column.
+def read_examples(rows: Rows, mapping: ColumnMapping) -> Iterator[dict[str, Any]]:
+    """Read rows as examples, with an extra column `flaw`: 0, or 1 + the position in `RowFlaw`.
+
+    Args:
+        rows: The table.
+        mapping: Which columns to use, and which flaws to accept.
 
     Raises:
-        DataError: A row that cannot be used, with its place.
+        DataError: A row cannot be used; the message has its location.
     """
-    spec, classes = reading.spec, _classes(reading.spec)
+    spec, classes = mapping.spec, _classes(mapping.spec)
     for position, row in enumerate(track(rows.read(), f"reading {rows.name}", unit="row")):
-        flaw = _flaw(row, reading)
-        if flaw is not None and flaw not in reading.tolerated:
-            raise DataError(_refusal(flaw, rows.location(row.number), row, reading))
-        label = row.fields.get(reading.label, "").strip() if reading.label else ""
+        flaw = _flaw(row, mapping)
+        if flaw is not None and flaw not in mapping.tolerated:
+            raise DataError(_flaw_message(flaw, rows.location(row.number), row, mapping))
+        label = row.fields.get(mapping.label, "").strip() if mapping.label else ""
         number: float = -1
         if label and flaw != "cut":
-            place = rows.location(row.number)
+            location = rows.location(row.number)
             number = (
-                _class(label, place, classes, spec)
+                _class(label, location, classes, spec)
                 if spec.kind == "classification"
-                else _score(label, place, spec)
+                else _score(label, location, spec)
             )
-        texts = [row.fields.get(column, "") for column in reading.texts]
+        texts = [row.fields.get(column, "") for column in mapping.texts]
         yield {
             "sentence1": texts[0],
             "sentence2": texts[1] if len(texts) == 2 else "",
             "label": number,
-            "index": _index(row, rows, reading) if reading.index else position,
+            "index": _index(row, rows, mapping) if mapping.index else position,
             "flaw": _FLAWS.index(flaw),
         }
 
 
-def _index(row: Row, rows: Rows, reading: ColumnMapping) -> int:
-    """The official number of a row."""
-    text = row.fields.get(reading.index or "", "")
+def _index(row: Row, rows: Rows, mapping: ColumnMapping) -> int:
+    """The official index of a row, >= 0."""
+    text = row.fields.get(mapping.index or "", "")
     if not text.isdecimal():
         raise DataError(
-            f"{rows.location(row.number)}: {reading.index} is {text!r}, where a whole number is needed."
+            f"{rows.location(row.number)}: {mapping.index} is {text!r}, where a whole number is needed. "
+            "Correct the row."
         )
     return int(text)
 
 
-def _refusal(flaw: RowFlaw, place: str, row: Row, reading: ColumnMapping) -> str:
-    """What to say of a row with a flaw that is not tolerated."""
+def _flaw_message(flaw: RowFlaw, location: str, row: Row, mapping: ColumnMapping) -> str:
+    """The error message for a row with a flaw that is not tolerated."""
     if flaw == "empty":
-        column = next(column for column in reading.texts if not row.fields[column].strip())
-        return f"{place}: the text in {column!r} is empty. Fill it in or remove the row."
+        column = next(column for column in mapping.texts if not row.fields[column].strip())
+        return f"{location}: the text in {column!r} is empty. Fill it in or remove the row."
     if flaw == "unlabelled":
-        return f"{place}: there is no label in {reading.label!r}. Fill it in or remove the row."
-    return f"{place}: the row has too few fields. Mend it."
+        return f"{location}: there is no label in {mapping.label!r}. Fill it in or remove the row."
+    return f"{location}: the row has too few fields. Correct it."
 
 
 def require_rows(rows: Rows) -> None:
-    """Refuse a table without rows.
+    """Check that a table has at least one row.
 
     Raises:
-        DataError: It has a header only.
+        DataError: The table has only a header.
     """
     if next(rows.read(), None) is None:
         columns = ", ".join(rows.fieldnames)
         raise DataError(f"{rows.name} has a header ({columns}) and no rows. Add examples.")
 
 
-def build_examples(rows: Rows, reading: ColumnMapping) -> tuple[Dataset, tuple[str, ...]]:
-    """Write the examples of `rows` to the cache of `datasets`, once for each content, and memory-map them.
+def build_examples(rows: Rows, mapping: ColumnMapping) -> tuple[Dataset, tuple[str, ...]]:
+    """Write the examples of `rows` to the cache of `datasets` and memory-map them.
+
+    The same contents and settings are written only once. Memory use does not grow with the number of rows.
+
+    Args:
+        rows: The table.
+        mapping: Which columns to use, and which flaws to accept.
 
     Returns:
-        The examples as `Task` describes them, and notes on flawed rows. Memory does not grow with the rows.
+        The examples, with the columns that `Task` describes; and notes on flawed rows.
 
     Raises:
-        DataError: A row that cannot be used (with its place), or no rows at all.
+        DataError: A row cannot be used (the message has its location), or there are no rows.
     """
     require_rows(rows)
-    columns = {"sentence1": "string", "sentence2": "string", "label": LABEL_DTYPES[reading.spec.kind]}
-    columns |= {"index": "int64", "flaw": "int8"}
-    features = Features({name: Value(kind) for name, kind in columns.items()})
+    dtypes = {"sentence1": "string", "sentence2": "string", "label": LABEL_DTYPES[mapping.spec.kind]}
+    dtypes |= {"index": "int64", "flaw": "int8"}
+    features = Features({name: Value(kind) for name, kind in dtypes.items()})
     with without_bars():
         try:
             table = Dataset.from_generator(
-                partial(read_examples, rows, reading),
+                partial(read_examples, rows, mapping),
                 features=features,
-                fingerprint=fingerprint(rows.key, reading.key),
+                fingerprint=fingerprint(rows.key, mapping.key),
             )
         except DatasetGenerationError as error:
             raise underlying_error(error) from error
-        kept, notes = _without_flaws(table, reading) if reading.tolerated else (table, [])
+        kept, notes = _without_flaws(table, mapping) if mapping.tolerated else (table, [])
     if not kept.num_rows:
         raise DataError(f"{rows.name}: none of the {table.num_rows} rows can be used ({'; '.join(notes)}).")
     return kept.remove_columns("flaw"), tuple(f"{rows.name}: {note}" for note in notes)
 
 
-def _without_flaws(table: Dataset, reading: ColumnMapping) -> tuple[Dataset, list[str]]:
-    """The rows to keep, and what to say of the others."""
+def _without_flaws(table: Dataset, mapping: ColumnMapping) -> tuple[Dataset, list[str]]:
+    """The rows to keep, and notes on the others."""
     flaws = np.asarray(table.select_columns("flaw").with_format("numpy")[:]["flaw"])
     counts = {flaw: int((flaws == code).sum()) for code, flaw in enumerate(_FLAWS) if flaw}
-    action = "dropped" if reading.drop else "kept"
+    action = "dropped" if mapping.drop else "kept"
     notes = [
-        f"{action} {count} of {len(flaws)} rows {_SAID[flaw]}" for flaw, count in counts.items() if count
+        f"{action} {count} of {len(flaws)} rows {_FLAW_TEXT[flaw]}" for flaw, count in counts.items() if count
     ]
-    return (table.select(np.flatnonzero(flaws == 0)) if notes and reading.drop else table), notes
+    return (table.select(np.flatnonzero(flaws == 0)) if notes and mapping.drop else table), notes

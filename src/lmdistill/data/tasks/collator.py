@@ -1,4 +1,4 @@
-"""Row numbers to batches: look the rows up, pad them, count what is scored."""
+"""The collator of classifiers and regressors: from row numbers to padded batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,81 +16,97 @@ from lmdistill.data.batching.batch_sampler import MicroBatch
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizedRows:
-    """The training set as one tokenizer sees it."""
+    """A data set encoded by one tokenizer."""
 
     rows: Dataset
-    """Columns input_ids, label, and token_type_ids where the model has segments."""
+    """Columns input_ids, label, and token_type_ids if the model has segments."""
 
     padding: int
-    """Token id that fills short rows."""
+    """Id of the padding token."""
 
     @property
     def has_segments(self) -> bool:
-        """Whether segment ids are stored."""
+        """Whether there are segment ids (token_type_ids)."""
         return "token_type_ids" in self.rows.column_names
 
     def columns(self, numbers: Int[np.ndarray, " k"]) -> dict[str, list[Any]]:
-        """The rows with these numbers, column by column."""
+        """The rows with the given numbers, as column -> values."""
         columns: dict[str, list[Any]] = self.rows[numbers]
         return columns
 
 
 def tokenized_rows(columns: Mapping[str, list[Any]], *, padding: int) -> TokenizedRows:
-    """A few rows in memory, without labels: input_ids, length, and token_type_ids where there are any."""
+    """Unlabelled rows that are held in memory.
+
+    Args:
+        columns: input_ids, length and, if the model has segments, token_type_ids; one entry per row.
+        padding: Id of the padding token.
+
+    Returns:
+        The rows with 0 as every label.
+    """
     length = len(columns["input_ids"])
     return TokenizedRows(rows=Dataset.from_dict({**columns, "label": [0] * length}), padding=padding)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collator:
-    """Makes a `Batch` from a `MicroBatch`; a map from draws to batches that a torch `DataLoader` can read."""
+    """Makes a padded `Batch` from a `MicroBatch`; serves as the data set of a torch `DataLoader`."""
 
     student: TokenizedRows
-    """What the student reads."""
+    """The examples, encoded by the student's tokenizer."""
 
     teacher: TokenizedRows | None = None
-    """What the teacher reads, if it has a tokenizer of its own; the same rows in the same order."""
+    """The same examples in the same order, encoded by the teacher's tokenizer; None if it is the same one."""
 
     mixing: MixupSettings | None = None
-    """How partners are used, for methods that interpolate."""
+    """Settings of mixup; None for methods without it."""
 
-    def __getitem__(self, draw: MicroBatch) -> Batch:
-        """The batch of one draw, padded to its own longest row."""
-        numbers = np.concatenate([draw.examples, draw.partners.T.ravel()])
+    def __getitem__(self, micro_batch: MicroBatch) -> Batch:
+        """The batch of one micro-batch, padded to its longest row."""
+        numbers = np.concatenate([micro_batch.examples, micro_batch.partners.T.ravel()])
         columns = self.student.columns(numbers)
         labels = _labels(columns["label"])
-        size = len(draw.examples)
-        plain, partners = _halves(self.student, columns, size)
-        theirs = None if self.teacher is None else _halves(self.teacher, self.teacher.columns(numbers), size)
+        size = len(micro_batch.examples)
+        originals, partners = _originals_and_partners(self.student, columns, size)
+        teacher_inputs = (
+            None
+            if self.teacher is None
+            else _originals_and_partners(self.teacher, self.teacher.columns(numbers), size)
+        )
         return Batch(
-            inputs=plain,
+            inputs=originals,
             labels=labels[:size],
             scored=torch.ones(size, dtype=torch.bool),
-            examples=torch.from_numpy(draw.examples.astype(np.int64)),
-            teacher_inputs=None if theirs is None else theirs[0],
-            mixed=None if self.mixing is None else self._mixed(draw, labels, (plain, partners), theirs),
+            examples=torch.from_numpy(micro_batch.examples.astype(np.int64)),
+            teacher_inputs=None if teacher_inputs is None else teacher_inputs[0],
+            mixed=None
+            if self.mixing is None
+            else self._mixed(micro_batch, labels, (originals, partners), teacher_inputs),
             count=size,
         )
 
     def _mixed(
         self,
-        draw: MicroBatch,
+        micro_batch: MicroBatch,
         labels: Tensor,
-        ours: tuple[Inputs, Inputs],
-        theirs: tuple[Inputs, Inputs] | None,
+        student_inputs: tuple[Inputs, Inputs],
+        teacher_inputs: tuple[Inputs, Inputs] | None,
     ) -> MixedExamples:
-        """Every original with each of its partners; sample r of all originals, then sample r + 1."""
+        """The mixed samples: sample 1 of all originals, then sample 2, and so on up to `ratio`."""
         assert self.mixing is not None
-        ratio, size = self.mixing.ratio, len(draw.examples)
-        share = torch.from_numpy(draw.shares.T.ravel().astype(np.float32))
+        ratio, size = self.mixing.ratio, len(micro_batch.examples)
+        share = torch.from_numpy(micro_batch.shares.T.ravel().astype(np.float32))
         keep = self.mixing.segments == "keep"
         return MixedExamples(
-            inputs=_blended(*ours, share=share, ratio=ratio, keep=keep),
+            inputs=_blended(*student_inputs, share=share, ratio=ratio, keep=keep),
             labels=labels[:size].repeat(ratio),
             partner_labels=labels[size:],
             share=share,
             scored=torch.ones(size * ratio, dtype=torch.bool),
-            teacher_inputs=None if theirs is None else _blended(*theirs, share=share, ratio=ratio, keep=keep),
+            teacher_inputs=None
+            if teacher_inputs is None
+            else _blended(*teacher_inputs, share=share, ratio=ratio, keep=keep),
         )
 
 
@@ -100,8 +116,10 @@ def _labels(values: Sequence[int] | Sequence[float]) -> Tensor:
     return labels.float() if labels.is_floating_point() else labels
 
 
-def _halves(view: TokenizedRows, columns: Mapping[str, list[Any]], size: int) -> tuple[Inputs, Inputs]:
-    """The first `size` rows and the others, padded to one length."""
+def _originals_and_partners(
+    view: TokenizedRows, columns: Mapping[str, list[Any]], size: int
+) -> tuple[Inputs, Inputs]:
+    """The first `size` rows (originals) and the others (partners), padded to the same length."""
     ids, mask = _padded(columns["input_ids"], view.padding)
     segments = _padded(columns["token_type_ids"], 0)[0] if view.has_segments else None
     return (
@@ -111,7 +129,7 @@ def _halves(view: TokenizedRows, columns: Mapping[str, list[Any]], size: int) ->
 
 
 def _padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[Int[Tensor, "k t"], Int[Tensor, "k t"]]:
-    """Rows of different lengths as one block, and where they have tokens."""
+    """Rows padded to the longest one, and the attention mask: 1 for a token, 0 for padding."""
     lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
     mask = np.arange(lengths.max())[None, :] < lengths[:, None]
     block = np.full(mask.shape, filler, dtype=np.int64)
@@ -120,7 +138,7 @@ def _padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[Int[Tensor, "k 
 
 
 def _blended(plain: Inputs, partners: Inputs, *, share: Tensor, ratio: int, keep: bool) -> Inputs:
-    """`ratio` copies of the originals, each with its partner beside it."""
+    """`ratio` copies of the originals, each with its mixup partner."""
     return Inputs(
         ids=plain.ids.repeat(ratio, 1),
         mask=plain.mask.repeat(ratio, 1),

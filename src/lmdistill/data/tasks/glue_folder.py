@@ -1,4 +1,4 @@
-"""GLUE from a folder: the official download with its quirks, or one plain table a split."""
+"""GLUE tasks from a folder: the official download, or one plain table per split."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -21,153 +21,163 @@ from lmdistill.data.tasks.task_spec import SIZES, TASKS, OfficialFiles, TaskSpec
 Layout = Literal["official", "plain"]
 
 PLAIN = ("sentence1", "sentence2", "label")
+"""Column names of the plain layout."""
+
 ENDINGS = (".tsv", ".tsv.gz", ".txt", ".txt.gz")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFiles:
-    """Files of one task."""
+    """The files of one task."""
 
     folder: Path
-    """Where they lie."""
+    """The folder that contains them."""
 
     layout: Layout
-    """How they look."""
+    """Their format: "official" as downloaded, or "plain" with the columns `PLAIN`."""
 
     files: Mapping[str, Path]
-    """File by split, as far as there is one."""
+    """Split -> file, for the splits that have one."""
 
 
 def official_files(spec: TaskSpec) -> OfficialFiles:
-    """How the official files of a GLUE task look."""
+    """The format of the official files of a GLUE task; `DataError` for other tasks."""
     if spec.official is None:
-        raise DataError(f"{spec.name} is no GLUE task, so it has no official folder. Load it from a file.")
+        raise DataError(f"{spec.name} is not a GLUE task, so it has no official folder. Load it from a file.")
     return spec.official
 
 
 def _stems(spec: TaskSpec, split: str) -> tuple[str, ...]:
-    """Names that the file of a split may have, without ending; the first is the usual one."""
+    """File names that a split may have, without suffix; the most common first."""
     if spec.name == "ax":
         return ("diagnostic", "test")
     return (split, f"msr_paraphrase_{split}") if spec.name == "mrpc" and split != "dev" else (split,)
 
 
 def expected_splits(spec: TaskSpec) -> tuple[str, ...]:
-    """All splits of a task; AX has no train."""
+    """Names of all splits of a task, train first; AX has no training set."""
     return (*(("train",) if spec.splits else ()), *spec.splits, *spec.test_splits)
 
 
 def _files(spec: TaskSpec, folder: Path) -> dict[str, Path]:
-    """The existing file of each split."""
+    """Split -> file, for the splits whose file exists."""
     files = {}
     for split in expected_splits(spec):
         names = [f"{stem}{ending}" for stem in _stems(spec, split) for ending in ENDINGS]
-        found = next((folder / name for name in names if (folder / name).is_file()), None)
-        if found is not None:
-            files[split] = found
+        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        if path is not None:
+            files[split] = path
     if spec.name == "mrpc" and "dev" not in files and _dev_ids(folder) and "train" in files:
         files["dev"] = files["train"]
     return files
 
 
 def find_files(spec: TaskSpec, data: Path) -> TaskFiles:
-    """The files of a task below `data`, or in it, and their layout.
+    """Find the files of a task in `data` or in the task's folder inside it, and recognize their layout.
 
-    The plain layout is told by its header `sentence1 sentence2 label`, not by the name of the folder.
+    The plain layout is recognized by its header `sentence1 sentence2 label`, not by the folder name.
 
     Raises:
-        DataError: There are none; the message says where they were looked for and what is there.
+        DataError: There are no such files; the message lists where they were looked for and what is there.
     """
     if not data.is_dir():
         state = "is a file; name the folder that holds it" if data.is_file() else "does not exist"
         raise DataError(
-            f"the data folder {data} {state} (it should hold {spec.name}/ or {official_files(spec).folder}/)."
+            f"the data folder {data} {state} (it should contain {spec.name}/ or "
+            f"{official_files(spec).folder}/)."
         )
     others = {name.lower() for task in TASKS.values() for name in (task.name, official_files(task).folder)}
     others -= {spec.name, official_files(spec).folder.lower()}
-    itself = () if data.resolve().name.lower() in others else (data,)  # not the files of another task
-    for folder in (data / spec.name, data / official_files(spec).folder, *itself):
+    # `data` itself may be the folder of the task, but not that of another task
+    data_itself = () if data.resolve().name.lower() in others else (data,)
+    for folder in (data / spec.name, data / official_files(spec).folder, *data_itself):
         files = _files(spec, folder)
         if files:
             headers = {_header(path) for path in files.values()}
             return TaskFiles(folder=folder, layout="plain" if PLAIN in headers else "official", files=files)
-    there = ", ".join(sorted(entry.name for entry in data.iterdir())[:20]) or "nothing"
+    contents = ", ".join(sorted(entry.name for entry in data.iterdir())[:20]) or "nothing"
     file = f"{_stems(spec, 'train')[0]}.tsv[.gz]"
     raise DataError(
-        f"{data} holds no files of {spec.name}: looked for {data / spec.name / file} and "
-        f"{data / official_files(spec).folder / file}; there is: {there}. Name another folder."
+        f"{data} has no files of {spec.name}. Looked for {data / spec.name / file} and "
+        f"{data / official_files(spec).folder / file}; it contains: {contents}. Name another folder."
     )
 
 
 def _header(path: Path) -> tuple[str, ...]:
-    """Fields of the first line."""
+    """The fields of the first line."""
     with open_text(path, newline="\n") as file:
         return tuple(file.readline().rstrip("\r\n").split("\t"))
 
 
 def _dev_ids(folder: Path) -> Path | None:
-    """The file that says which rows of Microsoft's MRPC train file GLUE uses as dev."""
+    """The file with the sentence numbers of the MRPC training rows that GLUE uses as dev set."""
     return next((path for name in ENDINGS[:2] if (path := folder / f"dev_ids{name}").is_file()), None)
 
 
 def _pairs(ids: Path) -> frozenset[tuple[str, str]]:
-    """Pairs of sentence numbers."""
+    """The pairs of sentence numbers in a file of dev ids."""
     with open_text(ids, newline="\n") as file:
         rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         return frozenset((row[0], row[1]) for row in rows if len(row) > 1)
 
 
 def _msr_part(rows: Rows, folder: Path, split: str) -> Rows:
-    """The train or dev rows of Microsoft's MRPC train file."""
+    """The train or dev rows of MRPC's original training file, which contains both."""
     ids = _dev_ids(folder)
     if ids is None:
-        raise DataError(f"{rows.name} mixes train and dev rows of MRPC; put dev_ids.tsv of GLUE beside it.")
-    held, wanted, read = _pairs(ids), split == "dev", rows.read
+        raise DataError(
+            f"{rows.name} contains both train and dev rows of MRPC. Put dev_ids.tsv of GLUE beside it."
+        )
+    dev_pairs, is_dev, read = _pairs(ids), split == "dev", rows.read
 
-    def part() -> Iterator[Row]:
-        return (row for row in read() if ((row.fields["#1 ID"], row.fields["#2 ID"]) in held) == wanted)
+    def read_part() -> Iterator[Row]:
+        return (row for row in read() if ((row.fields["#1 ID"], row.fields["#2 ID"]) in dev_pairs) == is_dev)
 
-    return replace(rows, key=fingerprint(rows.key, sorted(held), wanted), read=part)
+    return replace(rows, key=fingerprint(rows.key, sorted(dev_pairs), is_dev), read=read_part)
 
 
-def _rows(spec: TaskSpec, found: TaskFiles, split: str) -> Rows:
-    """Rows of one split."""
-    path, look = found.files[split], official_files(spec)
-    headless = bool(look.header) and not {*look.columns, *PLAIN} & set(_header(path))
+def _rows(spec: TaskSpec, task_files: TaskFiles, split: str) -> Rows:
+    """The rows of one split."""
+    path, file_format = task_files.files[split], official_files(spec)
+    headless = bool(file_format.header) and not {*file_format.columns, *PLAIN} & set(_header(path))
     rows = unquoted_tsv_rows(
-        path, header=look.header if headless else (), ragged=look.gaps and split not in spec.test_splits
+        path,
+        header=file_format.header if headless else (),
+        ragged=file_format.gaps and split not in spec.test_splits,
     )
     if path.name.startswith("msr_paraphrase_train"):
-        return _msr_part(rows, found.folder, split)
+        return _msr_part(rows, task_files.folder, split)
     return rows
 
 
-def _reading(spec: TaskSpec, layout: Layout, rows: Rows, split: str) -> ColumnMapping:
-    """How to read one split."""
-    look, is_test = official_files(spec), split in spec.test_splits
+def _column_mapping(spec: TaskSpec, layout: Layout, rows: Rows, split: str) -> ColumnMapping:
+    """The columns of one split; an error if one is missing."""
+    file_format, is_test = official_files(spec), split in spec.test_splits
     texts, label = (
-        (look.columns, look.label) if layout == "official" else (PLAIN[: len(spec.columns)], "label")
+        (file_format.columns, file_format.label)
+        if layout == "official"
+        else (PLAIN[: len(spec.columns)], "label")
     )
     for column in texts if is_test else (*texts, label):
         if column not in rows.fieldnames:
             raise DataError(
                 f"{rows.name}, line 1: there is no column {column!r}; the columns are: "
-                f"{', '.join(rows.fieldnames)}. Add it, as the {layout} layout of {spec.name} has it."
+                f"{', '.join(rows.fieldnames)}. Add it, since the {layout} layout of {spec.name} requires it."
             )
-    gaps: tuple[RowFlaw, ...] = ("cut", "empty") if look.gaps else ()
-    numbered = "index" if "index" in rows.fieldnames else look.index
+    tolerated: tuple[RowFlaw, ...] = ("cut", "empty") if file_format.gaps else ()
+    index = "index" if "index" in rows.fieldnames else file_format.index
     return ColumnMapping(
         spec=spec,
         texts=texts,
         label=label if label in rows.fieldnames else None,
-        index=numbered if is_test and numbered in rows.fieldnames else None,
-        tolerated=("empty",) if is_test else gaps,
+        index=index if is_test and index in rows.fieldnames else None,
+        tolerated=("empty",) if is_test else tolerated,
         drop=not is_test,
     )
 
 
 def _size_note(spec: TaskSpec, split: str, rows: Dataset) -> tuple[str, ...]:
-    """What to say of a split that is not the official one."""
+    """A note if a split has another number of rows than the official one."""
     size = SIZES[spec.name][split]
     if rows.num_rows == size:
         return ()
@@ -175,33 +185,38 @@ def _size_note(spec: TaskSpec, split: str, rows: Dataset) -> tuple[str, ...]:
 
 
 def load_folder(spec: TaskSpec, data: Path) -> Task:
-    """A GLUE task from a folder in either layout, read without quoting; files end in `.tsv` or `.tsv.gz`.
+    """Load a GLUE task from a folder in the official or the plain layout; files are TSV without quoting.
 
-    Labels may be names or official numbers. Splits without a file are left out, with a note. Rows with a
-    wrong number of fields or an empty text stop the load, except in QQP and MNLI, whose official files are
-    known to hold some: these are dropped and counted. Test rows are never dropped.
+    Labels may be names or the official numbers. Splits without a file are left out, with a note. A row with a
+    wrong number of fields or an empty text is an error, except in QQP and MNLI: their official files contain
+    such rows, which are dropped and counted. Test rows are never dropped.
 
     Args:
         spec: A task of `TASKS`.
-        data: The folder that holds the task's folder, or that folder itself.
+        data: The folder that contains the task's folder, or that folder itself.
 
     Raises:
-        DataError: No files, or a file, column or row that cannot be used, with its place.
+        DataError: There are no files, or a file, column or row cannot be used; the message has its location.
     """
-    found = find_files(spec, data)
+    task_files = find_files(spec, data)
     splits: dict[str, Dataset] = {}
     notes: list[str] = []
-    for split in found.files:
-        rows = _rows(spec, found, split)
-        splits[split], said = build_examples(rows, _reading(spec, found.layout, rows, split))
-        notes += (*said, *_size_note(spec, split, splits[split]))
+    for split in task_files.files:
+        rows = _rows(spec, task_files, split)
+        splits[split], split_notes = build_examples(
+            rows, _column_mapping(spec, task_files.layout, rows, split)
+        )
+        notes += (*split_notes, *_size_note(spec, split, splits[split]))
     missing = [
         split for split in expected_splits(spec) if split not in splits and split not in spec.test_splits
     ]
     if missing:
-        notes.append(f"no file for {', '.join(missing)} in {found.folder}")
+        notes.append(f"no file for {', '.join(missing)} in {task_files.folder}")
     if "train" in splits:
-        require_classes(splits["train"], spec, str(found.files["train"]))
+        require_classes(splits["train"], spec, str(task_files.files["train"]))
     return Task(
-        spec=spec, splits=splits, source=f"{found.folder} ({found.layout} layout)", notes=tuple(notes)
+        spec=spec,
+        splits=splits,
+        source=f"{task_files.folder} ({task_files.layout} layout)",
+        notes=tuple(notes),
     )

@@ -1,4 +1,4 @@
-"""Data sets of the hub, or of a local folder in a form that `datasets` reads."""
+"""Tasks from data sets of the Hugging Face hub, or from a local folder that `datasets` can read."""
 
 import re
 from collections.abc import Mapping
@@ -19,67 +19,72 @@ GLUE = "nyu-mll/glue"
 
 
 def glue_task(spec: TaskSpec, tables: Mapping[str, Dataset], source: str) -> Task:
-    """A GLUE task from the splits of `nyu-mll/glue` (validation is called dev here).
+    """Build a GLUE task from the splits of `nyu-mll/glue`; their validation split is called dev here.
 
     Args:
         spec: A task of `TASKS`.
-        tables: Splits by their name on the hub.
-        source: What messages and records call them.
+        tables: Name of the split on the hub -> examples.
+        source: Origin of the splits, for messages and records.
     """
-    gaps: tuple[RowFlaw, ...] = ("empty",) if spec.official and spec.official.gaps else ()
+    tolerated: tuple[RowFlaw, ...] = ("empty",) if spec.official and spec.official.gaps else ()
     splits: dict[str, Dataset] = {}
     notes: list[str] = []
     for split in ("train", *spec.splits, *spec.test_splits):
-        theirs = re.sub("^dev", "validation", split)
-        if theirs not in tables:
+        hub_split = re.sub("^dev", "validation", split)
+        if hub_split not in tables:
             continue
         is_test = split in spec.test_splits
-        reading = ColumnMapping(
+        mapping = ColumnMapping(
             spec=spec,
             texts=spec.columns,
             label=None if is_test else "label",
-            index="idx" if "idx" in tables[theirs].column_names else None,
-            tolerated=("empty",) if is_test else gaps,
+            index="idx" if "idx" in tables[hub_split].column_names else None,
+            tolerated=("empty",) if is_test else tolerated,
             drop=not is_test,
         )
-        splits[split], said = build_examples(hub_rows(f"{source}, {theirs}", tables[theirs]), reading)
-        notes += said
+        splits[split], split_notes = build_examples(
+            hub_rows(f"{source}, {hub_split}", tables[hub_split]), mapping
+        )
+        notes += split_notes
     if "train" in splits:
         require_classes(splits["train"], spec, source)
     return Task(spec=spec, splits=splits, source=source, notes=tuple(notes))
 
 
 def load_glue(spec: TaskSpec) -> Task:
-    """A GLUE task from the hub or from its cache.
+    """Load a GLUE task from the hub or from its local cache.
 
     Raises:
-        DataError: It is neither on the hub nor in the cache, with what to do.
+        DataError: The data set is neither on the hub nor in the cache.
     """
     return glue_task(spec, load_dataset_dict(GLUE, spec.hub), f"{GLUE} ({spec.hub})")
 
 
 def load_hub(name: str, choices: ColumnChoices) -> Task:
-    """A task from any data set of the hub, or from a folder that `datasets` reads; columns inferred and said.
+    """Load a task from any data set of the hub, or from a folder that `datasets` can read.
 
-    Rows without a text or, in train and dev, without a label are dropped and counted.
+    Columns that the user did not name are inferred, with a note. Rows without a text or, in train and dev,
+    without a label are dropped and counted.
 
     Args:
         name: "owner/name", "owner/name:config" or a folder.
-        choices: What the user says of the columns.
+        choices: What the user specified about the columns.
 
     Raises:
-        DataError: It cannot be had, or used.
+        DataError: The data set cannot be loaded or used.
     """
     repository, _, config = (name, "", "") if Path(name).is_dir() else name.partition(":")
-    found: Mapping[Any, Dataset] = load_dataset_dict(repository, config or None)
-    tables = {str(split): hub_rows(f"{name}, {split}", table) for split, table in found.items()}
+    loaded: Mapping[Any, Dataset] = load_dataset_dict(repository, config or None)
+    tables = {str(split): hub_rows(f"{name}, {split}", table) for split, table in loaded.items()}
     if "train" not in tables:
         raise DataError(f"{name} has no split 'train'; it has: {', '.join(tables)}. Save its rows to a file.")
-    dev = next((split for split in DEV_NAMES if split in tables), None)
-    used = {"train": tables["train"]} | ({"dev": tables[dev]} if dev else {})
-    used |= {"test": tables["test"]} if "test" in tables else {}
-    left = sorted(set(tables) - {"train", "test", dev})
-    task = custom_task(used, name=name, source=name, choices=choices, tolerated=("empty", "unlabelled"))
-    notes = [f"the split {dev!r} is used as dev"] if dev not in (None, "dev") else []
-    notes += [f"splits left aside: {', '.join(left)}"] if left else []
+    dev_split = next((split for split in DEV_NAMES if split in tables), None)
+    tables_used = {"train": tables["train"]} | ({"dev": tables[dev_split]} if dev_split else {})
+    tables_used |= {"test": tables["test"]} if "test" in tables else {}
+    unused = sorted(set(tables) - {"train", "test", dev_split})
+    task = custom_task(
+        tables_used, name=name, source=name, choices=choices, tolerated=("empty", "unlabelled")
+    )
+    notes = [f"the split {dev_split!r} is used as dev"] if dev_split not in (None, "dev") else []
+    notes += [f"splits not used: {', '.join(unused)}"] if unused else []
     return task.with_train(task.train, *notes)

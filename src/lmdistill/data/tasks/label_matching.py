@@ -1,4 +1,4 @@
-"""Labels: matched between data and a model by name, and by fit where the model has no names."""
+"""Matching of the labels of a task to the outputs of a model, by name or, without names, by accuracy."""
 
 import logging
 import math
@@ -14,11 +14,14 @@ from lmdistill.core.errors import MismatchError
 log = logging.getLogger("lmdistill")
 
 MARGIN = 0.2
+"""Gain in accuracy, in [0, 1], above which another order of the outputs is an error."""
+
 ERRORS = 2.0
+"""Standard errors that the gain must exceed as well."""
 
 
 def normalized_name(label: str) -> str:
-    """A label name without case, spaces, hyphens and underscores.
+    """A label name in lower case, without spaces, hyphens and underscores.
 
     Examples:
         >>> normalized_name("Not_Entailment") == normalized_name("not entailment")
@@ -28,7 +31,7 @@ def normalized_name(label: str) -> str:
 
 
 def are_generic(model_labels: Sequence[str]) -> bool:
-    """Whether a model's label names say nothing: none at all, LABEL_0, LABEL_1 ... or plain numbers.
+    """Whether a model has no meaningful label names: none, LABEL_0, LABEL_1 ... or plain numbers.
 
     Examples:
         >>> are_generic(["LABEL_0", "LABEL_1"]), are_generic(["0", "1"]), are_generic(["bad", "good"])
@@ -38,43 +41,47 @@ def are_generic(model_labels: Sequence[str]) -> bool:
 
 
 def match_labels(task_labels: Sequence[str], model_labels: Sequence[str]) -> tuple[int, ...]:
-    """For each label of the task, the output of the model that has its name.
+    """For each label of the task, the number of the model output that has the same name.
 
-    Upper and lower case, spaces, hyphens and underscores do not count.
+    Case, spaces, hyphens and underscores are ignored.
+
+    Args:
+        task_labels: Label names of the task, in order.
+        model_labels: Names of the model's outputs, in order.
 
     Returns:
-        Outputs in the order of the task: `logits[:, order]` has the task's columns.
+        Output numbers in the order of the task: `logits[:, order]` has the columns in the task's order.
 
     Raises:
-        MismatchError: The names are not the same; the message has both lists.
+        MismatchError: The two sets of names differ; the message has both lists.
 
     Examples:
         >>> match_labels(["entailment", "not_entailment"], ["Not Entailment", "ENTAILMENT"])
         (1, 0)
     """
-    ours, theirs = (
+    task_names, model_names = (
         [normalized_name(name) for name in task_labels],
         [normalized_name(name) for name in model_labels],
     )
-    if sorted(ours) != sorted(theirs) or len(set(ours)) != len(ours):
+    if sorted(task_names) != sorted(model_names) or len(set(task_names)) != len(task_names):
         raise MismatchError(
             f"the labels of the task ({', '.join(task_labels)}) and of the model "
-            f"({', '.join(model_labels) or 'none'}) differ. Take a model for this task, or rename one side "
+            f"({', '.join(model_labels) or 'none'}) differ. Use a model for this task, or rename one side "
             "(id2label in the model's config.json, or labels= of the data)."
         )
-    return tuple(theirs.index(name) for name in ours)
+    return tuple(model_names.index(name) for name in task_names)
 
 
 def best_label_order(
     logits: Float[np.ndarray, "b v"], labels: Int[np.ndarray, " b"]
 ) -> tuple[tuple[int, ...], float, float]:
-    """The order of the outputs that fits the labels best, and the accuracies as they are and in that order.
+    """The order of the outputs with the highest accuracy, and the accuracies before and after reordering.
 
-    Solved as an assignment on the table of predictions against labels, so exact for any number of classes.
-    When several orders fit equally well, the present one is kept if it is among them.
+    It is the solution of a linear assignment problem on the confusion matrix, so it is exact for any number
+    of classes. If several orders are equally good, the present one is preferred.
 
     Args:
-        logits: Scores, one row an example.
+        logits: Logits, one row per example.
         labels: Class numbers in [0, v), at least one.
 
     Returns:
@@ -85,12 +92,12 @@ def best_label_order(
         ((1, 0), 0.0, 1.0)
     """
     num_classes = logits.shape[1]
-    table = np.zeros((num_classes, num_classes))
-    np.add.at(table, (labels, logits.argmax(axis=1)), 1.0)
-    # half an example spread over the diagonal: never outweighs one, decides ties for the present order
-    _, order = linear_sum_assignment(table + np.eye(num_classes) / (2 * num_classes), maximize=True)
-    best = float(table[np.arange(num_classes), order].sum() / len(labels))
-    return tuple(int(output) for output in order), float(np.trace(table) / len(labels)), best
+    confusion = np.zeros((num_classes, num_classes))
+    np.add.at(confusion, (labels, logits.argmax(axis=1)), 1.0)
+    # half an example spread over the diagonal breaks ties in favour of the present order
+    _, order = linear_sum_assignment(confusion + np.eye(num_classes) / (2 * num_classes), maximize=True)
+    best_accuracy = float(confusion[np.arange(num_classes), order].sum() / len(labels))
+    return tuple(int(output) for output in order), float(np.trace(confusion) / len(labels)), best_accuracy
 
 
 def require_label_order(
@@ -100,39 +107,47 @@ def require_label_order(
     *,
     model: str = "the teacher",
 ) -> float:
-    """The accuracy of a model without label names; refused when another order fits much better.
+    """Check that the outputs of a model without label names are in the order of the task's labels.
 
-    Much better means that the accuracy of the best order is above the share of the majority class (else the
-    model knows nothing in any order), and above the accuracy as it is by more than 0.2 and by more than two
-    standard errors of the difference, taken at their largest: an example changes by -1, 0 or 1, so one
-    standard error on b examples is at most 1 / sqrt(b). Four examples never raise an alarm.
+    The order is wrong if the accuracy of the best order is above the share of the majority class (otherwise
+    the model is at chance in any order) and exceeds the present accuracy by more than 0.2 and by more than
+    two standard errors of the difference. The standard error is bounded from above: each example changes the
+    count of correct answers by -1, 0 or 1, so on b examples it is at most 1 / sqrt(b). With four examples or
+    fewer the check never fails.
 
     Args:
-        logits: Scores on labelled examples, one row an example.
+        logits: Logits on labelled examples, one row per example.
         labels: Class numbers in [0, v), at least one, in the order of the task.
-        task_labels: Names in the order of the task.
-        model: What the message calls the model.
+        task_labels: Label names in the order of the task.
+        model: Name of the model in the error message.
+
+    Returns:
+        The accuracy in the present order, in [0, 1].
 
     Raises:
-        MismatchError: Another order fits much better; the message has both accuracies and the order.
+        MismatchError: The number of outputs is wrong, or another order fits much better; the message has
+            both accuracies and the order.
     """
     if logits.shape[1] != len(task_labels):
         raise MismatchError(
             f"{model} has {logits.shape[1]} outputs and the task {len(task_labels)} labels "
-            f"({', '.join(task_labels)}). Take a model for this task."
+            f"({', '.join(task_labels)}). Use a model for this task."
         )
-    order, as_is, best = best_label_order(logits, labels)
-    gain, error = best - as_is, 1 / math.sqrt(len(labels))
+    order, accuracy, best_accuracy = best_label_order(logits, labels)
+    gain, standard_error = best_accuracy - accuracy, 1 / math.sqrt(len(labels))
     majority = np.bincount(labels).max() / len(labels)
-    if best > majority and gain > max(MARGIN, ERRORS * error):
+    if best_accuracy > majority and gain > max(MARGIN, ERRORS * standard_error):
         names = [task_labels[order.index(output)] for output in range(len(order))]
         raise MismatchError(
             f"{model} has no label names, and its outputs fit another order much better: accuracy "
-            f"{as_is:.3f} as they are, {best:.3f} as {', '.join(names)}. Put these names "
+            f"{accuracy:.3f} as they are, {best_accuracy:.3f} as {', '.join(names)}. Put these names "
             "into id2label of its config.json, in this order."
         )
     if gain > 0:
         log.info(
-            "%s: outputs taken in the order of the task, accuracy %.3f (best order %.3f)", model, as_is, best
+            "%s: outputs taken in the order of the task, accuracy %.3f (best order %.3f)",
+            model,
+            accuracy,
+            best_accuracy,
         )
-    return as_is
+    return accuracy

@@ -1,4 +1,4 @@
-"""Subsets: fewer training examples, the same ones for teacher and student; and rows held out for dev."""
+"""Random subsets of the training examples, and held-out dev rows."""
 
 import logging
 
@@ -15,16 +15,21 @@ log = logging.getLogger("lmdistill")
 
 
 def _labels(rows: Dataset) -> np.ndarray:
-    """The label column, read in slices: gathering all rows of a selection at once takes 100 bytes a row."""
+    """The label column, read in slices: reading all rows of a selection at once takes 100 bytes per row."""
     slices = rows.select_columns("label").with_format("numpy").iter(batch_size=10_000)
-    return np.concatenate([np.empty(0, dtype=np.int64), *(one["label"] for one in slices)])
+    return np.concatenate([np.empty(0, dtype=np.int64), *(part["label"] for part in slices)])
 
 
 def require_classes(rows: Dataset, spec: TaskSpec, source: str) -> None:
-    """Refuse training data without examples, or with one class only.
+    """Check that training data have examples and, for classification, at least two classes.
+
+    Args:
+        rows: The training examples.
+        spec: The task.
+        source: Origin of the examples, for the error message.
 
     Raises:
-        DataError: With what there is.
+        DataError: There are no examples, or only one class.
     """
     if not rows.num_rows:
         raise DataError(f"{source}: the training set is empty. Add examples.")
@@ -34,53 +39,53 @@ def require_classes(rows: Dataset, spec: TaskSpec, source: str) -> None:
             name = spec.labels[int(present[0])] if 0 <= present[0] < len(spec.labels) else str(present[0])
             raise DataError(
                 f"{source}: all {rows.num_rows} training examples have the label {name!r}; a classifier "
-                f"needs two classes ({', '.join(spec.labels)}). Add another class, or take more rows."
+                f"needs two classes ({', '.join(spec.labels)}). Add another class, or use more rows."
             )
 
 
 def _with_every_class(order: Int[np.ndarray, " n"], size: int, labels: np.ndarray) -> Int[np.ndarray, " k"]:
-    """The first `size` rows of `order`; classes that are missing replace the last rows of frequent ones."""
+    """The first `size` rows of `order`; a row of each missing class replaces a late row of a frequent one."""
     chosen, rest = order[:size].copy(), order[size:]
-    counts = {value: int(np.sum(labels[chosen] == value)) for value in np.unique(labels)}
-    for value in [value for value, count in counts.items() if count == 0]:
-        spare = next((place for place in range(size - 1, -1, -1) if counts[labels[chosen[place]]] > 1), None)
-        if spare is None:
+    counts = {label: int(np.sum(labels[chosen] == label)) for label in np.unique(labels)}
+    for missing in [label for label, count in counts.items() if count == 0]:
+        replaced = next((i for i in range(size - 1, -1, -1) if counts[labels[chosen[i]]] > 1), None)
+        if replaced is None:
             break
-        counts[labels[chosen[spare]]] -= 1
-        chosen[spare] = next(row for row in rest if labels[row] == value)
-        counts[value] = 1
+        counts[labels[chosen[replaced]]] -= 1
+        chosen[replaced] = next(row for row in rest if labels[row] == missing)
+        counts[missing] = 1
     return chosen
 
 
 def _count(size: int | float, num_rows: int) -> int:
-    """Rows that `size` asks for."""
+    """The number of rows for `size`, which is a fraction or a number of rows."""
     if isinstance(size, bool) or size <= 0 or (isinstance(size, float) and not size <= 1):
         raise ConfigError(f"a subset is a fraction in (0, 1] or a number of rows, 1 or more; got {size!r}.")
     count = round(size * num_rows) if isinstance(size, float) else size
     if count > num_rows:
         raise ConfigError(
-            f"a subset of {count} rows was asked for, and there are {num_rows}. Ask for at most these."
+            f"a subset of {count} rows was asked for, and there are {num_rows}. Ask for {num_rows} or fewer."
         )
     if count == 0:
-        raise ConfigError(f"{size} of {num_rows} rows is no row at all. Ask for a larger fraction.")
+        raise ConfigError(f"the fraction {size} of {num_rows} rows is 0 rows. Ask for a larger fraction.")
     return count
 
 
 def subset(rows: Dataset, size: int | float, *, seed: int = 0, regression: bool = False) -> Dataset:
-    """Some rows at random, in their old order: a function of the seed, the size and the labels alone.
+    """A random subset of rows in their original order; it depends only on the seed, the size and the labels.
 
-    Plain random, not stratified, except that a class which would be missing gets one row as long as
-    there is room. A larger subset with the same seed contains a smaller one (such exchanges apart).
+    The subset is not stratified, except that a class which would be missing gets one row if there is room.
+    Apart from such replacements, a larger subset with the same seed contains a smaller one.
 
     Args:
         rows: Examples with a column `label`.
-        size: A float is a fraction in (0, 1], an int is a number of rows.
-        seed: Seed of the draw.
+        size: A fraction in (0, 1] if it is a float, a number of rows >= 1 if it is an int.
+        seed: Random seed.
         regression: Whether labels are scores, so that there are no classes to keep.
 
     Raises:
-        ConfigError: A size out of range.
-        DataError: A subset with one class only.
+        ConfigError: `size` is out of range.
+        DataError: The subset would have only one class.
     """
     count = _count(size, rows.num_rows)
     order = generator(seed, "subset").permutation(rows.num_rows)
@@ -91,13 +96,23 @@ def subset(rows: Dataset, size: int | float, *, seed: int = 0, regression: bool 
     if len(np.unique(labels[chosen])) < 2:
         raise DataError(
             f"a subset of {count} of {rows.num_rows} rows holds a single class; a classifier needs two. "
-            "Take more rows."
+            "Use more rows."
         )
     return rows.select(chosen)
 
 
 def with_train_subset(task: Task, size: int | float, *, seed: int = 0) -> Task:
-    """The task with a subset of its training examples, noted and logged; see `subset`."""
+    """The task with a random subset of its training examples, which is noted and logged.
+
+    Args:
+        task: The whole task.
+        size: See `subset`.
+        seed: See `subset`.
+
+    Raises:
+        ConfigError: `size` is out of range.
+        DataError: The subset would have only one class.
+    """
     train = subset(task.train, size, seed=seed, regression=task.spec.kind == "regression")
     note = f"{train.num_rows} of {task.train.num_rows} training examples, drawn with seed {seed}"
     log.info("%s: %s", task.spec.name, note)
@@ -110,15 +125,20 @@ def with_train_subset(task: Task, size: int | float, *, seed: int = 0) -> Task:
 
 
 def hold_out_dev(rows: Dataset, fraction: float, *, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """Training rows and held-out rows: a random share of at least one row, both in their old order.
+    """Split rows at random into training and held-out rows, both in their original order.
+
+    Every class keeps at least one training row, if possible.
 
     Args:
         rows: At least two examples.
-        fraction: Share to hold out, in (0, 1).
-        seed: Seed of the draw.
+        fraction: Fraction to hold out, in (0, 1); at least one row.
+        seed: Random seed.
+
+    Returns:
+        (training rows, held-out rows).
 
     Raises:
-        DataError: Fewer than two rows.
+        DataError: There are fewer than two rows.
     """
     if rows.num_rows < 2:
         raise DataError(
@@ -130,5 +150,5 @@ def hold_out_dev(rows: Dataset, fraction: float, *, seed: int = 0) -> tuple[Data
     kept = order[count:]
     if np.issubdtype(labels.dtype, np.integer):
         kept = _with_every_class(np.roll(order, -count), rows.num_rows - count, labels)
-    held = np.setdiff1d(order, kept)
-    return rows.select(np.sort(kept)), rows.select(held)
+    held_out = np.setdiff1d(order, kept)
+    return rows.select(np.sort(kept)), rows.select(held_out)

@@ -1,4 +1,4 @@
-"""What a loaded task is made of: its specification and its examples."""
+"""A loaded task: its definition and its examples."""
 
 import hashlib
 import json
@@ -21,25 +21,25 @@ class Task:
     """A task with its examples.
 
     Every split has the columns sentence1 (str), sentence2 (str, "" for single texts), label (int64 class
-    number in the order of `spec.labels`, or float64 score; -1 where there is none) and index (int64, the
+    number in the order of `spec.labels`, or float64 score; -1 if there is none) and index (int64, the
     official index or the row number from 0).
     """
 
     spec: TaskSpec
-    """What is asked."""
+    """Definition of the task."""
 
     splits: Mapping[str, Dataset] = field(repr=False)
-    """Examples by split: train, those of `spec.splits` and `spec.test_splits`, as far as there are files."""
+    """Name of a split -> examples: train, `spec.splits` and `spec.test_splits`, as far as there are files."""
 
     source: str
-    """Where the examples come from, for records."""
+    """Origin of the examples, for messages and records."""
 
     notes: tuple[str, ...] = ()
-    """What was inferred, dropped or counted."""
+    """What was inferred, dropped or counted, one sentence each."""
 
     @property
     def is_pair(self) -> bool:
-        """Whether an example is two texts."""
+        """Whether an example consists of two texts."""
         return len(self.spec.columns) == 2
 
     @property
@@ -49,11 +49,11 @@ class Task:
 
     @property
     def dev(self) -> dict[str, Dataset]:
-        """The splits to evaluate on, by name; `DataError` if one is missing."""
+        """The splits to evaluate on, as name -> examples; `DataError` if one is missing."""
         return {name: self.split(name) for name in self.spec.splits}
 
     def split(self, name: str) -> Dataset:
-        """One split by name; `DataError` with the existing ones if it is missing."""
+        """The examples of one split; `DataError` with the names of the existing splits if it is missing."""
         if name not in self.splits:
             have = ", ".join(self.splits) or "none"
             raise DataError(
@@ -63,7 +63,10 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that name the question and the examples, not where they came from."""
+        """Fingerprint (16 hexadecimal digits) of the kind of task, the labels and the examples.
+
+        The origin of the examples is left out.
+        """
         digest = hashlib.sha256(
             json.dumps([self.spec.kind, self.spec.labels, len(self.spec.columns)]).encode()
         )
@@ -75,11 +78,11 @@ class Task:
         return digest.hexdigest()[:LENGTH]
 
     def with_train(self, train: Dataset, *notes: str) -> "Task":
-        """Copy with other training examples, and with `notes` added."""
+        """A copy with other training examples, and with `notes` added."""
         return replace(self, splits={**self.splits, "train": train}, notes=(*self.notes, *notes))
 
     def log_notes(self) -> "Task":
-        """Log every note; the task itself."""
+        """Log every note and return the task."""
         for note in self.notes:
             log.info("%s: %s", self.spec.name, note)
         return self

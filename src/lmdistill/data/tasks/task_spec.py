@@ -1,4 +1,4 @@
-"""What a task asks: the nine GLUE tasks, AX and the synthetic one as tables; examples are in `task.py`."""
+"""Definitions of the nine GLUE tasks, the diagnostic set AX and the synthetic task, without examples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,75 +12,73 @@ Kind = Literal["classification", "regression"]
 
 @dataclass(frozen=True, kw_only=True)
 class OfficialFiles:
-    """How the files of the official download look; all are TSV without quoting."""
+    """Format of the files of the official GLUE download; all are TSV without quoting."""
 
     folder: str
-    """Folder inside `glue_data`."""
+    """Name of the task's folder inside `glue_data`."""
 
     columns: tuple[str, ...]
     """Names of the text columns in these files."""
 
     label: str = "label"
-    """Name of the label column; test files lack it."""
+    """Name of the label column; test files have none."""
 
     header: tuple[str, ...] = ()
-    """Column names of files that carry none (CoLA's train and dev)."""
+    """Column names of files without a header line (CoLA's train and dev files); () if all have one."""
 
     index: str = "index"
-    """Column with the number that a submission to the test server needs."""
+    """Name of the column with the row index that the test server expects."""
 
     gaps: bool = False
-    """Whether the official rows hold cut lines or empty texts: these are dropped, counted and said."""
+    """Whether the official files contain incomplete lines or empty texts; such rows are dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """What a task asks: its columns, labels, metrics and splits."""
+    """Definition of a task: its columns, labels, metrics and splits."""
 
     name: str
-    """Key in `TASKS`, or "own"."""
+    """Name of the task: a key of `TASKS`, "synthetic", "own", or the name of a data set of the hub."""
 
     kind: Kind = "classification"
-    """Classes or scores."""
+    """Whether the labels are classes or scores (regression)."""
 
     columns: tuple[str, ...]
     """Names of one or two text columns, as on the hub or in the user's file."""
 
     labels: tuple[str, ...] = ()
-    """Names in official order, which is also the meaning of numbers; () for scores."""
+    """Label names; the class number of a label is its position. () for regression."""
 
     metrics: tuple[str, ...] = ("accuracy",)
-    """Keys of the table of metrics; the first is the headline."""
+    """Names of metrics; the first is the headline metric."""
 
     splits: tuple[str, ...] = ("dev",)
-    """Splits to evaluate on; the first is the one to select by."""
+    """Names of the splits to evaluate on; the first one selects the best weights."""
 
     test_splits: tuple[str, ...] = ("test",)
-    """Splits without labels, for the test server."""
+    """Names of the splits without labels, for the test server."""
 
     score_range: tuple[float, float] | None = None
-    """Lowest and highest score; None where unknown."""
+    """Lowest and highest score of a regression task; None if not limited."""
 
     hub: str = ""
-    """Configuration of `nyu-mll/glue`; "" for other tasks."""
+    """Configuration of `nyu-mll/glue`; "" for tasks outside GLUE."""
 
     official: OfficialFiles | None = None
-    """The official files; None for other tasks."""
+    """Format of the official files; None for tasks outside GLUE."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.columns) <= 2:
-            raise ConfigError(
-                f"a task reads one or two text columns, got {len(self.columns)}: {self.columns}."
-            )
+            raise ConfigError(f"a task has one or two text columns, got {len(self.columns)}: {self.columns}.")
         if (self.kind == "classification") != (len(self.labels) >= 2):
             raise ConfigError(
                 f"a {self.kind} task cannot have the labels {list(self.labels)}: "
-                "classification needs two or more names, regression none."
+                "classification needs two or more label names, regression none."
             )
 
     @property
     def num_classes(self) -> int:
-        """Outputs of a model for this task: the number of labels, 1 for scores."""
+        """Number of outputs of a model for this task: the number of labels, or 1 for regression."""
         return max(1, len(self.labels))
 
 
@@ -175,10 +173,10 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
         ),
     }
 )
-"""GLUE (Wang et al., 2019) with its diagnostic set: columns and label order of `nyu-mll/glue`."""
+"""Name -> task: GLUE (Wang et al., 2019) and its diagnostic set, columns and labels as in `nyu-mll/glue`."""
 
 SYNTHETIC = TaskSpec(name="synthetic", columns=("sentence",), labels=("negative", "positive"), test_splits=())
-"""What the synthetic task asks; `data.synthetic.reviews` makes its texts."""
+"""The synthetic task; `data.synthetic.reviews` generates its texts."""
 
 SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
@@ -200,14 +198,14 @@ SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
         "ax": {"test": 1104},
     }
 )
-"""Rows of the official splits, so that a subset is called one."""
+"""Task -> split -> number of rows of the official split, so that a smaller file is noticed."""
 
 
 def task_named(name: str) -> TaskSpec:
-    """The task called `name`.
+    """The GLUE task called `name`.
 
     Raises:
-        UnknownNameError: No task has this name; the message lists those that exist.
+        UnknownNameError: There is no such task; the message lists the existing ones.
 
     Examples:
         >>> task_named("mnli").labels

@@ -1,4 +1,4 @@
-"""Encoding: texts to token ids, on disk, once for each content, tokenizer and length."""
+"""Tokenization of classification and regression examples, cached on disk."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,37 +15,47 @@ from lmdistill.core.progress import Progress, announce, progress
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
 from lmdistill.data.files.progress_bars import without_bars
 
-FORMAT = 1  # count up when rows are encoded differently, so that no old cache is read
-MANY_ROWS = 100_000  # fewer take longer to start processes for than a tokenizer's own threads need
+FORMAT = 1  # increase it when rows are encoded differently, so that older caches are not used
+MANY_ROWS = 100_000
+"""Number of rows from which on several processes are faster than the threads of a single one."""
+
 MOST_PROCESSES = 8
+"""Maximum number of processes that tokenize."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedExamples:
-    """Examples as token ids, and what was cut off."""
+    """Examples as token ids, and how many were truncated."""
 
     rows: Dataset = field(repr=False)
-    """Columns input_ids, token_type_ids (where the tokenizer has them), label, length (tokens) and index."""
+    """Columns input_ids, token_type_ids (if the tokenizer has them), label, length (tokens) and index."""
 
     truncated: float
-    """Share of the rows, in [0, 1], that were longer than the maximum."""
+    """Fraction of the rows, in [0, 1], that were longer than the maximum length and were truncated."""
 
 
 def tokenize(
     tokenizer: PreTrainedTokenizerBase, first: list[str], second: list[str] | None, *, max_length: int
 ) -> dict[str, list[Any]]:
-    """Token ids of texts or pairs, cut to `max_length` (the longer text of a pair first), not padded.
+    """Token ids of texts or text pairs, truncated to `max_length`, not padded.
+
+    Args:
+        tokenizer: The tokenizer of the model.
+        first: The texts, or the first text of each pair.
+        second: The second text of each pair; None for single texts.
+        max_length: Maximum number of tokens, special tokens included; the longer text of a pair is
+            truncated first.
 
     Returns:
-        input_ids, token_type_ids where the tokenizer has them, length (tokens kept) and cut (whether some
-        were not), each with one entry an example.
+        input_ids, token_type_ids (if the tokenizer has them), length (number of tokens) and cut (whether the
+        example was truncated), each with one entry per example.
     """
     encoded = tokenizer(
         first, second, truncation="longest_first", max_length=max_length, return_attention_mask=False
     )
     columns = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
-    if tokenizer.is_fast:  # what was cut off is kept beside each encoding, so nothing is tokenized twice
-        cut = [bool(one.overflowing) for one in encoded.encodings]
+    if tokenizer.is_fast:  # fast tokenizers keep the truncated part, so nothing is tokenized twice
+        cut = [bool(encoding.overflowing) for encoding in encoded.encodings]
     else:
         cut = [
             len(ids) > max_length
@@ -61,7 +71,7 @@ def _columns(
     max_length: int,
     shown: Progress | None = None,
 ) -> dict[str, list[Any]]:
-    """One batch for `Dataset.map`."""
+    """The new columns of one batch, for `Dataset.map`."""
     second = batch["sentence2"] if pair else None
     found = tokenize(tokenizer, batch["sentence1"], second, max_length=max_length)
     if shown is not None:
@@ -71,17 +81,17 @@ def _columns(
 
 @contextmanager
 def _one_thread_each(processes: int) -> Iterator[None]:
-    """Let several processes tokenize with one thread each; a single one may use all threads."""
-    name, before = "TOKENIZERS_PARALLELISM", os.environ.get("TOKENIZERS_PARALLELISM")
+    """Limit each of several processes to one tokenizer thread; a single process may use all threads."""
+    name, previous = "TOKENIZERS_PARALLELISM", os.environ.get("TOKENIZERS_PARALLELISM")
     if processes > 1:
         os.environ[name] = "false"
     try:
         yield
     finally:
-        if before is None:
+        if previous is None:
             os.environ.pop(name, None)
         else:
-            os.environ[name] = before
+            os.environ[name] = previous
 
 
 def encode(
@@ -92,20 +102,24 @@ def encode(
     pair: bool,
     processes: int | None = None,
 ) -> EncodedExamples:
-    """Token ids of all examples, memory-mapped from the cache of `datasets`.
+    """Tokenize all examples; the result is memory-mapped from the cache of `datasets`.
+
+    The same examples, tokenizer and settings are tokenized only once.
 
     Args:
-        dataset: Columns sentence1, sentence2, index and, where there are labels, label.
-        tokenizer: Of the model that will read the ids.
-        max_length: Most tokens of an example, special ones included; the longer text of a pair is cut first.
-        pair: Whether sentence2 is read.
-        processes: How many work at it; None takes one below 100,000 rows, else up to 8 of the machine's.
+        dataset: Columns sentence1, sentence2, index and, if there are labels, label.
+        tokenizer: The tokenizer of the model that will read the ids.
+        max_length: Maximum number of tokens of an example, special tokens included; the longer text of a
+            pair is truncated first.
+        pair: Whether sentence2 is used.
+        processes: Number of processes, >= 1; None uses one below 100,000 rows, else one per processor, up
+            to 8.
 
     Returns:
-        Rows in the order of `dataset`, not padded, and the share that was cut.
+        Rows in the order of `dataset`, not padded, and the fraction that was truncated.
 
     Raises:
-        ConfigError: `max_length` leaves no room for text or exceeds the model's.
+        ConfigError: `max_length` leaves no room for text, or is above the maximum of the model.
     """
     check_max_length(tokenizer, max_length, pair=pair)
     if processes is None:
