@@ -25,12 +25,12 @@ class Gap:
 
     @property
     def uses_teacher(self) -> bool:
-        """Always."""
+        """Always true: the method learns from a teacher."""
         return True
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """Nothing is mixed."""
+        """None: no examples are interpolated."""
         return None
 
     def check(self, student: Net, teacher: Net | None) -> None:
@@ -41,11 +41,11 @@ class Gap:
         """The label term and the gap term, as sums over the scored examples."""
         assert teacher is not None  # check() has run
         with torch.no_grad():
-            theirs = _gap(teacher(batch.for_teacher).logits)
+            teacher_gap = _gap(teacher(batch.for_teacher).logits)
         logits = student(batch.inputs).logits
         return {
             "label": masked_sum(label_loss(logits, batch.labels), batch.scored),
-            "gap": self.weight * masked_sum((_gap(logits) - theirs).square(), batch.scored),
+            "gap": self.weight * masked_sum((_gap(logits) - teacher_gap).square(), batch.scored),
         }
 
 

@@ -72,7 +72,7 @@ def test_weights_switch_terms_on_and_off(student, teacher, batch):
 
 
 def test_widths_must_agree(teacher):
-    with pytest.raises(MismatchError, match="states have 16 features and the student's 8; hidden_kd"):
+    with pytest.raises(MismatchError, match="hidden size is 16 and the student's 8; hidden_kd"):
         HiddenKD().check(tiny(width=8), teacher)
 
 

@@ -103,7 +103,7 @@ def test_a_missing_teacher_is_refused_or_unused(method, student, batch):
 
 
 def test_a_classifier_is_refused(method, teacher):
-    with pytest.raises(MismatchError, match="for models that write text, and the student is a classifier"):
+    with pytest.raises(MismatchError, match="for causal language models, and the student is a classifier"):
         method.check(tiny(), teacher)
 
 
@@ -126,7 +126,7 @@ def test_vocabularies_must_agree_where_they_are_compared(method, teacher):
     small.limit_vocabulary(small.vocabulary - 2)
     if method.uses_teacher:
         with pytest.raises(
-            MismatchError, match=rf"writes {small.vocabulary} .* teacher {teacher.vocabulary}"
+            MismatchError, match=rf"has {small.vocabulary} tokens .* teacher {teacher.vocabulary}"
         ):
             method.check(small, teacher)
 

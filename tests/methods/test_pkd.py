@@ -42,7 +42,7 @@ def test_a_truncated_teacher_pays_nothing_for_the_layers_it_has(teacher, batch):
 
 def test_widths_must_agree(teacher):
     with pytest.raises(
-        MismatchError, match="states have 16 features and the student's 8; pkd compares them directly"
+        MismatchError, match="hidden size is 16 and the student's 8; pkd compares their hidden states"
     ):
         PKD().check(tiny(width=8), teacher)
 

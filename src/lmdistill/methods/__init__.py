@@ -1,4 +1,4 @@
-"""How a student learns from one batch: one file a method, and the table of their names."""
+"""Training methods, one per file, and the tables of their names."""
 
 from types import MappingProxyType
 
@@ -16,21 +16,25 @@ from lmdistill.methods.token_kd import TokenKD
 CLASSIFIER_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
     {"finetune": FineTune, "hidden_kd": HiddenKD, "kd": KD, "mixkd": MixKD, "pkd": PKD}
 )
-"""Methods for networks that give a text a class or a score."""
+"""Methods for text classification and regression."""
 
 LANGUAGE_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
     {"atkd": ATKD, "sft": SFT, "token_kd": TokenKD}
 )
-"""Methods for networks that write text."""
+"""Methods for causal language models."""
 
 METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
     dict(sorted({**CLASSIFIER_METHODS, **LANGUAGE_METHODS}.items()))
 )
-"""Every method, by the name used in recipes and on the command line."""
+"""All methods, by the name used in recipes and on the command line."""
 
 
 def method_named(name: str) -> type[Method]:
-    """The method called `name`, or an error that names the nearest one."""
+    """The class of the method called `name`.
+
+    Raises:
+        UnknownNameError: If there is none; the message suggests the closest name.
+    """
     try:
         return METHODS[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Learn from a teacher by how uncertain it is."""
+"""ATKD: token distillation weighted by the uncertainty of the teacher."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,7 +12,6 @@ from lmdistill.core.errors import MismatchError
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_teacher
 from lmdistill.methods.token_forward import (
-    TeacherStates,
     require_language_pair,
     run_teacher,
     scored_labels,
@@ -26,47 +25,47 @@ from lmdistill.objectives.chunked.terms import LossTerms
 
 @dataclass(frozen=True, kw_only=True)
 class ATKD:
-    r"""Easy tokens teach their diversity only, hard ones their target as well, with separate weights.
+    r"""Decoupled token distillation: easy tokens use the diversity term only, hard tokens both terms.
 
     .. math:: L = \lambda \, mean_{easy}(D_d) + (1 - \lambda) \, mean_{hard}(D_t + D_d)
 
-    D_t is the divergence of the two-way distributions (target against the rest), D_d that of the
-    distributions without the target. Hard are the tokens at which the teacher's 1 - p(target) is among the
-    largest `share`; the teacher decides that also when the divergence is reversed. It goes on top of any
-    divergence and any source of tokens. There is no cross-entropy and, by default, no temperature, as in the
-    released script.
+    D_t is the target term, the divergence of the two-way distributions (target against all others), and D_d
+    the diversity term, the divergence of the distributions without the target. A token is hard if the
+    teacher's 1 - p(target) is among the largest `share` of all, also for reversed divergences. Any divergence
+    and any source of completions can be used. There is no cross-entropy and, by default, no temperature, as
+    in the released script.
 
     References:
         Zhong et al., "Revisiting Knowledge Distillation for Autoregressive Language Models", 2024. The target
-        is the next token of the text, not the teacher's choice. Deviations: the threshold is an exact order
-        statistic (see `objectives.hardness`); divergences other than the two Kullback-Leibler ones are split
-        in the same way, which the paper does not say.
+        is the next token of the text, not the teacher's prediction. Deviations: the threshold is an exact
+        order statistic (see `objectives.adaptive_weights`); divergences other than the two Kullback-Leibler
+        divergences are split in the same way, which the paper does not specify.
     """
 
     divergence: TokenDivergence = "forward_kl"
-    """D."""
+    """D, the divergence between the distributions of student and teacher."""
 
     beta: float = 0.5
     """Weight of the teacher in the mixture of jensen_shannon, in (0, 1)."""
 
     skew: float = 0.1
-    """Share of the other side in the skew divergences, in (0, 1)."""
+    """Weight of the first distribution in the mixture of the skew divergences, in (0, 1)."""
 
     temperature: float = 1.0
-    """Softmax temperature of both networks in D, > 0; the split has none."""
+    """Softmax temperature of both networks in D, > 0; the split into easy and hard tokens uses 1."""
 
     share: float = 0.5
-    """Share of the tokens that are hard, in (0, 1)."""
+    """Fraction of the tokens that are hard, in (0, 1)."""
 
     easy_weight: float = 0.2
-    """lambda, in [0, 1]."""
+    """lambda, the weight of the easy tokens, in [0, 1]; hard tokens have 1 - lambda."""
 
     scope: Literal["micro_batch", "step"] = "step"
-    """Where the split is made and the means are taken: in each micro-batch, as published, or over the whole
-    optimizer step, so that neither accumulation nor the number of processes changes what is learned."""
+    """Tokens that are split and averaged together: those of a micro-batch, as published, or those of the
+    optimizer step, so that gradient accumulation and the number of processes do not change the result."""
 
     completions: Completions = field(default_factory=Completions)
-    """Where the tokens come from."""
+    """Source of the completions that are trained on."""
 
     def __post_init__(self) -> None:
         require_range("temperature", self.temperature, low=0, open_low=True)
@@ -76,39 +75,39 @@ class ATKD:
 
     @property
     def uses_teacher(self) -> bool:
-        """Always."""
+        """Always true: the method learns from a teacher."""
         return True
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """Nothing is mixed."""
+        """None: no examples are interpolated."""
         return None
 
     @property
     def needs_prepass(self) -> bool:
-        """Whether the split needs all of the step."""
+        """True if tokens are split over the whole optimizer step."""
         return self.scope == "step"
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """A teacher with the same vocabulary is needed."""
+        """Student and teacher must be language models with the same vocabulary."""
         require_language_pair("atkd", student, require_teacher("atkd", teacher, without="sft"))
 
     def prepass(self, teacher: Net | None, batch: Batch) -> TeacherPrepass:
-        """The teacher's log-uncertainty of each scored token."""
-        theirs = run_teacher(teacher, batch)
-        own = chunked_log_uncertainty(theirs.states, theirs.head, scored_labels(batch))
-        return TeacherPrepass(scores=own, states=theirs.states, head=theirs.head, step_scores=own)
+        """Run the teacher; the scores are its log(1 - p(target)) at each scored token, in nats."""
+        final = run_teacher(teacher, batch)
+        scores = chunked_log_uncertainty(final.states, final.head, scored_labels(batch))
+        return TeacherPrepass(scores=scores, states=final.states, head=final.head, step_scores=scores)
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """The target part of the hard tokens, and the diversity part of all."""
-        found = batch.prepass if batch.prepass is not None else self.prepass(teacher, batch)
-        if len(found.step_scores) < 2:
+        """The target term of the hard tokens and the diversity term of all tokens."""
+        prepass = batch.prepass if batch.prepass is not None else self.prepass(teacher, batch)
+        if len(prepass.step_scores) < 2:
             raise MismatchError(
-                f"a {self.scope.replace('_', '-')} has {len(found.step_scores)} scored token, and atkd sorts "
-                "tokens into easy and hard ones: it needs 2. Set scope: step, or take larger batches."
+                f"a {self.scope.replace('_', '-')} has {len(prepass.step_scores)} scored token, and atkd "
+                "sorts tokens into easy and hard ones: it needs 2. Set scope: step, or use larger batches."
             )
         target, diversity = adaptive_weights(
-            found.scores, found.step_scores, share=self.share, easy_weight=self.easy_weight
+            prepass.scores, prepass.step_scores, share=self.share, easy_weight=self.easy_weight
         )
         terms = LossTerms(
             divergence=self.divergence,
@@ -118,11 +117,11 @@ class ATKD:
             target=target,
             diversity=diversity,
         )
-        labels, theirs = scored_labels(batch), TeacherStates(states=found.states, head=found.head)
+        labels = scored_labels(batch)
 
         def objective(states: Float[Tensor, "n d"], head: LMHead) -> ChunkedLoss:
             return chunked_losses(
-                states, head, labels, terms=terms, teacher_states=theirs.states, teacher_head=theirs.head
+                states, head, labels, terms=terms, teacher_states=prepass.states, teacher_head=prepass.head
             )
 
         return student_losses(student, batch, objective)

@@ -1,4 +1,4 @@
-"""Learn from gold labels alone."""
+"""Fine-tuning on gold labels, without a teacher."""
 
 from dataclasses import dataclass
 
@@ -13,26 +13,26 @@ from lmdistill.objectives.supervised import label_loss
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
-    r"""Cross-entropy on the labels, squared error on scores; the teacher, if any, is ignored.
+    r"""Cross-entropy with class labels, squared error with scores. A teacher is ignored.
 
     .. math:: L = -\frac{1}{n} \sum_i y_i \cdot \log softmax(g(x_i))
 
     References:
-        Liang et al., "MixKD", 2021: L_MLE, the FT rows.
+        Liang et al., "MixKD", 2021: L_MLE, used for the FT rows.
     """
 
     @property
     def uses_teacher(self) -> bool:
-        """Never."""
+        """Always false: the method needs no teacher."""
         return False
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """Nothing is mixed."""
+        """None: no examples are interpolated."""
         return None
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """Accept every pair."""
+        """Accept every student."""
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The label term."""

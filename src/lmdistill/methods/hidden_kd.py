@@ -1,4 +1,4 @@
-"""Learn from a teacher's outputs and from the states of all its tokens (MiniDisc's loss)."""
+"""Distillation from a teacher's outputs and the hidden states of all tokens (MiniDisc's loss)."""
 
 from dataclasses import dataclass
 
@@ -18,34 +18,35 @@ from lmdistill.objectives.supervised import label_loss
 
 @dataclass(frozen=True, kw_only=True)
 class HiddenKD:
-    r"""States at evenly spaced layers, soft targets, and gold labels if asked for.
+    r"""Hidden states at evenly spaced layers, soft targets, and optionally gold labels.
 
     .. math:: L_h = \frac{1}{|M|} \sum_{(j, k) \in M} MSE(h^S_j, h^T_k)
     .. math:: L = \alpha_h L_h + \alpha_o \tau^2 KL(f(x) / \tau, g(x) / \tau) + \alpha_y CE(y, g(x))
 
-    The defaults are MiniDisc's loss. With `state=0.1` and `output=1` it is that of DynaBERT's width stage.
+    alpha_h, alpha_o and alpha_y are the fields `state`, `output` and `label`, and M pairs the hidden states.
+    The defaults are MiniDisc's loss. `state=0.1` and `output=1` give the loss of DynaBERT's width stage.
 
     References:
-        Zhang et al., "MiniDisc", 2022, released code: half of the squared error of the states 0, 2, ... of 12
-        layers, half of a soft cross-entropy. Deviations: the divergence is the forward KL, which has the same
-        gradient and is 0 for a perfect student; a state term is the mean over an example's tokens, then over
-        examples, where the released code takes all tokens of a batch together.
+        Zhang et al., "MiniDisc", 2022, released code: half the squared error of the states 0, 2, ... of 12
+        layers, plus half a soft cross-entropy. Deviations: the divergence is the forward KL, which has the
+        same gradient and is 0 for a perfect student; the state term is averaged over the tokens of each
+        example and then over examples, where the released code averages over all tokens of a batch.
     """
 
     state: float = 0.5
-    """Weight of the state term, >= 0."""
+    """Weight of the hidden-state term, >= 0; 0 turns it off."""
 
     output: float = 0.5
-    """Weight of the teacher's outputs, >= 0."""
+    """Weight of the soft-target term, >= 0; 0 turns it off."""
 
     label: float = 0.0
-    """Weight of the gold labels, >= 0; the published loss has none."""
+    """Weight of the gold-label term, >= 0; the published loss has none."""
 
     temperature: float = 1.0
-    """Softmax temperature of both networks, > 0. The teacher term is scaled by its square."""
+    """Softmax temperature of both networks, > 0. The soft-target term is scaled by its square."""
 
     states: int = 7
-    """States to compare, evenly spaced from the embeddings to the last layer, >= 2, at most all."""
+    """Number of hidden states to compare, >= 2, evenly spaced from the embeddings to the last layer."""
 
     def __post_init__(self) -> None:
         for name in ("state", "output", "label"):
@@ -55,42 +56,44 @@ class HiddenKD:
 
     @property
     def uses_teacher(self) -> bool:
-        """Always."""
+        """Always true: the method learns from a teacher."""
         return True
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """Nothing is mixed."""
+        """None: no examples are interpolated."""
         return None
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """Both must predict the same classes, with states of the same width."""
+        """Student and teacher must have the same classes and the same hidden size."""
         teacher = require_teacher("hidden_kd", teacher)
         require_same_outputs("hidden_kd", student, teacher)
         if teacher.width != student.width:
             raise MismatchError(
-                f"the teacher's states have {teacher.width} features and the student's {student.width}; "
-                "hidden_kd compares them directly. Use a student cut from this teacher, or method kd."
+                f"the teacher's hidden size is {teacher.width} and the student's {student.width}; hidden_kd "
+                "compares their hidden states. Use a student made from this teacher, or method kd."
             )
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """Run both networks once, then compare outputs and states."""
+        """Run both networks once, then compare outputs and hidden states."""
         assert teacher is not None  # check() has run
         with torch.no_grad():
-            theirs = teacher(batch.for_teacher, hidden=True)
-        return self.compare(student(batch.inputs, hidden=True), theirs, batch)
+            teacher_outputs = teacher(batch.for_teacher, hidden=True)
+        return self.compare(student(batch.inputs, hidden=True), teacher_outputs, batch)
 
-    def compare(self, ours: Outputs, theirs: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """The terms that have a weight; tokens that only one tokenizer has are not compared."""
+    def compare(self, student: Outputs, teacher: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """The loss terms whose weight is not 0, as sums over scored examples."""
         terms = {}
         if self.state:
-            pairs = uniform_map(self.states, len(ours.hidden) - 1, len(theirs.hidden) - 1)
+            pairs = uniform_map(self.states, len(student.hidden) - 1, len(teacher.hidden) - 1)
             mask = batch.inputs.mask
-            distances = [token_distance(ours.hidden[j], theirs.hidden[k], mask) for j, k in pairs]
+            distances = [token_distance(student.hidden[j], teacher.hidden[k], mask) for j, k in pairs]
             terms["state"] = self.state * masked_sum(torch.stack(distances).mean(0), batch.scored)
         if self.output:
-            soft = distillation_loss("forward_kl", ours.logits, theirs.logits, temperature=self.temperature)
+            soft = distillation_loss(
+                "forward_kl", student.logits, teacher.logits, temperature=self.temperature
+            )
             terms["teacher"] = self.output * masked_sum(soft, batch.scored)
         if self.label:
-            terms["label"] = self.label * masked_sum(label_loss(ours.logits, batch.labels), batch.scored)
+            terms["label"] = self.label * masked_sum(label_loss(student.logits, batch.labels), batch.scored)
         return terms

@@ -1,4 +1,4 @@
-"""Learn from a teacher's outputs."""
+"""Knowledge distillation from a teacher's outputs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,20 +17,21 @@ from lmdistill.objectives.supervised import label_loss
 
 @dataclass(frozen=True, kw_only=True)
 class KD:
-    r"""Soft targets plus gold labels.
+    r"""Knowledge distillation: gold labels and the teacher's soft targets.
 
     .. math:: L = (1 - \alpha) \, CE(y, g(x)) + \alpha \, \tau^2 \, D(f(x) / \tau, g(x) / \tau)
 
-    A regression has one output: there the teacher term is the squared error of the scores.
+    f is the teacher, g the student, D the divergence. For a regression, the teacher term is the squared error
+    of the scores.
 
     References:
-        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 2. Defaults: the middle
-        of the grid of Sun et al., 2019 (alpha 0.2 to 0.7); their temperatures (5 to 20) belong to a loss that
-        is also divided by the number of classes, so ours is the more common 2.
+        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 2. Defaults: alpha is the
+        middle of the grid of Sun et al., 2019 (0.2 to 0.7); their temperatures (5 to 20) belong to a loss
+        that is also divided by the number of classes, so the default is the more common 2.
     """
 
     alpha: float = 0.5
-    """Share of the teacher term, in [0, 1]; the labels get the rest."""
+    """Weight of the teacher term, in [0, 1]; the label term has 1 - alpha."""
 
     temperature: float = 2.0
     """Softmax temperature of both networks, > 0. The teacher term is scaled by its square."""
@@ -38,7 +39,7 @@ class KD:
     divergence: Literal["forward_kl", "reverse_kl", "jensen_shannon", "mse", "soft_cross_entropy"] = (
         "forward_kl"
     )
-    """What is shrunk; `mse` compares logits and does not depend on the temperature."""
+    """D; `mse` compares logits and does not depend on the temperature."""
 
     def __post_init__(self) -> None:
         require_range("alpha", self.alpha, low=0, high=1)
@@ -46,29 +47,31 @@ class KD:
 
     @property
     def uses_teacher(self) -> bool:
-        """Always."""
+        """Always true: the method learns from a teacher."""
         return True
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """Nothing is mixed."""
+        """None: no examples are interpolated."""
         return None
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """Both must predict the same classes."""
+        """Student and teacher must have the same classes in the same order."""
         require_same_outputs("kd", student, require_teacher("kd", teacher))
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Run both networks once, then compare them."""
         assert teacher is not None  # check() has run
         with torch.no_grad():
-            theirs = teacher(batch.for_teacher)
-        return self.compare(student(batch.inputs), theirs, batch)
+            teacher_outputs = teacher(batch.for_teacher)
+        return self.compare(student(batch.inputs), teacher_outputs, batch)
 
-    def compare(self, ours: Outputs, theirs: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """The label term and the teacher term."""
-        soft = distillation_loss(self.divergence, ours.logits, theirs.logits, temperature=self.temperature)
-        hard = label_loss(ours.logits, batch.labels)
+    def compare(self, student: Outputs, teacher: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """The label term and the teacher term, as sums over scored examples."""
+        soft = distillation_loss(
+            self.divergence, student.logits, teacher.logits, temperature=self.temperature
+        )
+        hard = label_loss(student.logits, batch.labels)
         return {
             "label": (1 - self.alpha) * masked_sum(hard, batch.scored),
             "teacher": self.alpha * masked_sum(soft, batch.scored),

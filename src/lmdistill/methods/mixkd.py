@@ -1,4 +1,4 @@
-"""Learn from a teacher on interpolated examples (MixKD)."""
+"""MixKD: distillation on examples interpolated by mixup."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,54 +18,56 @@ from lmdistill.objectives.supervised import label_loss, mixed_label_loss
 
 @dataclass(frozen=True, kw_only=True)
 class MixKD:
-    r"""Gold labels on the originals; mixed labels and the teacher's outputs on interpolations of them.
+    r"""Gold labels on original examples; mixed labels and the teacher's outputs on interpolated ones.
 
     .. math:: L = L_{MLE} + \alpha_{SM} L_{SM} + \alpha_{TMKD} \, d(f(x'), g(x'))
     .. math:: x' = \lambda x_i + (1 - \lambda) x_j, \quad \lambda \sim Beta(0.4, 0.4)
 
-    `alpha_sm=0` is the paper's TMKD, the defaults its SM+TMKD, `alpha_tmkd=0` plain mixup training, for
-    which no teacher is needed. With `ratio` mixed samples an original, L_SM and L_TMKD are means over all of
-    them.
+    The defaults are the paper's SM+TMKD, `alpha_sm=0` is its TMKD, and `alpha_tmkd=0` is mixup training
+    without distillation, which needs no teacher. With `ratio` mixed examples for each original, L_SM and
+    L_TMKD are means over all of them.
 
     References:
         Liang et al., "MixKD: Towards Efficient Distillation of Large-scale Language Models", ICLR 2021,
-        section 3. Where the paper is silent: the distance compares logits and averages over classes; word
-        embeddings are interpolated before positions and LayerNorm, each network in its own table; masks are
-        united, padding counts as zero; lambda is drawn a sample, not folded; segments are interpolated too.
+        section 3. Choices that the paper does not specify: the distance compares logits and averages over
+        classes; each network interpolates its own word embeddings, before position embeddings and LayerNorm;
+        the attention mask is the union of both, and padding has the embedding zero; lambda is drawn for each
+        example and not folded; segment embeddings are interpolated as well.
     """
 
     alpha_sm: float = 1.0
-    """Weight of the mixed-label term on the student, >= 0."""
+    """Weight of L_SM, the mixed-label term of the student, >= 0."""
 
     alpha_tmkd: float = 1.0
-    """Weight of the teacher term on mixed examples, >= 0; at 0 (and alpha_kd 0) no teacher is needed."""
+    """Weight of L_TMKD, the teacher term on mixed examples, >= 0; if this and alpha_kd are 0, no teacher is
+    needed."""
 
     alpha_kd: float = 0.0
-    """Weight of an additional teacher term on the originals, >= 0; the paper has none."""
+    """Weight of an additional teacher term on the original examples, >= 0; the paper has none."""
 
     distance: Literal["mse", "soft_cross_entropy", "forward_kl", "reverse_kl", "jensen_shannon"] = "mse"
-    """How student and teacher are compared; the paper's experiments use `mse`."""
+    """d, the loss between the logits of student and teacher; the paper's experiments use `mse`."""
 
     temperature: float = 1.0
-    """Softmax temperature of both networks in the teacher terms, > 0; without effect on `mse`."""
+    """Softmax temperature of both networks in the teacher terms, > 0; no effect on `mse`."""
 
     ratio: int = 1
-    """Mixed examples an original, >= 1; the paper sweeps 1 to 3."""
+    """Mixed examples for each original example, >= 1; the paper uses 1 to 3."""
 
     concentration: float = 0.4
-    """Both parameters of lambda's Beta distribution, > 0."""
+    """Both parameters of the Beta distribution from which lambda is drawn, > 0."""
 
     share: Literal["sample", "batch"] = "sample"
-    """One lambda for each example, or one for each batch."""
+    """Draw one lambda for each mixed example, or one for each batch."""
 
     fold: bool = False
-    """Use max(lambda, 1 - lambda)."""
+    """Replace lambda by max(lambda, 1 - lambda), so that the first example dominates."""
 
     partner: Literal["batch", "train"] = "batch"
-    """Partners from the same batch (a permutation), or from the whole training set (uniformly)."""
+    """Take second examples from the same batch (a permutation), or uniformly from the training set."""
 
     segments: Literal["mix", "keep"] = "mix"
-    """Interpolate the segment embeddings of text pairs too, or keep the first example's."""
+    """Interpolate the segment embeddings of text pairs as well, or keep those of the first example."""
 
     def __post_init__(self) -> None:
         for name in ("alpha_sm", "alpha_tmkd", "alpha_kd"):
@@ -76,12 +78,12 @@ class MixKD:
 
     @property
     def uses_teacher(self) -> bool:
-        """Unless both teacher terms are off."""
+        """True unless both teacher terms have the weight 0."""
         return self.alpha_tmkd > 0 or self.alpha_kd > 0
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """What the sampler draws; nothing when both mixed terms are off."""
+        """Settings of mixup; None if both mixed terms have the weight 0."""
         if self.alpha_sm == 0 and self.alpha_tmkd == 0:
             return None
         return MixupSettings(
@@ -94,43 +96,44 @@ class MixKD:
         )
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """A teacher that is used must predict the same classes."""
+        """If a teacher is used, it must have the student's classes in the same order."""
         if self.uses_teacher:
             require_same_outputs("mixkd", student, require_teacher("mixkd", teacher))
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """One pass of the student over originals and mixed examples, one of the teacher over its part."""
+        """Run the student once on original and mixed examples, and the teacher once where it is needed."""
         size = len(batch.labels)
-        ours = student(_rows(batch)).logits
-        terms = {"label": masked_sum(label_loss(ours[:size], batch.labels), batch.scored)}
-        theirs, theirs_mixed = self._answers(teacher, batch)
-        if theirs is not None:
-            terms["teacher"] = self.alpha_kd * masked_sum(self._distance(ours[:size], theirs), batch.scored)
+        logits = student(_all_inputs(batch)).logits
+        terms = {"label": masked_sum(label_loss(logits[:size], batch.labels), batch.scored)}
+        teacher_logits, teacher_mixed_logits = self._teacher_logits(teacher, batch)
+        if teacher_logits is not None:
+            distances = self._distance(logits[:size], teacher_logits)
+            terms["teacher"] = self.alpha_kd * masked_sum(distances, batch.scored)
         if batch.mixed is None:
             return terms
-        mixed_terms = self._mixed_terms(ours[size:], theirs_mixed, batch.mixed)
+        mixed_terms = self._mixed_terms(logits[size:], teacher_mixed_logits, batch.mixed)
         return dict(**terms, **mixed_terms)
 
     def _mixed_terms(
-        self, ours: Float[Tensor, "m v"], theirs: Float[Tensor, "m v"] | None, mixed: MixedExamples
+        self, student: Float[Tensor, "m v"], teacher: Float[Tensor, "m v"] | None, mixed: MixedExamples
     ) -> dict[str, Float[Tensor, ""]]:
-        """L_SM and L_TMKD; each of the `ratio` mixed samples of an original weighs 1 / ratio."""
+        """L_SM and L_TMKD; a mixed example has the weight 1 / ratio."""
         terms = {}
         if self.alpha_sm > 0:
-            losses = mixed_label_loss(ours, mixed.labels, mixed.partner_labels, mixed.share)
+            losses = mixed_label_loss(student, mixed.labels, mixed.partner_labels, mixed.share)
             terms["label_mixed"] = self.alpha_sm / self.ratio * masked_sum(losses, mixed.scored)
-        if theirs is not None:
-            distances = self._distance(ours, theirs)
+        if teacher is not None:
+            distances = self._distance(student, teacher)
             terms["teacher_mixed"] = self.alpha_tmkd / self.ratio * masked_sum(distances, mixed.scored)
         return terms
 
-    def _distance(self, ours: Float[Tensor, "b v"], theirs: Float[Tensor, "b v"]) -> Float[Tensor, " b"]:
-        """The chosen distance at the chosen temperature."""
-        return distillation_loss(self.distance, ours, theirs, temperature=self.temperature)
+    def _distance(self, student: Float[Tensor, "b v"], teacher: Float[Tensor, "b v"]) -> Float[Tensor, " b"]:
+        """The loss `distance` between the logits of student and teacher."""
+        return distillation_loss(self.distance, student, teacher, temperature=self.temperature)
 
     @torch.no_grad()
-    def _answers(self, teacher: Net | None, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
-        """The teacher's logits on the originals and on the mixed examples, each only if its term is on."""
+    def _teacher_logits(self, teacher: Net | None, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """The teacher's logits on original and on mixed examples; None where no term needs them."""
         if teacher is None or not self.uses_teacher:
             return None, None
         if batch.mixed is None or self.alpha_tmkd == 0:
@@ -141,6 +144,6 @@ class MixKD:
         return both[: len(batch.labels)], both[len(batch.labels) :]
 
 
-def _rows(batch: Batch) -> Inputs:
-    """Everything the student reads."""
+def _all_inputs(batch: Batch) -> Inputs:
+    """The student's inputs: original and mixed examples."""
     return batch.inputs if batch.mixed is None else stack_inputs(batch.inputs, batch.mixed.inputs)

@@ -1,4 +1,4 @@
-"""Teach several networks at once that are parts of one another."""
+"""Joint training of nested candidates: networks that share weights, each a part of the next larger one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,128 +18,139 @@ from lmdistill.schedules.distillation import NUM_SMALLEST
 
 @dataclass(frozen=True, kw_only=True)
 class Nested:
-    r"""Any method for every candidate, the mean over candidates, one update of the weights they share.
+    r"""Apply a method to every candidate and average the losses, with one update of the shared weights.
 
     .. math:: L = \frac{1}{|A|} \sum_{a \in A} L_a(f, g_a)
 
-    Each candidate has a backward pass of its own, so that memory holds one of them; the teacher runs once.
+    A is the set of candidates, f the teacher and g_a a candidate. Each candidate has its own backward pass,
+    so that memory holds the graph of one candidate at a time. The teacher runs once per micro-batch.
 
     References:
         Zhang et al., "MiniDisc", 2022, released code: all candidates in every step, with equal weights, each
-        from the frozen teacher. `sandwich` is its commented-out variant.
+        taught by the frozen teacher. `sandwich` is a variant that is commented out there.
     """
 
     method: Method
-    """What every candidate learns."""
+    """The method that trains every candidate."""
 
     kept: tuple[float, ...]
-    """The candidates, by the fraction that each keeps, in (0, 1]."""
+    """Kept fraction of each candidate, in (0, 1]."""
 
     sampling: Literal["all", "sandwich"] = "all"
-    """All candidates in every step, or the largest, the three smallest and `middle` others at random."""
+    """Candidates in each step: all, or the largest, the three smallest and `middle` others at random."""
 
     middle: int = 2
-    """Others that sandwich sampling draws, >= 0."""
+    """Number of other candidates that sandwich sampling draws in each step, >= 0."""
 
     def __post_init__(self) -> None:
         require_range("middle", self.middle, low=0)
 
     @property
     def uses_teacher(self) -> bool:
-        """As the method does."""
+        """Whether the method needs a teacher."""
         return self.method.uses_teacher
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """As the method does: one draw for all candidates."""
+        """Settings of mixup of the method; all candidates use the same mixed examples."""
         return self.method.mixing
 
     @property
     def completions(self) -> Completions:
-        """As the method's; students sample with all that is trained."""
+        """Source of the completions, as for the method; on-policy completions come from the whole network."""
         return completions_of(self.method)
 
     @property
     def needs_prepass(self) -> bool:
-        """As the method does."""
+        """Whether the method needs a prepass."""
         return isinstance(self.method, PrepassMethod) and self.method.needs_prepass
 
     def prepass(self, teacher: Net | None, batch: Batch) -> TeacherPrepass:
-        """The method's own; it is about the teacher, so one does for all candidates."""
+        """The prepass of the method; it depends on the teacher alone, so that all candidates share it."""
         return cast(PrepassMethod, self.method).prepass(teacher, batch)
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """What the method asks for."""
+        """The check of the method."""
         self.method.check(student, teacher)
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """All candidates in one graph."""
-        chosen = self.sample_candidates()
-        memory = None if teacher is None else CachedTeacher(teacher)
-        found: dict[str, Float[Tensor, ""]] = {}
-        for kept in chosen:
-            terms = self._one(NestedCandidate(student, kept), memory, batch, 1 / len(chosen))
-            found = {name: value + found.get(name, 0.0) for name, value in terms.items()}
-        return found
+        """The mean of the losses of all sampled candidates, in one graph."""
+        sampled = self.sample_candidates()
+        cached = None if teacher is None else CachedTeacher(teacher)
+        sums: dict[str, Float[Tensor, ""]] = {}
+        for kept in sampled:
+            terms = self._candidate_losses(NestedCandidate(student, kept), cached, batch, 1 / len(sampled))
+            sums = {name: value + sums.get(name, 0.0) for name, value in terms.items()}
+        return sums
 
     def loss_closures(
         self, student: Net, teacher: Net | None, batch: Batch
     ) -> tuple[Callable[[], dict[str, Float[Tensor, ""]]], ...]:
-        """A piece of work for each candidate of this step, the largest last."""
-        chosen = self.sample_candidates()
-        memory = None if teacher is None else CachedTeacher(teacher)
-        parts = [NestedCandidate(student, kept, (place, len(chosen))) for place, kept in enumerate(chosen)]
-        return tuple(partial(self._one, part, memory, batch, 1 / len(chosen)) for part in parts)
+        """One function for each sampled candidate, the largest last."""
+        sampled = self.sample_candidates()
+        cached = None if teacher is None else CachedTeacher(teacher)
+        candidates = [NestedCandidate(student, kept, (i, len(sampled))) for i, kept in enumerate(sampled)]
+        weight = 1 / len(sampled)
+        return tuple(partial(self._candidate_losses, each, cached, batch, weight) for each in candidates)
 
     def sample_candidates(self) -> tuple[float, ...]:
-        """The candidates of a step, rising; torch's generator draws them."""
-        rising = tuple(sorted(self.kept))
-        if self.sampling == "all" or len(rising) <= NUM_SMALLEST + 1 + self.middle:
-            return rising
-        others = rising[NUM_SMALLEST:-1]
-        picked = sorted(torch.randperm(len(others))[: self.middle].tolist())
-        return (*rising[:NUM_SMALLEST], *(others[number] for number in picked), rising[-1])
+        """The kept fractions of the candidates of a step, increasing, drawn with torch's generator."""
+        ascending = tuple(sorted(self.kept))
+        if self.sampling == "all" or len(ascending) <= NUM_SMALLEST + 1 + self.middle:
+            return ascending
+        others = ascending[NUM_SMALLEST:-1]
+        indices = sorted(torch.randperm(len(others))[: self.middle].tolist())
+        return (*ascending[:NUM_SMALLEST], *(others[index] for index in indices), ascending[-1])
 
-    def _one(
-        self, part: "NestedCandidate", memory: "CachedTeacher | None", batch: Batch, share: float
+    def _candidate_losses(
+        self, candidate: "NestedCandidate", teacher: "CachedTeacher | None", batch: Batch, weight: float
     ) -> dict[str, Float[Tensor, ""]]:
-        """The losses of one candidate, weighed by its share of the step."""
-        if memory is not None:
-            memory.rewind()
-        terms = self.method.losses(cast(Net, part), cast("Net | None", memory), batch)
-        return {name: share * value for name, value in terms.items()}
+        """The losses of one candidate, times `weight`."""
+        if teacher is not None:
+            teacher.rewind()
+        terms = self.method.losses(cast(Net, candidate), cast("Net | None", teacher), batch)
+        return {name: weight * value for name, value in terms.items()}
 
 
 class NestedCandidate:
-    """One candidate of a nested student, as methods see it."""
+    """One candidate of a nested network, with the interface of a network of its own.
 
-    def __init__(self, whole: Net, kept: float, backward_pass: tuple[int, int] | None = None) -> None:
-        self._whole, self._kept, self._turn, self._asked = whole, kept, backward_pass, 0
+    Args:
+        whole: The nested network.
+        kept: Kept fraction of the candidate.
+        position: Number of its backward pass and of all backward passes over the batch, if it has its own.
+    """
+
+    def __init__(self, whole: Net, kept: float, position: tuple[int, int] | None = None) -> None:
+        self._whole, self._kept, self._position, self._calls = whole, kept, position, 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
-        """Run the candidate, through whatever is wrapped around the whole; it is told whose turn it is."""
-        if self._turn is not None:
-            place, passes = self._turn
-            settings["backward_pass"] = BackwardPass(call=self._asked, index=place, count=passes)
-            self._asked += 1
+        """Run the candidate by calling the whole network, so that distributed wrappers see the call."""
+        if self._position is not None:
+            index, count = self._position
+            settings["backward_pass"] = BackwardPass(call=self._calls, index=index, count=count)
+            self._calls += 1
         return cast(Any, self._whole)(*args, kept=self._kept, **settings)
 
 
 class CachedTeacher:
-    """A teacher that is asked the same questions once for each candidate, and runs only for the first."""
+    """A teacher that runs for the first candidate and returns the cached outputs to all others.
+
+    Every candidate must call it with the same inputs in the same order.
+    """
 
     def __init__(self, teacher: Net) -> None:
-        self._teacher, self._answers, self._turn = teacher, list[Any](), 0
+        self._teacher, self._cache, self._calls = teacher, list[Any](), 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._teacher, name)
 
     def rewind(self) -> None:
-        """The next question is the first one again."""
-        self._turn = 0
+        """Start again with the first call, for the next candidate."""
+        self._calls = 0
 
     def __call__(
         self,
@@ -149,22 +160,22 @@ class CachedTeacher:
         at: Bool[Tensor, "b t"] | None = None,
         head_fn: HeadFunction | None = None,
     ) -> Outputs | Mapping[str, Tensor]:
-        """The answer to this question, by its place in the order of questions."""
-        if self._turn == len(self._answers):
-            self._answers.append(self._asked(inputs, hidden, at))
-        self._turn += 1
-        answer = self._answers[self._turn - 1]
-        return cast(Outputs, answer) if head_fn is None else head_fn(*answer)
+        """The outputs for this call, from the cache if an earlier candidate has made it."""
+        if self._calls == len(self._cache):
+            self._cache.append(self._run(inputs, hidden, at))
+        self._calls += 1
+        outputs = self._cache[self._calls - 1]
+        return cast(Outputs, outputs) if head_fn is None else head_fn(*outputs)
 
-    def _asked(self, inputs: Inputs, hidden: bool, at: Bool[Tensor, "b t"] | None) -> Any:
-        """Run the teacher: its outputs, or the final states and the output layer of one that writes text."""
+    def _run(self, inputs: Inputs, hidden: bool, at: Bool[Tensor, "b t"] | None) -> Any:
+        """Outputs of a classifier, or final hidden states and output layer of a language model."""
         if at is None:
             return self._teacher(inputs, hidden=hidden)
-        seen: list[tuple[Tensor, LMHead]] = []
+        captured: list[tuple[Tensor, LMHead]] = []
 
-        def keep(states: Float[Tensor, "n d"], head: LMHead) -> Mapping[str, Tensor]:
-            seen.append((states, head))
+        def capture(states: Float[Tensor, "n d"], head: LMHead) -> Mapping[str, Tensor]:
+            captured.append((states, head))
             return {}
 
-        cast(LanguageNet, self._teacher)(inputs, at=at, head_fn=keep)
-        return seen[0]
+        cast(LanguageNet, self._teacher)(inputs, at=at, head_fn=capture)
+        return captured[0]

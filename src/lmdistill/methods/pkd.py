@@ -1,4 +1,4 @@
-"""Learn from a teacher's outputs and from its intermediate states."""
+"""PKD: distillation from a teacher's outputs and its intermediate layers."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,48 +18,49 @@ from lmdistill.objectives.reduction import masked_sum
 
 @dataclass(frozen=True, kw_only=True)
 class PKD:
-    r"""KD plus a term on the first token's states, layer by layer.
+    r"""KD plus a loss on the hidden states of the first token in several layers.
 
     .. math:: L = L_{KD} + \beta \, \frac{1}{|M|} \sum_{(j, k) \in M} d(h^S_j, h^T_k)
 
     References:
-        Sun et al., "Patient Knowledge Distillation for BERT Model Compression", 2019, eq. 7 and 8. The mean
-        over layers and features follows the released code (see `state_distance`).
+        Sun et al., "Patient Knowledge Distillation for BERT Model Compression", 2019, eq. 7 and 8. The state
+        term is the mean over layers and features, as in the released code (see `state_distance`).
     """
 
     kd: KD = field(default_factory=KD)
-    """The output terms."""
+    """The label term and the teacher term."""
 
     beta: float = 100.0
-    """Weight of the state term, >= 0; the paper searches 10 to 1000."""
+    """Weight of the hidden-state term, >= 0; the paper searches 10 to 1000."""
 
     layers: Literal["skip", "last"] | tuple[tuple[int, int], ...] = "skip"
-    """PKD-Skip, PKD-Last, or (student, teacher) pairs of layers counted from 1 (0: embeddings)."""
+    """PKD-Skip, PKD-Last, or a list of (student layer, teacher layer) pairs; layers count from 1, 0 is the
+    embedding output."""
 
     normalised: bool = True
-    """Compare states of unit length."""
+    """Scale hidden states to unit length before they are compared."""
 
     def __post_init__(self) -> None:
         require_range("beta", self.beta, low=0)
 
     @property
     def uses_teacher(self) -> bool:
-        """Always."""
+        """Always true: the method learns from a teacher."""
         return True
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """Nothing is mixed."""
+        """None: no examples are interpolated."""
         return None
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """Widths must agree, and every pair must name layers that exist."""
+        """Student and teacher must have the same classes and hidden size, and all pairs of layers exist."""
         self.kd.check(student, teacher)
         teacher = require_teacher("pkd", teacher)
         if teacher.width != student.width:
             raise MismatchError(
-                f"the teacher's states have {teacher.width} features and the student's {student.width}; "
-                "pkd compares them directly. Use a student cut from this teacher, or method kd."
+                f"the teacher's hidden size is {teacher.width} and the student's {student.width}; pkd "
+                "compares their hidden states. Use a student made from this teacher, or method kd."
             )
         if teacher.num_layers < student.num_layers:
             raise MismatchError(
@@ -72,12 +73,12 @@ class PKD:
                 f"pkd pairs the layers below the last, and a student of {student.num_layers} layer has none. "
                 "Use 2 or more student layers, or list the pairs in layers."
             )
-        for ours, theirs in pairs:
-            if not (0 <= ours <= student.num_layers and 0 <= theirs <= teacher.num_layers):
+        for j, k in pairs:
+            if not (0 <= j <= student.num_layers and 0 <= k <= teacher.num_layers):
                 raise MismatchError(
-                    f"layers pairs student layer {ours} with teacher layer {theirs}; the student has layers "
+                    f"layers pairs student layer {j} with teacher layer {k}; the student has layers "
                     f"0 to {student.num_layers} and the teacher 0 to {teacher.num_layers}. "
-                    "Name layers in these ranges."
+                    "Choose layers in these ranges."
                 )
 
     def pairs(self, student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
@@ -87,18 +88,19 @@ class PKD:
         return self.layers
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """Run both networks once, then compare outputs and states."""
+        """Run both networks once, then compare outputs and hidden states."""
         assert teacher is not None  # check() has run
         with torch.no_grad():
-            theirs = teacher(batch.for_teacher, hidden=True)
-        return self.compare(student(batch.inputs, hidden=True), theirs, batch)
+            teacher_outputs = teacher(batch.for_teacher, hidden=True)
+        return self.compare(student(batch.inputs, hidden=True), teacher_outputs, batch)
 
-    def compare(self, ours: Outputs, theirs: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """KD's terms and the state term."""
-        pairs = self.pairs(len(ours.hidden) - 1, len(theirs.hidden) - 1)
+    def compare(self, student: Outputs, teacher: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """The terms of KD and the hidden-state term, as sums over scored examples."""
+        pairs = self.pairs(len(student.hidden) - 1, len(teacher.hidden) - 1)
         distances = [
-            state_distance(ours.hidden[j][:, 0], theirs.hidden[k][:, 0], normalised=self.normalised)
+            state_distance(student.hidden[j][:, 0], teacher.hidden[k][:, 0], normalised=self.normalised)
             for j, k in pairs
         ]
         state = torch.stack(distances).mean(0)
-        return dict(**self.kd.compare(ours, theirs, batch), state=self.beta * masked_sum(state, batch.scored))
+        terms = self.kd.compare(student, teacher, batch)
+        return dict(**terms, state=self.beta * masked_sum(state, batch.scored))

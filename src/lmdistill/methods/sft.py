@@ -1,4 +1,4 @@
-"""Learn to write from texts alone."""
+"""Supervised fine-tuning of language models, and sequence-level distillation."""
 
 from dataclasses import dataclass, field
 
@@ -17,38 +17,38 @@ from lmdistill.objectives.chunked.terms import LossTerms
 
 @dataclass(frozen=True, kw_only=True)
 class SFT:
-    r"""Cross-entropy of the next token; the teacher, if any, writes texts when it is asked to.
+    r"""Cross-entropy of the next token, on completions of the data or of the teacher.
 
     .. math:: L = -\frac{1}{n} \sum_t \log q(y_t)
 
-    With the teacher's completions this is sequence-level distillation (SeqKD).
+    With the teacher's completions it is sequence-level distillation (SeqKD).
 
     References:
-        Kim and Rush, "Sequence-Level Knowledge Distillation", 2016, for SeqKD; they take the best sequence of
-        a beam search, we take greedy completions.
+        Kim and Rush, "Sequence-Level Knowledge Distillation", 2016, for SeqKD. Deviation: the paper uses beam
+        search for the completions; here decoding is greedy.
     """
 
     completions: Completions = field(default_factory=Completions)
-    """Where the tokens come from."""
+    """Source of the completions that are trained on."""
 
     @property
     def uses_teacher(self) -> bool:
-        """Whether the teacher writes the texts."""
+        """True if the teacher generates the completions."""
         return self.completions.teacher
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """Nothing is mixed."""
+        """None: no examples are interpolated."""
         return None
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """The student must write text; a teacher must be there if it shall write."""
+        """The student must be a language model; a teacher is needed if it generates the completions."""
         if self.completions.teacher:
             require_teacher("sft with completions.teacher", teacher, without="sft without it")
         require_language_pair("sft", student, None)
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """The label term."""
+        """The cross-entropy, summed over scored tokens."""
         labels = scored_labels(batch)
 
         def objective(states: Float[Tensor, "n d"], head: LMHead) -> ChunkedLoss:

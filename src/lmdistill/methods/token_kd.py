@@ -1,4 +1,4 @@
-"""Learn to write from a teacher's distribution of every next token."""
+"""Token-level distillation of language models."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,18 +19,19 @@ from lmdistill.objectives.chunked.terms import LossTerms
 TokenDivergence = Literal[
     "forward_kl", "jensen_shannon", "reverse_kl", "skew_forward_kl", "skew_reverse_kl", "total_variation"
 ]
-"""Divergences of next-token distributions."""
+"""Names of the divergences between next-token distributions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenKD:
-    r"""A divergence between the distributions of each next token, and the cross-entropy of the text if asked.
+    r"""Divergence between the next-token distributions, and optionally the cross-entropy of the text.
 
     .. math:: L = \frac{1}{n} \sum_t (1 - \alpha) \, \tau^2 D(p_t, q_t) - \alpha \log q_t(y_t)
 
-    With `completions` it is each of the published baselines: supervised KD (forward KL on the data), reverse
-    KD (reverse KL on the data), ImitKD (forward KL, half of the steps on the student's own texts), f-distill
-    (total variation, likewise) and GKD (Jensen-Shannon on the student's own texts).
+    p is the teacher, q the student. With `completions` it covers the published baselines: supervised KD
+    (forward KL on the data), reverse KD (reverse KL on the data), ImitKD (forward KL, half of the steps on
+    completions of the student), f-distill (total variation, likewise) and GKD (Jensen-Shannon on completions
+    of the student).
 
     References:
         Hinton et al., 2015; Lin et al., "Autoregressive Knowledge Distillation through Imitation Learning",
@@ -39,22 +40,22 @@ class TokenKD:
     """
 
     divergence: TokenDivergence = "forward_kl"
-    """D."""
+    """D, the divergence between the next-token distributions of student and teacher."""
 
     beta: float = 0.5
     """Weight of the teacher in the mixture of jensen_shannon, in (0, 1)."""
 
     skew: float = 0.1
-    """Share of the other side in the skew divergences, in (0, 1)."""
+    """Weight of the first distribution in the mixture of the skew divergences, in (0, 1)."""
 
     temperature: float = 1.0
-    """Softmax temperature of both networks in D, > 0; ATKD's released script has 1."""
+    """Softmax temperature of both networks in D, > 0; ATKD's released script uses 1."""
 
     alpha: float = 0.0
-    """Weight of the cross-entropy, in [0, 1]; the divergence has the rest."""
+    """Weight of the cross-entropy, in [0, 1]; the divergence has 1 - alpha."""
 
     completions: Completions = field(default_factory=Completions)
-    """Where the tokens come from."""
+    """Source of the completions that are trained on."""
 
     def __post_init__(self) -> None:
         require_range("temperature", self.temperature, low=0, open_low=True)
@@ -64,40 +65,40 @@ class TokenKD:
 
     @property
     def uses_teacher(self) -> bool:
-        """Always."""
+        """Always true: the method learns from a teacher."""
         return True
 
     @property
     def mixing(self) -> MixupSettings | None:
-        """Nothing is mixed."""
+        """None: no examples are interpolated."""
         return None
 
     def check(self, student: Net, teacher: Net | None) -> None:
-        """A teacher with the same vocabulary is needed."""
+        """Student and teacher must be language models with the same vocabulary."""
         require_language_pair("token_kd", student, require_teacher("token_kd", teacher, without="sft"))
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """The divergence, and the label term where it has a weight."""
-        labels, theirs = scored_labels(batch), run_teacher(teacher, batch)
-        one = torch.ones(len(labels), device=labels.device)
+        """The divergence, and the label term unless its weight is 0, as sums over scored tokens."""
+        labels, final = scored_labels(batch), run_teacher(teacher, batch)
+        ones = torch.ones(len(labels), device=labels.device)
         terms = LossTerms(
             divergence=self.divergence,
             beta=self.beta,
             skew=self.skew,
             temperature=self.temperature,
-            whole=one * (1 - self.alpha),
-            label=one * self.alpha if self.alpha else None,
+            whole=ones * (1 - self.alpha),
+            label=ones * self.alpha if self.alpha else None,
         )
 
         def objective(states: Float[Tensor, "n d"], head: LMHead) -> ChunkedLoss:
             return chunked_losses(
-                states, head, labels, terms=terms, teacher_states=theirs.states, teacher_head=theirs.head
+                states, head, labels, terms=terms, teacher_states=final.states, teacher_head=final.head
             )
 
         return student_losses(student, batch, objective)
 
 
 def require_open_unit_interval(name: str, value: float) -> None:
-    """`value` must be in (0, 1)."""
+    """Raise `ConfigError` unless `value` is in (0, 1)."""
     if not 0 < value < 1:
         raise ConfigError(f"{name} must be in (0, 1), got {value}.")
