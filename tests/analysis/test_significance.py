@@ -8,6 +8,7 @@ from scipy import stats
 
 from lmdistill.analysis.significance import (
     Spread,
+    fair_coin_chances,
     gap_closed,
     holm,
     mcnemar,
@@ -57,6 +58,13 @@ def test_several_seeds_by_hand() -> None:
     ours = np.array([[True, True, True], [True, True, False]])
     theirs = np.array([[False, False, True], [False, True, False]])
     assert mcnemar(ours, theirs) == pytest.approx(0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9, 408, 1500, 5463])
+def test_tosses_of_a_fair_coin_have_the_chances_of_scipy(count: int) -> None:
+    np.testing.assert_allclose(
+        fair_coin_chances(count), stats.binom.pmf(np.arange(count + 1), count, 0.5), rtol=1e-11, atol=1e-300
+    )
 
 
 @given(pairs)

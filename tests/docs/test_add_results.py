@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from lmdistill.records.trials import TRIALS
+from lmdistill.records.record import TRIALS
 
 from docs.build import paths
 from docs.build.add_results import add_results, folder_name, main

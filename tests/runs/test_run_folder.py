@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import RunError
-from lmdistill.records.record import RECORD
-from lmdistill.runs.run_folder import INPUTS, RECIPE, RunFolder, first_difference
+from lmdistill.records.record import RECIPE, RECORD
+from lmdistill.runs.run_folder import INPUTS, RunFolder, first_difference
 
 RECIPE_A = {"task": "own", "training": {"epochs": 2}, "seeds": [0]}
 INPUTS_A = {"data": "aaaa", "student": "bbbb"}

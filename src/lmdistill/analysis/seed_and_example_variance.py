@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from lmdistill.analysis.student_t import quantile, upper_tail
 
 LEVEL = 0.95
 """Of the intervals."""
@@ -119,13 +120,13 @@ def estimate(values: NDArray[np.float64]) -> Estimate | None:
         high=mean + reach,
         error=error,
         freedom=freedom,
-        p_value=1.0 if mean == 0 else float(2 * stats.t.sf(distance, freedom)),
+        p_value=1.0 if mean == 0 else 2 * upper_tail(distance, freedom),
     )
 
 
 def _reach(freedom: float) -> float:
     """Standard errors on each side of a mean."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
+    return quantile((1 + LEVEL) / 2, freedom)
 
 
 def _parts(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lmdistill.analysis.metric_format import Value
+from lmdistill.analysis.student_t import quantile
 
 ALPHA = 0.05
 """A difference with a smaller p-value counts as found."""
@@ -63,7 +63,7 @@ def seeds_interval(found: Spread) -> tuple[float, float] | None:
     """
     if found.sd is None:
         return None
-    reach = float(stats.t.ppf(0.975, found.count - 1)) * found.sd / math.sqrt(found.count)
+    reach = quantile(0.975, float(found.count - 1)) * found.sd / math.sqrt(found.count)
     return found.mean - reach, found.mean + reach
 
 
@@ -97,11 +97,25 @@ def mcnemar(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
     chances = np.ones(1)  # of the sums -reach, -reach + 1, ..., reach
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         steps = np.zeros(2 * size * count + 1)
-        steps[:: 2 * size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
+        steps[:: 2 * size] = fair_coin_chances(count)
         chances = np.convolve(chances, steps)
     reach = (len(chances) - 1) // 2
     sums = np.abs(np.arange(-reach, reach + 1))
     return float(min(1.0, chances[sums >= abs(difference.sum())].sum()))
+
+
+def fair_coin_chances(count: int) -> list[float]:
+    """The probabilities of 0, 1, ..., `count` heads in `count` tosses of a fair coin, correctly rounded.
+
+    Examples:
+        >>> fair_coin_chances(3)
+        [0.125, 0.375, 0.375, 0.125]
+    """
+    ways, found = 1, []  # whole numbers: nothing is rounded before the division
+    for heads in range(count + 1):
+        found.append(ways / 2**count)
+        ways = ways * (count - heads) // (heads + 1)
+    return found
 
 
 def holm(values: Sequence[Value]) -> list[float | None]:

@@ -10,9 +10,8 @@ from rich.text import Text
 
 from lmdistill.analysis.compare import compare, require_alike
 from lmdistill.cli.console import results, say
-from lmdistill.records.record import RecordedRun, find_records
+from lmdistill.records.record import REPORT, RecordedRun, find_records
 from lmdistill.report.grid import Grid, markdown
-from lmdistill.report.html import REPORT
 from lmdistill.report.tables.assistants import account, accounts
 from lmdistill.report.tables.quality import grid
 from lmdistill.report.tables.schedules import schedule_grids

@@ -26,13 +26,13 @@ def report(
 ) -> None:
     """Compare runs: a table here, a page that needs nothing but itself, and files for papers and programs."""
     from lmdistill.cli.print_tables import show
-    from lmdistill.records.record import find_records
+    from lmdistill.records.record import REPORT, find_records
     from lmdistill.studies.row_order import row_order
 
     order = row_order(runs)
     show(runs, baseline=baseline, order=order, as_markdown=markdown, apart=apart, reports=())
     if out is not None:
-        from lmdistill.report.html import REPORT, write_report
+        from lmdistill.report.html import write_report
 
         is_page = out.suffix == ".html" and not out.is_dir()
         folder, name = (out.parent, out.name) if is_page else (out, REPORT)

@@ -10,8 +10,7 @@ from rich.text import Text
 from lmdistill.analysis.metric_format import NONE, metric_format
 from lmdistill.cli.console import complain, results, say
 from lmdistill.cli.study_progress import following
-from lmdistill.records.record import TRIALS_NOTE
-from lmdistill.report.html import REPORT
+from lmdistill.records.record import REPORT, TRIALS_NOTE
 from lmdistill.studies.runner import code_of
 from lmdistill.studies.schema import Study
 from lmdistill.studies.search.runner import run_search

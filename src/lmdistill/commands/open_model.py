@@ -15,8 +15,7 @@ from lmdistill.models.loading.resolve import resolve
 from lmdistill.recipes.classifier import Data
 from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.yaml_tables import override
-from lmdistill.records.record import RECORD, Record, read_record
-from lmdistill.runs.run_folder import RECIPE
+from lmdistill.records.record import RECIPE, RECORD, Record, read_record
 from lmdistill.studies.schema import FILE
 
 

@@ -49,6 +49,11 @@ TRIALS = "trials.json"
 
 TRIALS_NOTE = "Trials of a search: the best one is selected on dev, so its score is optimistic."
 """What tables say of the runs of a search, whose best one is chosen by its dev score."""
+RECIPE = "recipe.yaml"
+"""The resolved recipe, written when a run starts."""
+
+REPORT = "report.html"
+"""The page about a run, or about several in the folders below."""
 
 logger = logging.getLogger("lmdistill")
 

@@ -9,13 +9,12 @@ from jinja2 import FileSystemLoader, StrictUndefined, Template
 
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.errors import RunError
-from lmdistill.records.record import RecordedRun
+from lmdistill.records.record import REPORT, RecordedRun
 from lmdistill.records.schema import Environment
 from lmdistill.report.page import page_of
 from lmdistill.report.provenance import entry
 from lmdistill.report.run_summary import run_summary
 
-REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
 
 

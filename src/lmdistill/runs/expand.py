@@ -11,7 +11,8 @@ from lmdistill.engine.training_settings import Training
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.serialization import plain
-from lmdistill.runs.run_folder import INPUTS, RECIPE, RunFolder
+from lmdistill.records.record import RECIPE
+from lmdistill.runs.run_folder import INPUTS, RunFolder
 
 AnyRecipe = TypeVar("AnyRecipe", Recipe, LanguageRecipe)
 

@@ -12,10 +12,7 @@ import yaml
 from lmdistill.core.atomic_io import read_json, write_json, write_text
 from lmdistill.core.errors import RunError
 from lmdistill.engine.distributed import exclusive, on_main_process
-from lmdistill.records.record import RECORD
-
-RECIPE = "recipe.yaml"
-"""The resolved recipe, written when a run starts."""
+from lmdistill.records.record import RECIPE, RECORD
 
 INPUTS = "inputs.json"
 """Fingerprints of data and models, written when a run starts."""

@@ -10,10 +10,11 @@ from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.language_model import LanguageRecipe
+from lmdistill.records.record import RECIPE
 from lmdistill.runs.classification.prepared_recipe import prepare_classification, train_classifier_teacher
 from lmdistill.runs.expand import AnyRecipe, Cell, cells, require_room
 from lmdistill.runs.language.prepared_recipe import prepare_language, train_language_teacher
-from lmdistill.runs.run_folder import RECIPE, RunFolder
+from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.run_schedule import run_earlier_stages
 from lmdistill.runs.stage import Stage, run_stage

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from lmdistill.core.errors import LmdistillError
 from lmdistill.recipes.yaml_tables import table_in
-from lmdistill.runs.run_folder import RECIPE
-from lmdistill.studies.grid import study_cells
-from lmdistill.studies.runner import rows
-from lmdistill.studies.schema import FILE, read_study
+from lmdistill.records.record import RECIPE
+from lmdistill.studies.combinations import combinations
+from lmdistill.studies.schema import FILE, Study, read_study
 
 
 def row_order(folders: Iterable[Path]) -> tuple[str, ...]:
@@ -24,8 +23,18 @@ def _labels(folder: Path) -> tuple[str, ...]:
     try:
         if (folder / FILE).is_file():
             study = read_study(folder / FILE)
-            return rows(study_cells(study, folder)) if study.search is None else ()
+            return _rows(study) if study.search is None else ()
         methods = table_in(folder / RECIPE).get("methods") if (folder / RECIPE).is_file() else None
     except LmdistillError:
         return ()
     return tuple(map(str, methods)) if isinstance(methods, dict) else ()
+
+
+def _rows(study: Study) -> tuple[str, ...]:
+    """Of the cells of a study."""
+    labels = [combination.row for combination in combinations(study)]
+    if None in labels:  # then the class of a method names the row, and classes of methods import torch
+        from lmdistill.studies.grid import study_cells
+
+        labels = [cell.row for cell in study_cells(study, Path())]
+    return tuple(dict.fromkeys(label for label in labels if label is not None))

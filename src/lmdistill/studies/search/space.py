@@ -10,7 +10,8 @@ from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.parsing import parse
 from lmdistill.studies.axes import Choice, choices
-from lmdistill.studies.grid import Combination, StudyCell, cell_of, combinations, fit
+from lmdistill.studies.combinations import Combination, combinations, fit
+from lmdistill.studies.grid import StudyCell, cell_of, combined_recipe
 from lmdistill.studies.schema import Study
 from lmdistill.studies.search.settings import Range
 
@@ -77,7 +78,7 @@ class Branch:
         Raises:
             ConfigError: If it is refused; names the field that causes it.
         """
-        return replace(self.combination.recipe(drawn), seeds=self.combination.seeds)
+        return replace(combined_recipe(self.combination, drawn), seeds=self.combination.seeds)
 
     def drawn(self, values: Mapping[str, Scalar]) -> tuple[Choice, ...]:
         """The choices that stored values stand for."""
