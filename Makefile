@@ -38,6 +38,7 @@ bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.language_step
 	$(BIN)/python -m benchmarks.minidisc_step
 	$(BIN)/python -m benchmarks.threads
+	$(BIN)/python -m benchmarks.startup
 
 docs: .venv/.made  ## the pages that are made from code and records
 	$(BIN)/python -m docs.make

@@ -15,14 +15,12 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lmdistill.records.trials import TRIALS
-
 from lmdistill.core.atomic_io import atomic_folder
 from lmdistill.core.errors import ConfigError
 from lmdistill.records.benchmarks import BENCHMARKS
 from lmdistill.records.predictions import PREDICTIONS, Prediction, read_predictions
 from lmdistill.records.predictions_parquet import PARQUET, read_parquet, write_parquet
-from lmdistill.records.record import RECORD, find_records
+from lmdistill.records.record import RECORD, TRIALS, find_records
 from lmdistill.records.representation_map import MAP
 from lmdistill.runs.run_folder import RECIPE
 from lmdistill.studies.schema import FILE as STUDY

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from lmdistill.records.record import TRIALS
 
 from docs.build import paths
 from docs.build.add_results import add_results, folder_name, main
@@ -13,7 +12,7 @@ from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.records.history import HISTORY
 from lmdistill.records.predictions import PREDICTIONS, read_predictions
 from lmdistill.records.predictions_parquet import PARQUET, read_parquet
-from lmdistill.records.record import RECORD, find_records
+from lmdistill.records.record import RECORD, TRIALS, find_records
 from tests.report.factory import make_record, write_run
 
 

@@ -18,42 +18,42 @@ Question = tuple[str, str, int | None, int | None]
 
 
 class BenchmarkFacts(Part):
-    """One number of one task."""
+    """One result of one task."""
 
     task: str
     """Name of the task, or of a group of tasks."""
     metric: str
-    """Its metric."""
+    """Name of the metric."""
     value: float
-    """As the task defines it; an accuracy is a fraction."""
+    """Value as the task defines it; an accuracy is a fraction in [0, 1]."""
     error: Number
     """Standard error of the value."""
     examples: int | None
-    """How many were asked; None for a group."""
+    """Number of examples; None for a group of tasks."""
     few_shot: int | None
-    """Solved examples before each question; None where the harness does not say."""
+    """Solved examples before each question; None if the harness does not report it."""
     limit: int | None
-    """The most examples that were asked of a task; None for all."""
+    """Limit of examples of a task; None for all."""
     harness: str
     """Version of lm-evaluation-harness."""
 
     @property
     def question(self) -> Question:
-        """What was asked."""
+        """Task, metric, few-shot number and limit of this result."""
         return self.task, self.metric, self.few_shot, self.limit
 
 
 class BenchmarkFile(Part):
-    """Everything in `benchmarks.json`."""
+    """The contents of `benchmarks.json`."""
 
     student: tuple[BenchmarkFacts, ...] = ()
-    """Of the run's student."""
+    """Results of the run's student."""
     teacher: tuple[BenchmarkFacts, ...] = Field(default=())
-    """Of its teacher."""
+    """Results of its teacher."""
 
 
 def read_benchmarks(folder: Path) -> BenchmarkFile:
-    """What is known of the run in `folder`; nothing, where no benchmark has been run.
+    """The benchmark results of the run in `folder`; empty if there are none.
 
     Fields of a newer version are ignored.
 
@@ -72,11 +72,11 @@ def read_benchmarks(folder: Path) -> BenchmarkFile:
 
 
 def add_benchmarks(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) -> Path:
-    """Write numbers into `folder/benchmarks.json`; older answers to the same questions are replaced.
+    """Add results to `folder/benchmarks.json`; older results of the same questions are replaced.
 
     Args:
-        folder: Of a run.
-        found: By `student` and `teacher`.
+        folder: A run folder.
+        found: Results by `student` and `teacher`.
 
     Raises:
         RunError: If the file cannot be read, or has fields of a newer version, which would be lost.
@@ -96,5 +96,5 @@ def add_benchmarks(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) 
 
 
 def _merged(old: Sequence[BenchmarkFacts], new: Sequence[BenchmarkFacts]) -> tuple[BenchmarkFacts, ...]:
-    """Both, the newer where they answer the same question."""
+    """Old and new results; a new one replaces an old one of the same question."""
     return tuple({fact.question: fact for fact in (*old, *new)}.values())

@@ -1,4 +1,4 @@
-"""Where a run takes place: versions, machine and commit, found without importing torch."""
+"""The environment of a run: versions, machine and commit, read without importing torch."""
 
 import platform
 import subprocess
@@ -30,7 +30,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def _processor() -> str:
-    """The name on the box, where the system tells it."""
+    """Name of the processor, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -43,9 +43,9 @@ def describe_environment(*, device: str, threads: int, folder: Path | None = Non
     """Versions, machine, and the commit of the checkout that contains `folder`.
 
     Args:
-        device: What the networks run on, "cpu" say; the caller knows, this package does not.
+        device: Device of the networks, such as "cpu".
         threads: Threads of torch, >= 1.
-        folder: Where to ask git; the working directory by default.
+        folder: Folder whose git commit is recorded; the working directory by default.
     """
     place = Path.cwd() if folder is None else folder
     commit = _git(place, "rev-parse", "HEAD")

@@ -1,4 +1,4 @@
-"""The curve of a run: one JSON object a line, so that a kill costs at most the line being written."""
+"""The history of a run: one JSON object a line, so that a kill loses at most one line."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -71,35 +71,35 @@ class Step:
     """One optimizer step."""
 
     step: int
-    """Its number."""
+    """Number of the step, from 1."""
 
     loss: float
-    """The objective, a mean over what counts; NaN if it was none."""
+    """Mean loss over scored positions; NaN if it was not finite."""
 
     parts: Mapping[str, float]
-    """Its terms by name; they add up to the loss."""
+    """Loss terms by name; they add up to the loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """One look at the dev set."""
+    """One evaluation on dev."""
 
     step: int
-    """After which step."""
+    """Number of the step before it."""
 
     scores: Mapping[str, float]
-    """By metric."""
+    """Dev metrics by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """The curve of a run."""
+    """The history of a run."""
 
     steps: tuple[Step, ...] = ()
-    """In the order they were taken."""
+    """Optimizer steps in order."""
 
     evaluations: tuple[Evaluation, ...] = ()
-    """In the order they were made."""
+    """Evaluations in order."""
 
 
 def _number(value: Any) -> float:

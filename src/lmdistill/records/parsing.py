@@ -1,4 +1,4 @@
-"""Parts of records from files, of this version of the package and of newer ones."""
+"""Reads parts of records that this version or a newer one wrote."""
 
 import logging
 from collections.abc import Sequence

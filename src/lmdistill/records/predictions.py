@@ -1,4 +1,4 @@
-"""`predictions.jsonl`: what student and teacher answered to each dev example. Paired tests read it."""
+"""`predictions.jsonl`: outputs of student and teacher for each dev example, for paired tests."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ PREDICTIONS = "predictions.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The answers to one example."""
+    """The outputs for one example."""
 
     example: int
     """Number of the example in its split."""
@@ -25,16 +25,16 @@ class Prediction:
     """Name of the split."""
 
     label: float | int
-    """Class number, or score; of a language model the number of scored tokens."""
+    """Class number or score; for a language model the number of scored tokens."""
 
     student: tuple[float, ...]
-    """Logits of the student; of a language model the nats of all scored tokens together."""
+    """Logits of the student; for a language model the negative log-likelihood of the text in nats."""
 
     teacher: tuple[float, ...] | None = None
-    """The same of the teacher."""
+    """The same for the teacher; None without one."""
 
     tokens: int | None = None
-    """Length of the example as the student reads it; None in older runs."""
+    """Length of the example in the student's tokens; None in older runs."""
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:

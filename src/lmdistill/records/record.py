@@ -59,81 +59,81 @@ logger = logging.getLogger("lmdistill")
 
 
 class Record(Part):
-    """Everything that is kept of one run: one object in `record.json`."""
+    """The contents of `record.json`: settings, quality and cost of one run."""
 
     schema_number: int = Field(default=SCHEMA, alias="schema")
     """Number of the layout, 1 in all versions so far; called `schema` in the file."""
     lmdistill: str
     """Version of the package that wrote it."""
     kind: Literal["finetune", "distill"]
-    """What the run did."""
+    """Whether the run fine-tuned or distilled."""
     name: str
     """Label in tables; runs that share it and differ in the seed are one row."""
     seed: int
-    """Of everything random."""
+    """Seed of the run."""
     task: TaskFacts
-    """What was learned."""
+    """The task and its data."""
     method: dict[str, Any]
-    """Its `name` and its fields."""
+    """The method's `name` and its fields."""
     changed: dict[str, Any] | None = None
-    """Those fields that are not as by default; None in records from before they were told apart."""
+    """Fields of the method that differ from their defaults; None in older records."""
     recipe: dict[str, Any]
     """The resolved recipe."""
     command: str
-    """What to type to repeat the run."""
+    """Command line that repeats the run."""
     environment: Environment
-    """Where it took place."""
+    """Versions, machine and commit."""
     student: NetworkFacts
-    """What came out."""
+    """The student."""
     teacher: NetworkFacts | None = None
-    """What it learned from."""
+    """The teacher; None without one."""
     metrics: Scores
-    """Of the student: split, then metric; the first split is the headline."""
+    """Metrics of the student by split and name; the first split is the headline."""
     teacher_metrics: Scores | None = None
-    """Of the teacher, on the same examples."""
+    """Metrics of the teacher on the same examples."""
     majority: Scores = Field(default_factory=dict)
-    """Of always answering the most frequent class (the mean, for a regression)."""
+    """Metrics of a constant prediction: the most frequent class, or the mean of a regression."""
     selected: Literal["last", "dev-best"]
-    """Which weights were kept; `dev-best` makes the dev score an optimistic one."""
+    """Which weights were kept; with `dev-best` the dev score is optimistic."""
     agreement: dict[str, Number] | None = None
-    """How the student compares with the teacher, answer by answer."""
+    """Agreement of the student's predictions with the teacher's."""
     calibration: Calibration | None = None
-    """Of the student."""
+    """Calibration of the student."""
     teacher_calibration: Calibration | None = None
-    """Of the teacher."""
+    """Calibration of the teacher."""
     tokens: TokenFacts | None = None
-    """Easy and hard tokens apart, for language models with a teacher."""
+    """Scores of easy and hard tokens, for language models with a teacher."""
     positions: tuple[Stretch, ...] = ()
-    """Tokens from early to late, for language models; empty in older records."""
+    """Scores by position in the text, for language models; empty in older records."""
     written: dict[str, Number] | None = None
     """What the student wrote for prompts: ROUGE-L against references, distinct n-grams, length, how often it
     came to an end."""
     risk: Risk | None = None
-    """The generalisation gap."""
+    """Training and dev loss, and the generalization gap."""
     map: MapFacts | None = None
-    """How far apart the classes lie in the states of both networks, where a map was asked for."""
+    """Separation of the classes in the hidden states, if the recipe asks for a map."""
     schedule: ScheduleFacts | None = None
-    """How the student came to its teacher, where pruning or assistants were asked for."""
+    """Schedule and candidates, if the recipe asks for pruning or assistants."""
     training: Training
-    """How much work it was."""
+    """Steps, epochs and time of the training."""
     alarms: tuple[str, ...] = ()
-    """What a reader must know before believing the numbers."""
+    """Warnings about the numbers of this run."""
 
     @property
     def headline(self) -> tuple[str, str]:
-        """Split and metric of the one number that stands for the run."""
+        """Split and name of the headline metric."""
         return next(iter(self.metrics)), self.task.metrics[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedRun:
-    """A run on disk."""
+    """A run folder and its record."""
 
     path: Path
-    """The folder."""
+    """Path of the run folder."""
 
     record: Record
-    """Its `record.json`."""
+    """Contents of its `record.json`."""
 
 
 def write_record(folder: Path, record: Record) -> Path:

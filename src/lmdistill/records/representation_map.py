@@ -1,4 +1,4 @@
-"""Where student and teacher put the same dev examples: the file that a page draws its maps from."""
+"""`map.jsonl`: two-dimensional representations of dev examples, for student and teacher."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from lmdistill.records.jsonl import encode_line, read_items
 
 MAP = "map.jsonl"
 Point = tuple[float, float]
-"""Across and up, without a unit."""
+"""Horizontal and vertical coordinate, without a unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapPoint:
-    """One example on the maps of two networks, which have nothing to do with each other."""
+    """One example on the maps of both networks; the axes of the two maps are unrelated."""
 
     example: int
     """Number of the example in its split."""
@@ -27,10 +27,10 @@ class MapPoint:
     """Class number."""
 
     student: Point
-    """On the student's map."""
+    """Point on the student's map."""
 
     teacher: Point | None = None
-    """On the teacher's."""
+    """Point on the teacher's map; None without a teacher."""
 
 
 def write_map(path: Path, places: Iterable[MapPoint]) -> None:

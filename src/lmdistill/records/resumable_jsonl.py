@@ -1,4 +1,4 @@
-"""What an interrupted call of a writer left behind, to go on from."""
+"""JSON lines of an interrupted generation, to be continued."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from lmdistill.core.atomic_io import write_text
 from lmdistill.records.jsonl import read_lines
 
 CHUNK = 64
-"""Completions between two writes: what a kill can cost."""
+"""Completions between two writes, which a kill can lose."""
 
 
 def encoded(line: dict[str, Any]) -> str:
@@ -17,13 +17,13 @@ def encoded(line: dict[str, Any]) -> str:
 
 
 def kept_lines(path: Path, total: int) -> list[dict[str, Any]]:
-    """The rows of a file that are whole, a chunk at a time; what stands behind them is removed from it.
+    """The complete chunks of rows in a file; anything after them is removed from the file.
 
-    Whoever goes on from them then writes the same chunks as a call that was not interrupted.
+    A call that continues from them writes the same chunks as one that was not interrupted.
 
     Args:
         path: JSON lines; may be missing.
-        total: Rows of the finished file.
+        total: Number of rows of the finished file.
     """
     lines = read_lines(path) if path.exists() else []
     if len(lines) >= total:

@@ -1,4 +1,4 @@
-"""The pieces of a record: what was learned, by which networks, where and how well."""
+"""The parts of a record: task, networks, environment, quality and cost."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _defined(value: Any) -> Any:
-    """None for a number that does not exist: a correlation of a constant, say, is NaN."""
+    """None for NaN, such as the correlation of a constant."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -27,7 +27,7 @@ class Part(BaseModel):
 
 
 class TaskFacts(Part):
-    """What was learned, from which data."""
+    """The task and its data."""
 
     name: str
     """Name of the task."""
@@ -38,23 +38,23 @@ class TaskFacts(Part):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the metrics, headline first."""
     source: str
-    """Where the data came from."""
+    """Source of the data."""
     fingerprint: str
-    """Of the contents."""
+    """Fingerprint of the data."""
     dev_fingerprint: str | None = None
-    """Of the dev examples alone; None in records from before it was kept."""
+    """Fingerprint of the dev examples alone; None in older records."""
     rows: dict[str, int]
-    """Examples in each split."""
+    """Number of examples by split."""
     truncated: dict[str, float] = {}
-    """Share of examples that were cut to the longest allowed length, by split, in [0, 1]."""
+    """Share of truncated examples by split, in [0, 1]."""
     synthetic: bool = False
     """Whether a program made the texts."""
     notes: tuple[str, ...] = ()
-    """What was inferred, dropped or counted on the way."""
+    """What was inferred, dropped or counted while loading."""
 
 
 class Environment(Part):
-    """Where a run took place."""
+    """Versions, machine and commit of a run."""
 
     python: str
     """Version of Python."""
@@ -69,9 +69,9 @@ class Environment(Part):
     processor: str
     """Name of the processor."""
     device: str
-    """What the networks ran on."""
+    """Device of the networks."""
     threads: int
-    """Threads of torch."""
+    """CPU threads of torch."""
     commit: str | None
     """Commit of the git checkout in the working directory, None outside of one."""
     dirty: bool | None
@@ -79,14 +79,14 @@ class Environment(Part):
 
 
 class Parameters(Part):
-    """Where the weights of a network are."""
+    """Number of parameters of a network by part."""
 
     embeddings: int
-    """In the embeddings of words, positions and segments, and in their norm."""
+    """Parameters of word, position and segment embeddings and their norm."""
     encoder: int
-    """In the layers, and in what they share."""
+    """Parameters of the layers and of what they share."""
     head: int
-    """After the layers: pooler and classifier."""
+    """Parameters after the layers: pooler and classifier."""
     total: int
     """The sum of the three."""
 
@@ -111,22 +111,22 @@ class Latency(Part):
 
 
 class NetworkFacts(Part):
-    """What a network is and costs."""
+    """Size and cost of a network."""
 
     source: str
-    """Where it came from."""
+    """Folder or hub id the network was loaded from."""
     layers: int
-    """Depth."""
+    """Number of layers."""
     parameters: Parameters
-    """Counts."""
+    """Number of parameters by part."""
     disk_bytes: int | None = None
-    """Size of the saved weights."""
+    """Size of the saved weights in bytes."""
     flops: Number = None
     """Floating-point operations for one example."""
     fingerprint: str
-    """Of the weights."""
+    """Fingerprint of the weights."""
     latency: dict[str, Latency] = {}
-    """By batch size, written as text."""
+    """Latency by batch size (as text)."""
 
 
 class Bin(Part):
@@ -135,13 +135,13 @@ class Bin(Part):
     confidence: float
     """Mean probability of the predicted class, in [0, 1]."""
     accuracy: float
-    """Share that was right, in [0, 1]."""
+    """Share of correct predictions, in [0, 1]."""
     count: int
-    """Predictions in the bin."""
+    """Number of predictions in the bin."""
 
 
 class Calibration(Part):
-    """Whether a network is as often right as it says."""
+    """Calibration of a network's probabilities."""
 
     ece: Number
     """Expected calibration error, in [0, 1]."""
@@ -150,7 +150,7 @@ class Calibration(Part):
     nll: Number
     """Mean negative log-likelihood, in nats."""
     bins: tuple[Bin, ...] = ()
-    """From unsure to sure; empty bins may be left out."""
+    """Bins by rising confidence; empty bins may be left out."""
 
 
 class TokenGroup(Part):
@@ -176,18 +176,18 @@ class Stretch(TokenGroup):
 
 
 class TokenFacts(Part):
-    """How tokens fare by how uncertain the teacher is of them."""
+    """Tokens grouped by the teacher's uncertainty."""
 
     easy: TokenGroup
-    """Those it is surer of: the lower half."""
+    """The half of the tokens with lower uncertainty."""
     hard: TokenGroup
-    """The others."""
+    """The half with higher uncertainty."""
     histogram: tuple[int, ...]
-    """Tokens by the teacher's uncertainty, 1 less the probability of the token, in equal parts of [0, 1]."""
+    """Number of tokens by the teacher's uncertainty, 1 - p(token), in equal bins of [0, 1]."""
 
 
 class Separation(Part):
-    """How far apart classes lie in the states of a network, before any projection."""
+    """Separation of the classes in the hidden states of a network, before any projection."""
 
     silhouette: Number
     """Mean silhouette of the examples, in [-1, 1]."""
@@ -199,97 +199,97 @@ class MapFacts(Part):
     """The map of a run; its points are in a file of their own."""
 
     split: str
-    """Of its examples."""
+    """Split of its examples."""
     examples: int
-    """How many."""
+    """Number of examples."""
     pool: Literal["first", "mean"]
-    """What stands for a text: the final state of its first token, or the mean over its tokens."""
+    """Representation of a text: the final state of its first token, or the mean over its tokens."""
     projection: Literal["tsne", "pca"]
-    """How its dimensions became two."""
+    """Projection to two dimensions."""
     student: Separation
-    """Of the student's states."""
+    """Separation in the student's states."""
     teacher: Separation | None = None
-    """Of the teacher's, where there is one."""
+    """Separation in the teacher's states; None without a teacher."""
 
 
 class Risk(Part):
-    """Mean loss on what was seen and on what was not."""
+    """Mean loss on training and dev examples, and the generalization gap."""
 
     train: Number
-    """On training examples."""
+    """Mean loss on a sample of training examples."""
     dev: Number
-    """On dev examples."""
+    """Mean loss on dev examples."""
     gap: Number
-    """Dev minus training."""
+    """Dev loss minus training loss."""
     train_error: Number = None
-    """Share of wrong answers on the same training examples; None for scores, and in older records."""
+    """Error rate on the same training examples; None for scores and in older records."""
     dev_error: Number = None
-    """The same on dev."""
+    """Error rate on dev examples; None for scores and in older records."""
     sample_size: int | None = None
-    """Training examples that `train` is the mean of; None in older records."""
+    """Number of sampled training examples; None in older records."""
     train_interval: tuple[float, float] | None = None
     """95 % interval of `train` for all training examples; None in older records."""
 
 
 class Training(Part):
-    """How much work the run was."""
+    """Steps, epochs and time of the training."""
 
     steps: int
     """Optimizer steps."""
     epochs: float
     """Passes over the training data."""
     seconds: float
-    """Wall-clock time of the training loop."""
+    """Wall-clock seconds of the training loop in the last process."""
     examples_per_second: Number
-    """Originals a second."""
+    """Training examples a second, mixed ones not counted; None if not measured."""
     resumed: bool | int = False
-    """Optimizer steps that had been done when the run was continued after a stop; they are not timed."""
+    """Optimizer steps done before the run was continued; they are not timed."""
 
 
 class Candidate(Part):
-    """A network that could stand between teacher and student."""
+    """A candidate for the teacher assistant."""
 
     kept: float
-    """Fraction of the teacher's units, in (0, 1]."""
+    """Kept fraction of the teacher's heads and neurons, in (0, 1]."""
     round: int = 1
-    """In which choice it stood, from 1."""
+    """Number of the round, from 1."""
     parameters: int
-    """Of the layers; embeddings and head are not pruned."""
+    """Parameters of the layers; embeddings and head are not pruned."""
     latency_ms: Number = None
-    """Median for one example."""
+    """Median latency of one example in milliseconds."""
     metric: Number
-    """On dev, in [0, 1]: what the score is made of."""
+    """Dev metric in [0, 1], a part of the score."""
     score: Number = None
-    """The trade-off; None where nothing was scored."""
+    """Trade-off score; None if the schedule has none."""
     student_metric: Number = None
-    """The same metric of the student that learned from it, where one did."""
+    """Dev metric of the student it taught; None if it taught none."""
     chosen: bool = False
-    """Whether the student learned from it."""
+    """Whether it was chosen as the assistant."""
 
 
 class Work(Part):
-    """How much a schedule took."""
+    """Cost of a schedule."""
 
     teacher_steps: float
-    """In forward and backward passes of the whole encoder on one batch, counted from kept fractions."""
+    """Forward and backward passes of the teacher's layers on one batch, counted from kept fractions."""
     seconds: Number = None
-    """Wall-clock time of its training loops."""
+    """Wall-clock seconds of its training loops."""
 
 
 class ScheduleFacts(Part):
-    """How the student came to learn from whom it learned."""
+    """The schedule of a run and its candidates."""
 
     name: str
-    """Of the schedule."""
+    """Name of the schedule."""
     keep: float
-    """What the student keeps of the teacher's units, in (0, 1]."""
+    """Kept fraction of the student, in (0, 1]."""
     metric: str
-    """What candidates are judged by."""
+    """Metric that candidates are judged by."""
     lam: Number = None
-    """Weight of the sparsity in the score."""
+    """Weight of the sparsity in the trade-off score."""
     candidates: tuple[Candidate, ...] = ()
-    """All of them, round by round, falling; empty for a direct distillation."""
+    """Candidates by round, largest first; empty for direct distillation."""
     work: Work
-    """What it took, last stage included."""
+    """Cost of all stages, the last one included."""
     exhaustive: Work | None = None
-    """What trying every assistant in turn would have taken, at the same pace."""
+    """Estimated cost of trying every assistant, at the same pace."""
