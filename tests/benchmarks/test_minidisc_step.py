@@ -65,9 +65,11 @@ def test_it_prints_its_table_and_appends_to_the_results(tmp_path, flags, capsys)
 
 
 def test_nothing_is_timed_where_the_joint_loss_is_another(tmp_path, flags, monkeypatch):
-    whole = Nested._one
+    whole = Nested._candidate_losses
     monkeypatch.setattr(
-        Nested, "_one", lambda self, part, memory, batch, share: whole(self, part, memory, batch, 2 * share)
+        Nested,
+        "_candidate_losses",
+        lambda self, part, memory, batch, share: whole(self, part, memory, batch, 2 * share),
     )
     monkeypatch.setattr(minidisc_step, "train", None)
     with pytest.raises(SystemExit, match="do not compute the same, so nothing is timed"):

@@ -10,7 +10,8 @@ def test_each_command_is_timed_and_its_imports_are_told(tmp_path, monkeypatch, c
     real = startup.commands
     monkeypatch.setattr(startup, "commands", lambda folder: (one for one in real(folder) if one[0] in kept))
     startup.main(["--rounds", "1", "--results", str(tmp_path / "results.csv")])
-    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    text = (tmp_path / "results.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
     assert {row["way"] for row in rows} == kept
     assert all(0 < float(row["value"]) < 60 for row in rows)
     assert capsys.readouterr().out.count("none") == len(kept)

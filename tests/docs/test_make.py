@@ -38,7 +38,7 @@ def test_a_table_has_every_field_in_order(cls: type) -> None:
 
 def test_defaults_are_said_as_yaml_and_choices_as_choices() -> None:
     table = fields("lmdistill.methods.mixkd.MixKD")
-    assert "| `share` | `sample`, `batch` | `sample` | One lambda for each example" in table
+    assert "| `share` | `sample`, `batch` | `sample` | Draw one lambda for each mixed example" in table
     assert f"| `concentration` | number | `{MixKD().concentration}` |" in table
     teacher = fields("lmdistill.recipes.classifier.Teacher")
     assert "| `training` | settings, see Training | `{epochs: 3, keep: best}` |" in teacher

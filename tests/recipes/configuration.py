@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from lmdistill.core.errors import LmdistillError
 from lmdistill.recipes.classifier import Recipe
-from lmdistill.recipes.files import put
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.registry import REGISTRY
+from lmdistill.recipes.yaml_tables import put
 
 RECIPES = (Recipe, LanguageRecipe)
 

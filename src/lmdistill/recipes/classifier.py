@@ -1,4 +1,4 @@
-"""What a recipe can say: a tree of values, each with its default and its range.
+"""Recipes for classifiers and scorers: a tree of values, each with its default and range.
 
 A recipe is a YAML file; every leaf below is a key of it and can be set with `--set a.b=value`.
 """
@@ -24,10 +24,10 @@ class Augmentation:
     """Extra training rows made from the training rows."""
 
     augmenter: Augmenter
-    """How texts are rewritten."""
+    """The augmenter that rewrites texts."""
 
     copies: int = 1
-    """Variants of each row, >= 1."""
+    """Number of variants of each row, >= 1."""
 
     def __post_init__(self) -> None:
         if self.copies < 1:
@@ -36,7 +36,7 @@ class Augmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Where the examples come from and how much of them is used."""
+    """Source of the examples, and how many are used."""
 
     source: str = "hub"
     """`hub`, a folder with GLUE in either layout, or, for the task `own`, your training file."""
@@ -45,13 +45,13 @@ class Data:
     """Your own dev file; without one, a tenth of the training rows is set aside."""
 
     text: tuple[str, ...] = ()
-    """Column of the text, or columns of the pair, in your own data; inferred when empty."""
+    """Text column, or the two columns of a pair, in your own data; inferred if empty."""
 
     label: str | None = None
-    """Column of the label in your own data; inferred when missing."""
+    """Label column in your own data; inferred if missing."""
 
     kind: Literal["classification", "regression"] | None = None
-    """What your own labels are; inferred when missing."""
+    """Whether your own labels are classes or scores; inferred if missing."""
 
     fraction: float = 1.0
     """Share of the training rows to use, in (0, 1]; the same rows for teacher and student."""
@@ -60,13 +60,13 @@ class Data:
     """Number of training rows to use, instead of a fraction."""
 
     subset_seed: int = 0
-    """Which rows those are; not changed by `seeds`."""
+    """Seed of the choice of rows, >= 0; `seeds` does not change it."""
 
     max_length: int = 128
-    """Longest input in tokens; longer ones are cut and counted."""
+    """Longest input in tokens, >= 3; longer ones are truncated and counted."""
 
     augmentation: Augmentation | None = None
-    """Extra training rows; none unless asked for."""
+    """Augmented training rows; none by default."""
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
@@ -79,43 +79,43 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """The network that is imitated."""
+    """The teacher."""
 
     model: str = "bert-base-uncased"
-    """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first when it has no head for the task."""
+    """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first if it has no head for the task."""
 
     trust_remote_code: bool = False
-    """Run code that comes with the model."""
+    """Run Python code that the model's folder or repository carries; off by default."""
 
     training: Training = field(default_factory=lambda: Training(epochs=3, keep="best"))
-    """How it is fine-tuned, where it has to be."""
+    """Training settings of its fine-tuning."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Student:
-    """The network that learns."""
+    """The student."""
 
     init: Literal["teacher", "pretrained", "random"] = "teacher"
-    """Weights: the fine-tuned teacher's (the paper), those from before its fine-tuning, or none."""
+    """Initial weights: the fine-tuned teacher's (the paper), the pretrained ones, or random ones."""
 
     layers: int | tuple[int, ...] | Literal["all"] = 3
-    """How many of the teacher's layers, or which of them (counted from 0)."""
+    """Number of the teacher's layers to keep, `all`, or a list of their numbers from 0."""
 
     which: Literal["first", "last", "alternate"] = "first"
-    """Which layers, where `layers` is a number."""
+    """Which layers are kept if `layers` is a number."""
 
     model: str | None = None
-    """Another model instead, with its own tokenizer and width; `layers` is then not used."""
+    """Hub id or folder of another model with its own tokenizer and width; `layers` is then not used."""
 
     keep: float = 1.0
-    """Fraction of the heads and neurons of these layers, in (0, 1]; below 1 the rest are pruned."""
+    """Fraction of the heads and neurons of these layers to keep, in (0, 1]; the rest are pruned."""
 
     pruning: Pruning = field(default_factory=Pruning)
-    """Which of them, where some are."""
+    """How heads and neurons are chosen if `keep` is below 1."""
 
     @property
     def own(self) -> Mapping[str, bool]:
-        """Settings of a student that begins as something else than the teacher's first layers."""
+        """Settings that initialise the student from something else than the teacher's first layers."""
         return {
             "init": self.init != "teacher",
             "which": self.which != "first",
@@ -131,28 +131,28 @@ class Recipe:
     """A task of `lmdistill list tasks`, `synthetic`, `own`, or `owner/name` of a data set on the hub."""
 
     data: Data = field(default_factory=Data)
-    """Examples."""
+    """The data set."""
 
     teacher: Teacher = field(default_factory=Teacher)
-    """Who is imitated."""
+    """The teacher and its training."""
 
     student: Student = field(default_factory=Student)
-    """Who learns."""
+    """The student and its initialisation."""
 
     methods: Mapping[str, Method] = field(default_factory=lambda: MappingProxyType({"MixKD": MixKD()}))
-    """How, by the names that tables show. A recipe with one method may say `method:` instead."""
+    """Methods by the names that tables show. A recipe with one method may have `method:` instead."""
 
     schedule: Schedule = field(default_factory=Direct)
-    """Whom the student learns from on the way: the teacher alone, or assistants in between."""
+    """The teacher alone, or teacher assistants in between."""
 
     training: Training = field(default_factory=Training)
-    """How long, how fast, in what batches. Its seed comes from `seeds`."""
+    """Epochs, batch size, optimizer and evaluation. Its seed comes from `seeds`."""
 
     seeds: tuple[int, ...] = (0,)
-    """A run for each."""
+    """Seeds; each method is run once for each."""
 
     map: Map | None = None
-    """Where student and teacher put dev examples, for `map.jsonl` and the report; none unless asked for."""
+    """Map of representations of dev examples, for `map.jsonl` and the report; none by default."""
 
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)

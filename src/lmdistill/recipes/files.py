@@ -16,11 +16,11 @@ from lmdistill.recipes.yaml_tables import override, table_of
 
 
 def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe | LanguageRecipe:
-    """The recipe called `name`, or in the file `name`, with `a.b=value` overrides applied in order.
+    """Read a built-in recipe or a recipe file, with `a.b=value` overrides applied in order.
 
     Raises:
-        UnknownNameError: If there is neither; or a key or a choice in it does not exist.
-        ConfigError: If it is no YAML, or a value is outside its type or range.
+        UnknownNameError: If there is no such recipe, or a key or a name in it does not exist.
+        ConfigError: If it is not YAML, or a value is outside its type or range.
     """
     table = table_of(str(name))
     for text in overrides:
@@ -29,9 +29,9 @@ def read_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe | Lan
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe | LanguageRecipe:
-    """A recipe from plain values; `method:` stands for a table of one; beside `methods` it must be null.
+    """A recipe from plain values; `method:` is short for `methods` with one entry.
 
-    With `texts` it is a recipe for language models, without them one for classifiers and scorers.
+    With the key `texts` it is a recipe for language models, otherwise one for classifiers and scorers.
     """
     table = dict(table)
     if "method" in table:
@@ -55,7 +55,7 @@ def recipe_of(table: dict[str, Any]) -> Recipe | LanguageRecipe:
 
 
 def recipe_text(recipe: Recipe | LanguageRecipe) -> str:
-    """The recipe with every default written out; reading it gives an equal recipe."""
+    """The recipe as YAML with every default; reading it gives an equal recipe."""
     table = plain(recipe)
     del table["training"]["seed"]
     text: str = yaml.safe_dump(table, sort_keys=False, allow_unicode=True)

@@ -1,4 +1,4 @@
-"""What a recipe for a language model can say."""
+"""Recipes for language models: a tree of values, each with its default and range."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,49 +16,49 @@ from lmdistill.schedules.distillation import Direct, Schedule
 
 
 def _training() -> Training:
-    """The released script's set-up, where it names one."""
+    """Training settings of ATKD's released script, as far as it names them."""
     return Training(epochs=3, optimizer=Optimizer(learning_rate=2e-5, schedule="cosine", warmup=0.03))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """Where the passages come from and how they are cut."""
+    """Source of the texts, and how they are tokenized."""
 
     source: str = "stories"
-    """`stories` (made by this program), a file, a folder, or a data set on the hub."""
+    """`stories` (synthetic), a file, a folder, or a data set on the hub."""
 
     dev: str | None = None
-    """A file of dev passages; without one, and where the source has none, training rows are set aside."""
+    """File of dev texts; without one, and if the source has none, training rows are held out."""
 
     dev_rows: int = 250
-    """How many of them are set aside, >= 1, or kept of those that the source or the dev file has."""
+    """Number of dev rows, >= 1: held out of training, or kept of the source's or the dev file's."""
 
     rows: int | None = None
-    """Number of training rows to use; all unless given."""
+    """Number of training rows to use, >= 1; all by default."""
 
     subset_seed: int = 0
-    """Which rows those are; not changed by `seeds`."""
+    """Seed of the choice of rows, >= 0; `seeds` does not change it."""
 
     template: str | None = None
-    """How a row becomes a prompt, with {column} fields; the released script's template unless given."""
+    """Prompt template with {column} fields; that of ATKD's released script by default."""
 
     layout: Literal["messages", "instruction", "prompt", "text"] | None = None
-    """What the rows are: chats, instructions, prompts or plain texts; told by their columns unless given."""
+    """Format of the rows; inferred from their columns by default."""
 
     completion: str | None = None
-    """Column of what is learned; told by its name unless given."""
+    """Column of the completion; inferred from its name by default."""
 
     separator: str | None = None
-    """What ends a text in a text file; `<|endoftext|>` where that stands in it, else a line, unless given."""
+    """Separator of texts in a text file; by default `<|endoftext|>` if it occurs, else the line end."""
 
     packing: bool = False
-    """Join plain texts and cut them into blocks of `max_length`."""
+    """Join plain texts and cut them into blocks of `max_length` tokens."""
 
     max_length: int = 512
     """Longest passage in tokens, prompt included."""
 
     evaluation: tuple[str, ...] = ()
-    """Files of prompts that must not be trained on; rows that share one are dropped and counted."""
+    """Files of evaluation prompts; training rows that share one are dropped and counted."""
 
     def __post_init__(self) -> None:
         for name in ("dev_rows", "rows"):
@@ -69,16 +69,16 @@ class Texts:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A Llama with random weights."""
+    """Shape of a Llama with random weights."""
 
     width: int = 64
-    """Of the states, a multiple of `heads`."""
+    """Width of the hidden states, a multiple of twice `heads`."""
 
     layers: int = 4
-    """Depth, >= 1."""
+    """Number of layers, >= 1."""
 
     heads: int = 4
-    """Attention heads."""
+    """Number of attention heads, >= 1."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.layers, self.heads) < 1 or self.width % (2 * self.heads):
@@ -90,28 +90,28 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageTeacher:
-    """The network that is imitated."""
+    """The teacher."""
 
     model: str | None = None
     """Hub id or folder of a causal language model."""
 
     shape: Shape = field(default_factory=Shape)
-    """Without a model: what is trained from random weights first, once."""
+    """Without a model: shape of the teacher that is trained from random weights first."""
 
     tokenizer: str | None = None
-    """Folder or hub id of the tokenizer of a shape; one of words is made for the texts unless given."""
+    """Folder or hub id of the tokenizer for a shape; by default one is made of the words of the texts."""
 
     tune: bool = False
-    """Train the model on the texts first, once; always done without a model."""
+    """Train the model on the texts first; always done without a model."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "float32"
-    """Of its weights while it teaches; bfloat16 takes half the memory; auto takes what the model has."""
+    """Precision of the teacher's weights; bfloat16 takes half the memory; auto takes the model's own."""
 
     trust_remote_code: bool = False
-    """Run code that comes with the model."""
+    """Run Python code that the model's folder or repository carries; off by default."""
 
     training: Training = field(default_factory=_training)
-    """How it is trained, where it is."""
+    """Training settings of the teacher, if it is trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,49 +122,49 @@ class Adapters:
     """Rank of each adapter, >= 1."""
 
     alpha: int = 16
-    """What the adapters add is multiplied by alpha / rank, >= 1."""
+    """Numerator of the scaling alpha / rank of the adapters, >= 1."""
 
     dropout: float = 0.0
-    """On what an adapter reads, in [0, 1)."""
+    """Dropout of the adapters' inputs, in [0, 1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageStudent:
-    """The network that learns."""
+    """The student."""
 
     init: Literal["teacher", "random"] = "teacher"
-    """Weights: the teacher's, or none."""
+    """Initial weights: the teacher's, or random ones."""
 
     layers: int | tuple[int, ...] | Literal["all"] = 2
-    """How many of the teacher's layers, or which of them (counted from 0)."""
+    """Number of the teacher's layers to keep, `all`, or a list of their numbers from 0."""
 
     which: Literal["first", "last", "alternate"] = "first"
-    """Which layers, where `layers` is a number."""
+    """Which layers are kept if `layers` is a number."""
 
     model: str | None = None
-    """Another model with the same tokenizer instead; `layers` is then not used."""
+    """Hub id or folder of another model with the same tokenizer; `layers` is then not used."""
 
     shape: Shape | None = None
-    """A Llama with random weights instead; `layers` is then not used."""
+    """Shape of a Llama with random weights; `layers` is then not used."""
 
     warm: Training | None = None
-    """A first stage of supervised training, once for each seed, that all methods start from."""
+    """Supervised warm-up, once for each seed, that all methods start from; none by default."""
 
     keep: float = 1.0
-    """Fraction of the heads and neurons of these layers, in (0, 1]; below 1 the rest are pruned."""
+    """Fraction of the heads and neurons of these layers to keep, in (0, 1]; the rest are pruned."""
 
     pruning: Pruning = field(default_factory=lambda: Pruning(scope="layer"))
-    """Which of them, where some are; the same share of each layer, so that stock classes hold the student."""
+    """How heads and neurons are chosen if `keep` is below 1; by layer, so that stock classes fit."""
 
     adapters: Adapters | None = None
-    """Learn adapters alone, beside frozen weights; all weights learn unless asked for."""
+    """Train only LoRA adapters, with frozen weights; all weights are trained by default."""
 
     checkpointing: bool = False
-    """Keep only what goes into each layer, and compute the rest again in the backward pass."""
+    """Gradient checkpointing: recompute activations in the backward pass to save memory."""
 
     @property
     def own(self) -> Mapping[str, bool]:
-        """Settings of a student that begins as something else than the teacher's first layers."""
+        """Settings that initialise the student from something else than the teacher's first layers."""
         others = {"model": self.model, "shape": self.shape, "warm": self.warm}
         return {
             "init": self.init != "teacher",
@@ -175,19 +175,19 @@ class LanguageStudent:
 
 @dataclass(frozen=True, kw_only=True)
 class Writing:
-    """What students write for the report."""
+    """Completions that students generate for the report."""
 
     prompts: str | None = None
-    """File of prompts and references; the beginnings of dev passages unless given."""
+    """File of prompts and references; by default the beginnings of dev passages."""
 
     rows: int = 40
-    """How many, >= 0; 0 writes nothing."""
+    """Number of prompts, >= 0; 0 generates nothing."""
 
     max_new: int = 64
     """Longest completion in tokens, >= 1."""
 
     begin: int = 16
-    """Tokens of a dev passage that are its prompt, where it has none of its own, >= 1."""
+    """Tokens of a dev passage that serve as its prompt if it has none, >= 1."""
 
     def __post_init__(self) -> None:
         for name, least in (("rows", 0), ("max_new", 1), ("begin", 1)):
@@ -200,28 +200,28 @@ class LanguageRecipe:
     """A distillation of a language model, or several that differ in method and seed."""
 
     texts: Texts = field(default_factory=Texts)
-    """Passages."""
+    """The texts."""
 
     teacher: LanguageTeacher = field(default_factory=LanguageTeacher)
-    """Who is imitated."""
+    """The teacher and its training."""
 
     student: LanguageStudent = field(default_factory=LanguageStudent)
-    """Who learns."""
+    """The student and its initialisation."""
 
     methods: Mapping[str, Method] = field(default_factory=lambda: MappingProxyType({"ATKD": ATKD()}))
-    """How, by the names that tables show."""
+    """Methods by the names that tables show."""
 
     schedule: Schedule = field(default_factory=Direct)
-    """Whom the student learns from on the way: the teacher alone, or assistants in between."""
+    """The teacher alone, or teacher assistants in between."""
 
     writing: Writing = field(default_factory=Writing)
-    """What they write at the end."""
+    """Completions at the end of a run."""
 
     training: Training = field(default_factory=_training)
-    """How long, how fast, in what batches. Its seed comes from `seeds`."""
+    """Epochs, batch size, optimizer and evaluation. Its seed comes from `seeds`."""
 
     seeds: tuple[int, ...] = (0,)
-    """A run for each."""
+    """Seeds; each method is run once for each."""
 
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)

@@ -1,4 +1,4 @@
-"""How heads and neurons are chosen, as a recipe says it."""
+"""Recipe settings of pruning: how heads and neurons are chosen."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,16 +17,16 @@ class Pruning:
     """
 
     score: Literal["gradient", "activation", "magnitude"] = "gradient"
-    """What makes a unit important: the loss's slope by its mask, weights times inputs, or weights."""
+    """Importance score: gradient of the loss by a mask, weights times activations, or weight magnitude."""
 
     data: Literal["train", "dev"] = "train"
-    """Rows that gradients and activations are measured on; the paper's are those of dev."""
+    """Split that gradients and activations are measured on; the paper uses dev."""
 
     rows: int = 2000
-    """How many of them, at most, >= 1; the same ones for every seed."""
+    """Number of rows at most, >= 1; the same rows for every seed."""
 
     scope: Literal["global", "layer"] = "global"
-    """Rank the units of all layers together, or keep the same share of each layer."""
+    """Rank heads and neurons over all layers (global), or keep the same share of each layer."""
 
     multiple: int = 8
     """Numbers of neurons are rounded to multiples of this, >= 1; heads are not."""
@@ -37,5 +37,5 @@ class Pruning:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}.")
 
     def drawn(self, total: int) -> list[int]:
-        """Which of `total` rows are read; from all over them, since files may be sorted by their labels."""
+        """Random row numbers below `total`, sorted, since files may be sorted by label."""
         return sorted(generator(0, "importance").permutation(total)[: self.rows].tolist())

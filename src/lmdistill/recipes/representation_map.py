@@ -1,4 +1,4 @@
-"""Which dev examples a map of representations shows, as a recipe says it."""
+"""Recipe settings of the map of representations."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ from lmdistill.evaluation.representations import (
 )
 
 LARGEST = 1000
-"""Examples of a map, at most: t-SNE takes seconds for so many, and a page shows them all."""
+"""Largest number of examples of a map; t-SNE takes seconds for so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Map:
-    """Which dev examples a map shows, and how."""
+    """Settings of the map of representations."""
 
     examples: int = 500
-    """How many of the first dev split, at most, in [2, 1000]; evenly spaced, the same ones in every run."""
+    """Number of examples of the first dev split, at most, in [2, 1000]; evenly spaced rows."""
 
     pool: Pool = "first"
-    """What stands for a text: the final state of its first token ([CLS]), or the `mean` over its tokens."""
+    """Representation of a text: the final state of its first token ([CLS]), or the `mean` over tokens."""
 
     projection: Projection = "tsne"
-    """How its dimensions become two: t-SNE, or the first two principal components."""
+    """Projection to two dimensions: t-SNE, or the first two principal components."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.examples <= LARGEST:

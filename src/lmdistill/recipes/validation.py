@@ -1,4 +1,4 @@
-"""What both kinds of recipes refuse."""
+"""Checks that both kinds of recipes share."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from lmdistill.schedules.distillation import Path, Schedule
 
 
 def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
-    """At least one method and one seed; names that can be folders, and no seed twice."""
+    """Check that there are methods and seeds, names can be folders, and no seed occurs twice."""
     if not methods:
         raise ConfigError("methods is empty; name at least one, as in methods: {KD: {name: kd}}.")
     for name in methods:
@@ -25,7 +25,7 @@ def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
 def require_kind(
     methods: Mapping[str, Method], wrong: Mapping[str, type], why: str, right: Mapping[str, type]
 ) -> None:
-    """No method of the other kind of recipe."""
+    """Check that no method is for the other kind of recipe."""
     for label, method in methods.items():
         for name, entry in wrong.items():
             if type(method) is entry:
@@ -35,11 +35,11 @@ def require_kind(
 
 
 def require_first_layers(schedule: Schedule, own: Mapping[str, bool]) -> None:
-    """A student at the end of a path of layers begins as the first layers of its last assistant.
+    """Check that a student at the end of a path of layers is initialised from its last assistant.
 
     Args:
-        schedule: Which may be such a path.
-        own: Settings of a student that begins otherwise, and whether they are set.
+        schedule: Settings of the schedule.
+        own: Settings that initialise the student otherwise, and whether they are set.
     """
     name = next((name for name, is_set in own.items() if is_set), None)
     if name is not None and isinstance(schedule, Path) and schedule.layers:
@@ -50,7 +50,7 @@ def require_first_layers(schedule: Schedule, own: Mapping[str, bool]) -> None:
 
 
 def require_pruned(schedule: Schedule, keep: float, layers: object) -> None:
-    """A schedule that can end in a student of this size."""
+    """Check that the schedule can end in a student of this size."""
     schedule.require(keep)
     if isinstance(schedule, Path) and schedule.layers:
         last = schedule.layers[-1]

@@ -118,7 +118,7 @@ def test_evaluation_shows_every_row_once_longest_first():
 
 
 def test_an_empty_training_set_is_refused():
-    with pytest.raises(DataError, match="the training set is empty\. Check the source"):
+    with pytest.raises(DataError, match=r"the training set is empty\. Check the source"):
         plan(0)
 
 

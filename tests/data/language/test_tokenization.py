@@ -167,7 +167,7 @@ def test_real_stories_with_a_real_tokenizer_begin_and_end_with_the_same_token():
     tokenizer = AutoTokenizer.from_pretrained(SHARED / "models" / "stories260k")
     texts = load_conversations(SHARED / "data" / "text" / "tinystories_sample_2MiB.txt.gz", dev=2000)
     assert texts.layout == "text"
-    assert any("taken for cut and dropped" in note for note in texts.notes)
+    assert any("dropped as truncated" in note for note in texts.notes)
     found = encode_passages(texts.train, tokenizer, max_length=512)
     for text, ids, start in zip(
         texts.train["completion"], found.rows["input_ids"], found.rows["start"], strict=True

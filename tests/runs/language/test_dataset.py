@@ -146,7 +146,7 @@ def test_messages_name_settings_that_exist(rows, settings, error, message):
 
 def test_messages_of_text_files_and_of_lengths_name_settings_too():
     Path("rows.txt").write_text("one\ntwo\n")
-    with pytest.raises(DataError, match=r"'%' ends no text in it\. Set texts\.separator to what does"):
+    with pytest.raises(DataError, match=r"no text in it ends with '%'\. Set texts\.separator to the string"):
         load_texts(Texts(source="rows.txt", separator="%"))
     with pytest.raises(ConfigError, match=r"texts\.separator is empty"):
         load_texts(Texts(source="rows.txt", separator=""))
