@@ -11,14 +11,17 @@ from lmdistill.studies import runner
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_collected_and_the_handler_of_before_is_back_afterwards(sign):
-    before = signal.getsignal(sign)
-    with runner._asked_to_end() as asked:
-        os.kill(os.getpid(), sign)
-        limit = time.monotonic() + 10
-        while not asked and time.monotonic() < limit:  # a busy machine delivers it late
-            time.sleep(0.01)
-        assert asked == [sign]
-    assert signal.getsignal(sign) is before
+    outer = signal.signal(sign, signal.SIG_DFL)  # a suite in the background may ignore some
+    try:
+        with runner._asked_to_end() as asked:
+            os.kill(os.getpid(), sign)
+            limit = time.monotonic() + 10
+            while not asked and time.monotonic() < limit:  # a busy machine delivers it late
+                time.sleep(0.01)
+            assert asked == [sign]
+        assert signal.getsignal(sign) == signal.SIG_DFL
+    finally:
+        signal.signal(sign, outer)
 
 
 def test_what_is_ignored_stays_ignored():
