@@ -10,8 +10,6 @@ from typing import Any, Literal
 import yaml
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
-from lmdistill.recipes.parsing import parse
-from lmdistill.recipes.serialization import plain
 from lmdistill.recipes.yaml_tables import STUDIES, builtin, table_from, table_in, table_of, typed
 from lmdistill.studies.axes import KNOWN
 from lmdistill.studies.search.settings import Search, with_dotted_fields
@@ -114,6 +112,8 @@ def study_text(study: Study) -> str:
 
     `jobs`, which changes no result, and the address of a database, which can hold a password, are left out.
     """
+    from lmdistill.recipes.serialization import plain  # here: a report reads names of rows without torch
+
     table = {key: value for key, value in plain(study).items() if key not in ("jobs", "scales", "scale")}
     if study.search is None:
         del table["search"]
@@ -179,6 +179,8 @@ def _validated(table: Mapping[str, Any]) -> Study:
     for key, example in REQUIRED.items():
         if key not in table:
             raise ConfigError(f"the study has no {'name' if key == 'study' else key}. Give it{example}.")
+    from lmdistill.recipes.parsing import parse  # here: a report reads names of rows without torch
+
     study: Study = parse(Study, {**table, "search": with_dotted_fields(table.get("search"))})
     return study
 
