@@ -45,15 +45,15 @@ def test_the_median_over_rounds_is_printed_and_appended(tmp_path, capsys, monkey
     path = tmp_path / "results.csv"
     main(["--waiting", "default", "passive", "--threads", "2", "--rounds", "2", "--results", str(path)])
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split()[-4:] for line in printed[1:]] == [
-        ["default", "200", "400", "600"],
-        ["passive", "85", "170", "255"],
+    assert [line.split()[-5:] for line in printed[1:]] == [
+        ["default", "200", "400", "600", "1800"],
+        ["passive", "85", "170", "255", "765"],
     ]
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert {(line["benchmark"], line["threads"]) for line in lines} == {("threads", "2")}
     assert {line["setting"] for line in lines} == {"2 threads, batch 16 of 32 tokens"}
     found = {(line["way"], line["measure"]): float(line["value"]) for line in lines}
-    assert len(found) == len(lines) == 2 * 2 * 3
+    assert len(found) == len(lines) == 2 * 2 * len(BUSY)
     assert found["default", "ms a step, alone"] == 200
     assert found["passive", "processor ms a step, beside 2 busy processes"] == 170

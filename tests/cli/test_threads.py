@@ -62,8 +62,7 @@ def seen_by_openmp(*arguments, **variables):
 @pytest.mark.skipif(not OPENMP, reason="no GNU OpenMP that could be asked")
 def test_openmp_reads_what_the_command_line_sets():
     seen = seen_by_openmp("predict", "nowhere", "nothing.csv", "--threads", "3")
-    assert seen["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert seen["GOMP_SPINCOUNT"] == "0"
+    assert seen["GOMP_SPINCOUNT"] == "30000"
     assert seen["OMP_NUM_THREADS"] == "3"
 
 
