@@ -109,7 +109,7 @@ def test_a_recipe_that_cannot_be_read_is_named(tmp_path):
     place = RunFolder(path=tmp_path / "run")
     place.claim(RECIPE_A, INPUTS_A)
     (place.path / RECIPE).write_text("a: [")
-    with pytest.raises(RunError, match=r"recipe\.yaml cannot be read .*line 1"):
+    with pytest.raises(RunError, match=r"recipe\.yaml cannot be read .*line [12]"):
         place.require(RECIPE_A, INPUTS_A)
 
 

@@ -14,7 +14,6 @@ from lmdistill.core.errors import RunError
 from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import read_record
 from lmdistill.runs.run_folder import RunFolder
-from lmdistill.runs.write_report import write_pages
 from lmdistill.studies.grid import StudyCell
 from lmdistill.studies.schema import Study
 from lmdistill.studies.study_folder import StudyFolder
@@ -100,6 +99,8 @@ def run_study(
     work(board, place, command=command, jobs=jobs_at_once(study.jobs), watch=watch)
     done = [standing.cell for standing in board if standing.state == "done"]
     if done:
+        from lmdistill.runs.write_report import write_pages
+
         write_pages(place.path, order=rows(cells), inside=[cell.folder for cell in done])
     return board
 

@@ -81,10 +81,10 @@ class StudyFolder:
 
     def _require_not_at_work(self, cell: StudyCell) -> None:
         """Refuse a cell that another command runs with other settings and that has no run folder yet."""
-        text, file = recipe_text(cell.recipe), self.recipe(cell)
-        if not file.is_file() or file.read_text(encoding="utf-8") == text or not self._is_at_work(cell.name):
+        file = self.recipe(cell)
+        if not self._is_at_work(cell.name) or not file.is_file():
             return
-        differing = first_difference(table_in(file), table_from(text, cell.name))
+        differing = first_difference(table_in(file), table_from(recipe_text(cell.recipe), cell.name))
         if differing:
             name, old, new = differing
             raise RunError(
