@@ -12,7 +12,7 @@ from lmdistill.commands.open_model import open_model
 from lmdistill.core.batch import Inputs
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.efficiency import disk_bytes, latencies, peak_memory_of
+from lmdistill.evaluation.efficiency import LATENCY_BATCHES, disk_bytes, latencies, peak_memory_of
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
@@ -20,9 +20,6 @@ from lmdistill.models.model_stats import count_parameters, flops
 from lmdistill.records.schema import Latency, Parameters
 
 log = logging.getLogger("lmdistill")
-
-BATCHES = (1, 16)
-"""Batch sizes; 16 is that of MixKD's Table 2."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +68,11 @@ def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) 
         "timing %s, %d passes each in batches of %s",
         ", ".join(networks),
         runs,
-        " and ".join(map(str, BATCHES)),
+        " and ".join(map(str, LATENCY_BATCHES)),
     )
     times = {
         size: latencies(networks, _views(networks, size, tokens), runs=runs, device=device)
-        for size in BATCHES
+        for size in LATENCY_BATCHES
     }
     log.info("measuring memory")
     idle = peak_memory_of(_nothing)
@@ -113,4 +110,4 @@ def _answer_once(place: str, tokens: int) -> None:
     """Load a network and run one forward pass."""
     network = load(place)
     with torch.no_grad():
-        network(random_texts(network, max(BATCHES), tokens))
+        network(random_texts(network, max(LATENCY_BATCHES), tokens))

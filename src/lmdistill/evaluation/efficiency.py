@@ -24,6 +24,9 @@ from lmdistill.records.schema import Latency
 
 BYTES_PER_MB = 1_000_000
 
+LATENCY_BATCHES = (1, 16)
+"""Batch sizes at which the latency of a classifier is measured; 16 is that of MixKD's Table 2."""
+
 FEWEST_RUNS = 10
 """Timed passes below which a median's interval is not computed."""
 

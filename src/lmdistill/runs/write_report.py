@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lmdistill.analysis.compare import compare
 from lmdistill.core.atomic_io import write_text
+from lmdistill.core.progress import announce
 from lmdistill.export.hugging_face import has_modeling_file
 from lmdistill.records.record import RECORD, find_records, read_record
 from lmdistill.report.grid import markdown
@@ -22,6 +23,7 @@ def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path
         inside: Run folders that the pages show; all at or below `folder` unless given.
     """
     runs = find_records([folder] if inside is None else inside)
+    announce(f"writing {folder / 'report.html'}")
     write_report(folder, runs, order=order)
     if (folder / RECORD).is_file():
         carried = has_modeling_file(folder / "student")

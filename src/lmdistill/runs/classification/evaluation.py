@@ -12,7 +12,7 @@ from lmdistill.core.seeding import generator
 from lmdistill.evaluation.agreement import agreement
 from lmdistill.evaluation.calibration import calibration, reliability_bins
 from lmdistill.evaluation.classification import is_at_chance, majority, score
-from lmdistill.evaluation.efficiency import disk_bytes, latencies
+from lmdistill.evaluation.efficiency import LATENCY_BATCHES, disk_bytes, latencies
 from lmdistill.evaluation.generalization_gap import risk_interval, risks
 from lmdistill.models.classifier import Network
 from lmdistill.models.model_stats import count_parameters, fingerprint, flops
@@ -23,9 +23,6 @@ from lmdistill.runs.classification.dataset import EncodedSplit, EncodedTask
 
 RISK_ROWS = 512
 """Training examples on which the empirical risk is measured, at most; the record has its interval."""
-
-LATENCY_BATCHES = (1, 16)
-"""Batch sizes of the latency measurement; 16 is that of MixKD's Table 2."""
 
 LATENCY_RUNS = 30
 """Timed passes of each network and batch size, at most."""
