@@ -34,7 +34,7 @@ def test_a_setting_that_is_none_is_as_good_as_one_that_is_missing() -> None:
 
 def test_students_of_teachers_of_other_shapes_are_rows_of_their_own() -> None:
     rows = rows_of(run("KD", 0), run("KD", 1, teacher=network(12, "large")))
-    assert list(rows)[-2:] == ["KD (taught by 6 layers)", "KD (taught by 12 layers)"]
+    assert list(rows)[-2:] == ["KD (teacher with 6 layers)", "KD (teacher with 12 layers)"]
 
 
 def test_seeds_of_a_pruned_student_are_one_row_though_their_widths_differ_a_little() -> None:

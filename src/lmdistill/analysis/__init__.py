@@ -1,1 +1,1 @@
-"""Records to statistics: comparisons, significance, alarms. No torch, no drawing."""
+"""Statistics of run records: comparison tables, significance tests, alarms. It imports no torch."""

@@ -1,4 +1,4 @@
-"""What a reader must know before believing a row, and what is odd without being wrong."""
+"""Alarms, which question the numbers of a row, and remarks on unusual but possible results."""
 
 import math
 from collections import Counter
@@ -11,36 +11,40 @@ from lmdistill.analysis.result_table import Comparison, Row
 from lmdistill.analysis.significance import ALPHA
 
 PLACES = ("teacher.model", "student.model", "data.source", "texts.source")
-"""Fields of a recipe in which the runs of a row may differ beside its seeds: where things lie."""
+"""Paths in a recipe; the runs of a row may differ in them, as in the seeds."""
 
 DIVERGED = (
-    "a seed has a score that is no number, as after a training that diverged, and the mean leaves it out. "
-    "Lower its learning rate and run it again."
+    "the score of a seed is not a finite number, for example because training diverged. The mean leaves it "
+    "out. Lower the learning rate and run the seed again."
 )
 SCATTERED = (
-    "the seeds differ by more than the effect: the differences to the baseline, seed by seed, have a "
-    "standard deviation above their mean. Run more seeds before you believe it."
+    "the seeds vary by more than the effect: the differences to the baseline have a standard deviation over "
+    "seeds that is larger than their mean. Run more seeds before you rely on this row."
 )
 
 
 def row_alarms(row: Row, table: Comparison) -> tuple[str, ...]:
-    """The alarms of its runs, each once, then those that only the table shows."""
+    """The alarms of the row's runs without duplicates, then those that follow from the table.
+
+    The table adds an alarm for a score that is not finite, for seeds that vary by more than the effect, and
+    for runs that are not seeds of one configuration.
+    """
     split, metric = table.scores[0]
-    found = [alarm for run in row.runs for alarm in run.record.alarms]
+    alarms = [alarm for run in row.runs for alarm in run.record.alarms]
     if any(run.record.metrics.get(split, {}).get(metric) is None for run in row.runs):
-        found.append(DIVERGED)
+        alarms.append(DIVERGED)
     if _is_scattered(row, table):
-        found.append(SCATTERED)
-    found += _mixed(row)
-    return tuple(dict.fromkeys(found))
+        alarms.append(SCATTERED)
+    alarms += _mixed(row)
+    return tuple(dict.fromkeys(alarms))
 
 
 def _is_scattered(row: Row, table: Comparison) -> bool:
-    """Whether seeds hide the difference to the baseline, and no test has found it all the same."""
-    floor = table.floor_of(row)
-    if floor is None or row.role != "student":
+    """Whether the deviation over seeds exceeds the difference to the baseline and no test is significant."""
+    baseline = table.floor_of(row)
+    if baseline is None or row.role != "student":
         return False
-    ours, theirs = _by_seed(row, table), _by_seed(floor, table)
+    ours, theirs = _by_seed(row, table), _by_seed(baseline, table)
     differences = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
     p_value = row.evidence.p_holm
     if len(differences) < 2 or (p_value is not None and p_value < ALPHA):
@@ -49,75 +53,76 @@ def _is_scattered(row: Row, table: Comparison) -> bool:
 
 
 def _mixed(row: Row) -> list[str]:
-    """That the runs of a row cannot be draws of one thing: a seed is there twice, or recipes differ."""
+    """An alarm if the runs of a row are not seeds of one configuration: a seed repeats, or recipes differ."""
     counts = Counter(run.record.seed for run in row.runs)
-    twice = {seed for seed, count in counts.items() if count > 1}
+    repeated = {seed for seed, count in counts.items() if count > 1}
     recipes = [flat(run.record.recipe) for run in row.runs]
     names = dict.fromkeys(name for recipe in recipes for name in recipe if name not in (*SEEDS, *PLACES))
-    asked = [name for name in names if twice or all(name in recipe for recipe in recipes)]  # some are older
-    differ = [name for name in asked if len({str(recipe.get(name)) for recipe in recipes}) > 1]
-    if not twice and not differ:
+    # without a repeated seed, ignore fields that older recipes lack
+    compared = [name for name in names if repeated or all(name in recipe for recipe in recipes)]
+    differ = [name for name in compared if len({str(recipe.get(name)) for recipe in recipes}) > 1]
+    if not repeated and not differ:
         return []
-    said = f"their recipes differ in {', '.join(differ)}" if differ else "one run may be there twice"
-    what = (
-        f"runs of one seed ({_listed(twice)}) are taken for several"
-        if twice
-        else "runs are taken for seeds of one thing"
+    cause = f"their recipes differ in {', '.join(differ)}" if differ else "a run may be listed twice"
+    problem = (
+        f"the row has several runs with the same seed ({_listed(repeated)})"
+        if repeated
+        else "the row groups runs as seeds of one configuration"
     )
-    return [f"{what}, and {said}. Mean, deviation and p do not hold; report on them apart."]
+    return [f"{problem}, and {cause}. Mean, deviation and p are not valid; report the runs separately."]
 
 
 def _by_seed(row: Row, table: Comparison) -> dict[int, float]:
-    """The headline score of each seed that has one."""
+    """The headline score of each seed that has a finite one."""
     split, metric = table.scores[0]
-    found = {run.record.seed: run.record.metrics.get(split, {}).get(metric) for run in row.runs}
-    return {seed: value for seed, value in found.items() if value is not None and math.isfinite(value)}
+    scores = {run.record.seed: run.record.metrics.get(split, {}).get(metric) for run in row.runs}
+    return {seed: value for seed, value in scores.items() if value is not None and math.isfinite(value)}
 
 
 def remarks(table: Comparison) -> tuple[str, ...]:
-    """What is odd without being wrong, one sentence or two each."""
+    """Remarks on students better than their teacher, missing seeds and other sets of dev examples."""
     return (*_better_than_teacher(table), *_missing_seeds(table), *_apart(table))
 
 
 def _better_than_teacher(table: Comparison) -> list[str]:
-    """Students that have passed their teacher."""
+    """A remark that lists the students with a better mean than their teacher."""
     sign = metric_format(table.scores[0][1]).sign
-    found = []
+    better = []
     for row in table.rows:
         ours = row.quality.get(table.scores[0])
         if ours is not None and row.ceiling is not None and sign * ours.mean > sign * row.ceiling:
-            found.append(row.label)
-    if not found:
+            better.append(row.label)
+    if not better:
         return []
     return [
-        f"A better mean than the teacher's: {', '.join(found)}. That is no error, but train the teacher "
-        "longer, or take a stronger one, before you speak of shares of it."
+        f"Better mean than the teacher: {', '.join(better)}. This is possible, but train the teacher longer "
+        "or use a stronger one before you report shares of its score."
     ]
 
 
 def _missing_seeds(table: Comparison) -> list[str]:
-    """Rows without a seed that others have: a run that diverged leaves no record."""
+    """A remark that lists rows without a seed that others have; a run that diverged leaves no record."""
     seeds = {row.label: {run.record.seed for run in row.runs} for row in table.rows if row.role != "teacher"}
     every = set().union(*seeds.values())
     lacking = [f"{label} ({_listed(every - own)})" for label, own in seeds.items() if every - own]
     if not lacking:
         return []
     return [
-        f"Without a seed that others have: {', '.join(lacking)}. If its training diverged, the mean is that "
-        "of the survivors; run it, or say so."
+        f"Missing seeds that other rows have: {', '.join(lacking)}. If their training diverged, the mean "
+        "covers only the runs that finished. Run these seeds, or report that they are missing."
     ]
 
 
 def _listed(seeds: set[int]) -> str:
-    """Their numbers, rising."""
+    """Seeds in increasing order, separated by commas."""
     return ", ".join(str(seed) for seed in sorted(seeds))
 
 
 def _apart(table: Comparison) -> list[str]:
-    """That the task has other dev sets."""
+    """A remark if other runs of the task were evaluated on other dev examples."""
     if not table.apart:
         return []
     return [
-        f"Other runs of {table.task.name} were judged on other dev examples; they have a table of their own "
+        f"Other runs of {table.task.name} were evaluated on other dev examples. They are in a separate table "
         "and are not compared with these."
     ]

@@ -1,4 +1,4 @@
-"""Which row of a table each other one is tested against."""
+"""The choice of the baseline that each row of a table is tested against."""
 
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -6,49 +6,53 @@ from lmdistill.analysis.grouping import asked_data, grouped, student_size
 from lmdistill.records.record import RecordedRun
 
 BASELINE_NAMES, BASELINE_METHODS = ("FT", "SFT"), ("finetune", "sft")
+"""Row labels that make a baseline, in order of precedence, and methods without distillation."""
 
 Named = tuple[str, Sequence[RecordedRun]]
-"""The label of a row, and its runs."""
+"""The label of a row and its runs."""
 
 
 def baselines(rows: Sequence[Named], wanted: str | None) -> Mapping[str, str | None]:
-    """The label of each row's baseline, by the label of the row; a baseline is its own.
+    """The label of each row's baseline, by the label of the row; a baseline has its own label.
 
-    It is the fine-tuned row of the same size and amount of data, since neither a smaller network nor fewer
-    examples shall be taken for a worse method. Where these have none, it is that of the table, and the table
-    says so.
+    The baseline is the fine-tuned row with the same size and amount of data, so that a comparison shows the
+    effect of the method only. If there is none, it is the fine-tuned row of the table, and a note below the
+    table says so.
 
     Args:
         rows: Students of one table.
-        wanted: The baseline of all of them, if there is such a row.
+        wanted: Label of the baseline of all rows; without such a row, the rule above applies.
+
+    Returns:
+        None for a row without any fine-tuned row in the table.
     """
     if wanted in {label for label, _ in rows}:
         return {label: wanted for label, _ in rows}
     blocks = grouped(rows, lambda row: block_of(row[1][0]))
-    found = {label: _tuned(block) or _tuned(rows) for block in blocks.values() for label, _ in block}
-    return {label: found[label] for label, _ in rows}
+    by_label = {label: _tuned(block) or _tuned(rows) for block in blocks.values() for label, _ in block}
+    return {label: by_label[label] for label, _ in rows}
 
 
 def block_of(run: RecordedRun) -> Hashable:
-    """Equal for students of one size and one amount of data."""
+    """A key that is equal for students with the same size and amount of data."""
     return student_size(run.record), str(asked_data(run))
 
 
 def _tuned(rows: Sequence[Named]) -> str | None:
-    """The one called FT, else the first that was only fine-tuned, on original data if there is such a one."""
+    """The row called FT or SFT, else the first fine-tuned row, preferably one without augmented data."""
     labels = [label for label, _ in rows]
     for name in BASELINE_NAMES:
         if name in labels:
             return name
     tuned = [
-        (_has_new_rows(runs[0]), place, label)
-        for place, (label, runs) in enumerate(rows)
+        (_is_augmented(runs[0]), position, label)
+        for position, (label, runs) in enumerate(rows)
         if runs[0].record.method.get("name") in BASELINE_METHODS
     ]
     return min(tuned)[2] if tuned else None
 
 
-def _has_new_rows(run: RecordedRun) -> bool:
-    """Whether the training data were augmented."""
+def _is_augmented(run: RecordedRun) -> bool:
+    """Whether the recipe augments the training data."""
     data = run.record.recipe.get("data")
     return isinstance(data, dict) and data.get("augmentation") is not None

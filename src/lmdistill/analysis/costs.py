@@ -13,19 +13,27 @@ from lmdistill.records.schema import NetworkFacts
 
 
 def _latency(network: NetworkFacts, batch_size: int) -> float | None:
-    """Median milliseconds of one batch."""
+    """Median latency of one batch, in milliseconds; None if it was not measured."""
     measured = network.latency.get(str(batch_size))
     return None if measured is None else measured.p50_ms
 
 
 def _median(values: Iterable[float | None]) -> float | None:
-    """Of those that are known."""
+    """Median of the values that are not None; None without any."""
     known = [value for value in values if value is not None]
     return float(np.median(known)) if known else None
 
 
 def cost_of(networks: Sequence[NetworkFacts], batch_size: int) -> Cost:
-    """The cost of a network of which there are several copies."""
+    """The cost of networks with the same architecture.
+
+    Args:
+        networks: One network per seed, at least one.
+        batch_size: Batch size of the latency.
+
+    Returns:
+        Parameters of the first network, mean size on disk and median latency. The speed-up is None.
+    """
     return Cost(
         parameters=networks[0].parameters.total,
         disk_bytes=mean_of(network.disk_bytes for network in networks),
@@ -34,29 +42,39 @@ def cost_of(networks: Sequence[NetworkFacts], batch_size: int) -> Cost:
 
 
 def speedup_of(records: Sequence[Record], batch_size: int) -> float | None:
-    """Mean ratio within runs, since a run measures both networks at about the same time; None without any."""
+    """Mean over runs of the teacher's latency divided by the student's.
+
+    The ratio is taken within each run, because a run measures both networks at about the same time.
+
+    Returns:
+        A ratio > 0; None if no run measured both networks.
+    """
     pairs = [
         (_latency(record.teacher, batch_size), _latency(record.student, batch_size))
         for record in records
         if record.teacher is not None
     ]
-    return mean_of(slow / fast for slow, fast in pairs if slow is not None and fast is not None)
+    return mean_of(
+        teacher_ms / student_ms
+        for teacher_ms, student_ms in pairs
+        if teacher_ms is not None and student_ms is not None
+    )
 
 
 def shared_costs(rows: Sequence[Row], batch_size: int) -> list[Row]:
-    """Students with the latency and the speed-up of all of their shape, timed at the same place.
+    """The rows with latency and speed-up pooled over all rows of the same architecture and conditions.
 
-    Networks of one shape do the same work: what single rows differ in is noise of the machine, and no method
-    is faster than another for it. A row that was not timed has neither.
+    Networks with the same architecture do the same computation, so differences between their measured
+    latencies are noise. A row that was not timed has neither value.
     """
     latencies: dict[str, float | None] = {}
     speedups: dict[str, float | None] = {}
-    for some in grouped(rows, lambda row: _timed(row, batch_size)).values():
-        latency = cost_of([network for row in some for network in row.networks], batch_size).latency_ms
-        latencies |= {row.label: latency for row in some}
-        for taught in grouped(some, _taught).values():
-            ratio = speedup_of([run.record for row in taught for run in row.runs], batch_size)
-            speedups |= {row.label: ratio or _rescaled(row.cost, latency) for row in taught}
+    for same_shape in grouped(rows, lambda row: _latency_key(row, batch_size)).values():
+        latency = cost_of([network for row in same_shape for network in row.networks], batch_size).latency_ms
+        latencies |= {row.label: latency for row in same_shape}
+        for same_teacher in grouped(same_shape, _teacher_shape).values():
+            ratio = speedup_of([run.record for row in same_teacher for run in row.runs], batch_size)
+            speedups |= {row.label: ratio or _rescaled(row.cost, latency) for row in same_teacher}
     return [
         replace(row, cost=replace(row.cost, latency_ms=latencies[row.label], speedup=speedups[row.label]))
         for row in rows
@@ -64,20 +82,20 @@ def shared_costs(rows: Sequence[Row], batch_size: int) -> list[Row]:
 
 
 def _rescaled(cost: Cost, latency: float | None) -> float | None:
-    """The speed-up of a row that was not timed beside its teacher, by the latency of its shape."""
+    """The speed-up of a row that was not timed together with its teacher, for the pooled latency."""
     if cost.speedup is None or cost.latency_ms is None or latency is None:
         return None
     return cost.speedup * cost.latency_ms / latency
 
 
-def _taught(row: Row) -> Hashable:
-    """The shape of the row's teacher, if it has one."""
+def _teacher_shape(row: Row) -> Hashable:
+    """Layers and layer parameters of the row's teacher; None without one."""
     teacher = row.runs[0].record.teacher
     return None if teacher is None else layers_of(teacher)
 
 
-def _timed(row: Row, batch_size: int) -> Hashable:
-    """The shape of the student, and devices, threads and lengths that it was timed with."""
+def _latency_key(row: Row, batch_size: int) -> Hashable:
+    """The student's layers and layer parameters, and the devices, threads and lengths of its latencies."""
     latencies = [network.latency.get(str(batch_size)) for network in row.networks]
-    places = frozenset((x.device, x.threads, x.tokens) for x in latencies if x is not None)
-    return layers_of(row.networks[0]), places
+    conditions = frozenset((x.device, x.threads, x.tokens) for x in latencies if x is not None)
+    return layers_of(row.networks[0]), conditions

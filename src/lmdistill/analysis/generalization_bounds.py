@@ -1,25 +1,28 @@
-"""Generalisation bounds: how far the risk may lie above the mean loss on the training set.
+"""Generalisation bounds: upper bounds of the gap between the risk and the mean loss on the training set.
 
-They stand in `report`, beside `statistics`: plain numbers about finished runs, which the command line may ask
-directly. No network is looked at; `evaluation.risk` measures the gap itself.
+The functions need only numbers, no network; `evaluation.risk` measures the gap of a network.
 
-Whose is what, where a is the number of original samples, b of mixed ones, and losses lie in [0, M];
-[ASSUME] marks our reading, where the paper is silent:
+Notation: a is the number of original samples, b that of mixed samples, and losses lie in [0, M]. [ASSUME]
+marks our interpretation where the paper does not say.
 
-* The paper's (Liang et al., "MixKD", 2021): with a finite class G and confidence 1 - delta, the gap with
-  mixed samples is at most the gap without as soon as b >= M^2 log(|G| / delta) / c - a, where
-  c = 2 (eps_p - Delta_eps)^2. A second theorem has a Rademacher complexity instead; a third lets a mixed
-  sample depend on its original.
-* Derived here: every bound below. For one network, Hoeffding's inequality bounds the chance of a gap above t
-  by exp(-2 n t^2 / M^2). Times |G| and set to delta, that is t = M sqrt(log(|G| / delta) / (2 n)). With
-  n = a + b and the shift added, "at most eps_p" is the paper's inequality, term by term. With the Rademacher
-  complexity R of the losses the bound is 2 R + M sqrt(log(1 / delta) / (2 n)). Both need samples that are
-  independent, not equally distributed.
-* [ASSUME] eps_p is the bound without mixed samples at the same confidence. Delta_eps is how far the expected
-  mean loss on originals and mixed samples together may lie below the risk, at most over G, whatever b is.
-* [ASSUME] The loss lies in [0, M], since only then c begins with 2. For |loss| <= M it spans 2 M: give 2 M.
-* [ASSUME] R stays what it is on the a originals. On more samples of one distribution it never grows.
-* [ASSUME] The third theorem's text (after Baxter, 2000) is not known, so `effective_samples` is ours.
+* From the paper (Liang et al., "MixKD", 2021): with a finite class G and confidence 1 - delta, the gap with
+  mixed samples is at most the gap without them if b >= M^2 log(|G| / delta) / c - a, where
+  c = 2 (eps_p - Delta_eps)^2. A second theorem uses a Rademacher complexity instead; a third allows a mixed
+  sample to depend on its original.
+* Derived here: every bound below. For one network, Hoeffding's inequality bounds the probability of a gap
+  above t by exp(-2 n t^2 / M^2). A union bound over |G| networks, set equal to delta, gives
+  t = M sqrt(log(|G| / delta) / (2 n)). With n = a + b and the shift added, "at most eps_p" is the paper's
+  inequality, term by term. With the Rademacher complexity R of the losses, the bound is
+  2 R + M sqrt(log(1 / delta) / (2 n)). Both bounds need independent samples, not identically distributed
+  ones.
+* [ASSUME] eps_p is the bound without mixed samples at the same confidence. Delta_eps is the largest amount,
+  over G and for every b, by which the expected mean loss on original and mixed samples is below the risk.
+* [ASSUME] The loss lies in [0, M], since only then c has the factor 2. For |loss| <= M the range is 2 M, so
+  use 2 M as M.
+* [ASSUME] R keeps its value on the a original samples. It does not grow with more samples of one
+  distribution.
+* [ASSUME] We do not have the text of the third theorem (after Baxter, 2000), so `effective_samples` is our
+  own derivation.
 
 Both bounds are in Mohri, Rostamizadeh and Talwalkar, "Foundations of Machine Learning", 2nd edition, 2018,
 sections 2.3 and 3.1, with M = 1; the first of them is two-sided there, with 2 / delta.
@@ -32,27 +35,27 @@ from fractions import Fraction
 from lmdistill.core.errors import ConfigError
 
 LARGEST = 1e100
-"""No symbol is as large: so no sum or product of them leaves the range of floats."""
+"""All symbols must be smaller, so that sums and products of them do not overflow."""
 
 ROUNDING = Fraction(1, 10**12)
-"""What a number of samples may lie above a whole one, as a share of it, and still count as that."""
+"""Relative tolerance for rounding up a number of samples: an excess below it is ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """What is known of the loss and of the networks that could have been learned."""
+    """The largest loss, the complexity of the class of networks, and the confidence of the bound."""
 
     loss_bound: float = 1.0
     """M > 0: losses lie in [0, M]. 1 for the 0/1 loss; cross-entropy has no bound unless it is clipped."""
 
     log_size: float | None = None
-    """log |G| of a finite class, in nats, >= 0; this or the next."""
+    """log |G| of a finite class, in nats, >= 0; exclusive with `rademacher`."""
 
     rademacher: float | None = None
-    """Rademacher complexity R >= 0 of the losses on the original samples, expected over samples."""
+    """Expected Rademacher complexity R >= 0 of the losses on the original samples."""
 
     confidence: float = 0.95
-    """1 - delta, in (0, 1): how probable it is that the bound holds."""
+    """1 - delta, in (0, 1): the probability that the bound holds."""
 
     def __post_init__(self) -> None:
         _require_above("the loss bound", self.loss_bound, "1 bounds the 0/1 loss.")
@@ -72,23 +75,23 @@ class Bound:
 
     @property
     def nats(self) -> float:
-        """log(|G| / delta), or log(1 / delta) where the class is known by its Rademacher complexity."""
+        """log(|G| / delta), or log(1 / delta) with a Rademacher complexity."""
         return (self.log_size or 0.0) - math.log1p(-self.confidence)
 
     @property
     def floor(self) -> float:
-        """What no number of samples takes away: 2 R, or 0."""
+        """The part of the bound that does not shrink with more samples: 2 R, or 0 for a finite class."""
         return 2 * (self.rademacher or 0.0)
 
     def gap(self, samples: int | Fraction, *, shift: float = 0.0) -> float:
-        """The largest gap between risk and mean loss, for all networks of the class at once.
+        """Upper bound of the gap between risk and mean loss, for all networks of the class at once.
 
         Args:
-            samples: Independent samples, >= 1.
-            shift: How far their expected mean loss may lie below the risk, >= 0.
+            samples: Number of independent samples, >= 1.
+            shift: Largest amount by which their expected mean loss is below the risk, >= 0.
 
         Returns:
-            A number >= 0; above M it says nothing, since no gap is larger than M.
+            A number >= 0; a bound above M is vacuous, since no gap is larger than M.
 
         Raises:
             ConfigError: If an argument is outside its range.
@@ -102,15 +105,15 @@ class Bound:
         return self.floor + shift + self.loss_bound * math.sqrt(Fraction(self.nats) / (2 * Fraction(samples)))
 
     def samples_for(self, gap: float, *, shift: float = 0.0) -> int | None:
-        """The fewest independent samples with which the bound is at most `gap`.
+        """The smallest number of independent samples for which the bound is at most `gap`.
 
         Args:
-            gap: What is asked for, >= 0.
+            gap: The wanted bound, >= 0.
             shift: As in `gap()`.
 
         Returns:
-            A number >= 1, exact but for a part in 10^12; None if no number of samples is enough, because the
-            shift and the floor alone reach `gap`.
+            A number >= 1, with a relative tolerance of 10^-12; None if no number of samples is enough,
+            because the shift and the floor alone reach `gap`.
 
         Raises:
             ConfigError: If an argument is outside its range.
@@ -126,22 +129,22 @@ class Bound:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """A bound without and with mixed samples."""
+    """The bounds without and with mixed samples."""
 
     bound: Bound
-    """Loss, class and confidence."""
+    """Loss, class of networks and confidence."""
 
     original: int
-    """a >= 1, original samples."""
+    """a >= 1: number of original samples."""
 
     mixed: int = 0
-    """b >= 0, mixed samples."""
+    """b >= 0: number of mixed samples."""
 
     shift: float = 0.0
-    """Delta_eps >= 0: how far the expected mean loss with mixed samples may lie below the risk."""
+    """Delta_eps >= 0: largest amount by which the expected mean loss with mixed samples is below the risk."""
 
     target: float | None = None
-    """The gap that mixed samples shall reach, > 0; the bound without them (eps_p) unless given."""
+    """Wanted bound with mixed samples, > 0; by default the bound without them (eps_p)."""
 
     def __post_init__(self) -> None:
         _require_least("original samples", self.original, 1)
@@ -152,55 +155,56 @@ class Mixture:
 
     @property
     def gap_without(self) -> float:
-        """eps_p: the bound with the originals alone."""
+        """eps_p: the bound with the original samples alone."""
         return self.bound.gap(self.original)
 
     @property
     def gap_with(self) -> float:
-        """The bound with all samples, as if they were independent."""
+        """The bound with all samples, if they are treated as independent."""
         return self.bound.gap(self.original + self.mixed, shift=self.shift)
 
     @property
     def gap_dependent(self) -> float:
-        """The bound with all samples, where each mixed one may depend on its original.
+        """The bound with all samples, if each mixed sample may depend on its original.
 
-        Derived here, in place of the paper's third theorem. With a Rademacher complexity it supposes that R,
-        which is that of a samples, is also that of a groups.
+        Derived here, in place of the paper's third theorem. With a Rademacher complexity it assumes that R of
+        a samples is also that of a groups.
         """
         return self.bound.gap(effective_samples(self.original, self.mixed), shift=self.shift)
 
     @property
     def goal(self) -> float:
-        """The gap that mixed samples shall reach."""
+        """The wanted bound with mixed samples: `target`, else the bound without them."""
         return self.gap_without if self.target is None else self.target
 
     @property
     def enough(self) -> int | None:
-        """The fewest mixed samples whose bound is at most the goal, >= 0; None if no number is enough.
+        """The smallest number of mixed samples for a bound of at most `goal`, >= 0; None if none is enough.
 
-        A target that the originals reach alone needs none: the shift comes only with mixed samples. Without a
-        target the number is the paper's, from which on mixed samples do not raise the bound.
+        A target that the original samples reach alone needs no mixed samples, which would add the shift.
+        Without a target, the result is the paper's number, from which on mixed samples do not raise the bound.
         """
         if self.target is not None:
-            alone = self.bound.samples_for(self.target)
-            if alone is not None and alone <= self.original:
+            without_mixed = self.bound.samples_for(self.target)
+            if without_mixed is not None and without_mixed <= self.original:
                 return 0
         samples = self.bound.samples_for(self.goal, shift=self.shift)
         return None if samples is None else max(0, samples - self.original)
 
 
 def effective_samples(original: int, mixed: int) -> Fraction:
-    """How many independent samples the originals and the mixed ones count for, if these depend on those.
+    """Effective number of independent samples, if each mixed sample depends on its original.
 
-    An original and its mixed samples are a group, and only groups are independent of one another. A group of
-    k samples moves the mean loss of all n by at most k M / n, so Hoeffding's inequality has
-    n^2 / (sum of k^2) in place of n. That is never more than the originals: in this worst case mixed samples
-    gain nothing. A partner j that is an extra random sample belongs to the group. A partner that is an
-    original of another group ties the two together, which this does not count.
+    An original and its mixed samples form a group, and only groups are independent of one another. A group of
+    k samples changes the mean loss of all n by at most k M / n, so Hoeffding's inequality has
+    n^2 / (sum of k^2) in place of n. That is never more than the number of originals: in this worst case
+    mixed samples do not improve the bound. A partner j that is an additional random sample belongs to the
+    group. A partner that is the original of another group makes the two groups dependent, which this number
+    does not account for.
 
     Args:
-        original: Groups, >= 1.
-        mixed: Mixed samples, >= 0, spread over the groups as evenly as they go.
+        original: Number of groups, >= 1.
+        mixed: Number of mixed samples, >= 0, distributed over the groups as evenly as possible.
 
     Returns:
         A number in [1, original].
@@ -209,20 +213,20 @@ def effective_samples(original: int, mixed: int) -> Fraction:
         >>> effective_samples(4, 8), effective_samples(4, 2)  # 144 / (4 x 9), 36 / (4 + 4 + 1 + 1)
         (Fraction(4, 1), Fraction(18, 5))
     """
-    each, more = divmod(mixed, original)
-    squares = (original - more) * (each + 1) ** 2 + more * (each + 2) ** 2
+    per_group, larger_groups = divmod(mixed, original)
+    squares = (original - larger_groups) * (per_group + 1) ** 2 + larger_groups * (per_group + 2) ** 2
     return Fraction((original + mixed) ** 2, squares)
 
 
 def log_class_size(parameters: int, *, bits: int = 32) -> float:
-    """Size of the class of all networks of one shape, log |G| in nats: a parameter is one of 2^bits numbers.
+    """log |G| in nats for the class of all networks of one architecture, with 2^bits values per parameter.
 
     Args:
-        parameters: How many there are, >= 1.
-        bits: Of each, >= 1.
+        parameters: Number of parameters, >= 1.
+        bits: Bits per parameter, >= 1.
 
     Raises:
-        ConfigError: If there are none of either.
+        ConfigError: If an argument is below 1.
 
     Examples:
         >>> round(log_class_size(1000), 1)  # 32,000 log 2
@@ -234,13 +238,13 @@ def log_class_size(parameters: int, *, bits: int = 32) -> float:
 
 
 def _require_above(what: str, value: float, hint: str) -> None:
-    """`value` must be positive, and not so large that floats end; NaN never is."""
+    """Check that `value` is in (0, LARGEST); NaN is not."""
     if not 0 < value < LARGEST:
         raise ConfigError(f"{what} must be > 0 and below {LARGEST:g}, got {value:g}. {hint}")
 
 
 def _require_least(what: str, value: float | int | Fraction, least: int) -> None:
-    """`value` must be at least so much, and not so much that floats end; NaN never is."""
+    """Check that `value` is in [least, LARGEST); NaN is not."""
     if not value >= least:
         raise ConfigError(f"{what} must be a number >= {least}, got {value}.")
     if not value < LARGEST:

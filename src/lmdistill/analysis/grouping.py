@@ -1,4 +1,4 @@
-"""Which runs belong together: in a table, since they were judged alike, and in a row, as its seeds."""
+"""Grouping of runs: into tables by task and dev examples, and into rows as seeds of one configuration."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,30 +13,34 @@ Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 
 OF_TEACHER = "agreement"
-"""A metric of language models that only those have which have a teacher."""
+"""A metric of language models that is only defined with a teacher."""
 
 SEEDS = ("seed", "seeds", "training.seed", "teacher.training.seed")
-"""Fields of a recipe in which the runs of a row differ."""
+"""Fields of a recipe that hold seeds, in which the runs of a row differ."""
 
 Known = Mapping[Path, ExampleScores | None]
-"""The contributions of each run, by its folder."""
+"""Contributions of the dev examples for each run, by its folder."""
 
 
 def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Fields of a method or a recipe by their dotted names, those of its parts too.
+    """Fields of a method or a recipe by their dotted names, including nested fields.
+
+    Args:
+        settings: Fields by name; nested mappings are flattened.
+        above: Prefix of the dotted names.
 
     Examples:
         >>> flat({"name": "sft", "completions": {"student": 0.5}})
         {'name': 'sft', 'completions.student': 0.5}
     """
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in settings.items():
-        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
-    return found
+        fields |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
+    return fields
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
-    """Items by key, both in order of appearance."""
+    """Items by key; keys and items keep their order of appearance."""
     groups: dict[Key, list[Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
@@ -44,36 +48,42 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 
 
 def one_each(runs: Iterable[RecordedRun]) -> list[RecordedRun]:
-    """The first run of each teacher's network: a teacher of many students counts once."""
-    taught = [(run, run.record.teacher.fingerprint) for run in runs if run.record.teacher is not None]
-    return [some[0][0] for some in grouped(taught, lambda pair: pair[1]).values()]
+    """The first run of each teacher network, so that a teacher with many students counts once."""
+    pairs = [(run, run.record.teacher.fingerprint) for run in runs if run.record.teacher is not None]
+    return [same_teacher[0][0] for same_teacher in grouped(pairs, lambda pair: pair[1]).values()]
 
 
 def teaching(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
-    """The runs that made a teacher of others."""
-    taught = {run.record.teacher.fingerprint for run in runs if run.record.teacher is not None}
-    return [run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in taught]
+    """The fine-tuning runs whose network is the teacher of another run."""
+    teachers = {run.record.teacher.fingerprint for run in runs if run.record.teacher is not None}
+    return [
+        run for run in runs if run.record.kind == "finetune" and run.record.student.fingerprint in teachers
+    ]
 
 
 def comparison_key(run: RecordedRun) -> Hashable:
-    """Equal for runs that are asked the same of the same task, with a teacher or without."""
+    """The task and its metrics, without those that need a teacher; equal for runs of one table."""
     task = run.record.task
     return task.name, tuple(metric for metric in task.metrics if metric != OF_TEACHER)
 
 
 def _examples(run: RecordedRun, known: Known) -> dict[str, Hashable]:
-    """What is known of the dev examples that a run was judged on."""
-    task, answers = run.record.task, known[run.path]
-    found = {
+    """Number, fingerprint and labels of the run's dev examples, as far as they are known."""
+    task, contributions = run.record.task, known[run.path]
+    facts = {
         "rows": tuple(sorted((name, rows) for name, rows in task.rows.items() if name != "train")),
         "contents": task.dev_fingerprint,
-        "labels": None if answers is None else answers.examples,
+        "labels": None if contributions is None else contributions.examples,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def same_dev_set(runs: Sequence[RecordedRun], known: Known) -> list[list[RecordedRun]]:
-    """Runs by the dev examples that they were judged on; what is not known of a run speaks for no group."""
+    """Groups of runs that were evaluated on the same dev examples.
+
+    Two runs are in one group unless the number, the fingerprint or the labels of their dev examples differ. A
+    value that was not recorded does not separate runs.
+    """
     groups: list[tuple[dict[str, Hashable], list[RecordedRun]]] = []
     for run in runs:
         own = _examples(run, known)
@@ -88,14 +98,15 @@ def same_dev_set(runs: Sequence[RecordedRun], known: Known) -> list[list[Recorde
 
 
 def layers_of(network: NetworkFacts) -> tuple[int, int]:
-    """How many layers there are, and the weights in them; heads differ from task to task."""
+    """Number of layers and of the parameters in them, without embeddings and head."""
     return network.layers, network.parameters.encoder
 
 
 def student_size(record: Record) -> tuple[int, float]:
-    """Layers and the weights in them; of a pruned student layers and the share of the units that it keeps.
+    """Number of layers and of their parameters; for a pruned student, layers and the kept share of units.
 
-    Seeds rank units differently, and widths in steps of eight then differ by a few weights.
+    Pruned students are compared by the kept share, because seeds rank units differently and the rounding of
+    widths to multiples of eight then changes the number of parameters slightly.
     """
     keep = 1.0 if record.schedule is None else record.schedule.keep
     layers, weights = layers_of(record.student)
@@ -103,16 +114,17 @@ def student_size(record: Record) -> tuple[int, float]:
 
 
 def asked_data(run: RecordedRun) -> Mapping[str, float]:
-    """How much of the training data was asked for."""
+    """The `fraction` and `rows` of the training data that the recipe sets; empty if it sets neither."""
     data = run.record.recipe.get("data") or run.record.recipe.get("texts")
-    found = data if isinstance(data, dict) else {}
-    return {name: float(found[name]) for name in ("fraction", "rows") if found.get(name) is not None}
+    settings = data if isinstance(data, dict) else {}
+    return {name: float(settings[name]) for name in ("fraction", "rows") if settings.get(name) is not None}
 
 
 def row_key(run: RecordedRun) -> Hashable:
-    """Equal for runs of one name that differ in the seed only, as far as shapes, rows and method tell.
+    """A key that is equal for the seeds of one row.
 
-    What else their recipes say is not asked here: a difference in it is an alarm.
+    It consists of the name, the sizes of student and teacher, the number of training examples and the method.
+    Runs of a row whose recipes differ in another field raise an alarm, see `alarms.row_alarms`.
     """
     record = run.record
     teacher = None if record.teacher is None else layers_of(record.teacher)
@@ -124,63 +136,65 @@ def row_key(run: RecordedRun) -> Hashable:
 
 
 def row_labels(groups: Sequence[Sequence[RecordedRun]]) -> list[str]:
-    """The name of each group, and what tells it from others of the same name."""
+    """The name of each group's runs, with the facts that differ between groups of the same name."""
     records = [group[0].record for group in groups]
     labels = []
     for record in records:
-        twins = [other for other in records if other.name == record.name]
+        same_name = [other for other in records if other.name == record.name]
         facts: list[Callable[[Record], str]] = [
             lambda r: f"{r.student.layers} layers",
-            _weight,
+            _size_text,
             lambda r: f"{r.task.rows.get('train', 0):,} examples",
-            lambda r: "no teacher" if r.teacher is None else f"taught by {r.teacher.layers} layers",
+            lambda r: "no teacher" if r.teacher is None else f"teacher with {r.teacher.layers} layers",
             *(lambda r, field=field: f"{field}={r.method.get(field)}" for field in record.method),
         ]
-        telling = [fact(record) for fact in facts if len({fact(twin) for twin in twins}) > 1]
-        labels.append(f"{record.name} ({', '.join(telling)})" if telling else record.name)
+        differing = [fact(record) for fact in facts if len({fact(other) for other in same_name}) > 1]
+        labels.append(f"{record.name} ({', '.join(differing)})" if differing else record.name)
     return labels
 
 
 def shared_settings(runs: Sequence[RecordedRun]) -> tuple[str, ...]:
-    """The settings, as in `layers=3`, in the names of all students: they tell no row from another.
+    """The settings, such as `layers=3`, that occur in the names of all students.
 
-    None where there is one name only; a teacher's own run does not count.
+    Runs that trained a teacher do not count. The result is empty if all students have one name.
     """
-    made = teaching(runs)
-    names = [name.split(" ") for name in dict.fromkeys(run.record.name for run in runs if run not in made)]
+    teachers = teaching(runs)
+    names = [
+        name.split(" ") for name in dict.fromkeys(run.record.name for run in runs if run not in teachers)
+    ]
     if len(names) < 2:
         return ()
     return tuple(word for word in names[0][1:] if "=" in word and all(word in other[1:] for other in names))
 
 
-def _weight(record: Record) -> str:
-    """Parameters of a student; of a pruned one what it keeps."""
+def _size_text(record: Record) -> str:
+    """Number of parameters of a student, or the kept share of a pruned student."""
     if record.schedule is not None and record.schedule.keep < 1:
         return f"keeps {100 * record.schedule.keep:g} %"
     return f"{record.student.parameters.total:,} parameters"
 
 
 def numbered(labels: Iterable[str]) -> list[str]:
-    """Labels that differ: one that was there before gets a number.
+    """Unique labels: a repeated label gets a number, from 2 on.
 
     Examples:
         >>> numbered(["FT", "KD", "KD"])
         ['FT', 'KD', 'KD, 2']
     """
-    found: list[str] = []
+    unique: list[str] = []
     for label in labels:
-        number = next(n for n in range(1, len(found) + 2) if _with(label, n) not in found)
-        found.append(_with(label, number))
-    return found
+        number = next(n for n in range(1, len(unique) + 2) if _with_number(label, n) not in unique)
+        unique.append(_with_number(label, number))
+    return unique
 
 
-def _with(label: str, number: int) -> str:
-    """The label, with its number from the second on."""
+def _with_number(label: str, number: int) -> str:
+    """The label, followed by the number if it is not 1."""
     return label if number == 1 else f"{label}, {number}"
 
 
 def without(label: str, settings: Sequence[str]) -> str:
-    """A label less the settings that its whole table shares.
+    """A label without the given settings, such as those that all rows of a table share.
 
     Examples:
         >>> without("FT layers=3 ratio=2", ["layers=3"])

@@ -1,4 +1,4 @@
-"""How a metric is written, and which way is better."""
+"""Display of metrics: title, unit, scale and decimals, and whether lower is better."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from types import MappingProxyType
 NONE = "–"
 
 Value = float | int | None
-"""A number that may not exist."""
+"""A number, or None if it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,27 +16,27 @@ class MetricFormat:
     """How one metric is shown."""
 
     title: str
-    """Name with its unit."""
+    """Name and unit, such as `accuracy, %`."""
 
     scale: int = 100
-    """What a value is multiplied by before it is shown."""
+    """Factor that a value is multiplied by for display, 1 or 100."""
 
     digits: int = 2
-    """Decimals."""
+    """Decimals that are shown, >= 0."""
 
     lower_is_better: bool = False
-    """Whether a small value is a good one."""
+    """Whether a smaller value is better."""
 
     range: tuple[float, float] = (0.0, 1.0)
-    """Which values there are."""
+    """Smallest and largest possible value, before scaling."""
 
     @property
     def sign(self) -> int:
-        """Makes larger better."""
+        """-1 if lower is better, else 1: the factor that makes a larger value the better one."""
         return -1 if self.lower_is_better else 1
 
     def text(self, value: Value) -> str:
-        """The number as a reader sees it, without its unit."""
+        """The scaled and rounded number without its unit, or a dash for None."""
         return NONE if value is None else f"{self.scale * value:.{self.digits}f}"
 
 
@@ -50,10 +50,10 @@ MANNERS: Mapping[str, MetricFormat] = MappingProxyType(
         "mean of pearson and spearman": MetricFormat(
             title="mean of pearson and spearman × 100", range=SIGNED
         ),
-        "nats": MetricFormat(title="nats a token", scale=1, digits=3, lower_is_better=True, range=POSITIVE),
+        "nats": MetricFormat(title="nats per token", scale=1, digits=3, lower_is_better=True, range=POSITIVE),
         "perplexity": MetricFormat(title="perplexity", scale=1, lower_is_better=True, range=POSITIVE),
-        "accuracy_of_tokens": MetricFormat(title="right tokens, %"),
-        "agreement": MetricFormat(title="agrees with teacher, %"),
+        "accuracy_of_tokens": MetricFormat(title="token accuracy, %"),
+        "agreement": MetricFormat(title="agreement with teacher, %"),
         "rouge_l": MetricFormat(title="ROUGE-L × 100"),
         "silhouette": MetricFormat(title="silhouette", scale=1, digits=3, range=SIGNED),
         "spread_ratio": MetricFormat(title="between / within", scale=1, digits=3, range=POSITIVE),
@@ -61,11 +61,11 @@ MANNERS: Mapping[str, MetricFormat] = MappingProxyType(
         "distinct_2": MetricFormat(title="distinct-2 × 100"),
     }
 )
-"""Metrics that are no percentage, or go by another name."""
+"""Formats of the metrics that are not a percentage or have a title that differs from their name."""
 
 
 def metric_format(metric: str) -> MetricFormat:
-    """How `metric` is shown; a percentage unless the table says otherwise.
+    """The display format of `metric`; a percentage if the metric is not in `MANNERS`.
 
     Examples:
         >>> metric_format("accuracy").title, metric_format("accuracy").text(0.8612)

@@ -1,14 +1,15 @@
-"""Numbers as text: percent, spread, millions, megabytes, milliseconds, p-values."""
+"""Numbers as text: percent, mean and deviation, millions, megabytes, milliseconds, p-values."""
 
 from lmdistill.analysis.footnote_text import ONE_SEED
 from lmdistill.analysis.metric_format import NONE, Value, metric_format
 from lmdistill.analysis.significance import Spread
 
 SMALLEST_P = 0.001
+"""Smaller p-values are shown as `< 0.001`."""
 
 
 def percent(value: Value) -> str:
-    """Hundredths with two decimals, without a sign for it.
+    """A fraction in percent with two decimals, without the percent sign.
 
     Examples:
         >>> percent(0.8612), percent(None)
@@ -18,7 +19,7 @@ def percent(value: Value) -> str:
 
 
 def percent_kept(kept: float) -> str:
-    """A kept fraction of a network in percent, three digits.
+    """The kept fraction of a network in percent, three significant digits.
 
     Examples:
         >>> percent_kept(0.15), percent_kept(1 / 3)
@@ -28,7 +29,7 @@ def percent_kept(kept: float) -> str:
 
 
 def spread_text(value: Spread | None, metric: str = "accuracy") -> str:
-    """Mean and deviation in the manner of a metric; a single value bears a mark.
+    """Mean and standard deviation in the format of `metric`; a single value is marked with ‡.
 
     Examples:
         >>> spread_text(Spread(mean=0.5, sd=0.01, count=3)), spread_text(Spread(mean=0.5, sd=None, count=1))
@@ -43,7 +44,7 @@ def spread_text(value: Spread | None, metric: str = "accuracy") -> str:
 
 
 def millions(value: Value) -> str:
-    """Millions with two decimals, thousands below one.
+    """Millions (M) with two decimals, or thousands (k) for less than a million.
 
     Examples:
         >>> millions(22_713_216), millions(4_312)
@@ -55,7 +56,7 @@ def millions(value: Value) -> str:
 
 
 def megabytes(value: Value) -> str:
-    """Megabytes of 1,000,000 bytes.
+    """Bytes in megabytes of 1,000,000 bytes, one decimal.
 
     Examples:
         >>> megabytes(90_870_000)
@@ -65,7 +66,7 @@ def megabytes(value: Value) -> str:
 
 
 def milliseconds(value: Value) -> str:
-    """Three digits, roughly.
+    """A time in milliseconds with its unit and about three significant digits.
 
     Examples:
         >>> milliseconds(123.4), milliseconds(3.217)
@@ -75,7 +76,7 @@ def milliseconds(value: Value) -> str:
 
 
 def p_text(value: Value) -> str:
-    """Three decimals, or that it is smaller.
+    """A p-value with three decimals, or `< 0.001`.
 
     Examples:
         >>> p_text(0.04321), p_text(1e-9)
@@ -87,5 +88,5 @@ def p_text(value: Value) -> str:
 
 
 def times(value: Value) -> str:
-    """How many times as fast."""
+    """A ratio with two decimals and the multiplication sign, such as `1.82 ×`."""
     return NONE if value is None else f"{value:.2f} ×"

@@ -1,4 +1,4 @@
-"""What the answers to dev examples say of a row: its difference to the baseline and its shares, with ends."""
+"""Paired comparison of a row with the baseline and the teacher, from the predictions on dev examples."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,72 +20,82 @@ from lmdistill.records.record import RecordedRun
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleScores:
-    """What the dev examples of the headline split contribute to the headline metric of one run."""
+    """Contributions of the headline split's examples to the headline metric of one run.
+
+    `jackknife.contributions` defines a contribution.
+    """
 
     examples: str
-    """Fingerprint of the numbers and labels of all its dev examples."""
+    """Fingerprint of the numbers and labels of all dev examples, on every split."""
 
     student: NDArray[np.float64]
-    """Of the student, in the order of the example numbers, (n,)."""
+    """Contributions of the student, in the order of the example numbers, (n,)."""
 
     teacher: NDArray[np.float64] | None
-    """Of its teacher, where its answers were kept, (n,)."""
+    """Contributions of its teacher, (n,); None without stored predictions of the teacher."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonStats:
-    """A row against the baseline and against the teacher."""
+    """Comparison of a row with the baseline and with the teacher; a field is None if it is not known."""
 
     seeds: int = 0
-    """Seeds that the row and the baseline share; 0 for the baseline itself."""
+    """Number of seeds that the row and the baseline share; 0 for the baseline itself."""
 
     difference: Estimate | None = None
-    """Of the headline metric: row minus baseline."""
+    """Headline metric of the row minus that of the baseline."""
 
     p_value: float | None = None
-    """Of the two being equally good, over seeds and examples."""
+    """p-value in [0, 1] of the hypothesis that both are equally good, over seeds and examples."""
 
     p_holm: float | None = None
-    """The same, corrected for all comparisons of the table."""
+    """`p_value` with Holm's correction for all comparisons of the table."""
 
     p_runs: float | None = None
-    """Of these very runs being equally good, over examples alone."""
+    """p-value in [0, 1] for these trained networks, over examples alone."""
 
     kept: Interval | None = None
-    """Share of the teacher's score."""
+    """The row's score divided by the teacher's."""
 
     closed: Interval | None = None
-    """Share of the way from the baseline to the teacher."""
+    """Share of the gap between baseline and teacher that the row closes; 1 at the teacher."""
 
 
 NOTHING = ComparisonStats()
-"""Of a row without answers or without a baseline."""
+"""Statistics of a row without stored predictions or without a baseline."""
 
 
 def judged(run: RecordedRun) -> ExampleScores | None:
-    """The contributions of a run; None without stored predictions, or where one is no number."""
+    """The contributions of a run's dev examples to its headline metric.
+
+    Returns:
+        None without stored predictions, if one of them is not finite, or if the metric is not in
+        `HEADLINE_METRICS`.
+    """
     split, metric = run.record.headline
-    found = read_predictions(run.path / PREDICTIONS)
-    chosen = sorted((one for one in found if one.split == split), key=lambda one: one.example)
-    student = _contributions(metric, chosen, [one.student for one in chosen])
+    predictions = read_predictions(run.path / PREDICTIONS)
+    headline = sorted((one for one in predictions if one.split == split), key=lambda one: one.example)
+    student = _contributions(metric, headline, [one.student for one in headline])
     if student is None:
         return None
     return ExampleScores(
-        examples=fingerprint(sorted((one.split, one.example, float(one.label)) for one in found)),
+        examples=fingerprint(sorted((one.split, one.example, float(one.label)) for one in predictions)),
         student=student,
-        teacher=_contributions(metric, chosen, [one.teacher for one in chosen if one.teacher is not None]),
+        teacher=_contributions(
+            metric, headline, [one.teacher for one in headline if one.teacher is not None]
+        ),
     )
 
 
 def _contributions(
-    metric: str, chosen: Sequence[Prediction], logits: Sequence[Sequence[float]]
+    metric: str, examples: Sequence[Prediction], logits: Sequence[Sequence[float]]
 ) -> NDArray[np.float64] | None:
-    """Of classes where there are several logits, else of the one value; None where some are missing."""
-    if not chosen or metric not in HEADLINE_METRICS or len(logits) != len(chosen):
+    """Contributions of the predicted classes, or of the single values; None if some are missing."""
+    if not examples or metric not in HEADLINE_METRICS or len(logits) != len(examples):
         return None
     if not np.isfinite(logits).all():
         return None
-    labels, values = np.array([one.label for one in chosen], dtype=float), np.array(logits, dtype=float)
+    labels, values = np.array([one.label for one in examples], dtype=float), np.array(logits, dtype=float)
     return contributions(HEADLINE_METRICS[metric], labels, predictions_of(values).astype(float))
 
 
@@ -96,31 +106,33 @@ def compare_rows(
     *,
     teacher: float | None,
 ) -> ComparisonStats:
-    """The evidence about one row.
+    """Compare the runs of a row with those of the baseline and with the teacher.
 
-    Seeds are paired by their number, and only those count that both sides have. What the p-value says and
-    for what it holds is in `seed_and_example_variance.estimate`.
+    Runs are paired by seed; seeds that only one side has do not count. `seed_and_example_variance.estimate`
+    defines the p-value.
 
     Args:
         ours: The runs of the row.
-        theirs: Those of the baseline; None for the baseline itself.
-        known: `judged` of each run, by its folder.
-        teacher: The teacher's score, taken as exact where its answers were not kept.
+        theirs: The runs of the baseline; None for the baseline itself.
+        known: Result of `judged` for each run, by its folder.
+        teacher: The teacher's score, taken as exact if its predictions were not stored.
 
     Returns:
-        What can be said; a field is None where seeds or answers are missing.
+        The statistics; a field is None if seeds or predictions are missing.
     """
     metric = ours[0].record.headline[1]
-    mine, floors = _by_seed(ours, known), _by_seed(theirs or (), known)
-    common = [seed for seed, one in mine.items() if seed in floors and floors[seed].examples == one.examples]
-    student, ceiling = _stacked([*mine.values()], teacher)
+    row, baseline = _by_seed(ours, known), _by_seed(theirs or (), known)
+    common = [
+        seed for seed, one in row.items() if seed in baseline and baseline[seed].examples == one.examples
+    ]
+    student, ceiling = _stacked([*row.values()], teacher)
     kept = None
     if student is not None and ceiling is not None and not metric_format(metric).lower_is_better:
         kept = share(student, ceiling)
     if not common or student is None:
         return ComparisonStats(kept=kept)
-    student, ceiling = _stacked([mine[seed] for seed in common], teacher)
-    floor, _ = _stacked([floors[seed] for seed in common], None)
+    student, ceiling = _stacked([row[seed] for seed in common], teacher)
+    floor, _ = _stacked([baseline[seed] for seed in common], None)
     if student is None or floor is None:
         return ComparisonStats(kept=kept)
     sign = metric_format(metric).sign
@@ -134,59 +146,65 @@ def compare_rows(
 def _by_seed(
     runs: Sequence[RecordedRun], known: Mapping[Path, ExampleScores | None]
 ) -> dict[int, ExampleScores]:
-    """The runs whose answers are known, by rising seed."""
-    found = {run.record.seed: one for run in runs if (one := known.get(run.path)) is not None}
-    return dict(sorted(found.items()))
+    """Contributions of the runs that have some, by increasing seed."""
+    scores = {run.record.seed: one for run in runs if (one := known.get(run.path)) is not None}
+    return dict(sorted(scores.items()))
 
 
 def paired(metric: str, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> ComparisonStats:
-    """Difference and p-values of two sides that answered the same examples under the same seeds.
+    """Difference and p-values of two rows evaluated on the same examples with the same seeds.
 
     Args:
-        metric: Name of the metric. Of an accuracy, no p is below that of the exact McNemar test, which also
-            holds where few answers differ.
+        metric: Name of the metric. For an accuracy, no p-value is below that of the exact McNemar test, which
+            is also valid if few predictions differ.
         ours: Contributions of example i under seed s, (s, n).
-        theirs: The same of the baseline, (s, n).
+        theirs: The same for the baseline, (s, n).
+
+    Returns:
+        Statistics without `p_holm`, `kept` and `closed`; only `seeds` for fewer than two examples.
     """
     exact = mcnemar(ours > 0.5, theirs > 0.5) if metric == "accuracy" else 0.0
-    whole = estimate(ours - theirs)
-    these = estimate((ours - theirs).mean(axis=0, keepdims=True))
-    if whole is None or these is None:
+    over_both = estimate(ours - theirs)
+    over_examples = estimate((ours - theirs).mean(axis=0, keepdims=True))
+    if over_both is None or over_examples is None:
         return ComparisonStats(seeds=len(ours))
-    p_value = max(whole.p_value, exact)
+    p_value = max(over_both.p_value, exact)
     return ComparisonStats(
         seeds=len(ours),
-        difference=_of_few(whole, ours - theirs, p_value) if metric == "accuracy" else whole,
+        difference=_adjusted(over_both, ours - theirs, p_value) if metric == "accuracy" else over_both,
         p_value=p_value,
-        p_runs=max(these.p_value, exact),
+        p_runs=max(over_examples.p_value, exact),
     )
 
 
-def _of_few(found: Estimate, differences: NDArray[np.float64], p_value: float) -> Estimate:
-    """An interval that also holds where few answers differ, and has 0 in it where the p-value says so.
+def _adjusted(difference: Estimate, values: NDArray[np.float64], p_value: float) -> Estimate:
+    """The interval adjusted for few differing predictions; it contains 0 if the p-value is above 0.05.
 
-    As if half an example more had gone to each side: Agresti and Min, "Simple improved confidence intervals
-    for comparing matched proportions", 2005. Deviation: the centre stays, and the error is never smaller.
+    It adds half an example to each side, as Agresti and Min, "Simple improved confidence intervals for
+    comparing matched proportions", 2005. Deviation: the centre stays, and the error is never smaller.
     """
     half = math.sqrt(0.5)
-    extra = np.tile([half, -half], (len(differences), 1))
-    more = estimate(np.concatenate([differences, extra], axis=1))
-    assert more is not None  # there were two examples before
-    reach = max(found.high - found.value, more.high - more.value)
-    low, high = found.value - reach, found.value + reach
+    pseudo_examples = np.tile([half, -half], (len(values), 1))
+    widened = estimate(np.concatenate([values, pseudo_examples], axis=1))
+    assert widened is not None  # there were two examples before
+    half_width = max(difference.high - difference.value, widened.high - widened.value)
+    low, high = difference.value - half_width, difference.value + half_width
     if p_value > 1 - LEVEL:
         low, high = min(low, 0.0), max(high, 0.0)
-    return replace(found, low=low, high=high)
+    return replace(difference, low=low, high=high)
 
 
 def _stacked(
-    found: Sequence[ExampleScores], teacher: float | None
+    scores: Sequence[ExampleScores], teacher: float | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Contributions of students and teachers by seed, (s, n); None where they are missing or do not fit."""
-    if not found or len({one.examples for one in found}) > 1:
+    """Contributions of students and of teachers, each (s, n).
+
+    Both are None if the dev examples differ; the teachers' if some are missing and `teacher` is None.
+    """
+    if not scores or len({one.examples for one in scores}) > 1:
         return None, None
-    student = np.stack([one.student for one in found])
-    own = [one.teacher for one in found if one.teacher is not None]
-    if len(own) == len(found):
+    student = np.stack([one.student for one in scores])
+    own = [one.teacher for one in scores if one.teacher is not None]
+    if len(own) == len(scores):
         return student, np.stack(own)
     return student, None if teacher is None else np.full_like(student, teacher)

@@ -1,4 +1,4 @@
-"""Numbers with their spread, and whether two of them differ by more than chance."""
+"""Mean and deviation over seeds, McNemar's test, Holm's correction, and shares of the teacher's score."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,25 +11,25 @@ from lmdistill.analysis.metric_format import Value
 from lmdistill.analysis.student_t import quantile
 
 ALPHA = 0.05
-"""A difference with a smaller p-value counts as found."""
+"""Level of significance: a difference with a smaller p-value is significant."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """A mean over seeds and how far the seeds lie apart."""
+    """Mean and standard deviation over seeds."""
 
     mean: float
-    """Of the values that exist."""
+    """Mean of the finite values."""
 
     sd: float | None
     """Sample standard deviation (divided by count - 1), None for a single value."""
 
     count: int
-    """How many values, >= 1."""
+    """Number of finite values, >= 1."""
 
 
 def spread(values: Sequence[Value]) -> Spread | None:
-    """Mean and sample standard deviation of the values that exist; None if none does.
+    """Mean and sample standard deviation of the values that are finite; None if there are none.
 
     Examples:
         >>> spread([1.0, 3.0, None])
@@ -43,40 +43,46 @@ def spread(values: Sequence[Value]) -> Spread | None:
 
 
 def mean_of(values: Iterable[Value]) -> float | None:
-    """Mean of the values that exist; None if none does.
+    """Mean of the values that are finite; None if there are none.
 
     Examples:
         >>> mean_of([1.0, 3.0, None])
         2.0
     """
-    found = spread(list(values))
-    return None if found is None else found.mean
+    over_values = spread(list(values))
+    return None if over_values is None else over_values.mean
 
 
-def seeds_interval(found: Spread) -> tuple[float, float] | None:
-    """95 % interval of the mean over all seeds, on these examples (Student's t); None for a single value.
+def seeds_interval(scores: Spread) -> tuple[float, float] | None:
+    """95 % confidence interval of the mean over seeds (Student's t), for these examples.
+
+    Args:
+        scores: Mean and standard deviation over seeds.
+
+    Returns:
+        Lower and upper end; None for a single value.
 
     Examples:
         >>> low, high = seeds_interval(Spread(mean=2.0, sd=1.0, count=3))
         >>> round(low, 3), round(high, 3)  # 4.303 / sqrt(3) on both sides
         (-0.484, 4.484)
     """
-    if found.sd is None:
+    if scores.sd is None:
         return None
-    reach = quantile(0.975, float(found.count - 1)) * found.sd / math.sqrt(found.count)
-    return found.mean - reach, found.mean + reach
+    half_width = quantile(0.975, float(scores.count - 1)) * scores.sd / math.sqrt(scores.count)
+    return scores.mean - half_width, scores.mean + half_width
 
 
 def mcnemar(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
     r"""Exact two-sided p-value of McNemar's test, for one seed or several.
 
-    Let :math:`d_i` be how many more seeds of ours than of theirs answer example i rightly. If the two were
-    equally good, :math:`d_i` and :math:`-d_i` would be equally likely, independently over examples; the
-    p-value is the probability that random signs give a sum at least as far from 0 as the one seen. It is
-    computed exactly, by convolving one binomial distribution for each size of :math:`|d_i|`.
+    Let :math:`d_i` be the number of seeds of ours that predict example i correctly minus that of theirs. If
+    both were equally good, :math:`d_i` and :math:`-d_i` would be equally likely, independently over examples.
+    The p-value is the probability that random signs give a sum at least as far from 0 as the observed one.
+    It is computed exactly, by convolving one binomial distribution for each size of :math:`|d_i|`.
 
     Args:
-        ours: Whether seed s answered example n rightly, (s, n).
+        ours: Whether seed s predicts example n correctly, (s, n).
         theirs: The same for the baseline, (s, n).
 
     Returns:
@@ -88,20 +94,20 @@ def mcnemar(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
 
     References:
         McNemar, "Note on the sampling error of the difference between correlated proportions", 1947, in its
-        exact form. Deviation: with several seeds the answers of all of them to one example stay together.
-        Pooling them as if they were so many more examples would make p too small, since seeds tend to fail
-        on the same examples. It says nothing of other seeds; `seed_and_example_variance.estimate` does.
+        exact form. Deviation: with several seeds, their predictions for one example count together. Treating
+        them as separate examples would make p too small, because seeds tend to fail on the same examples. The
+        test does not account for variation between seeds; `seed_and_example_variance.estimate` does.
     """
     difference = ours.sum(axis=0) - theirs.sum(axis=0)
     sizes, counts = np.unique(np.abs(difference[difference != 0]), return_counts=True)
-    chances = np.ones(1)  # of the sums -reach, -reach + 1, ..., reach
+    probabilities = np.ones(1)  # of the sums -largest, -largest + 1, ..., largest
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         steps = np.zeros(2 * size * count + 1)
         steps[:: 2 * size] = fair_coin_chances(count)
-        chances = np.convolve(chances, steps)
-    reach = (len(chances) - 1) // 2
-    sums = np.abs(np.arange(-reach, reach + 1))
-    return float(min(1.0, chances[sums >= abs(difference.sum())].sum()))
+        probabilities = np.convolve(probabilities, steps)
+    largest = (len(probabilities) - 1) // 2
+    sums = np.abs(np.arange(-largest, largest + 1))
+    return float(min(1.0, probabilities[sums >= abs(difference.sum())].sum()))
 
 
 def fair_coin_chances(count: int) -> list[float]:
@@ -111,21 +117,25 @@ def fair_coin_chances(count: int) -> list[float]:
         >>> fair_coin_chances(3)
         [0.125, 0.375, 0.375, 0.125]
     """
-    ways, found = 1, []  # whole numbers: nothing is rounded before the division
+    sequences, probabilities = 1, []  # integers, so that only the division rounds
     for heads in range(count + 1):
-        found.append(ways / 2**count)
-        ways = ways * (count - heads) // (heads + 1)
-    return found
+        probabilities.append(sequences / 2**count)
+        sequences = sequences * (count - heads) // (heads + 1)
+    return probabilities
 
 
 def holm(values: Sequence[Value]) -> list[float | None]:
-    """p-values of comparisons that stand in one table, each as large as it must be for all to hold together.
+    """p-values with Holm's correction for several comparisons.
 
-    With m of them the smallest is multiplied by m, the next by m - 1 and so on; none falls below one that was
-    smaller before. The chance that any comparison of equal methods falls below 0.05 is then at most 5 %.
+    With m p-values, the smallest is multiplied by m, the next by m - 1 and so on, and none becomes smaller
+    than its predecessor. The probability that any comparison of equally good methods has p < 0.05 is then at
+    most 5 %.
 
     Args:
-        values: In [0, 1]; None stays None and does not count.
+        values: p-values in [0, 1]; None stays None and does not count.
+
+    Returns:
+        Corrected p-values in [0, 1], in the same order.
 
     Examples:
         >>> holm([0.01, None, 0.04, 0.03])
@@ -134,17 +144,17 @@ def holm(values: Sequence[Value]) -> list[float | None]:
     References:
         Holm, "A simple sequentially rejective multiple test procedure", 1979.
     """
-    known = sorted((value, place) for place, value in enumerate(values) if value is not None)
-    found: list[float | None] = [None] * len(values)
-    floor = 0.0
-    for rank, (value, place) in enumerate(known):
-        floor = max(floor, min(1.0, value * (len(known) - rank)))
-        found[place] = floor
-    return found
+    known = sorted((value, position) for position, value in enumerate(values) if value is not None)
+    corrected: list[float | None] = [None] * len(values)
+    largest = 0.0
+    for rank, (value, position) in enumerate(known):
+        largest = max(largest, min(1.0, value * (len(known) - rank)))
+        corrected[position] = largest
+    return corrected
 
 
 def share_kept(student: Value, teacher: Value) -> float | None:
-    """What the student has of the teacher's quality; None if the teacher's is not positive.
+    """The student's score divided by the teacher's; None if the teacher's is not positive.
 
     Examples:
         >>> share_kept(0.45, 0.9)
@@ -154,9 +164,9 @@ def share_kept(student: Value, teacher: Value) -> float | None:
 
 
 def gap_closed(student: Value, baseline: Value, teacher: Value) -> float | None:
-    """How far the student is on the way from the baseline (0) to the teacher (1).
+    """The share of the gap between baseline (0) and teacher (1) that the student closes.
 
-    None if the teacher is not better than the baseline: then there is no way to go.
+    Scores must be larger for better. The result is None if the teacher is not better than the baseline.
 
     Examples:
         >>> gap_closed(0.75, 0.5, 1.0)

@@ -1,21 +1,22 @@
-"""Student's t distribution, from the functions that `scipy.stats.t` itself calls.
+"""Quantiles and tail probabilities of Student's t distribution.
 
-`scipy.stats` takes 0.5 s more to import than `scipy.special`, and a table needs nothing else of it.
+They call the functions of `scipy.special` that `scipy.stats.t` uses, because importing `scipy.stats` takes
+0.5 s longer.
 """
 
 
 def quantile(probability: float, freedom: float) -> float:
-    """The value that t falls below with this probability.
+    """The value that t is below with the given probability.
 
     Args:
-        probability: In (0, 1).
-        freedom: Degrees of freedom, > 0; they need not be whole.
+        probability: Probability in (0, 1).
+        freedom: Degrees of freedom, > 0, not necessarily an integer.
 
     Examples:
         >>> round(quantile(0.975, 2.0), 3)
         4.303
     """
-    from scipy.special import stdtrit  # here: a table of single runs has no interval
+    from scipy.special import stdtrit  # imported here, because a table of single runs has no interval
 
     return float(stdtrit(freedom, probability))
 
@@ -25,12 +26,12 @@ def upper_tail(value: float, freedom: float) -> float:
 
     Args:
         value: Any number; infinity gives 0.
-        freedom: Degrees of freedom, > 0; they need not be whole.
+        freedom: Degrees of freedom, > 0, not necessarily an integer.
 
     Examples:
         >>> upper_tail(0.0, 5.0)
         0.5
     """
-    from scipy.special import stdtr  # here: a table of single runs has no test
+    from scipy.special import stdtr  # imported here, because a table of single runs has no test
 
     return float(stdtr(freedom, -value))

@@ -1,4 +1,4 @@
-"""MiniDisc's trade-off score as records hold it, and how well it ranks the students."""
+"""MiniDisc's trade-off score in records, and its rank correlation with the metrics of the students."""
 
 from collections.abc import Sequence
 
@@ -10,40 +10,41 @@ from lmdistill.records.schema import Candidate
 from lmdistill.schedules.assistant_choice import trade_off
 
 FEWEST = 3
-"""Pairs below which a rank correlation says nothing."""
+"""Smallest number of pairs for which a rank correlation is computed."""
 
 
 def recorded_trade_off(one: Candidate) -> Value:
-    """The score that the record says, else with the published weight; None without a metric."""
+    """The candidate's recorded score, else its trade-off with the published lambda; None without a metric."""
     if one.score is not None or one.metric is None:
         return one.score
     return trade_off(one.metric, one.kept)
 
 
 def score_correlation(candidates: Sequence[Candidate]) -> tuple[float, int] | None:
-    """Rank correlation of the trade-off with the students' metric, and of how many candidates.
+    """Rank correlation of the candidates' trade-off scores with their students' metrics.
 
     Returns:
-        None where `rank_correlation` is None for those that have both.
+        The correlation in [-1, 1] and the number of candidates that have both values; None if
+        `rank_correlation` is None for them.
     """
     pairs = [
         (score, one.student_metric)
         for one in candidates
         if (score := recorded_trade_off(one)) is not None and one.student_metric is not None
     ]
-    found = rank_correlation([score for score, _ in pairs], [student for _, student in pairs])
-    return None if found is None else (found, len(pairs))
+    correlation = rank_correlation([score for score, _ in pairs], [student for _, student in pairs])
+    return None if correlation is None else (correlation, len(pairs))
 
 
 def rank_correlation(scores: Sequence[float], students: Sequence[float]) -> float | None:
-    """Spearman's correlation of scores with the metrics of the students that they rank, in [-1, 1].
+    """Spearman's rank correlation of scores with the metrics of the students.
 
     Args:
-        scores: Trade-off of each assistant.
-        students: Metric of the student that learned from it, in the same order.
+        scores: Trade-off score of each assistant.
+        students: Metric of the student of each assistant, in the same order.
 
     Returns:
-        None for fewer than three pairs, or where one side is constant.
+        A number in [-1, 1]; None for fewer than three pairs, or if one side is constant.
 
     Examples:
         >>> round(rank_correlation([1.0, 1.1, 1.2], [0.7, 0.9, 0.8]), 3)
