@@ -10,13 +10,14 @@ from docs.build import claims_schema, paths
 from docs.build.paths import runs_of
 from docs.build.record_fields import FACETS, SCORES, Measure, facet, headline, setting_text
 from docs.build.row_difference import Difference, difference, envelope, spread_text
+from lmdistill.analysis.assistant_selection import trials
 from lmdistill.analysis.grouping import grouped, row_key
 from lmdistill.analysis.paired_comparison import compare_rows, judged
 from lmdistill.analysis.seed_and_example_variance import Interval
 from lmdistill.analysis.significance import seeds_interval, spread
 from lmdistill.core.errors import ConfigError
 from lmdistill.records.record import RecordedRun
-from lmdistill.report.tables.schedules import trials
+
 
 Setting = tuple[Hashable, ...]
 

@@ -182,7 +182,7 @@ class Mixture:
         """The smallest number of mixed samples for a bound of at most `goal`, >= 0; None if none is enough.
 
         A target that the original samples reach alone needs no mixed samples, which would add the shift.
-        Without a target, the result is the paper's number, from which on mixed samples do not raise the bound.
+        Without a target, the result is the paper's number, above which mixed samples do not raise the bound.
         """
         if self.target is not None:
             without_mixed = self.bound.samples_for(self.target)

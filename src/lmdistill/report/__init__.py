@@ -1,1 +1,1 @@
-"""Records to tables, pictures and pages. No torch here."""
+"""Tables, plots and HTML pages of run records. It imports no torch."""

@@ -38,13 +38,13 @@ def test_every_cell_of_the_candidates_by_hand() -> None:
     found = table_of(schedule())
     assert found.header == (
         "kept",
-        "parameters of the layers",
+        "layer parameters",
         "latency p50, batch 1",
         "f1, %",
         "trade-off × 100",
     )
     lines = {row[0]: row[1:] for row in found.rows}
-    assert list(lines) == ["70 %", "60 %", "50 %", "40 %", "30 %, chosen", "20 %", "10 %, the student's"]
+    assert list(lines) == ["70 %", "60 %", "50 %", "40 %", "30 %, chosen", "20 %", "10 %, student's size"]
     assert lines["30 %, chosen"] == ("3.19 M", "12.0 ms", "88.90", "102.90")
     assert "trade-off: f1 + 0.2 × (1 - kept)." in found.notes
 
@@ -53,27 +53,27 @@ def test_only_columns_that_a_record_fills_are_shown() -> None:
     assert table_of(exhaustive_schedule()).header[-2:] == ("f1, %", "student's f1, %")
     path = [{"kept": 0.5, "parameters": 10, "metric": 0.8, "chosen": True}]
     found = table_of(schedule("path", candidates=path, lam=None, exhaustive=None))
-    assert found.header == ("kept", "parameters of the layers", "f1, %")
+    assert found.header == ("kept", "layer parameters", "f1, %")
     assert not [note for note in found.notes if note.startswith("trade-off")]
 
 
 def test_rounds_are_told_apart_where_there_are_several() -> None:
     found = table_of(schedule(keep=0.125, candidates=candidates((0.5, 1), (0.25, 2))))
     assert [row[:2] for row in found.rows] == [
-        ("50 %, chosen", "1"), ("25 %", "1"), ("12.5 %, the student's", "1"),
-        ("25 %, chosen", "2"), ("12.5 %, the student's", "2"),
+        ("50 %, chosen", "1"), ("25 %", "1"), ("12.5 %, student's size", "1"),
+        ("25 %, chosen", "2"), ("12.5 %, student's size", "2"),
     ]  # fmt: skip
 
 
 ROUTES = {
     "one assistant": ({}, "keeps 10 % of the teacher's heads and neurons and learned through the assistant with "
-                      "30 % of them, the best of 6 by its trade-off."),
+                      "30 % of them, the best of 6 by trade-off score."),
     "two assistants": ({"keep": 0.125, "candidates": candidates((0.5, 1), (0.25, 2))},
                        "through assistants with 50 %, then 25 % of them, each the best of its round"),
     "cut from the joint network": ({"chosen": (0.1,)},
-                                   "and neurons and was cut from the network of all candidates as it was."),
+                                   "and neurons and was cut from the joint network without further training."),
     "an assistant, then cut": ({"keep": 0.125, "candidates": candidates((0.5, 1), (0.125, 2))},
-                               "with 50 % of them, the best of 2 by its trade-off, and was cut from the network"),
+                               "with 50 % of them, the best of 2 by trade-off score, and was cut from the joint network"),
     "no assistant": ({"candidates": []}, "keeps 10 % of the teacher's heads and neurons and learned from the "
                      "teacher itself."),
     "layers": ({"keep": 1.0, "candidates": [{"kept": 1 / 3, "parameters": 1, "metric": 0.5, "chosen": True}]},
@@ -97,9 +97,9 @@ def test_the_best_student_is_why_maxidisc_chose() -> None:
 def test_the_cost_is_compared_with_trying_every_assistant() -> None:
     # 500 / 200 = 2.5; 1000 s = 16.7 min; 400 s = 6.7 min
     assert cost_text(facts()) == (
-        "The schedule took 200 teacher-steps and 6.7 min; trying every assistant in turn (MaxiDisc) would have "
-        "taken 500 teacher-steps and about 16.7 min, 2.50 times as much, reckoned for stages of as many steps, "
-        "at the same seconds a teacher-step."
+        "The schedule took 200 teacher-steps and 6.7 min. Trying every assistant in turn (MaxiDisc) would have "
+        "taken 500 teacher-steps and about 16.7 min, 2.50 times as much, estimated with the same number of "
+        "steps per stage and the same time per teacher-step."
     )
     assert cost_text(facts(exhaustive=None)) == "The schedule took 200 teacher-steps and 6.7 min."
     untimed = {"teacher_steps": 12.5}

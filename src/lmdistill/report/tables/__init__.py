@@ -1,1 +1,1 @@
-"""Tables of a report, as text in cells."""
+"""Tables of a report, as cells of text."""

@@ -1,8 +1,9 @@
-"""How students came to their teachers: candidates, what was chosen, and what it cost to find out."""
+"""Schedules of runs: the candidates, the assistants that were chosen, and the cost of the choice."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lmdistill.analysis.assistant_selection import through
 from lmdistill.analysis.metric_format import NONE, Value, metric_format
 from lmdistill.analysis.number_format import millions, milliseconds, percent_kept
 from lmdistill.analysis.trade_off import score_correlation
@@ -13,24 +14,25 @@ from lmdistill.report.tables.details import duration
 from lmdistill.schedules.assistant_choice import LAMBDA
 
 STEP_NOTE = (
-    "A teacher-step is a forward and a backward pass of all the teacher's layers on one batch, counted from "
-    "kept fractions; embeddings and head are left out."
+    "A teacher-step is a forward and a backward pass of all the teacher's layers on one batch, computed from "
+    "the kept fractions, without embeddings and head."
 )
+"""Definition of a teacher-step, for notes below tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """How one student came to its teacher."""
+    """The schedule of one run in words and as a table."""
 
     sentences: tuple[str, ...]
-    """Whom it learned from, what that cost, and how well the score foretold the students."""
+    """The assistants, the cost, and the rank correlation of the score with the students' metric."""
 
     table: Grid | None
-    """The candidates, one a line; None for a student of the teacher itself."""
+    """One row per candidate; None without candidates."""
 
 
 def steps_text(value: Value) -> str:
-    """Teacher-steps: whole ones, three digits where they are few.
+    """Teacher-steps without decimals, or with three significant digits below 100.
 
     Examples:
         >>> steps_text(1234.56), steps_text(8.25)
@@ -41,74 +43,71 @@ def steps_text(value: Value) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def through(facts: ScheduleFacts) -> tuple[Candidate, ...]:
-    """The assistants between teacher and student, in the order in which they taught."""
-    return tuple(one for one in facts.candidates if one.chosen and (one.kept > facts.keep or facts.keep == 1))
-
-
 def route_text(facts: ScheduleFacts) -> str:
-    """One sentence: how small the student is, and whom it learned from."""
-    ends = (
+    """One sentence on the size of the student and on its teacher or assistants."""
+    text = (
         "" if facts.keep == 1 else f"keeps {percent_kept(facts.keep)} of the teacher's heads and neurons and "
     )
-    passed = through(facts)
-    was_cut = any(one.chosen and one.kept == facts.keep < 1 for one in facts.candidates)
-    if passed:
-        ends += f"learned through {_assistants(facts, passed)}"
-    elif not was_cut:
-        ends += "learned from the teacher itself"
-    if was_cut:
-        ends += f"{', and ' if passed else ''}was cut from the network of all candidates as it was"
-    return f"The student {ends}."
+    assistants = through(facts)
+    is_joint = any(one.chosen and one.kept == facts.keep < 1 for one in facts.candidates)
+    if assistants:
+        text += f"learned through {_assistants(facts, assistants)}"
+    elif not is_joint:
+        text += "learned from the teacher itself"
+    if is_joint:
+        text += f"{', and ' if assistants else ''}was cut from the joint network without further training"
+    return f"The student {text}."
 
 
-def _assistants(facts: ScheduleFacts, passed: Sequence[Candidate]) -> str:
-    """Which assistants, and why these."""
-    sizes = ", then ".join(percent_kept(one.kept) for one in passed)
+def _assistants(facts: ScheduleFacts, assistants: Sequence[Candidate]) -> str:
+    """The sizes of the assistants, and the criterion that selected them."""
+    sizes = ", then ".join(percent_kept(one.kept) for one in assistants)
     what = "the teacher's layers" if facts.keep == 1 else "them"
-    text = f"{'the assistant' if len(passed) == 1 else 'assistants'} with {sizes} of {what}"
-    rivals = len([one for one in facts.candidates if one.round == 1 and one.kept > facts.keep])
+    text = f"{'the assistant' if len(assistants) == 1 else 'assistants'} with {sizes} of {what}"
+    count = len([one for one in facts.candidates if one.round == 1 and one.kept > facts.keep])
     if any(one.student_metric is not None for one in facts.candidates):
-        return f"{text}, whose student was the best of {rivals} on dev"
+        return f"{text}, whose student was the best of {count} on dev"
     if any(one.score is not None for one in facts.candidates):
-        best = "each the best of its round" if len(passed) > 1 else f"the best of {rivals}"
-        return f"{text}, {best} by its trade-off"
+        best = "each the best of its round" if len(assistants) > 1 else f"the best of {count}"
+        return f"{text}, {best} by trade-off score"
     return text
 
 
 def cost_text(facts: ScheduleFacts) -> str:
-    """One sentence: what the schedule took, against what trying every assistant would have taken."""
-    work, other = facts.work, facts.exhaustive
-    text = f"The schedule took {_work(work, '')}"
-    if other is None:
-        return f"{text}."
-    ratio = f", {other.teacher_steps / work.teacher_steps:.2f} times as much" if work.teacher_steps else ""
+    """The cost of the schedule, and the estimated cost of trying every assistant."""
+    work, exhaustive = facts.work, facts.exhaustive
+    text = f"The schedule took {_work(work, '')}."
+    if exhaustive is None:
+        return text
+    ratio = (
+        f", {exhaustive.teacher_steps / work.teacher_steps:.2f} times as much" if work.teacher_steps else ""
+    )
     return (
-        f"{text}; trying every assistant in turn (MaxiDisc) would have taken {_work(other, 'about ')}"
-        f"{ratio}, reckoned for stages of as many steps, at the same seconds a teacher-step."
+        f"{text} Trying every assistant in turn (MaxiDisc) would have taken {_work(exhaustive, 'about ')}"
+        f"{ratio}, estimated with the same number of steps per stage and the same time per teacher-step."
     )
 
 
 def _work(work: Work, about: str) -> str:
-    """Teacher-steps, and the time where it is known."""
+    """Teacher-steps, and the time if it was recorded."""
     time = "" if work.seconds is None else f" and {about}{duration(work.seconds)}"
     return f"{steps_text(work.teacher_steps)} teacher-steps{time}"
 
 
 def _correlation_text(facts: ScheduleFacts) -> list[str]:
-    """A sentence on whether the score foretold the students, where there are enough of them."""
-    found = score_correlation(facts.candidates)
-    if found is None:
+    """A sentence on the rank correlation of scores and students, if there are at least three students."""
+    correlation = score_correlation(facts.candidates)
+    if correlation is None:
         return []
     weight = LAMBDA if facts.lam is None else facts.lam
     return [
-        f"Over {found[1]} assistants, the trade-off (lambda {weight:g}) and the {facts.metric} of their "
-        f"students have a rank correlation (Spearman) of {found[0]:z.2f}."
+        f"Over {correlation[1]} assistants, the trade-off (lambda {weight:g}) and the {facts.metric} of "
+        f"their students have a rank correlation (Spearman) of {correlation[0]:z.2f}."
     ]
 
 
 def account(record: Record) -> Account | None:
-    """How the student of a run came to its teacher; None for a run without a schedule."""
+    """The schedule of a run in words and as a table; None for a run without a schedule."""
     facts = record.schedule
     if facts is None:
         return None
@@ -119,11 +118,11 @@ def account(record: Record) -> Account | None:
 
 
 def _candidates(facts: ScheduleFacts) -> Grid:
-    """The candidates as a table, with the columns that some of them fill."""
+    """One row per candidate, without columns that are empty for all of them."""
     title = metric_format(facts.metric).title
     columns: dict[str, Callable[[Candidate], str]] = {
         "round": lambda one: str(one.round),
-        "parameters of the layers": lambda one: millions(one.parameters),
+        "layer parameters": lambda one: millions(one.parameters),
         "latency p50, batch 1": lambda one: milliseconds(one.latency_ms),
         title: lambda one: metric_format(facts.metric).text(one.metric),
         "trade-off × 100": lambda one: metric_format("trade-off").text(one.score),
@@ -139,7 +138,7 @@ def _candidates(facts: ScheduleFacts) -> Grid:
     if facts.lam is not None:
         notes.append(f"trade-off: {facts.metric} + {facts.lam:g} × (1 - kept).")
     return Grid(
-        caption=f"Schedule {facts.name}: {len(facts.candidates)} candidates, judged by {facts.metric} on dev",
+        caption=f"Schedule {facts.name}: {len(facts.candidates)} candidates and their dev {facts.metric}",
         header=("kept", *filled),
         rows=tuple(
             (_kept_text(one, facts), *(text(one) for text in filled.values())) for one in facts.candidates
@@ -151,30 +150,34 @@ def _candidates(facts: ScheduleFacts) -> Grid:
 
 
 def _kept_text(one: Candidate, facts: ScheduleFacts) -> str:
-    """The size of a candidate, and in words what it is."""
+    """The kept fraction of a candidate, whether it was chosen, and whether it has the student's size."""
     words = [percent_kept(one.kept), *(["chosen"] if one.chosen else [])]
     if one.kept == facts.keep < 1:
-        words.append("the student's")
+        words.append("student's size")
     return ", ".join(words)
 
 
 def accounts(runs: Sequence[RecordedRun]) -> Grid | None:
-    """One line for each run that has a schedule; None without any."""
-    found = [(run.record, run.record.schedule) for run in runs if run.record.schedule is not None]
-    if not found:
+    """One row for each run that has a schedule; None without any."""
+    scheduled = [(run.record, run.record.schedule) for run in runs if run.record.schedule is not None]
+    if not scheduled:
         return None
     return Grid(
-        caption="How students came to their teachers, a line a run",
-        header=("", "schedule", "student keeps", "through", "teacher-steps", "time", "MaxiDisc's steps"),
-        rows=tuple(_line(record, facts) for record, facts in found),
-        notes=("MaxiDisc's steps: of trying every assistant in turn, as many steps a stage.", STEP_NOTE),
+        caption="Schedules and assistants, one row per run",
+        header=("", "schedule", "student keeps", "assistants", "teacher-steps", "time", "MaxiDisc's steps"),
+        rows=tuple(_line(record, facts) for record, facts in scheduled),
+        notes=(
+            "MaxiDisc's steps: teacher-steps for trying every assistant in turn, with the same number of "
+            "steps per stage.",
+            STEP_NOTE,
+        ),
         alarms=(),
         name="assistants",
     )
 
 
 def _line(record: Record, facts: ScheduleFacts) -> tuple[str, ...]:
-    """A run in one line."""
+    """The row of a run: schedule, assistants and cost."""
     return (
         f"{record.name}, seed {record.seed}",
         facts.name,

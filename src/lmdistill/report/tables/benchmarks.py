@@ -1,4 +1,4 @@
-"""What benchmarks said of a run: `benchmarks.json` beside its record, and a table of several runs."""
+"""Table of benchmark results, from the `benchmarks.json` files in run folders."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from lmdistill.report.grid import Grid
 
 
 def benchmark_grid(table: Comparison) -> Grid | None:
-    """A line for each run with benchmarks and each of their teachers; None where there is none."""
+    """One row for each run with benchmark results and each of their teachers; None without results."""
     files = {run.path: read_benchmarks(run.path) for run in table.runs}
     teachers = {
         run.record.teacher.fingerprint: files[run.path].teacher
@@ -23,30 +23,30 @@ def benchmark_grid(table: Comparison) -> Grid | None:
         return None
     questions = list(dict.fromkeys(fact.question for _, facts in lines for fact in facts))
     return Grid(
-        caption="Benchmarks of lm-evaluation-harness; a line for each run.",
+        caption="Benchmarks of lm-evaluation-harness, one row per run.",
         header=("", *map(_title, questions)),
         rows=tuple((label, *_cells(facts, questions)) for label, facts in lines),
-        notes=("±: standard error over the examples of a task, as the harness gives it.",),
+        notes=("±: standard error over the examples of a task, as computed by the harness.",),
         alarms=(),
         name="benchmarks",
     )
 
 
 def _teacher(name: str, table: Comparison) -> str:
-    """What the first table calls the teacher with this fingerprint."""
+    """The main table's label of the teacher with the fingerprint `name`."""
     teachers = (row for row in table.rows if row.role == "teacher")
     return next(row.label for row in teachers if name in {one.fingerprint for one in row.networks})
 
 
 def _label(run: RecordedRun, table: Comparison) -> str:
-    """What the first table calls the row of a student, with the seed where there are several runs."""
+    """The main table's label of a student's row, with the seed if the row has several runs."""
     row = next(row for row in table.rows if any(other.path == run.path for other in row.runs))
     label = run.record.name if row.role == "teacher" else row.label
     return f"{label}, seed {run.record.seed}" if len(row.runs) > 1 else label
 
 
 def _title(question: Question) -> str:
-    """What was asked, in words.
+    """Task, metric, number of shots and limit of examples as a column title.
 
     Examples:
         >>> _title(("arc_easy", "acc", 5, None)), _title(("arc_easy", "acc", None, 10))
@@ -60,11 +60,11 @@ def _title(question: Question) -> str:
 
 
 def _cells(facts: Iterable[BenchmarkFacts], questions: Sequence[Question]) -> list[str]:
-    """One number a question."""
+    """The result for each benchmark, or a dash."""
     known = {fact.question: fact for fact in facts}
     return [_text(known[question]) if question in known else NONE for question in questions]
 
 
 def _text(fact: BenchmarkFacts) -> str:
-    """Value and error."""
+    """Value with its standard error, if there is one."""
     return f"{fact.value:.4f}" + ("" if fact.error is None else f" ± {fact.error:.4f}")

@@ -1,4 +1,4 @@
-"""What networks weigh and take: sizes, operations, latencies, and how much faster than the teacher."""
+"""Table of size and cost: parameters, FLOPs, disk size, latency and speed-up of each architecture."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -17,36 +17,36 @@ from lmdistill.report.tables.details import billions
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Networks of one shape."""
+    """Networks with the same architecture and role."""
 
     label: str
-    """What they are."""
+    """Role, number of layers and parameters in them."""
 
     networks: tuple[NetworkFacts, ...]
-    """Each as a run describes it, >= 1."""
+    """The networks as their runs record them, at least one."""
 
     records: tuple[Record, ...]
-    """The runs whose students they are; none for teachers."""
+    """The runs whose students they are; empty for teachers."""
 
     teacher: NetworkFacts | None
-    """What they are compared with, where there is one for all."""
+    """The teacher that they are compared with; None if the runs have teachers of several architectures."""
 
 
 Figure = tuple[Callable[[Size], Value], Callable[[Value], str]]
-"""A number of a size, and how it is written."""
+"""A function that computes a number of a size, and one that formats it."""
 
 
 def sizes(runs: Sequence[RecordedRun]) -> tuple[Size, ...]:
-    """Teachers, then students, each shape once, the largest first; heads of tasks do not part them."""
-    taught = [run.record.teacher for run in runs if run.record.teacher is not None]
-    prints = {teacher.fingerprint for teacher in taught}
-    teachers = grouped(taught, shape_of)
-    learners = [run.record for run in runs if not _is_only_teacher(run.record, prints)]
-    students = grouped(learners, _learner)
+    """The architectures of teachers, then those of students, the largest first; task heads do not count."""
+    used_teachers = [run.record.teacher for run in runs if run.record.teacher is not None]
+    fingerprints = {teacher.fingerprint for teacher in used_teachers}
+    teachers = grouped(used_teachers, shape_of)
+    learners = [run.record for run in runs if not _is_only_teacher(run.record, fingerprints)]
+    students = grouped(learners, _student_shape)
     only = next(iter(teachers.values()))[0] if len(teachers) == 1 else None
     found = [
-        Size(label=_label("Teacher", some), networks=tuple(some), records=(), teacher=only)
-        for some in teachers.values()
+        Size(label=_label("Teacher", networks), networks=tuple(networks), records=(), teacher=only)
+        for networks in teachers.values()
     ]
     for records in students.values():
         networks = [record.student for record in records]
@@ -56,77 +56,77 @@ def sizes(runs: Sequence[RecordedRun]) -> tuple[Size, ...]:
 
 
 def shape_of(network: NetworkFacts) -> Hashable:
-    """Equal for networks that weigh the same below their head."""
+    """A key that is equal for networks with the same layers and parameters, without the head."""
     return network.layers, network.parameters.embeddings, network.parameters.encoder
 
 
-def _is_only_teacher(record: Record, taught_others: Set[str]) -> bool:
-    """Whether a run made a teacher and no student: a student that taught another one is both."""
-    return record.kind == "finetune" and record.student.fingerprint in taught_others
+def _is_only_teacher(record: Record, teachers: Set[str]) -> bool:
+    """Whether a run trained a teacher and no student, given the fingerprints of all teachers."""
+    return record.kind == "finetune" and record.student.fingerprint in teachers
 
 
-def _learner(record: Record) -> Hashable:
-    """The shape of the student."""
+def _student_shape(record: Record) -> Hashable:
+    """`shape_of` the student."""
     return shape_of(record.student)
 
 
 def _label(role: str, networks: Sequence[NetworkFacts]) -> str:
-    """What a size is called."""
+    """Role, number of layers and parameters in the layers."""
     first = networks[0]
-    return f"{role}, {first.layers} layers, {millions(first.parameters.encoder)} in them"
+    return f"{role}, {first.layers} layers, {millions(first.parameters.encoder)} layer parameters"
 
 
 def figures(runs: Sequence[RecordedRun]) -> Mapping[str, Figure]:
-    """Title to figure, in order."""
+    """The columns of the table by title, in order."""
     networks = [network for size in sizes(runs) for network in size.networks]
     batches = sorted({int(batch) for network in networks for batch in network.latency})
-    found: dict[str, Figure] = {
+    columns: dict[str, Figure] = {
         "parameters": (lambda size: size.networks[0].parameters.total, millions),
-        "of teacher's, %": (_share_of_parameters, percent),
-        "FLOPs an example": (_flops, billions),
-        "of teacher's FLOPs, %": (_share_of_flops, percent),
+        "parameters, % of teacher": (_share_of_parameters, percent),
+        "FLOPs per example": (_flops, billions),
+        "FLOPs, % of teacher": (_share_of_flops, percent),
         "on disk": (lambda size: cost_of(size.networks, 1).disk_bytes, megabytes),
     }
     for batch in batches:
-        found[f"latency p50, batch {batch}"] = (partial(_size_latency, batch), milliseconds)
-        found[f"speed-up, batch {batch}"] = (partial(_size_speedup, batch), times)
-    return found
+        columns[f"latency p50, batch {batch}"] = (partial(_size_latency, batch), milliseconds)
+        columns[f"speed-up, batch {batch}"] = (partial(_size_speedup, batch), times)
+    return columns
 
 
 def _size_latency(batch: int, size: Size) -> Value:
-    """The median of all its networks."""
+    """Median latency over the networks, in milliseconds."""
     return cost_of(size.networks, batch).latency_ms
 
 
 def _size_speedup(batch: int, size: Size) -> Value:
-    """Against the teacher in the same process; the teacher is as fast as itself."""
+    """Mean speed-up relative to the teacher timed in the same run; 1 for a teacher."""
     if size.records:
         return speedup_of(size.records, batch)
     return None if _size_latency(batch, size) is None else 1.0
 
 
 def _share_of_parameters(size: Size) -> Value:
-    """Embeddings and head included."""
+    """Parameters divided by the teacher's, including embeddings and head."""
     if size.teacher is None:
         return None
     return size.networks[0].parameters.total / size.teacher.parameters.total
 
 
 def _flops(size: Size) -> Value:
-    """The mean over runs, whose examples may differ in length."""
+    """Mean FLOPs per example over runs, whose examples may differ in length."""
     return mean_of(network.flops for network in size.networks)
 
 
 def _share_of_flops(size: Size) -> Value:
-    """The mean ratio within runs, since both networks of a run read the same example."""
+    """Mean over runs of FLOPs divided by the teacher's; both networks of a run read the same example."""
     if not size.records:
         return None if _flops(size) is None else 1.0
     pairs = [(record.student.flops, record.teacher.flops) for record in size.records if record.teacher]
-    return mean_of(ours / theirs for ours, theirs in pairs if ours and theirs)
+    return mean_of(student / teacher for student, teacher in pairs if student and teacher)
 
 
 def costs_grid(runs: Sequence[RecordedRun]) -> Grid | None:
-    """A line for each shape of network; None where there are fewer than two shapes of students."""
+    """One row per architecture; None for fewer than two architectures of students."""
     shapes = sizes(runs)
     if sum(bool(size.records) for size in shapes) < 2:
         return None
@@ -135,10 +135,10 @@ def costs_grid(runs: Sequence[RecordedRun]) -> Grid | None:
         for title, (get, text) in figures(runs).items()
         if any(get(size) is not None for size in shapes)
     }
-    places = {(x.device, x.threads) for size in shapes for n in size.networks for x in n.latency.values()}
-    where = "; ".join(f"{device}, {threads} threads" for device, threads in sorted(places))
+    devices = {(x.device, x.threads) for size in shapes for n in size.networks for x in n.latency.values()}
+    device_text = "; ".join(f"{device}, {threads} threads" for device, threads in sorted(devices))
     return Grid(
-        caption="What networks weigh and take",
+        caption="Size and cost of the networks",
         header=("", "runs", *filled),
         rows=tuple(
             (size.label, str(len(size.records) or NONE), *(text(get(size)) for get, text in filled.values()))
@@ -146,7 +146,7 @@ def costs_grid(runs: Sequence[RecordedRun]) -> Grid | None:
         ),
         notes=(
             "Latency: median over runs. Speed-up: mean over runs of the ratio within a run.",
-            *([f"Measured on: {where}."] if where else []),
+            *([f"Measured on: {device_text}."] if device_text else []),
         ),
         alarms=(),
         name="costs",

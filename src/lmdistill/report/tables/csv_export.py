@@ -1,4 +1,4 @@
-"""Tables as numbers that nothing has rounded, for other programs: mean, deviation and count in columns."""
+"""Tables as CSV with unrounded numbers; mean, standard deviation and count have separate columns."""
 
 import csv
 import io
@@ -22,17 +22,17 @@ Item = str | Value
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """Titles and lines."""
+    """The header and lines of a CSV file."""
 
     header: tuple[str, ...]
-    """One title a column."""
+    """One title per column."""
 
     lines: tuple[tuple[Item, ...], ...]
-    """Texts and numbers; None where there is none."""
+    """Texts and numbers, one item per column; None for an empty cell."""
 
     @property
     def text(self) -> str:
-        """As CSV, with numbers as short as reading them back allows."""
+        """The CSV text, with the shortest decimal form that restores each number exactly."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerows([self.header, *self.lines])
@@ -40,35 +40,35 @@ class Sheet:
 
 
 def grid_sheet(grid: Grid) -> Sheet:
-    """A table of texts as it stands on the page."""
+    """A table with the rounded texts of the page."""
     return Sheet(header=grid.header, lines=grid.rows)
 
 
 def picture_sheet(table: Sequence[tuple[str, ...]]) -> Sheet:
-    """The numbers below a picture, as they are drawn."""
+    """The data table of a plot; its first line is the header."""
     return Sheet(header=table[0], lines=tuple(table[1:]))
 
 
-def _over_seeds(found: Spread | None) -> tuple[Item, Item, Item]:
-    """Mean, deviation and count."""
-    return (None, None, 0) if found is None else (found.mean, found.sd, found.count)
+def _over_seeds(scores: Spread | None) -> tuple[Item, Item, Item]:
+    """Mean, standard deviation and count."""
+    return (None, None, 0) if scores is None else (scores.mean, scores.sd, scores.count)
 
 
-def _ends(found: Interval | None) -> tuple[Item, Item, Item]:
-    """A number and its interval."""
-    return (None, None, None) if found is None else (found.value, *(found.ends or (None, None)))
+def _ends(interval: Interval | None) -> tuple[Item, Item, Item]:
+    """Value, lower and upper end."""
+    return (None, None, None) if interval is None else (interval.value, *(interval.ends or (None, None)))
 
 
-def _three(title: str, endings: Sequence[str]) -> list[str]:
-    """A title with an ending for each of its columns."""
+def _titles(title: str, endings: Sequence[str]) -> list[str]:
+    """One column title for each ending."""
     return [f"{title}{ending}" for ending in endings]
 
 
 def quality_sheet(table: Comparison) -> Sheet:
-    """Quality, cost and evidence of one task, a line a row; scores and shares are fractions.
+    """Quality, cost and test results of one task, one line per row; scores and shares are fractions.
 
-    Numeric fields in which methods differ have a column each, so that the sheet also holds what curves and
-    maps over settings show.
+    Each numeric field in which the methods differ has a column, so the sheet also has the data of the
+    sensitivity plots.
     """
     runs = [row.runs[0].record if row.runs else None for row in table.rows]
     methods = [{} if record is None else flat(record.method) for record in runs]
@@ -81,11 +81,11 @@ def quality_sheet(table: Comparison) -> Sheet:
     scores = [f"{split} {metric}" for split, metric in table.scores]
     header = [
         *("row", "role", "layers", "training rows", *(f"method.{field}" for field in varied)),
-        *(title for score in scores for title in _three(score, (" mean", " sd", " n"))),
+        *(title for score in scores for title in _titles(score, (" mean", " sd", " n"))),
         *("parameters", "disk bytes", f"latency ms, batch {table.batch_size}", "speed-up"),
-        *_three("share kept", ("", " low", " high")),
-        *_three("gap closed", ("", " low", " high")),
-        *_three("difference", ("", " low", " high")),
+        *_titles("share kept", ("", " low", " high")),
+        *_titles("gap closed", ("", " low", " high")),
+        *_titles("difference", ("", " low", " high")),
         *("against", "paired seeds", "p", "p Holm", "dev-selected"),
     ]
     lines = (
@@ -96,54 +96,54 @@ def quality_sheet(table: Comparison) -> Sheet:
 
 
 def _row(row: Row) -> tuple[Item, ...]:
-    """What the row is."""
+    """Label, role, number of layers and number of training examples."""
     rows = row.runs[0].record.task.rows.get("train") if row.runs else None
     return row.label, row.role, row.networks[0].layers, rows
 
 
 def _numbers(row: Row, table: Comparison) -> tuple[Item, ...]:
-    """What was measured of the row."""
-    found = row.evidence
-    kept = _ends(found.kept) if found.kept is not None else (row.kept, None, None)
-    closed = _ends(found.closed) if found.closed is not None else (row.closed, None, None)
+    """Scores, costs, shares and test results of the row."""
+    evidence = row.evidence
+    kept = _ends(evidence.kept) if evidence.kept is not None else (row.kept, None, None)
+    closed = _ends(evidence.closed) if evidence.closed is not None else (row.closed, None, None)
     cost = row.cost
     return (
         *(item for score in table.scores for item in _over_seeds(row.quality.get(score))),
         *(cost.parameters, cost.disk_bytes, cost.latency_ms, cost.speedup),
-        *(*kept, *closed, *_ends(found.difference)),
-        *(row.floor, found.seeds, found.p_value, found.p_holm, "yes" if row.selected else "no"),
+        *(*kept, *closed, *_ends(evidence.difference)),
+        *(row.floor, evidence.seeds, evidence.p_value, evidence.p_holm, "yes" if row.selected else "no"),
     )
 
 
 def details_sheet(table: Comparison) -> Sheet:
-    """What is known beside the score: a line for each figure of each row."""
+    """All measurements of the details table: one line for each measurement of each row."""
     lines = [
-        (row.label, title.removesuffix(", %"), _unit(title), *_over_seeds(found))
+        (row.label, title.removesuffix(", %"), _unit(title), *_over_seeds(over_seeds))
         for title, get in measured(table).items()
         for row in table.rows
-        if (found := spread(list(get(row)))) is not None
+        if (over_seeds := spread(list(get(row)))) is not None
     ]
     return Sheet(header=("row", "figure", "unit", "mean", "sd", "n"), lines=tuple(lines))
 
 
 def _unit(title: str) -> str:
-    """Of a figure as it is stored, where the page shows it in another one."""
+    """The unit of the stored number, if the title does not have it."""
     if title.endswith(", %"):
         return "fraction"
-    return "s" if title == "training time" else "ms" if title.startswith(("p50,", "p95,")) else ""
+    return "s" if title == "training time" else "ms" if title.startswith("latency ") else ""
 
 
 def seeds_sheet(table: Comparison) -> Sheet:
-    """How far seeds lie apart, unrounded."""
+    """Mean, standard deviation, range and count of each score over seeds."""
     lines = tuple(
-        (row.label, split, metric, found.mean, found.sd, known[0], known[-1], found.count)
-        for row, (split, metric), found, known in spreads(table)
+        (row.label, split, metric, over_seeds.mean, over_seeds.sd, known[0], known[-1], over_seeds.count)
+        for row, (split, metric), over_seeds, known in spreads(table)
     )
     return Sheet(header=("row", "split", "metric", "mean", "sd", "lowest", "highest", "n"), lines=lines)
 
 
 def costs_sheet(runs: Sequence[RecordedRun]) -> Sheet:
-    """What networks weigh and take, a line for each shape."""
+    """Size and cost of the networks, one line per architecture."""
     columns = figures(runs)
     lines = tuple(
         (size.label, len(size.records), *(get(size) for get, _ in columns.values())) for size in sizes(runs)
@@ -152,7 +152,7 @@ def costs_sheet(runs: Sequence[RecordedRun]) -> Sheet:
 
 
 def overview_sheet(found: Overview) -> Sheet:
-    """All tasks, a line for each cell."""
+    """The table over all tasks, one line per cell."""
     lines = tuple(
         (
             *(cell.row, cell.role, cell.column, cell.metric, *_over_seeds(cell.quality)),
@@ -163,5 +163,5 @@ def overview_sheet(found: Overview) -> Sheet:
     )
     titles = ("row", "role", "column", "metric", "mean", "sd", "n", "against")
     return Sheet(
-        header=(*titles, *_three("difference", ("", " low", " high")), "paired seeds", "p Holm"), lines=lines
+        header=(*titles, *_titles("difference", ("", " low", " high")), "paired seeds", "p Holm"), lines=lines
     )

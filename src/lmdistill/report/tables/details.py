@@ -1,4 +1,4 @@
-"""The second table: what is known of each row beside its score."""
+"""Table of details: agreement, calibration, losses, training and cost of each row."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -16,11 +16,11 @@ from lmdistill.report.grid import Grid
 Text = Callable[[Value], str]
 Values = Iterable[Value]
 Cell = tuple[Callable[[Row], Values], Text]
-"""Where the values of a row come from, one a run, and how their mean is written."""
+"""A function that returns the values of a row, one per run or network, and one that formats their mean."""
 
 
 def plain(value: Value) -> str:
-    """Four digits.
+    """A number with four significant digits.
 
     Examples:
         >>> plain(0.123456), plain(None)
@@ -30,7 +30,7 @@ def plain(value: Value) -> str:
 
 
 def billions(value: Value) -> str:
-    """Billions with two decimals.
+    """Billions (G) with two decimals.
 
     Examples:
         >>> billions(2_710_000_000)
@@ -40,7 +40,7 @@ def billions(value: Value) -> str:
 
 
 def duration(value: Value) -> str:
-    """Seconds, minutes or hours.
+    """A duration given in seconds, as text in seconds, minutes or hours.
 
     Examples:
         >>> duration(42.4), duration(600), duration(9000)
@@ -59,16 +59,16 @@ def duration(value: Value) -> str:
 
 AGREEMENT: Mapping[str, tuple[str, Text]] = MappingProxyType(
     {
-        "top_agreement": ("same answer as the teacher, %", percent),
+        "top_agreement": ("agreement with teacher, %", percent),
         "kl_nats": ("KL from the teacher, nats", plain),
         "probability_difference": ("mean difference of probabilities", plain),
     }
 )
-"""Titles of the figures of `evaluation.agreement`; others go by their own name."""
+"""Titles and formats of the numbers of `evaluation.agreement`; other numbers keep their name."""
 
 
 def _calibrations(row: Row, table: Comparison) -> list[Calibration]:
-    """One a network of the row; a teacher's are in the records of its students, however many it taught."""
+    """One calibration per network of the row; a teacher's calibration is in the records of its students."""
     if row.role != "teacher":
         return [one for run in row.runs if (one := run.record.calibration) is not None]
     names = {network.fingerprint for network in row.networks}
@@ -81,32 +81,32 @@ def _calibrations(row: Row, table: Comparison) -> list[Calibration]:
 
 
 def _of_runs(get: Callable[[Record], Value], text: Text = plain) -> Cell:
-    """A column about runs."""
+    """A column with one value per run."""
     return lambda row: (get(run.record) for run in row.runs), text
 
 
 def _of_networks(get: Callable[[NetworkFacts], Value], text: Text = plain) -> Cell:
-    """A column about networks."""
+    """A column with one value per network."""
     return lambda row: (get(network) for network in row.networks), text
 
 
 def _of_agreement(name: str) -> tuple[str, Cell]:
-    """One figure of the agreement with the teacher, with its title."""
+    """Title and column of one number of the agreement with the teacher."""
     title, text = AGREEMENT.get(name, (name.replace("_", " "), plain))
     return title, _of_runs(lambda r: (r.agreement or {}).get(name), text)
 
 
 def _timed(row: Row, table: Comparison) -> list[NetworkFacts]:
-    """The networks of a row, each as often as it was timed: a teacher is, beside every student."""
+    """The networks of a row, once per timing; a teacher was timed in the run of each student."""
     if row.role != "teacher":
         return list(row.networks)
-    names = {network.fingerprint for network in row.networks}
-    taught = [run.record.teacher for run in table.runs]
-    return [one for one in taught if one is not None and one.fingerprint in names]
+    fingerprints = {network.fingerprint for network in row.networks}
+    teachers = [run.record.teacher for run in table.runs]
+    return [one for one in teachers if one is not None and one.fingerprint in fingerprints]
 
 
 def _of_latency(table: Comparison, size: str, field: Literal["p50_ms", "p95_ms"]) -> Cell:
-    """One latency at one batch size."""
+    """A column with the latency at one batch size."""
     return (
         lambda row: (getattr(one.latency[size], field) for one in _timed(row, table) if size in one.latency),
         milliseconds,
@@ -114,13 +114,13 @@ def _of_latency(table: Comparison, size: str, field: Literal["p50_ms", "p95_ms"]
 
 
 def _columns(table: Comparison) -> dict[str, Cell]:
-    """Title to text, in order."""
+    """All columns by title, in order."""
     agreement = dict.fromkeys(name for run in table.runs for name in run.record.agreement or {})
     networks = [network for row in table.rows for network in row.networks]
     sizes = sorted({size for n in networks for size in n.latency}, key=lambda size: (len(size), size))
 
     def calibrated(get: Callable[[Calibration], Value], text: Text = plain) -> Cell:
-        """A column about probabilities."""
+
         return lambda row: (get(one) for one in _calibrations(row, table)), text
 
     columns = dict(map(_of_agreement, agreement)) | {
@@ -137,56 +137,58 @@ def _columns(table: Comparison) -> dict[str, Cell]:
         "layers": _of_networks(lambda n: n.layers),
         "embeddings": _of_networks(lambda n: n.parameters.embeddings, millions),
         "encoder": _of_networks(lambda n: n.parameters.encoder, millions),
-        "FLOPs an example": _of_networks(lambda n: n.flops, billions),
+        "FLOPs per example": _of_networks(lambda n: n.flops, billions),
     }
     for size in sizes:
-        columns[f"p50, batch {size}"] = _of_latency(table, size, "p50_ms")
-        columns[f"p95, batch {size}"] = _of_latency(table, size, "p95_ms")
+        columns[f"latency p50, batch {size}"] = _of_latency(table, size, "p50_ms")
+        columns[f"latency p95, batch {size}"] = _of_latency(table, size, "p95_ms")
     return columns
 
 
 def _token_columns() -> dict[str, Cell]:
-    """Easy and hard tokens apart, and what was written."""
+    """Columns on easy and hard tokens, and on generated texts."""
     columns: dict[str, Cell] = {}
     for kind in ("easy", "hard"):
-        columns[f"{kind} tokens: nats"] = _of_runs(partial(_of_tokens, kind, "nats"))
+        columns[f"{kind} tokens: nats per token"] = _of_runs(partial(_of_tokens, kind, "nats"))
         columns[f"{kind} tokens: teacher's nats"] = _of_runs(partial(_of_tokens, kind, "teacher_nats"))
         columns[f"{kind} tokens: agreement, %"] = _of_runs(partial(_of_tokens, kind, "agreement"), percent)
     for name in ("rouge_l", "distinct_1", "distinct_2", "ended"):
-        columns[f"written: {name.replace('_', '-')}, %"] = _of_runs(partial(_of_written, name), percent)
-    columns["written: tokens"] = _of_runs(partial(_of_written, "length"))
+        title = f"generated text: {name.replace('_', '-')}, %"
+        columns[title] = _of_runs(partial(_of_generated, name), percent)
+    columns["generated text: tokens"] = _of_runs(partial(_of_generated, "length"))
     return columns
 
 
-def _of_written(name: str, record: Record) -> Value:
-    """One figure of what the student wrote."""
+def _of_generated(name: str, record: Record) -> Value:
+    """One number about the texts that the student generated."""
     return (record.written or {}).get(name)
 
 
 def _of_tokens(kind: str, name: str, record: Record) -> Value:
-    """One figure of the easy or the hard tokens."""
+    """One number about the easy or the hard tokens."""
     if record.tokens is None:
         return None
-    found: Value = getattr(getattr(record.tokens, kind), name)
-    return found
+    value: Value = getattr(getattr(record.tokens, kind), name)
+    return value
 
 
 def measured(table: Comparison) -> dict[str, Callable[[Row], Values]]:
-    """The same figures as numbers: title to the values of a row, one a run or a network."""
-    return {title: found for title, (found, _) in _columns(table).items()}
+    """The details as numbers: functions, by title, that return one value of a row per run or network."""
+    return {title: values for title, (values, _) in _columns(table).items()}
 
 
 def details(table: Comparison) -> Grid:
-    """Agreement, calibration, risk, training and cost, each the mean over seeds.
+    """Agreement, calibration, losses, training and cost, as means over seeds.
 
-    One line a figure and one column a row of the first table; figures that no row has are left out.
+    One line per measurement and one column per row of the main table; measurements that no row has are left
+    out.
     """
     lines = [
-        (title, *(text(mean_of(found(row))) for row in table.rows))
-        for title, (found, text) in _columns(table).items()
+        (title, *(text(mean_of(values(row))) for row in table.rows))
+        for title, (values, text) in _columns(table).items()
     ]
     return Grid(
-        caption="Beside the score; means over seeds.",
+        caption="Agreement, calibration, losses, training and cost; means over seeds.",
         header=("", *(row.label for row in table.rows)),
         rows=tuple(line for line in lines if set(line[1:]) != {NONE}),
         notes=(),

@@ -1,4 +1,4 @@
-"""The sentences below a table: what a reader needs to read its numbers."""
+"""The notes below a table: definitions of marks and p-values, baselines, latencies and remarks."""
 
 from collections.abc import Sequence
 
@@ -10,49 +10,50 @@ from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.result_table import Comparison
 from lmdistill.records.record import TRIALS_NOTE, are_trials
 
-DEV_NOTE = f"{BY_DEV} dev-selected: the dev set also chose the weights, so its score is optimistic."
+DEV_NOTE = f"{BY_DEV} dev-selected: the dev set also selected the weights, so this score is optimistic."
+"""Note for scores that are marked with †."""
 
 
-def _floors_note(table: Comparison) -> list[str]:
-    """Which baselines there are, where there are several, and rows that have one unlike themselves."""
-    found = []
+def _baselines_note(table: Comparison) -> list[str]:
+    """Notes on several baselines, and on rows whose baseline has another size or amount of data."""
+    notes = []
     if len(table.floors) > 1:
-        found.append(
+        notes.append(
             f"Baseline: the fine-tuned row of the same size and amount of data ({', '.join(table.floors)})."
         )
-    unlike: dict[str, list[str]] = {}
+    different: dict[str, list[str]] = {}
     for row in compared(table):
-        floor = table.floor_of(row)
-        if floor is not None and block_of(row.runs[0]) != block_of(floor.runs[0]):
-            unlike.setdefault(floor.label, []).append(row.label)
-    return found + [
-        f"Tested against {floor}, which has another size or amount of data: {', '.join(rows)}. Differences "
-        "are not those of the methods alone."
-        for floor, rows in unlike.items()
+        baseline = table.floor_of(row)
+        if baseline is not None and block_of(row.runs[0]) != block_of(baseline.runs[0]):
+            different.setdefault(baseline.label, []).append(row.label)
+    return notes + [
+        f"Tested against {baseline}, which has another size or amount of data: {', '.join(rows)}. These "
+        "differences are not due to the method alone."
+        for baseline, rows in different.items()
     ]
 
 
 def p_notes(table: Comparison) -> list[str]:
-    """What the p-values are, and for what they hold."""
+    """Notes on the test that the p-values come from, and on what they account for."""
     rows = compared(table)
     if not rows:
         return []
     split, metric = table.scores[0]
     counts = {row.evidence.seeds for row in rows}
     units = "passages" if table.task.kind == "language" else "examples"
-    luck = f"the luck of seeds and of {split} {units}" if max(counts) > 1 else f"the luck of {split} {units}"
-    exact = ", not below the exact McNemar test" if metric == "accuracy" else ""
+    over = f"seeds and {split} {units}" if max(counts) > 1 else f"{split} {units}"
+    exact = ", at least that of the exact McNemar test" if metric == "accuracy" else ""
     holm = f"; Holm's correction for {len(rows)} comparisons" if len(rows) > 1 else ""
-    notes = [*_floors_note(table), f"p: t test of {metric}, paired, that counts {luck}{exact}{holm}."]
+    notes = [*_baselines_note(table), f"p: paired t test of {metric} over {over}{exact}{holm}."]
     if 1 in counts:
-        notes.append("With one seed, p holds for the runs that were made and says nothing of other seeds.")
+        notes.append("With one seed, p is valid for these runs only, not for other seeds.")
     if 2 in counts:
-        notes.append("With two seeds, p is rough: up to 11 % of equal methods fall below 0.05.")
+        notes.append("With two seeds, p is approximate: up to 11 % of equally good methods get p < 0.05.")
     return notes
 
 
 def _size_note(table: Comparison) -> list[str]:
-    """How many examples a point is."""
+    """A note on how many examples make one point of accuracy."""
     split, metric = table.scores[0]
     size = table.task.rows.get(split)
     if metric != "accuracy" or not size:
@@ -63,18 +64,21 @@ def _size_note(table: Comparison) -> list[str]:
 
 
 def _machine_note(table: Comparison) -> list[str]:
-    """A warning where latencies of different conditions stand in one column."""
-    runs = table.learners  # they have timed their teachers too
+    """A warning if the latencies of the table were measured under different conditions."""
+    runs = table.learners  # these runs also timed their teachers
     latencies = [run.record.student.latency.get(str(table.batch_size)) for run in runs]
-    places = {(x.device, x.threads, x.tokens) for x in latencies if x is not None}
+    conditions = {(x.device, x.threads, x.tokens) for x in latencies if x is not None}
     processors = {run.record.environment.processor for run in runs}
-    if len(places) > 1 or (places and len(processors) > 1):
-        return ["Latencies come from different devices, threads or lengths: do not compare them across rows."]
+    if len(conditions) > 1 or (conditions and len(processors) > 1):
+        return [
+            "Latencies were measured on different devices, numbers of threads or text lengths. Do not "
+            "compare them across rows."
+        ]
     return []
 
 
 def _latency_note(table: Comparison) -> list[str]:
-    """That rows share their latency, where some do."""
+    """A note if rows with the same architecture share their latency."""
     shapes = [
         layers_of(row.networks[0])
         for row in table.rows
@@ -82,42 +86,47 @@ def _latency_note(table: Comparison) -> list[str]:
     ]
     if len(set(shapes)) == len(shapes):
         return []
-    return ["Latency and speed-up: over all rows of one shape, which do the same work."]
+    return ["Latency and speed-up: over all rows with the same architecture, which do the same computation."]
 
 
-def _floor_note(table: Comparison) -> list[str]:
-    """What a constant answer scores."""
-    floors = [
-        f"{score_title(score, table.scores).removesuffix(', %')} {metric_format(score[1]).text(floor)}"
+def _constant_note(table: Comparison) -> list[str]:
+    """A note on the scores of a constant prediction."""
+    scores = [
+        f"{score_title(score, table.scores).removesuffix(', %')} {metric_format(score[1]).text(value)}"
         for score in table.scores
-        if (floor := table.majority.get(score[0], {}).get(score[1])) is not None
+        if (value := table.majority.get(score[0], {}).get(score[1])) is not None
     ]
-    return [f"Always the same answer would score: {'; '.join(floors)}."] if floors else []
+    return [f"A constant prediction scores: {'; '.join(scores)}."] if scores else []
 
 
 def shared_note(settings: Sequence[str]) -> list[str]:
-    """What the labels of rows leave out."""
+    """A note on the settings that all students share and labels leave out."""
     return [f"All students: {', '.join(settings)}."] if settings else []
 
 
 def mark_notes(rows: Sequence[Sequence[str]]) -> list[str]:
-    """What the marks in the cells of a table mean, as far as they occur."""
+    """Notes on the marks that occur in the cells of a table."""
     text = "\n".join(cell for row in rows for cell in row)
-    found = []
+    marks = []
     if "±" in text:
-        found.append("±: sample standard deviation over seeds.")
+        marks.append("±: sample standard deviation over seeds.")
     if ONE_SEED in text:
-        found.append(f"{ONE_SEED} one seed, no spread.")
+        marks.append(f"{ONE_SEED} one seed, so no standard deviation.")
     if BY_DEV in text:
-        found.append(DEV_NOTE)
-    return found
+        marks.append(DEV_NOTE)
+    return marks
 
 
 def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The sentences below the table, only those that something in it needs."""
-    found = mark_notes(rows)
+    """All notes below the table, as far as they apply to it.
+
+    Args:
+        table: The numbers of the table.
+        rows: Its cells as text, which may contain marks.
+    """
+    below = mark_notes(rows)
     if are_trials(run.path for run in table.runs):
-        found.append(TRIALS_NOTE)
-    found += [*p_notes(table), *_size_note(table), *_floor_note(table)]
-    found += shared_note(table.shared)
-    return (*found, *_latency_note(table), *_machine_note(table), *remarks(table))
+        below.append(TRIALS_NOTE)
+    below += [*p_notes(table), *_size_note(table), *_constant_note(table)]
+    below += shared_note(table.shared)
+    return (*below, *_latency_note(table), *_machine_note(table), *remarks(table))

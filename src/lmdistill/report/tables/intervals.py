@@ -1,4 +1,4 @@
-"""The table of intervals: how sure a comparison is of each row."""
+"""Table of confidence intervals and tests: mean, difference to the baseline, and shares of each row."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ Cell = Callable[[Row], str]
 
 
 def ends(value: Value, low: Value, high: Value, text: Callable[[Value], str]) -> str:
-    """A number with the ends of its interval.
+    """A number with its interval in brackets.
 
     Examples:
         >>> ends(0.957, 0.94, 0.97, percent)
@@ -26,86 +26,92 @@ def ends(value: Value, low: Value, high: Value, text: Callable[[Value], str]) ->
     return f"{text(value)} [{text(low)}, {text(high)}]"
 
 
-def _interval(found: Interval | None, text: Callable[[Value], str]) -> str:
-    """A dash where there is no number, and the number alone where nothing tells how far others lie."""
-    if found is None or found.ends is None:
-        return NONE if found is None else text(found.value)
-    return ends(found.value, *found.ends, text)
+def _interval(interval: Interval | None, text: Callable[[Value], str]) -> str:
+    """A dash for None, the number alone if its variance is 0, else the number with its interval."""
+    if interval is None or interval.ends is None:
+        return NONE if interval is None else text(interval.value)
+    return ends(interval.value, *interval.ends, text)
 
 
 def _mean(row: Row, table: Comparison) -> str:
-    """The headline with its interval over seeds."""
-    found = row.quality.get(table.scores[0])
-    reach = None if found is None or found.sd == 0 else seeds_interval(found)  # equal scores are chance
-    if found is None or reach is None:
+    """Mean headline score with its interval over seeds, limited to possible values."""
+    scores = row.quality.get(table.scores[0])
+    # equal scores of all seeds are a coincidence, so they give no interval
+    interval = None if scores is None or scores.sd == 0 else seeds_interval(scores)
+    if scores is None or interval is None:
         return NONE
     shown = metric_format(table.scores[0][1])
-    low, high = np.clip(reach, *shown.range).tolist()
-    return ends(found.mean, low, high, shown.text)
+    low, high = np.clip(interval, *shown.range).tolist()
+    return ends(scores.mean, low, high, shown.text)
 
 
 def _signed(shown: MetricFormat) -> Callable[[Value], str]:
-    """The number with its sign."""
+    """A function that formats a number in the format of a metric, with its sign."""
     return lambda value: NONE if value is None else f"{shown.scale * value:+.{shown.digits}f}"
 
 
 def _examples(row: Row, size: int) -> str:
-    """How many dev examples the difference amounts to."""
-    found = row.evidence.difference
-    return NONE if found is None else f"{found.value * size:+.1f}"
+    """The difference of accuracies as a number of dev examples."""
+    difference = row.evidence.difference
+    return NONE if difference is None else f"{difference.value * size:+.1f}"
 
 
 def _columns(table: Comparison) -> dict[str, Cell]:
-    """Title to text, in order."""
+    """The text of a row by column title, in order."""
     split, metric = table.scores[0]
-    floor = floor_title(table)
+    baseline = floor_title(table)
     signed, size = _signed(metric_format(metric)), table.task.rows.get(split)
     columns: dict[str, Cell] = {
         score_title(table.scores[0], table.scores): lambda row: _mean(row, table),
-        f"against {floor}": lambda row: _interval(row.evidence.difference, signed),
+        f"difference to {baseline}": lambda row: _interval(row.evidence.difference, signed),
     }
     if metric == "accuracy" and size is not None:
-        columns[f"of {size:,} examples"] = lambda row: _examples(row, size)
+        columns[f"difference, of {size:,} examples"] = lambda row: _examples(row, size)
     columns |= {
-        "seeds of both": lambda row: str(row.evidence.seeds or NONE),
+        "paired seeds": lambda row: str(row.evidence.seeds or NONE),
         "p": lambda row: p_text(row.evidence.p_value),
     }
     if len(compared(table)) > 1:
         columns["p, Holm"] = lambda row: p_text(row.evidence.p_holm)
     if any(row.evidence.seeds > 1 for row in table.rows):
-        columns["p, these runs"] = lambda row: p_text(row.evidence.p_runs)
+        columns["p, examples only"] = lambda row: p_text(row.evidence.p_runs)
     return columns | {
-        "of teacher, %": lambda row: _interval(row.evidence.kept, percent),
+        "score, % of teacher": lambda row: _interval(row.evidence.kept, percent),
         "gap closed, %": lambda row: _interval(row.evidence.closed, percent),
     }
 
 
 def _notes(table: Comparison, filled: dict[str, Cell]) -> tuple[str, ...]:
-    """What the intervals count, and what they leave out."""
+    """What the intervals and p-values of the table account for."""
     first = score_title(table.scores[0], table.scores)
-    found = []
+    notes = []
     if first in filled:
-        found.append(f"{first}: mean and 95 % interval over seeds (Student's t), on these examples.")
+        notes.append(f"{first}: mean and 95 % interval over seeds (Student's t), on these examples.")
     if set(filled) - {first}:
         over = "seeds and examples" if any(row.evidence.seeds > 1 for row in table.rows) else "examples"
         which = "Other intervals" if first in filled else "Intervals"
-        found.append(f"{which}: 95 %, over {over}; not corrected for several comparisons.")
-    if "gap closed, %" in filled or "of teacher, %" in filled:
-        found.append(
-            "Shares: Fieller's interval, which holds for these teachers; none where what is shared may be 0."
+        notes.append(f"{which}: 95 %, over {over}; not corrected for multiple comparisons.")
+    if "gap closed, %" in filled or "score, % of teacher" in filled:
+        notes.append(
+            "Score and gap in %: Fieller's interval, with the teachers taken as fixed; none if the "
+            "denominator may be 0."
         )
-    found += p_notes(table)
-    if "p, these runs" in filled:
-        found.append(
-            "p, these runs: over examples alone; it holds for these networks and says nothing of other seeds."
+    notes += p_notes(table)
+    if "p, examples only" in filled:
+        notes.append(
+            "p, examples only: test over examples for these trained networks; it does not account for "
+            "variation between seeds."
         )
-    return tuple(found)
+    return tuple(notes)
 
 
 def certainty(table: Comparison) -> Grid | None:
-    """Intervals of means, differences and shares; None where there is neither a second seed nor an answer.
+    """Confidence intervals of means, differences and shares.
 
-    Wider than a terminal, so it stands on pages only.
+    The table is wider than a terminal, so only pages show it.
+
+    Returns:
+        None if no row has a second seed or stored predictions.
     """
     rows = [row for row in table.rows if row.role != "teacher"]
     filled = {
@@ -114,10 +120,10 @@ def certainty(table: Comparison) -> Grid | None:
     if not filled:
         return None
     return Grid(
-        caption="Differences, their intervals and tests.",
+        caption="Differences, confidence intervals and tests.",
         header=("", *filled),
         rows=tuple((row.label, *(text(row) for text in filled.values())) for row in rows),
         notes=_notes(table, filled),
         alarms=(),
-        name="certainty",
+        name="intervals",
     )

@@ -1,4 +1,4 @@
-"""Rows of numbers to rows of text: for the terminal, for Markdown, for a page, for another program."""
+"""The main table: quality and cost of each row as text and as plain numbers, and a summary sentence."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -24,15 +24,14 @@ from lmdistill.report.tables.footnotes import notes
 
 
 def _score_column(score: Score, is_headline: bool) -> Callable[[Row], str]:
-    """The text of a score; the headline bears the mark of selection."""
+    """A function that formats a score of a row; the headline has a mark if it selected the weights."""
     return lambda row: (
         spread_text(row.quality.get(score), score[1]) + (f" {BY_DEV}" if is_headline and row.selected else "")
     )
 
 
 def _columns(table: Comparison) -> Mapping[str, Callable[[Row], str]]:
-    """Title to text, in order, without those that no row fills."""
-    floor = floor_title(table)
+    """The text of a row by column title, in order, without columns that are empty in all rows."""
     columns: dict[str, Callable[[Row], str]] = {
         score_title(score, table.scores): _score_column(score, score == table.scores[0])
         for score in table.scores
@@ -43,9 +42,9 @@ def _columns(table: Comparison) -> Mapping[str, Callable[[Row], str]]:
         "on disk": lambda row: megabytes(row.cost.disk_bytes),
         f"latency p50, batch {table.batch_size}": lambda row: milliseconds(row.cost.latency_ms),
         "speed-up": lambda row: times(row.cost.speedup),
-        "of teacher, %": lambda row: percent(row.kept),
+        "score, % of teacher": lambda row: percent(row.kept),
         "gap closed, %": lambda row: percent(row.closed),
-        f"p against {floor}": lambda row: p_text(row.evidence.p_holm),
+        f"p against {floor_title(table)}": lambda row: p_text(row.evidence.p_holm),
         "alarms": lambda row: str(len(row_alarms(row, table)) or NONE),
     }
     return MappingProxyType(
@@ -54,7 +53,7 @@ def _columns(table: Comparison) -> Mapping[str, Callable[[Row], str]]:
 
 
 def _caption(table: Comparison) -> str:
-    """Task, data and where the texts came from."""
+    """Task, numbers of training and dev examples, and the source of the data."""
     counts = sorted({run.record.task.rows["train"] for run in table.runs if "train" in run.record.task.rows})
     train = " or ".join(f"{count:,}" for count in counts)
     held_out = [
@@ -63,40 +62,40 @@ def _caption(table: Comparison) -> str:
         if (name, table.task.metrics[0]) in table.scores
     ]
     rows = ", ".join([*([f"{train} training"] if train else []), *held_out])
-    made = "synthetic data made by a program; " if table.task.synthetic else ""
-    what = "passages" if table.task.kind == "language" else "examples"
-    return f"{table.task.name} ({made}{rows} {what}; {table.task.source})"
+    synthetic = "synthetic data; " if table.task.synthetic else ""
+    unit = "passages" if table.task.kind == "language" else "examples"
+    return f"{table.task.name} ({synthetic}{rows} {unit}; {table.task.source})"
 
 
 def grid(table: Comparison) -> Grid:
-    """The table as text, to be printed by whoever knows how.
+    """The table as text.
 
-    Quality is the mean ± sample standard deviation over seeds, in percent. A column that no row fills is
-    left out.
+    Scores are the mean ± sample standard deviation over seeds, in the format of their metric. Columns that
+    are empty in all rows are left out.
     """
     columns = _columns(table)
     rows = tuple((row.label, *(text(row) for text in columns.values())) for row in table.rows)
-    who: dict[str, list[str]] = {}
+    labels_of: dict[str, list[str]] = {}
     for row in table.rows:
         for alarm in row_alarms(row, table):
-            who.setdefault(alarm, []).append(row.label)
+            labels_of.setdefault(alarm, []).append(row.label)
     return Grid(
         caption=_caption(table),
         header=("", *columns),
         rows=rows,
         notes=notes(table, rows),
-        alarms=tuple(f"{', '.join(labels)}: {alarm}" for alarm, labels in who.items()),
+        alarms=tuple(f"{', '.join(labels)}: {alarm}" for alarm, labels in labels_of.items()),
         name="quality",
     )
 
 
-def _interval(found: Interval | None) -> list[float] | None:
-    """Its two ends."""
-    return None if found is None or found.ends is None else list(found.ends)
+def _interval(interval: Interval | None) -> list[float] | None:
+    """Lower and upper end of an interval; None if it has none."""
+    return None if interval is None or interval.ends is None else list(interval.ends)
 
 
 def as_data(table: Comparison) -> list[dict[str, Any]]:
-    """The rows as plain numbers, ready for JSON."""
+    """The rows as plain numbers and texts that JSON can hold; scores and shares are fractions."""
     return [
         {
             "name": row.label,
@@ -121,24 +120,27 @@ def as_data(table: Comparison) -> list[dict[str, Any]]:
 
 
 def summary(row: Row, table: Comparison) -> str:
-    """One sentence: what the student keeps, at which size, how fast; nothing for what was not measured.
+    """One sentence on the row's score, size and speed relative to its teacher.
 
-    Where less is better there is no share to keep: then it says how far the teacher is.
+    For a metric whose lower values are better, it gives the difference to the teacher instead of the share.
+
+    Returns:
+        An empty text for a row without a headline score.
     """
     teacher = own_teacher(row, [other for other in table.rows if other.role == "teacher"])
     score, value = table.scores[0], row.quality.get(table.scores[0])
     if value is None:
         return ""
     shown = metric_format(score[1])
-    what = f"has {shown.text(value.mean)} {shown.title}"
+    quality = f"has {shown.text(value.mean)} {shown.title}"
     if teacher is None or row.ceiling is None:
-        return f"{row.label} {what}."
+        return f"{row.label} {quality}."
     if row.kept is not None:
-        what = f"keeps {percent(row.kept)} % of the teacher's {score[1]}"
+        quality = f"keeps {percent(row.kept)} % of the teacher's {score[1]}"
     elif shown.lower_is_better:
         gap = value.mean - row.ceiling
-        what += f", {shown.text(abs(gap))} {'more' if gap >= 0 else 'less'} than the teacher"
-    speed = "" if row.cost.speedup is None else f" and answers {row.cost.speedup:.2f} times as fast"
+        quality += f", {shown.text(abs(gap))} {'more' if gap >= 0 else 'less'} than the teacher"
+    speed = "" if row.cost.speedup is None else f" and is {row.cost.speedup:.2f} times as fast"
     size = 100 * row.cost.parameters / teacher.cost.parameters
     whose = "the teacher's" if row.kept is None and not shown.lower_is_better else "its"
-    return f"{row.label} {what}, has {size:.0f} % of {whose} parameters{speed}."
+    return f"{row.label} {quality}, has {size:.0f} % of {whose} parameters{speed}."

@@ -1,4 +1,4 @@
-"""How far the seeds of each row lie apart, score by score."""
+"""Table of the spread over seeds: mean, standard deviation, lowest and highest value of each score."""
 
 from collections.abc import Iterator
 
@@ -10,32 +10,35 @@ from lmdistill.report.grid import Grid
 
 
 def spreads(table: Comparison) -> Iterator[tuple[Row, Score, Spread, tuple[float, ...]]]:
-    """Every score that a row has of several seeds, with the scores of its runs in rising order."""
+    """Each score that a row has for several seeds.
+
+    Yields:
+        Row, score, mean and deviation, and the values of the seeds in increasing order.
+    """
     for row in table.rows:
-        for (split, metric), found in row.quality.items():
+        for (split, metric), over_seeds in row.quality.items():
             values = [run.record.metrics.get(split, {}).get(metric) for run in row.runs]
             known = tuple(sorted(value for value in values if value is not None))
-            if found.sd is not None and len(known) == found.count:
-                yield row, (split, metric), found, known
+            if over_seeds.sd is not None and len(known) == over_seeds.count:
+                yield row, (split, metric), over_seeds, known
 
 
 def seeds_grid(table: Comparison) -> Grid | None:
-    """Mean, deviation and ends of each score over its seeds; None where no row has two."""
-    found = list(spreads(table))
-    if not found:
+    """Mean, standard deviation and range of each score over seeds; None if no row has two seeds."""
+    scores = list(spreads(table))
+    if not scores:
         return None
 
-    def line(row: Row, score: Score, over: Spread, known: tuple[float, ...]) -> tuple[str, ...]:
-        """A score in one line."""
-        values: tuple[Value, ...] = (over.mean, over.sd, known[0], known[-1])
+    def line(row: Row, score: Score, over_seeds: Spread, known: tuple[float, ...]) -> tuple[str, ...]:
+        values: tuple[Value, ...] = (over_seeds.mean, over_seeds.sd, known[0], known[-1])
         texts = (metric_format(score[1]).text(value) for value in values)
-        return row.label, score_title(score, table.scores), *texts, str(over.count)
+        return row.label, score_title(score, table.scores), *texts, str(over_seeds.count)
 
     return Grid(
-        caption=f"How far seeds lie apart, {table.task.name}.",
+        caption=f"Spread over seeds, {table.task.name}.",
         header=("", "score", "mean", "standard deviation", "lowest", "highest", "seeds"),
-        rows=tuple(line(*one) for one in found),
-        notes=("Standard deviation: of the sample. It is of students; their teacher is given.",),
+        rows=tuple(line(*one) for one in scores),
+        notes=("Sample standard deviation over the seeds of the student; the teacher is fixed.",),
         alarms=(),
         name="seeds",
     )

@@ -1,4 +1,4 @@
-"""Quality of parts of the dev examples: by class, and by the length of the text."""
+"""Tables of the accuracy on parts of the dev examples: by class, and by text length."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,58 +15,63 @@ from lmdistill.records.record import RecordedRun
 from lmdistill.report.grid import Grid
 
 PARTS = 4
-"""Groups of lengths, about equally many examples in each."""
+"""Number of groups of text lengths, with about the same number of examples each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """Some of the examples."""
+    """A part of the dev examples: the title of its column and whether an example belongs to it."""
 
     title: str
     holds: Callable[[Prediction], bool]
 
 
 def slices(table: Comparison) -> tuple[Grid, ...]:
-    """Right answers by class and by length, a line a row; nothing without answers or without classes.
+    """Accuracy by class and by text length, one row per row of the table.
 
-    Lengths are in records since they are kept with the answers; older runs have none.
+    Predictions of older runs have no text lengths.
+
+    Returns:
+        No table for regression and language models, or without stored predictions.
     """
     if table.task.kind != "classification":
         return ()
-    answers = {run.path: _headline(run, table) for run in table.runs}
-    seen = next((found for found in answers.values() if found), [])
-    held = {
-        row.label: [answers[run.path] for run in row.runs if answers[run.path]]
+    predictions = {run.path: _headline(run, table) for run in table.runs}
+    examples = next((of_run for of_run in predictions.values() if of_run), [])
+    students = {
+        row.label: [predictions[run.path] for run in row.runs if predictions[run.path]]
         for row in table.rows
         if row.role != "teacher"
     }
-    rows = [(label, runs) for label, runs in held.items() if runs]
-    taught = one_each(run for run in table.runs if any(one.teacher for one in answers[run.path]))
-    parts = {"class": _classes(table.task.labels, seen), "length": _lengths(seen)}
+    rows = [(label, runs) for label, runs in students.items() if runs]
+    with_teacher = one_each(run for run in table.runs if any(one.teacher for one in predictions[run.path]))
+    by_name = {"class": _classes(table.task.labels, examples), "length": _lengths(examples)}
     teachers = [row.label for row in table.rows if row.role == "teacher"]
     label = teachers[0] if len(teachers) == 1 else None
-    theirs = None if label is None else (label, [answers[run.path] for run in taught])
-    return tuple(_grid(what, found, rows, theirs) for what, found in parts.items() if len(found) > 1 and rows)
+    teacher = None if label is None else (label, [predictions[run.path] for run in with_teacher])
+    return tuple(
+        _grid(name, parts, rows, teacher) for name, parts in by_name.items() if len(parts) > 1 and rows
+    )
 
 
 def _headline(run: RecordedRun, table: Comparison) -> list[Prediction]:
-    """The answers to the examples of the headline."""
-    found = read_predictions(run.path / PREDICTIONS)
-    return [one for one in found if one.split == table.scores[0][0]]
+    """The predictions for the headline split."""
+    predictions = read_predictions(run.path / PREDICTIONS)
+    return [one for one in predictions if one.split == table.scores[0][0]]
 
 
-def _classes(labels: Sequence[str], seen: Sequence[Prediction]) -> list[_Part]:
-    """One for each class that occurs."""
-    counts = {place: sum(one.label == place for one in seen) for place in range(len(labels))}
+def _classes(labels: Sequence[str], examples: Sequence[Prediction]) -> list[_Part]:
+    """One part for each class that occurs."""
+    counts = {index: sum(one.label == index for one in examples) for index in range(len(labels))}
     return [
-        _Part(title=f"{labels[place]} ({count:,})", holds=lambda one, place=place: one.label == place)  # type: ignore[misc]
-        for place, count in counts.items()
+        _Part(title=f"{labels[index]} ({count:,})", holds=lambda one, index=index: one.label == index)  # type: ignore[misc]
+        for index, count in counts.items()
         if count
     ]
 
 
 def ranges(lengths: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last of about equally many lengths each, `PARTS` at most, from short to long.
+    """At most `PARTS` ranges (first, last) with about the same number of lengths each, from short to long.
 
     Examples:
         >>> ranges([1, 2, 3, 4, 5, 6, 7, 8]), ranges([3, 3, 3])
@@ -80,7 +85,7 @@ def ranges(lengths: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def span_text(first: int, last: int) -> str:
-    """One number, or two.
+    """A range as text; one number if both ends are equal.
 
     Examples:
         >>> span_text(4, 7), span_text(3, 3)
@@ -89,56 +94,55 @@ def span_text(first: int, last: int) -> str:
     return str(first) if first == last else f"{first} to {last}"
 
 
-def _lengths(seen: Sequence[Prediction]) -> list[_Part]:
-    """Quarters of the lengths, from short to long."""
-    lengths = [one.tokens for one in seen if one.tokens is not None]
+def _lengths(examples: Sequence[Prediction]) -> list[_Part]:
+    """One part for each quarter of the text lengths, from short to long; none if some are not known."""
+    lengths = [one.tokens for one in examples if one.tokens is not None]
     parts = []
-    for start, end in ranges(lengths) if len(lengths) == len(seen) else []:
+    for start, end in ranges(lengths) if len(lengths) == len(examples) else []:
         count = sum(start <= length <= end for length in lengths)
         title = f"{span_text(start, end)} tokens ({count:,})"
         parts.append(_Part(title=title, holds=lambda one, a=start, b=end: a <= (one.tokens or 0) <= b))  # type: ignore[misc]
     return parts
 
 
-def _right(found: Sequence[Prediction], of_teacher: bool) -> NDArray[np.float64]:
-    """1 where the answer is right, NaN where there is none or it is no number."""
-    logits = [one.teacher if of_teacher else one.student for one in found]
+def _correct(predictions: Sequence[Prediction], of_teacher: bool) -> NDArray[np.float64]:
+    """1 for a correct prediction, 0 for a wrong one, NaN if logits are missing or not finite; (n,)."""
+    logits = [one.teacher if of_teacher else one.student for one in predictions]
     return np.array(
         [
             np.nan if values is None or np.isnan(values).any() else float(np.argmax(values) == one.label)
-            for one, values in zip(found, logits, strict=True)
+            for one, values in zip(predictions, logits, strict=True)
         ]
     )
 
 
-def _share(found: Sequence[Prediction], part: _Part, of_teacher: bool) -> float | None:
-    """Of right answers in a part; None where there is no answer."""
-    right = _right([one for one in found if part.holds(one)], of_teacher)
-    return float(right.mean()) if len(right) and np.isfinite(right).all() else None
+def _accuracy(predictions: Sequence[Prediction], part: _Part, of_teacher: bool) -> float | None:
+    """Accuracy on a part in [0, 1]; None if predictions are missing."""
+    correct = _correct([one for one in predictions if part.holds(one)], of_teacher)
+    return float(correct.mean()) if len(correct) and np.isfinite(correct).all() else None
 
 
 def _grid(
-    what: str,
+    name: str,
     parts: Sequence[_Part],
     rows: Sequence[tuple[str, Sequence[Sequence[Prediction]]]],
     teacher: tuple[str, Sequence[Sequence[Prediction]]] | None,
 ) -> Grid:
-    """Means over seeds; the only teacher has the first line."""
+    """Means over seeds, with the teacher in the first row if there is only one."""
 
     def line(label: str, runs: Sequence[Sequence[Prediction]], of_teacher: bool) -> tuple[str, ...]:
-        """One row of the table."""
-        shares = [[_share(run, part, of_teacher) for run in runs] for part in parts]
-        known = [[one for one in of_part if one is not None] for of_part in shares]
+        accuracies = [[_accuracy(run, part, of_teacher) for run in runs] for part in parts]
+        known = [[one for one in of_part if one is not None] for of_part in accuracies]
         return label, *(percent(float(np.mean(one)) if one else None) for one in known)
 
     lines = [line(label, runs, False) for label, runs in rows]
     if teacher is not None:
         lines.insert(0, line(*teacher, True))
     return Grid(
-        caption=f"Right answers by {what}, %; means over seeds, examples in brackets.",
+        caption=f"Accuracy by {name}, %; means over seeds, number of examples in brackets.",
         header=("", *(part.title for part in parts)),
         rows=tuple(one for one in lines if set(one[1:]) != {NONE}),
         notes=(),
         alarms=(),
-        name=f"by-{what}",
+        name=f"by-{name}",
     )

@@ -1,4 +1,4 @@
-"""MixKD's theorems beside a run: what it learned from, what the bound is, and how loose it is."""
+"""MixKD's generalisation bounds as a table, compared with the measured gap of a run."""
 
 import re
 from dataclasses import dataclass
@@ -10,66 +10,67 @@ from lmdistill.records.record import Record
 from lmdistill.report.grid import Grid
 
 ADDED = re.compile(r"(\d+) training rows added by ")
-"""How the notes of a task tell augmented rows from original ones."""
+"""Pattern of the notes of a task that count augmented rows."""
 
-NO_NUMBER = "no number"
+NO_NUMBER = "no number suffices"
+"""Text for a bound that no number of mixed samples reaches."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSamples:
-    """What a finished run has to say about the symbols of the theorems."""
+    """The symbols of the theorems for a finished run."""
 
     original: int
-    """a: training rows without augmented ones."""
+    """a: number of training rows without augmented ones."""
 
     mixed: int
-    """b: augmented rows, and mixed samples drawn over all passes."""
+    """b: number of augmented rows plus number of mixed samples over all epochs."""
 
     parameters: int
-    """Of the student, embeddings included."""
+    """Number of parameters of the student, including embeddings."""
 
     loss: str
-    """Which loss the gap is of."""
+    """Name of the loss whose gap is measured."""
 
     gap: float | None
-    """Mean loss on dev less mean loss on training rows; None where the record cannot say."""
+    """Mean loss on dev minus mean loss on training rows; None if it was not recorded."""
 
     is_most: bool = False
-    """Whether the gap is only the most that it can be: the record has no error on training rows."""
+    """Whether the gap is an upper limit, because the record has no error on training rows."""
 
 
 def run_samples(record: Record, *, clipped: bool) -> RunSamples:
-    """The numbers of a run.
+    """The symbols of the theorems for a run.
 
     Args:
-        record: Of a classifier, or of a network that predicts scores.
-        clipped: Whether the bound is of the loss that was trained, clipped; else it is of the 0/1 loss. The
-            gap of a clipped loss is not recorded, so it is shown without clipping.
+        record: Record of a classification or regression run.
+        clipped: Whether the bound is for the clipped training loss; else it is for the 0/1 loss. The gap of a
+            clipped loss is not recorded, so the gap of the loss without clipping is used.
 
     Raises:
-        RunError: If the run learned to write text.
-        ConfigError: If it predicts scores and the loss is not clipped.
+        RunError: If the run trained a language model.
+        ConfigError: If it is a regression run and the loss is not clipped.
     """
     task = record.task
     if task.kind == "language":
         raise RunError(
-            f"the run {record.name} learned to write text, and the tokens of a text are not independent "
+            f"the run {record.name} trained a language model, and the tokens of a text are not independent "
             "samples. Name a run of a classifier."
         )
     if task.kind == "regression" and not clipped:
         raise ConfigError(
-            f"the run {record.name} predicts scores, and their squared error has no largest value. "
-            "Give --bound, the value that it is clipped at."
+            f"the run {record.name} predicts scores, and their squared error is not bounded. Set --bound to "
+            "the value at which the loss is clipped."
         )
     rows, method = task.rows["train"], record.method
-    added = sum(int(found[1]) for note in task.notes if (found := ADDED.match(note)))
+    augmented = sum(int(match[1]) for note in task.notes if (match := ADDED.match(note)))
     is_mixing = method["name"] == "mixkd" and (method.get("alpha_sm", 1) or method.get("alpha_tmkd", 1))
-    drawn = round(record.training.epochs * rows) * int(method.get("ratio", 1)) if is_mixing else 0
+    interpolated = round(record.training.epochs * rows) * int(method.get("ratio", 1)) if is_mixing else 0
     name = "squared error" if task.kind == "regression" else "cross-entropy"
     gap, is_most = (record.risk.gap if record.risk else None, False) if clipped else _error_gap(record)
     return RunSamples(
-        original=rows - added,
-        mixed=added + drawn,
+        original=rows - augmented,
+        mixed=augmented + interpolated,
         parameters=record.student.parameters.total,
         loss=f"{name}, not clipped" if clipped else "0/1 loss",
         gap=gap,
@@ -78,7 +79,7 @@ def run_samples(record: Record, *, clipped: bool) -> RunSamples:
 
 
 def _error_gap(record: Record) -> tuple[float | None, bool]:
-    """The gap of the share of wrong answers, and whether it is only the most that it can be."""
+    """The gap of the error rate, and whether it is only an upper limit."""
     risk = record.risk
     if risk is not None and risk.dev_error is not None and risk.train_error is not None:
         return risk.dev_error - risk.train_error, False
@@ -87,7 +88,7 @@ def _error_gap(record: Record) -> tuple[float | None, bool]:
 
 
 def number_text(value: float | int) -> str:
-    """Whole numbers in groups of three digits, others with four digits; what is huge as a power of ten.
+    """A number with four significant digits, with thousands separators from 1,000, as a power from 10^15.
 
     Examples:
         >>> number_text(20205), number_text(0.123456), number_text(10**400)
@@ -99,11 +100,16 @@ def number_text(value: float | int) -> str:
 
 
 def theory_grid(mixture: Mixture, run: RunSamples | None = None) -> Grid:
-    """Every symbol with its value, the bounds, and what is enough; beside a run, its own gap too."""
+    """A table of all symbols, the bounds and the number of mixed samples needed.
+
+    Args:
+        mixture: Numbers of samples, and the settings of the bound.
+        run: A run whose measured gap is added as the last row.
+    """
     bound, enough = mixture.bound, mixture.enough
     rows: list[tuple[str, str, float | int | str | None]] = [
-        ("bound of the loss", "M", bound.loss_bound),
-        ("size of the class, in nats", "log |G|", bound.log_size),
+        ("largest loss", "M", bound.loss_bound),
+        ("log size of the class, in nats", "log |G|", bound.log_size),
         ("Rademacher complexity", "R", bound.rademacher),
         ("confidence", "1 - δ", bound.confidence),
         ("original samples", "a", mixture.original),
@@ -113,13 +119,13 @@ def theory_grid(mixture: Mixture, run: RunSamples | None = None) -> Grid:
     ]
     if mixture.mixed:
         rows += [
-            ("bound with them", "ε", mixture.gap_with),
-            ("bound if each depends on its original", "", mixture.gap_dependent),
+            ("bound with mixed samples", "ε", mixture.gap_with),
+            ("bound if each mixed sample depends on its original", "", mixture.gap_dependent),
         ]
     rows += [
         ("target gap", "", mixture.target),
         (
-            "mixed samples that are enough",
+            "mixed samples needed",
             "b =" if enough == 0 else "b ≥",
             NO_NUMBER if enough is None else enough,
         ),
@@ -127,11 +133,11 @@ def theory_grid(mixture: Mixture, run: RunSamples | None = None) -> Grid:
     if run is not None:
         rows.append((f"measured gap, {run.loss}", "≤" if run.is_most else "", run.gap))
     return Grid(
-        caption="MixKD's theorems: bounds of the generalisation gap",
+        caption="MixKD's theorems: bounds on the generalisation gap",
         header=("", "symbol", "value"),
         rows=tuple(
-            (what, symbol, value if isinstance(value, str) else number_text(value))
-            for what, symbol, value in rows
+            (title, symbol, value if isinstance(value, str) else number_text(value))
+            for title, symbol, value in rows
             if value is not None
         ),
         notes=_notes(mixture, run),
@@ -140,19 +146,22 @@ def theory_grid(mixture: Mixture, run: RunSamples | None = None) -> Grid:
 
 
 def _notes(mixture: Mixture, run: RunSamples | None) -> tuple[str, ...]:
-    """What a reader needs to read the numbers."""
-    notes = ["A bound holds for every network of the class at once, the worst one too: it is loose."]
+    """Notes on the assumptions of the bounds and on the numbers of the run."""
+    notes = ["A bound holds for all networks of the class at once, including the worst one, so it is loose."]
     if mixture.mixed:
-        notes.append("ε takes mixed samples as independent; the line below it takes groups of them as such.")
+        notes.append(
+            "ε treats mixed samples as independent. The line below it treats an original and its mixed samples "
+            "as one group, and only groups as independent."
+        )
     if run is not None and run.mixed:
-        notes.append("b counts what was mixed in all passes over the same originals, and augmented rows.")
+        notes.append("b: mixed samples of all epochs over the same originals, plus augmented rows.")
     if run is not None and run.is_most:
-        notes.append("The record has no error on training rows; the gap is at most the error on dev.")
+        notes.append("The record has no error on training rows, so the gap is at most the error on dev.")
     return tuple(notes)
 
 
 def verdict(mixture: Mixture, run: RunSamples | None = None) -> tuple[str, ...]:
-    """Sentences: what is enough, and how loose the bound is beside the run's own gap.
+    """Sentences on the number of mixed samples needed, and on the bound compared with the run's gap.
 
     Examples:
         >>> from lmdistill.analysis.generalization_bounds import Bound
@@ -163,30 +172,30 @@ def verdict(mixture: Mixture, run: RunSamples | None = None) -> tuple[str, ...]:
 
 
 def _enough_text(mixture: Mixture) -> str:
-    """How many mixed samples bring the bound to the goal."""
+    """A sentence on the number of mixed samples needed for the wanted bound."""
     goal, enough = number_text(mixture.goal), mixture.enough
-    whose = "" if mixture.target is not None else ", the bound without them"
+    default_goal = "" if mixture.target is not None else ", the bound without them"
     if enough is None:
-        rest = f" and 2 R = {number_text(mixture.bound.floor)} are" if mixture.bound.floor else " alone is"
-        shift = f"the shift of {number_text(mixture.shift)}{rest} not below {goal}"
-        return f"No number of mixed samples is enough: {shift}."
+        terms = f" and 2 R = {number_text(mixture.bound.floor)} are" if mixture.bound.floor else " alone is"
+        reason = f"the shift of {number_text(mixture.shift)}{terms} not below {goal}"
+        return f"No number of mixed samples is enough: {reason}."
     if enough == 0:
-        alone = whose or f": it is {number_text(mixture.gap_without)} without them"
-        return f"No mixed samples are needed for a bound of {goal}{alone}."
-    return f"{number_text(enough)} mixed samples are enough for a bound of {goal}{whose}."
+        without_mixed = default_goal or f": it is {number_text(mixture.gap_without)} without them"
+        return f"No mixed samples are needed for a bound of {goal}{without_mixed}."
+    return f"{number_text(enough)} mixed samples are enough for a bound of {goal}{default_goal}."
 
 
 def _loose_text(mixture: Mixture, run: RunSamples | None) -> list[str]:
-    """How far the bound is from the gap that was measured, and whether it says anything."""
+    """A sentence on the ratio of bound and measured gap, and on whether the bound is vacuous."""
     bound = mixture.gap_with if mixture.mixed else mixture.gap_without
     largest = number_text(mixture.bound.loss_bound)
-    is_empty = bound >= mixture.bound.loss_bound
+    is_vacuous = bound >= mixture.bound.loss_bound
+    vacuous = f"The bound is vacuous, because it is not below the largest loss, {largest}."
     if run is None or run.gap is None:
-        return [f"The bound is not below {largest}, the largest loss: it says nothing."] if is_empty else []
-    least = "at least " if run.is_most else ""
-    found = f"at most {number_text(run.gap)}" if run.is_most else number_text(run.gap)
-    text = f"The bound is {number_text(bound)} and the measured gap {found}"
+        return [vacuous] if is_vacuous else []
+    at_least = "at least " if run.is_most else ""
+    gap = f"at most {number_text(run.gap)}" if run.is_most else number_text(run.gap)
+    text = f"The bound is {number_text(bound)} and the measured gap {gap}"
     if run.gap > 0:
-        text += f": the bound is {least}{number_text(bound / run.gap)} times as large"
-    rest = f"; not being below {largest}, the largest loss, it says nothing" if is_empty else ""
-    return [f"{text}{rest}."]
+        text += f": the bound is {at_least}{number_text(bound / run.gap)} times as large"
+    return [f"{text}. {vacuous}" if is_vacuous else f"{text}."]
