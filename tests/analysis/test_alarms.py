@@ -43,11 +43,11 @@ def test_a_seed_that_is_there_twice_rings_and_says_what_differs() -> None:
     recipe = make_record("KD").recipe
     other = {**recipe, "training": {"precision": "bf16", "seed": 1}, "seeds": [1]}
     (twice,) = alarms_of(run("KD", 0), run("KD", 1), run("KD", 1, recipe=other))["KD"]
-    assert twice.startswith("runs of one seed (1) are taken for several, and their recipes differ in")
+    assert twice.startswith("the row has several runs with the same seed (1), and their recipes differ in")
     assert "training.precision" in twice
     assert "seeds" not in twice
     (copied,) = alarms_of(run("KD", 0), run("KD", 0))["KD"]
-    assert "one run may be there twice" in copied
+    assert "a run may be listed twice" in copied
     assert alarms_of(run("KD", 0), run("KD", 1))["KD"] == ()
 
 
@@ -56,7 +56,9 @@ def test_runs_of_other_recipes_are_no_seeds_of_one_thing() -> None:
     other = {**recipe, "train": {"epochs": 3, "rate": 1e-6}, "teacher": {"model": "elsewhere"}, "seed": 1}
     first = {**recipe, "teacher": {"model": "here"}}
     (mixed,) = alarms_of(run("KD", 0, recipe=first), run("KD", 1, recipe=other))["KD"]
-    assert mixed.startswith("runs are taken for seeds of one thing, and their recipes differ in train.rate.")
+    assert mixed.startswith(
+        "the row groups runs as seeds of one configuration, and their recipes differ in train.rate."
+    )
     newer = {**recipe, "seed": 1, "map": None}  # of a version that has one field more
     assert alarms_of(run("KD", 0), run("KD", 1, recipe=newer))["KD"] == ()
 
@@ -96,7 +98,7 @@ def test_many_seeds_that_settle_the_question_do_not_ring(tmp_path: Path) -> None
 def test_a_student_better_than_its_own_teacher_is_a_remark(layers: int) -> None:
     weak = {"teacher": network(layers, "weak"), "teacher_metrics": {"dev": {"accuracy": 0.7}}}
     text = remarks_of(run("FT", 0, 0.8), run("KD", 0, 0.75, **weak), run("MixKD", 0, 0.91))
-    assert "A better mean than the teacher's: KD, MixKD." in text
+    assert "Better mean than the teacher: KD, MixKD." in text
     assert not any(alarms_of(run("FT", 0, 0.95)).values())
     assert remarks_of(run("FT", 0, 0.8)) == ""
 
@@ -108,13 +110,13 @@ def test_a_lower_score_is_the_better_one_where_the_metric_says_so() -> None:
         run("SFT", metrics={"dev": {"nats": 2.0}}, **scores),
         run("KD", metrics={"dev": {"nats": 1.4}}, **scores),
     )
-    assert "A better mean than the teacher's: KD." in found
+    assert "Better mean than the teacher: KD." in found
 
 
 def test_a_seed_that_only_others_have_is_a_remark() -> None:
     both = [run("FT", 0), run("FT", 1), run("FT", 2)]
-    assert "Without a seed that others have: KD (1, 2)." in remarks_of(*both, run("KD", 0))
-    assert "Without a seed" not in remarks_of(*both)
+    assert "Missing seeds that other rows have: KD (1, 2)." in remarks_of(*both, run("KD", 0))
+    assert "Missing seeds" not in remarks_of(*both)
 
 
 def test_other_dev_examples_are_said_in_one_line() -> None:
@@ -122,7 +124,7 @@ def test_other_dev_examples_are_said_in_one_line() -> None:
     tables = compare([run("FT"), run("KD", task=few)])
     assert len(tables) == 2
     for table in tables:
-        assert "Other runs of sst2 were judged on other dev examples" in " ".join(remarks(table))
+        assert "Other runs of sst2 were evaluated on other dev examples" in " ".join(remarks(table))
 
 
 def test_the_deviation_is_that_of_a_sample() -> None:
@@ -139,7 +141,7 @@ def test_seeds_that_agree_on_a_loss_do_not_ring() -> None:
 
 def test_the_seed_of_the_run_that_made_the_teacher_is_none_that_students_lack() -> None:
     own = run("own", 7, 0.9, kind="finetune", student=network(6, "teacher"), teacher=None)
-    assert "Without a seed" not in remarks_of(own, run("FT", 0), run("KD", 0))
+    assert "Missing seeds" not in remarks_of(own, run("FT", 0), run("KD", 0))
 
 
 def test_only_a_corrected_p_settles_the_question() -> None:

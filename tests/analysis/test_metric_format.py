@@ -60,7 +60,7 @@ def test_the_way_from_the_baseline_to_the_teacher_goes_down(runs):
 def test_numbers_are_written_in_their_manner(runs):
     (table,) = compare(runs)
     found = grid(table)
-    assert found.header[1:3] == ("nats a token", "perplexity")
+    assert found.header[1:3] == ("nats per token", "perplexity")
     assert {row[0]: row[1] for row in found.rows}["KD"] == "2.000 ‡"
     assert "5 dev passages" in found.caption
 
@@ -68,12 +68,12 @@ def test_numbers_are_written_in_their_manner(runs):
 def test_a_ratio_of_nats_is_no_share_of_the_teacher(runs):
     (table,) = compare(runs)
     assert all(row.kept is None for row in table.rows)
-    assert "of teacher, %" not in grid(table).header
+    assert "score, % of teacher" not in grid(table).header
 
 
 def test_the_page_names_the_lowest_and_shows_uncertainty_and_writing(runs):
     page = report_html(runs)
-    assert "KD</a> has 2.000 nats a token, 0.500 more than the teacher" in page
+    assert "KD</a> has 2.000 nats per token, 0.500 more than the teacher" in page
     assert "Uncertainty" in page
     assert "hard tokens: nats" in page
     assert "written: distinct-1, %" in page

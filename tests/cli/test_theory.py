@@ -31,16 +31,16 @@ def test_symbols_give_a_table_and_a_sentence(lmdistill):
     assert said.code == 0, said.err
     found = cells(said)
     assert found["bound without mixed samples"] == "0.1"
-    assert found["mixed samples that are enough"] == "282"
+    assert found["mixed samples needed"] == "282"
     assert said.out.splitlines()[-1].startswith("282 mixed samples are enough")
 
 
 def test_parameters_and_bits_are_a_class(lmdistill):
     said = lmdistill("theory", "--parameters", "1000", "--bits", "8", "--original", "500")
-    assert cells(said)["size of the class, in nats"] == "5,545"
+    assert cells(said)["log size of the class, in nats"] == "5,545"
     said = lmdistill("theory", "--parameters", "1000", "--original", "500", "--bound", "2")
-    assert cells(said)["size of the class, in nats"] == "22,181"
-    assert cells(said)["bound of the loss"] == "2"
+    assert cells(said)["log size of the class, in nats"] == "22,181"
+    assert cells(said)["largest loss"] == "2"
 
 
 def test_a_run_gives_its_samples_its_parameters_and_its_gap(run, lmdistill):
@@ -49,9 +49,9 @@ def test_a_run_gives_its_samples_its_parameters_and_its_gap(run, lmdistill):
     found = cells(said)
     assert found["original samples"] == "6,735"
     assert found["mixed samples"] == "20,205"
-    assert found["size of the class, in nats"] == "385,735,718"
+    assert found["log size of the class, in nats"] == "385,735,718"
     assert found["measured gap, 0/1 loss"] == "0.1"
-    assert "times as large; not being below 1, the largest loss, it says nothing." in said.out
+    assert "times as large. The bound is vacuous, because it is not below the largest loss, 1." in said.out
 
 
 def test_options_stand_over_the_run(run, lmdistill):
@@ -63,7 +63,7 @@ def test_options_stand_over_the_run(run, lmdistill):
     assert found["mixed samples"] == "0"
     assert found["Rademacher complexity"] == "0.1"
     assert found["measured gap, cross-entropy, not clipped"] == "0.2"
-    assert "size of the class, in nats" not in found
+    assert "log size of the class, in nats" not in found
 
 
 MISTAKES = {
@@ -103,7 +103,7 @@ def test_a_mistake_is_one_line(name, lmdistill):
 
 
 def test_runs_that_the_theorems_do_not_speak_of_are_refused(tmp_path, lmdistill):
-    for kind, message in {"language": "learned to write text", "regression": "Give --bound"}.items():
+    for kind, message in {"language": "trained a language model", "regression": "Set --bound"}.items():
         folder = tmp_path / kind
         folder.mkdir()
         write_record(folder, make_record(task={**plain_record()["task"], "kind": kind, "labels": []}))

@@ -116,7 +116,7 @@ def test_numbers_that_nothing_has_rounded_say_their_unit(files: Path) -> None:
         0.06,
     )
     assert (found["training time"]["unit"], found["training time"]["mean"]) == ("s", "412.0")
-    assert found["p50, batch 1"]["unit"] == "ms"
+    assert found["latency p50, batch 1"]["unit"] == "ms"
     assert not [name for name in found if name.endswith("%")]
 
 

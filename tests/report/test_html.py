@@ -124,7 +124,7 @@ def test_each_task_has_a_heading_its_conclusion_at_the_top_and_a_place_among_the
     assert list(places.values()) == ["mrpc", "rte"]
     listed = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a></li>', head)
     assert [pair for pair in listed if pair[0] in places] == list(places.items())
-    assert [title for _, title in listed][-3:] == ["Runs behind the rows", "Records", "Environment"]
+    assert [title for _, title in listed][-3:] == ["Runs of each row", "Records", "Environment"]
     assert len(re.findall(r"<summary>mrpc: KD, seed [01]</summary>", text)) == 2
 
 
@@ -167,10 +167,10 @@ def test_a_schedule_has_its_candidates_its_cost_and_its_picture(tmp_path: Path) 
     texts = " ".join(page.texts)
     assert "Pruning and assistants" in texts
     assert "30 %, chosen" in page.texts
-    assert "trying every assistant in turn (MaxiDisc) would have taken 500 teacher-steps" in texts
+    assert "Trying every assistant in turn (MaxiDisc) would have taken 500 teacher-steps" in texts
     pictures = [attrs["aria-label"] for _, attrs in page.tags if attrs.get("role") == "img"]
     assert sum("the trade-off is highest at" in str(words) for words in pictures) == 1
-    assert not [text for text in page.texts if text.startswith("How students came")]
+    assert not [text for text in page.texts if text.startswith("Schedules and assistants")]
 
 
 def test_several_runs_have_a_line_each_and_the_first_seed_of_a_row_at_length(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_several_runs_have_a_line_each_and_the_first_seed_of_a_row_at_length(tmp
         for seed in (0, 1)
     ]
     page = parsed(report_html(runs))
-    behind = [place for place, text in enumerate(page.texts) if text == "Runs behind the rows"]
+    behind = [place for place, text in enumerate(page.texts) if text == "Runs of each row"]
     above = page.texts[: behind[-1]]  # the first stands among the contents
     lines = [text for text in above if re.fullmatch(r"\w+, seed \d", text)]
     for name in facts:
@@ -192,7 +192,7 @@ def test_several_runs_have_a_line_each_and_the_first_seed_of_a_row_at_length(tmp
         ]
     assert [line for line in lines if line.startswith("FT")] == ["FT, seed 0"] * 2  # above its pictures alone
     assert sum(text.startswith("Schedule ") for text in page.texts) == 2
-    assert "How students came to their teachers, a line a run" in page.texts
+    assert "Schedules and assistants, one row per run" in page.texts
 
 
 def test_runs_without_a_schedule_say_nothing_of_assistants(tmp_path: Path) -> None:

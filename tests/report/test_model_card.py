@@ -33,7 +33,7 @@ def test_hostile_texts_stay_texts() -> None:
     assert " <script>" not in body
 
 
-def test_scores_of_student_teacher_and_constant_answer_stand_side_by_side() -> None:
+def test_scores_of_student_teacher_and_constant_prediction_stand_side_by_side() -> None:
     card = model_card(make_record(accuracy=0.8612, selected="dev-best", alarms=["ding"]))
     assert "| dev accuracy, % | 86.12 | 90.00 | 51.00 |" in card
     assert "Dev-selected" in card
@@ -63,7 +63,7 @@ def test_how_a_student_was_pruned_and_through_whom_it_learned_is_said() -> None:
             "keeps 10 % of the teacher's heads and neurons and learned through the assistant with 30 %"
             in text
         )
-        assert "- Pruning: by gradient on train rows, all layers together." in text
+        assert "- Pruning: by gradient on train rows, ranked over all layers." in text
     whole = model_card(make_record(schedule=schedule("path", keep=1.0), recipe=record.recipe))
     assert "Schedule: path." in whole
     assert "Pruning:" not in whole

@@ -13,12 +13,12 @@ from tests.browser.reports import REPORTS
 TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 FIGURE = re.compile(r"<figure>.*?</figure>", re.DOTALL)
 LINK = re.compile(r'<a href="#([^"]+)">')
-ALL_KINDS = ("Quality and cost", "Curves", "how to repeat", "Environment", "Details", "tokens")
+ALL_KINDS = ("Quality and cost", "Curves", "the run", "Environment", "Details", "tokens")
 PARTS = {
-    "run": (*ALL_KINDS, "Right answers by class", "Right answers by length", "loss by term", "reliability", "disagree most", "same answer"),
-    "study": (*ALL_KINDS, "How sure it is", "Quality and latency", "Sensitivity"),
-    "language": (*ALL_KINDS, "by length of the text", "stand before it", "reliability", "disagree most", "agrees with"),
-    "languages": (*ALL_KINDS, "by length of the text", "stand before it", "How sure it is", "p against SFT"),
+    "run": (*ALL_KINDS, "Accuracy by class", "Accuracy by length", "loss by term", "reliability", "disagree most", "same answer"),
+    "study": (*ALL_KINDS, "Confidence intervals and tests", "Quality and latency", "Sensitivity"),
+    "language": (*ALL_KINDS, "by text length", "preceding tokens", "reliability", "disagree most", "agreement with"),
+    "languages": (*ALL_KINDS, "by text length", "preceding tokens", "Confidence intervals and tests", "p against SFT"),
 }  # fmt: skip
 """What the reader of each page is to find."""
 
@@ -57,7 +57,7 @@ def test_every_number_of_a_table_leads_to_a_record(name: str, pages: Callable[[s
     for figure in FIGURE.findall(page):
         heading = figure.partition("<div")[0]
         assert unlinked(figure, above=LINK.search(heading) is not None) == [], heading
-    tables = TABLE.findall(FIGURE.sub("", page.rpartition("Runs behind the rows")[0] or page))
+    tables = TABLE.findall(FIGURE.sub("", page.rpartition("Runs of each row")[0] or page))
     assert len(tables) >= 2
     assert [unlinked(table) for table in tables] == [[]] * len(tables)
 
@@ -77,7 +77,7 @@ def test_every_picture_has_words_and_its_numbers(name: str, pages: Callable[[str
 def test_every_page_has_the_parts_that_were_asked_for(name: str, pages: Callable[[str], str]) -> None:
     page = pages(name)
     head = page[page.index("<main>") : page.index("<table")]
-    assert re.search(r"learned (sst2|stories) from a teacher|runs compare", head)
+    assert re.search(r"trained on (sst2|stories) with a teacher|runs compare", head)
     assert '<p class="lead"><a href="#' in head
     assert [part for part in PARTS[name] if part not in page] == []
 

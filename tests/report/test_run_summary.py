@@ -40,10 +40,10 @@ def test_what_the_names_of_all_runs_hold_is_said_once_and_many_teachers_are_coun
 
 def test_a_run_says_who_learned_what_from_whom_and_how_long() -> None:
     assert said(make_record(changed={"alpha": 1.0})) == (
-        "A network of 3 layers and 17.39 M parameters learned sst2 from a teacher of 6 layers and 22.71 M "
-        "parameters (runs/teacher), by MixKD (alpha 1.0); all other settings of the method are as by default. "
-        "It saw 6,735 training examples in 600 steps, 3 times through the data, with seed 0, and is judged on "
-        "200 dev examples."
+        "A student of 3 layers and 17.39 M parameters was trained on sst2 with a teacher of 6 layers and "
+        "22.71 M parameters (runs/teacher), by MixKD (alpha 1.0); all other settings of the method have their "
+        "defaults. Training took 600 steps (3 epochs) on 6,735 training examples with seed 0, and the student "
+        "was evaluated on 200 dev examples."
     )
 
 
@@ -52,7 +52,7 @@ def test_only_what_differs_from_the_defaults_is_named_where_that_is_known() -> N
     text = said(make_record("PKD", method=method, changed={"kd": {"temperature": 4.0}}))
     assert "by PKD (kd.temperature 4.0); all other" in text
     text = said(make_record("PKD", method=method, changed={}))
-    assert "by PKD; all other settings of the method are as by default" in text
+    assert "by PKD; all other settings of the method have their defaults" in text
     text = said(make_record("PKD", method=method))
     assert "by PKD (beta 10.0, kd.alpha 0.5, kd.temperature 4.0)." in text
 
@@ -62,22 +62,22 @@ def test_a_label_of_its_own_names_the_method_behind_it() -> None:
 
 
 def test_what_is_missing_is_not_said() -> None:
-    assert "learned sst2 without a teacher, by FT (finetune, alpha 1.0)." in said(
+    assert "was trained on sst2 without a teacher, by FT (finetune, alpha 1.0)." in said(
         make_record("FT", teacher=None, teacher_metrics=None)
     )
     task = plain_record()["task"] | {"rows": {}}
     text = said(make_record(task=task))
     assert "an unknown number of training examples" in text
-    assert "judged" not in text
+    assert "evaluated" not in text
 
 
 @pytest.mark.parametrize(
     ("recipe", "expected"),
     [
-        ({"data": {"fraction": 0.1, "rows": None}}, "6,735 training examples (from 10 % of the data) in"),
-        ({"data": {"fraction": 1.0, "rows": 6735}}, "6,735 training examples drawn from more in"),
-        ({"data": {"fraction": 1.0, "rows": None}}, "6,735 training examples in"),
-        ({"data": "odd"}, "6,735 training examples in"),
+        ({"data": {"fraction": 0.1, "rows": None}}, "6,735 training examples (from 10 % of the data) with"),
+        ({"data": {"fraction": 1.0, "rows": 6735}}, "6,735 training examples sampled from a larger set with"),
+        ({"data": {"fraction": 1.0, "rows": None}}, "6,735 training examples with"),
+        ({"data": "odd"}, "6,735 training examples with"),
     ],
 )
 def test_the_share_of_the_data_is_that_of_the_recipe(recipe: dict[str, object], expected: str) -> None:
@@ -86,8 +86,8 @@ def test_the_share_of_the_data_is_that_of_the_recipe(recipe: dict[str, object], 
 
 def test_a_schedule_and_what_it_keeps_are_named() -> None:
     text = said(make_record("KD", schedule=schedule()))
-    assert "parameters (10 % of the teacher's heads and neurons) learned" in text
-    assert "by KD (alpha 1.0) along the schedule minidisc." in text
+    assert "parameters (10 % of the teacher's heads and neurons) was trained" in text
+    assert "by KD (alpha 1.0) with the schedule minidisc." in text
 
 
 def test_folders_of_the_machine_are_not_named() -> None:
@@ -103,9 +103,9 @@ def test_language_models_learn_passages(tmp_path: Path) -> None:
     assert "completions.student 1.0" in text
 
 
-def test_one_pass_is_once() -> None:
+def test_one_epoch_is_singular() -> None:
     training = plain_record()["training"]
-    assert " steps, once through the data" in said(make_record(training=training | {"epochs": 1.0}))
+    assert " steps (1 epoch) on " in said(make_record(training=training | {"epochs": 1.0}))
 
 
 def test_several_runs_say_what_they_share_and_in_what_they_differ() -> None:
@@ -113,7 +113,7 @@ def test_several_runs_say_what_they_share_and_in_what_they_differ() -> None:
     assert said(*records) == (
         "4 runs compare FT (finetune, alpha 1.0) and KD (alpha 1.0). They share: task sst2; teacher 6 layers "
         "and 22.71 M parameters (runs/teacher); student 3 layers and 17.39 M parameters; data 6,735 training "
-        "examples; work 600 steps, 3 times through the data. They differ in: seed (0 or 1)."
+        "examples; training 600 steps (3 epochs). They differ in: seed (0 or 1)."
     )
 
 

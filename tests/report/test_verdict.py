@@ -34,7 +34,7 @@ ROWS: list = []
 def test_better_is_never_said_where_the_corrected_p_is_not_below_a_twentieth(p_value: float) -> None:
     said = verdict(*table_of(p_value))
     assert "better" not in said
-    assert f"cannot be told from that of FT (p = {p_value:.3f})" in said
+    assert f"the difference to FT is not significant (p = {p_value:.3f})" in said
 
 
 def test_better_is_said_with_its_size_and_its_p() -> None:
@@ -43,7 +43,7 @@ def test_better_is_said_with_its_size_and_its_p() -> None:
 
 
 def test_one_seed_speaks_for_its_runs_only() -> None:
-    assert "for these runs alone: they have one seed in common" in verdict(*table_of(0.01, seeds=1))
+    assert "valid for these runs only, because they share one seed" in verdict(*table_of(0.01, seeds=1))
 
 
 def test_without_a_test_nothing_is_claimed() -> None:
@@ -53,9 +53,9 @@ def test_without_a_test_nothing_is_claimed() -> None:
 def test_the_baseline_is_not_better_than_itself() -> None:
     _, table = table_of(0.01)
     floor = next(row for row in table.rows if row.role == "baseline")
-    assert verdict(floor, table).endswith("No other row has a better mean than FT, the baseline.")
+    assert verdict(floor, table).endswith("No row has a better mean than FT, the baseline.")
 
 
 def test_a_run_alone_has_no_rival() -> None:
     (table,) = compare([RecordedRun(path=ROWS[0][2], record=make_record("KD"))])
-    assert verdict(table.rows[-1], table).endswith("answers 2.00 times as fast.")
+    assert verdict(table.rows[-1], table).endswith("is 2.00 times as fast.")

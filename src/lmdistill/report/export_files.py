@@ -1,4 +1,4 @@
-"""Every table and every picture of a page as a file of its own: CSV, Markdown, SVG."""
+"""Export of all tables and plots of a page as separate files: CSV, Markdown and SVG."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,18 +23,18 @@ from lmdistill.report.tables.csv_export import (
 )
 
 LONGEST = 100
-"""Bytes of a name without its ending: file systems take 255, with what a half-written one has around it."""
+"""Longest file name without suffix, in bytes; file systems allow 255, including a temporary suffix."""
 
 
 def file_name(*parts: str) -> str:
-    """Parts as one name that every file system takes: lower case, no spaces.
+    """Parts joined to one lower-case file name without spaces, valid on all file systems.
 
     Examples:
         >>> file_name("sst2", "Quality and latency"), file_name("rte", "Loss by term", "SM+TMKD, seed 0")
         ('sst2-latency', 'rte-loss-by-term-sm+tmkd-seed-0')
     """
-    said = (part.lower().removeprefix("quality and ") for part in parts if part)
-    name = re.sub(r"[^\w+=.]+", "-", "-".join(said)).strip("-.")
+    words = (part.lower().removeprefix("quality and ") for part in parts if part)
+    name = re.sub(r"[^\w+=.]+", "-", "-".join(words)).strip("-.")
     return name.encode()[:LONGEST].decode(errors="ignore")
 
 
@@ -45,24 +45,27 @@ def write_files(
     baseline: str | None = None,
     order: Sequence[str] = (),
 ) -> tuple[Path, ...]:
-    """Write the tables and pictures of the page about the runs into `folder`; return their paths.
+    """Write the tables and plots of the page about the runs into `folder`.
 
-    Names begin with the task and end in what the file holds: `sst2-quality.csv`, `sst2-latency.svg`. A table
-    is Markdown, as the page rounds it, and CSV. The CSV of quality, details, seeds, costs and of all tasks
-    holds unrounded numbers, with deviation and number of seeds in columns of their own; other ones hold what
-    the page shows. A picture is SVG that needs no page, and a CSV of what it draws. The same records give the
-    same bytes. A file of the same name is replaced, others in the folder stay.
+    File names consist of the task and the content, such as `sst2-quality.csv` and `sst2-latency.svg`. Tables
+    are written as Markdown, rounded as on the page, and as CSV. The CSV files of quality, details, seeds,
+    costs and of all tasks have unrounded numbers, with columns for standard deviation and number of seeds;
+    other CSV files have the text of the page. Plots are written as SVG with legend and title, and as CSV with
+    their data. The same records give the same bytes. Files with the same names are replaced.
 
     Args:
-        folder: Made if it is missing.
-        runs: What `find_records` found, at least one.
-        baseline: See `comparison.compare`.
-        order: See `comparison.compare`.
+        folder: Output folder; it is created if necessary.
+        runs: Result of `find_records`, at least one run.
+        baseline: See `compare.compare`.
+        order: See `compare.compare`.
+
+    Returns:
+        Paths of the written files.
     """
     texts: dict[str, str] = {}
     for name, files in page_files(page_of(runs, baseline=baseline, order=order), runs):
-        taken = {path.rpartition(".")[0] for path in texts}
-        number = next(n for n in range(1, len(taken) + 2) if _numbered(name, n) not in taken)
+        used = {path.rpartition(".")[0] for path in texts}
+        number = next(n for n in range(1, len(used) + 2) if _numbered(name, n) not in used)
         texts |= {f"{_numbered(name, number)}.{ending}": text for ending, text in files.items()}
     for path, text in texts.items():
         write_text(folder / path, text)
@@ -70,12 +73,16 @@ def write_files(
 
 
 def _numbered(name: str, number: int) -> str:
-    """A name that is taken gets a number."""
+    """The name, followed by the number if it is not 1."""
     return name if number == 1 else f"{name}-{number}"
 
 
 def page_files(page: Page, runs: Sequence[RecordedRun]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Name and text by ending of each table and picture of a page, in its order; names may repeat."""
+    """The files of a page in its order.
+
+    Yields:
+        Name without suffix, which may repeat, and content by suffix for each table and plot.
+    """
     if page.overview is not None:
         yield "overview", _table(page.overview.grid, overview_sheet(page.overview))
     if page.costs is not None:
@@ -84,12 +91,12 @@ def page_files(page: Page, runs: Sequence[RecordedRun]) -> Iterator[tuple[str, d
         task = table.task.name
         for grid in _grids(section):
             yield file_name(task, grid.name), _table(grid, _sheet(grid, table))
-        for who, plot in _plots(section):
-            yield file_name(task, plot.title, who), _picture(plot, task, who)
+        for label, plot in _plots(section):
+            yield file_name(task, plot.title, label), _picture(plot, task, label)
 
 
 def _grids(section: Section) -> Iterator[Grid]:
-    """All tables of a task."""
+    """All tables of a section."""
     yield from (*section.tables, *section.certainty, *section.slices, *section.schedules)
     if section.benchmarks is not None:
         yield section.benchmarks
@@ -101,26 +108,26 @@ def _grids(section: Section) -> Iterator[Grid]:
 
 
 def _plots(section: Section) -> Iterator[tuple[str, Plot]]:
-    """All pictures of a task, with the row that they are about."""
+    """All plots of a section with the label of their row, which is empty for plots about all rows."""
     yield from (("", plot) for plot in section.pictures.trades)
-    yield from ((who, plot) for who, _, plot in section.accounts if plot is not None)
+    yield from ((label, plot) for label, _, plot in section.accounts if plot is not None)
     if section.pictures.maps is not None:
         yield from section.pictures.maps.plots
     yield from section.pictures.curves
 
 
 def _sheet(grid: Grid, table: Comparison) -> Sheet:
-    """The numbers of a table, unrounded where they are known."""
-    known = {"quality": quality_sheet, "details": details_sheet, "seeds": seeds_sheet}
-    return known[grid.name](table) if grid.name in known else grid_sheet(grid)
+    """The unrounded numbers of a table, or the text of the page if there is no function for them."""
+    unrounded = {"quality": quality_sheet, "details": details_sheet, "seeds": seeds_sheet}
+    return unrounded[grid.name](table) if grid.name in unrounded else grid_sheet(grid)
 
 
 def _table(grid: Grid, sheet: Sheet) -> dict[str, str]:
-    """A table by ending."""
+    """Contents of the files of a table, by suffix."""
     return {"csv": sheet.text, "md": markdown(grid)}
 
 
-def _picture(plot: Plot, task: str, who: str) -> dict[str, str]:
-    """A picture by ending."""
-    title = ", ".join(part for part in (plot.title, task, who) if part)
+def _picture(plot: Plot, task: str, label: str) -> dict[str, str]:
+    """Contents of the files of a plot, by suffix."""
+    title = ", ".join(part for part in (plot.title, task, label) if part)
     return {"svg": standalone(plot, title), "csv": picture_sheet(plot.table).text}

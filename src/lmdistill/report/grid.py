@@ -1,38 +1,38 @@
-"""A finished table of text, and its Markdown."""
+"""A table whose cells are text, and its Markdown."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A finished table; the first column is text, the others are numbers."""
+    """A table of text; the first column has labels, the others have numbers."""
 
     caption: str
-    """What the table is about, in one line."""
+    """Caption in one line."""
 
     header: tuple[str, ...]
-    """One title a column."""
+    """One title per column; the first one may be empty."""
 
     rows: tuple[tuple[str, ...], ...]
-    """One text a cell."""
+    """One text per cell, as many in each row as in `header`."""
 
     notes: tuple[str, ...]
-    """What a reader needs to read the numbers, one sentence each."""
+    """Explanations below the table, in whole sentences."""
 
     alarms: tuple[str, ...]
-    """What a reader must know before believing them."""
+    """Warnings about the numbers, each beginning with the rows that it is about."""
 
     name: str = "table"
-    """What files call it after the name of the task: letters and hyphens."""
+    """Last part of the names of exported files, of letters and hyphens."""
 
 
 def _cell(text: str) -> str:
-    """`text` where a bar or a newline would end the cell."""
+    """`text` on one line, with the characters escaped that would end a Markdown cell."""
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def markdown(table: Grid) -> str:
-    """The table in GitHub's Markdown, with its caption above and its notes below."""
+    """The table in GitHub's Markdown, with its caption above and its alarms and notes below."""
     lines = [table.header, ["---", *["---:"] * (len(table.header) - 1)], *table.rows]
     body = "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
     below = [*(f"Alarm: {alarm}" for alarm in table.alarms), *table.notes]

@@ -1,4 +1,4 @@
-"""`report.html`: one page that needs nothing but itself."""
+"""`report.html`: a single HTML file without scripts and external resources."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -20,7 +20,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @cache
 def _template() -> Template:
-    """The page, with every text escaped."""
+    """The template of the page; it escapes every text."""
     loader = FileSystemLoader(TEMPLATES)
     templates = Templates(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -29,7 +29,7 @@ def _template() -> Template:
 
 
 def _environment(environment: Environment) -> dict[str, str]:
-    """Title to text, for what is known."""
+    """The known facts of an environment as text, by title."""
     facts = environment.model_dump()
     if facts["commit"] is not None and facts.pop("dirty"):
         facts["commit"] += ", with uncommitted changes"
@@ -43,16 +43,16 @@ def report_html(
     baseline: str | None = None,
     order: Sequence[str] = (),
 ) -> str:
-    """The page about one run or several, as text.
+    """The HTML of the page about one run or several.
 
-    It makes no request, runs no script, follows the light or dark preference of its reader, and prints. Its
-    size grows with the number of rows, not with that of steps or examples.
+    The page makes no request, runs no script, has a light and a dark theme, and can be printed. Its size
+    grows with the number of rows, not with the number of steps or examples.
 
     Args:
-        runs: What `find_records` found, at least one. Histories and predictions beside them are read.
-        title: Heading; by default the name of the run, or of the task.
-        baseline: See `comparison.compare`.
-        order: See `comparison.compare`.
+        runs: Result of `find_records`, at least one run. Histories and predictions in the folders are read.
+        title: Heading; by default the names of run and task, or of the tasks of several runs.
+        baseline: See `compare.compare`.
+        order: See `compare.compare`.
     """
     page = page_of(runs, baseline=baseline, order=order)
     first = runs[0].record
@@ -61,7 +61,7 @@ def report_html(
     return _template().render(
         title=title or (f"Distillation on {tasks}" if several else f"{first.name} on {first.task.name}"),
         synthetic=any(run.record.task.synthetic for run in runs),
-        asked=run_summary(runs),
+        summary=run_summary(runs),
         page=page,
         sections=page.sections,
         anchors=page.anchors,
@@ -82,15 +82,17 @@ def write_report(
     order: Sequence[str] = (),
     name: str = REPORT,
 ) -> Path:
-    """Write a page about the runs into `folder` and return its path; an older one is replaced.
+    """Write the page about the runs to `folder/name`, which is replaced if it exists, and return the path.
+
+    The other arguments are those of `report_html`.
 
     Raises:
-        RunError: If a folder has the name of the page.
+        RunError: If the path is a folder.
     """
     path = folder / name
     if path.is_dir():
         raise RunError(
-            f"{path} is a folder, so no page can be written there. Move it, or name another place."
+            f"{path} is a folder, so no page can be written there. Move it, or choose another path."
         )
     write_text(path, report_html(runs, title=title, baseline=baseline, order=order))
     return path

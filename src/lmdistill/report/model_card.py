@@ -1,4 +1,4 @@
-"""README.md files: the model card of a student, and what is in a run folder."""
+"""README.md files: the model card of a student, and the overview of a run folder."""
 
 import json
 import shlex
@@ -15,41 +15,41 @@ from lmdistill.report.tables.assistants import route_text
 HUB_METRICS = MappingProxyType(
     {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}
 )
-"""What the model hub calls a metric, where it differs from our name."""
+"""Names of metrics on the model hub that differ from ours."""
 
 
 def _line(text: str) -> str:
-    """`text` on one line, without anything that Markdown or HTML would take for its own."""
+    """`text` on one line, with Markdown and HTML characters escaped."""
     plain = " ".join(text.split())
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#" else letter for letter in plain)
 
 
 def _code(text: str) -> str:
-    """A code block that holds `text`, whatever backticks are in it."""
+    """A code block that contains `text`, with a fence longer than any backticks in it."""
     fence = "```"
     while fence in text:
         fence += "`"
     return f"{fence}console\n{text}\n{fence}"
 
 
-def _place(source: str) -> str:
-    """A source without the folders of the machine that it was on."""
+def _source_name(source: str) -> str:
+    """A source without its folders, if it is an absolute path."""
     return PurePath(source).name if PurePath(source).is_absolute() else source
 
 
 def _front_matter(fields: dict[str, Any]) -> str:
-    """YAML between dashes; each value is written as JSON, which YAML contains."""
+    """YAML between lines of dashes; values are written as JSON, which is valid YAML."""
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
     return "\n".join(["---", *lines, "---"])
 
 
 def _scores(record: Record) -> str:
-    """Student, teacher and constant answer, side by side."""
+    """A table of the scores of student, teacher and constant prediction."""
     names = [(split, metric) for split, scores in record.metrics.items() for metric in scores]
     sides = {
         "this model": record.metrics,
         "teacher": record.teacher_metrics or {},
-        "constant answer": record.majority,
+        "constant prediction": record.majority,
     }
     known = {side: scores for side, scores in sides.items() if scores}
     rows = tuple(
@@ -59,13 +59,13 @@ def _scores(record: Record) -> str:
         )
         for split, metric in names
     )
-    made = ", synthetic data" if record.task.synthetic else ""
-    notes = ["One seed, no spread."]
+    synthetic = ", synthetic data" if record.task.synthetic else ""
+    notes = ["One seed, so no standard deviation."]
     if record.selected == "dev-best":
-        notes.append("Dev-selected: the dev set also chose the weights, so its score is optimistic.")
+        notes.append("Dev-selected: the dev set also selected the weights, so this score is optimistic.")
     return markdown(
         Grid(
-            caption=f"{record.task.name}{made}, seed {record.seed}",
+            caption=f"{record.task.name}{synthetic}, seed {record.seed}",
             header=("", *known),
             rows=rows,
             notes=tuple(notes),
@@ -75,17 +75,17 @@ def _scores(record: Record) -> str:
 
 
 def _facts(record: Record) -> str:
-    """What the network is and how it came to be."""
+    """A list of facts about the task, the training, the student and the teacher."""
     student, teacher, task = record.student, record.teacher, record.task
     lines = [
-        f"Task: {_line(task.name)} ({task.kind}), data from {_line(_place(task.source))}.",
-        f"Made with: {_line(str(record.method.get('name', record.name)))}, "
+        f"Task: {_line(task.name)} ({task.kind}), data from {_line(_source_name(task.source))}.",
+        f"Trained with: {_line(str(record.method.get('name', record.name)))}, "
         f"{record.training.steps:,} steps, seed {record.seed}, lmdistill {record.lmdistill}.",
         f"Size: {student.layers} layers, {millions(student.parameters.total)} parameters.",
     ]
     if teacher is not None:
         lines.append(
-            f"Teacher: {_line(_place(teacher.source))}, {teacher.layers} layers, "
+            f"Teacher: {_line(_source_name(teacher.source))}, {teacher.layers} layers, "
             f"{millions(teacher.parameters.total)} parameters."
         )
     lines += _schedule(record)
@@ -95,26 +95,26 @@ def _facts(record: Record) -> str:
 
 
 def _schedule(record: Record) -> list[str]:
-    """How the student was pruned and through whom it learned, where there was more than a teacher."""
+    """The schedule and the pruning of the student; empty without a schedule."""
     facts = record.schedule
     if facts is None:
         return []
-    found = [f"Schedule: {_line(facts.name)}. {_line(route_text(facts))}"]
+    lines = [f"Schedule: {_line(facts.name)}. {_line(route_text(facts))}"]
     pruning = record.recipe.get("student", {}).get("pruning") if facts.keep < 1 else None
     if isinstance(pruning, dict) and {"score", "data", "scope"} <= pruning.keys():
         rows = "" if pruning["score"] == "magnitude" else f" on {pruning['data']} rows"
-        ranked = "all layers together" if pruning["scope"] == "global" else "each layer alone"
-        found.append(_line(f"Pruning: by {pruning['score']}{rows}, {ranked}."))
-    return found
+        scope = "ranked over all layers" if pruning["scope"] == "global" else "ranked within each layer"
+        lines.append(_line(f"Pruning: by {pruning['score']}{rows}, {scope}."))
+    return lines
 
 
 def _title(record: Record) -> str:
-    """A heading."""
+    """The heading: names of the run and the task."""
     return f"# {_line(record.name)} on {_line(record.task.name)}"
 
 
 def _load(auto: str, *, carried: bool) -> str:
-    """What to type to load the model; two ways where its class is in the folder."""
+    """Code that loads the model; two versions if the folder contains the model's class."""
     plain = _python(f"from transformers import {auto}, AutoTokenizer", auto)
     if not carried:
         return plain
@@ -122,17 +122,17 @@ def _load(auto: str, *, carried: bool) -> str:
     known = _python(f"import lmdistill\nfrom transformers import {auto}, AutoTokenizer", auto)
     return "\n\n".join(
         [
-            "No class of transformers has this shape, so the folder carries one, in `modeling_narrow.py`. "
-            "With transformers alone, read that file, then trust it:",
+            "No class of transformers supports this architecture, so the folder contains one, in "
+            "`modeling_narrow.py`. With transformers alone, review that file, then allow it to run:",
             trusted,
-            "With lmdistill installed no code of this folder runs:",
+            "With lmdistill installed, no code of this folder runs:",
             known,
         ]
     )
 
 
 def _python(imports: str, auto: str, trust: str = "") -> str:
-    """A code block that loads model and tokenizer."""
+    """A code block that loads the model and its tokenizer."""
     return (
         f"```python\n{imports}\n\n"
         'folder = "path/to/this/folder"\n'
@@ -143,13 +143,14 @@ def _python(imports: str, auto: str, trust: str = "") -> str:
 
 
 def model_card(record: Record, *, carried: bool = False) -> str:
-    """The README.md of `student/`, in the form that model hubs read.
+    """The README.md of `student/`, a model card with the front matter of the model hub.
 
-    Folders of this machine are not named: of an absolute path only the last part is shown.
+    It shows only the last part of absolute paths, so that it does not publish folders of this machine.
 
     Args:
-        record: Of the run.
-        carried: Whether the class of the model lies beside its weights, which takes trust or an import.
+        record: Record of the run.
+        carried: Whether the folder contains the model's class, which needs `trust_remote_code` or
+            `import lmdistill`.
     """
     metrics = record.task.metrics
     writes = record.task.kind == "language"
@@ -164,34 +165,34 @@ def model_card(record: Record, *, carried: bool = False) -> str:
     auto = f"AutoModelFor{'CausalLM' if writes else 'SequenceClassification'}"
     load = _load(auto, carried=carried)
     parts = [front, _title(record), _facts(record), "## Scores", _scores(record), "## How to load it", load]
-    limits = "It was judged on the data above and on nothing else; other texts may be answered worse."
+    limits = "It was evaluated only on the data above; the quality on other texts may be lower."
     return "\n\n".join(part.strip() for part in [*parts, "## Limits", limits]) + "\n"
 
 
 def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
-    """The README.md of a run folder: scores, what lies where, how to use and to repeat it.
+    """The README.md of a run folder: scores, files, and commands to use and to repeat the run.
 
     Args:
-        record: Of the run.
-        folder: The folder as the user named it.
-        carried: Whether the class of the model lies beside its weights.
+        record: Record of the run.
+        folder: Path of the folder as the user gave it.
+        carried: Whether `student/` contains the model's class.
     """
     stock, own = "any program that reads Hugging Face folders loads it", "its README says how to load it"
     writes = record.task.kind == "language"
     files = {
         "student/": f"the model; {own if carried else stock}",
-        "report.html": "scores, costs and curves, one page",
-        "record.json": "every number of the report, with versions, seeds and fingerprints",
+        "report.html": "scores, costs and curves on one page",
+        "record.json": "all numbers of the report, with versions, seeds and fingerprints",
         "recipe.yaml": "the resolved recipe",
-        "history.jsonl": "the loss, step by step",
-        "predictions.jsonl": "the answer to each dev example",
+        "history.jsonl": "the loss at each step",
+        "predictions.jsonl": "the prediction for each dev example",
         "disagreements.jsonl": "texts on which student and teacher disagree most",
     }
-    listing = "\n".join(f"- `{name}`: {what}" for name, what in files.items())
-    place = shlex.quote(folder)
-    first = f"generate {place} prompts.jsonl" if writes else f"predict {place} texts.csv"
-    more = [] if writes else [f"lmdistill measure {place}"]
-    use = _code("\n".join([f"lmdistill {first}", *more, f"lmdistill report {place}"]))
+    listing = "\n".join(f"- `{name}`: {content}" for name, content in files.items())
+    path = shlex.quote(folder)
+    apply = f"lmdistill generate {path} prompts.jsonl" if writes else f"lmdistill predict {path} texts.csv"
+    measure = [] if writes else [f"lmdistill measure {path}"]
+    use = _code("\n".join([apply, *measure, f"lmdistill report {path}"]))
     parts = [_title(record), _facts(record), "## Scores", _scores(record), "## Files", listing]
     return (
         "\n\n".join(part.strip() for part in [*parts, "## Use", use, "## Repeat", _code(record.command)])

@@ -1,4 +1,4 @@
-"""What a page says, before it is a page: the same pieces become `report.html`, and files of their own."""
+"""The content of a page, from which `report.html` and the exported files are made."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,105 +32,104 @@ from lmdistill.report.verdict import verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What the page says about one task."""
+    """The content about one task."""
 
     title: str
-    """The task, and what its dev examples are where another section has others."""
+    """The task, with a label of the dev examples if another section has other ones."""
 
     verdict: tuple[str, str]
-    """What the best student's row is called, and what to say of it; empty texts where none was scored."""
+    """Label of the best student's row, and the conclusion about it; empty texts without a score."""
 
     tables: tuple[Grid, ...]
-    """Quality and cost; everything else."""
+    """The table of quality and cost, and the table of details."""
 
     slices: tuple[Grid, ...]
-    """Quality by class, by length of text and by place in it."""
+    """Quality by class, by text length and by position in the text."""
 
     quotes: Quotes | None
-    """Where the best student and its teacher answer most differently."""
+    """Examples on which the best student and its teacher disagree most; None if not known."""
 
     certainty: tuple[Grid, ...]
-    """Intervals, where there are several seeds or answers; how far the seeds of each row lie apart."""
+    """Intervals and tests, and the spread over seeds; empty without several seeds or predictions."""
 
     benchmarks: Grid | None
-    """Standard tasks, where they were asked."""
+    """Results of lm-evaluation-harness; None without any."""
 
     schedules: tuple[Grid, ...]
-    """Schedules side by side, and how students came to their teachers, a line a run; a single run has
-    `accounts`."""
+    """Comparison of schedules, and schedules and assistants with one row per run; empty for a single run."""
 
     accounts: tuple[tuple[str, Account, Plot | None], ...]
-    """The same at length, of the first run of each row, with the row and a picture."""
+    """Label, schedule and plot of the first run of each row that has a schedule."""
 
     pictures: Pictures
-    """All other pictures."""
+    """All other plots."""
 
     notes: tuple[str, ...]
-    """What was inferred, dropped, counted or cut in the data."""
+    """Notes on the data: inferred columns, dropped, added and truncated examples."""
 
     places: Places
-    """Where on the page the records are."""
+    """Anchors of the records on the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """All that is said of some runs."""
+    """The content of a page about one run or several."""
 
     tables: tuple[Comparison, ...]
-    """The rows as numbers, a task each."""
+    """The numbers, one comparison per task and set of dev examples."""
 
     overview: Overview | None
-    """All tasks in one table, where there are several."""
+    """The table over all tasks; None for a single task."""
 
     costs: Grid | None
-    """What networks weigh and take, where students are of several sizes."""
+    """Size and cost of the networks; None for a single architecture of students."""
 
     sections: tuple[Section, ...]
-    """What is said of each of `tables`."""
+    """One section for each of `tables`."""
 
     anchors: Mapping[Path, str]
-    """Where on the page the record of each run is, by its folder."""
+    """Id of each run's record on the page, by its folder."""
 
 
 def _accounts(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Account, Plot | None]]:
-    """How the first student of each row came to its teacher; a single run needs no name."""
-    for who, row in students(table).items():
+    """The schedule of the first run of each row, with its label, which is empty for a single run."""
+    for label, row in students(table).items():
         record = row.runs[0].record
-        found = account(record)
-        if found is not None and record.schedule is not None:
+        schedule = account(record)
+        if schedule is not None and record.schedule is not None:
             plot = trade_off_plot(record.schedule, name=next(names))
-            yield "" if len(table.runs) == 1 else who, found, plot
+            yield "" if len(table.runs) == 1 else label, schedule, plot
 
 
 def _best(table: Comparison) -> Row | None:
-    """The student with the best headline score."""
+    """The student with the best mean headline score; None without a score."""
     scored = [row for row in table.rows if row.role != "teacher" and table.scores[0] in row.quality]
     sign = metric_format(table.scores[0][1]).sign
     return max(scored, key=lambda row: sign * row.quality[table.scores[0]].mean, default=None)
 
 
 def _notes(table: Comparison) -> tuple[str, ...]:
-    """Notes on the data, each once."""
+    """Notes on the data without duplicates, and the share of truncated examples."""
     tasks = [run.record.task for run in table.runs]
-    cut = {
+    truncated = {
         split: max(task.truncated.get(split, 0.0) for task in tasks)
         for split in dict.fromkeys(split for task in tasks for split in task.truncated)
     }
-    shares = ", ".join(f"{percent(share)} % of {split}" for split, share in cut.items() if share > 0)
-    said = dict.fromkeys(note for task in tasks for note in task.notes)
-    return (*said, *([f"Cut to the longest allowed length: {shares}."] if shares else []))
+    shares = ", ".join(f"{percent(share)} % of {split}" for split, share in truncated.items() if share > 0)
+    notes = dict.fromkeys(note for task in tasks for note in task.notes)
+    return (*notes, *([f"Truncated to the maximum length: {shares}."] if shares else []))
 
 
 def _titles(tables: Sequence[Comparison]) -> Iterator[str]:
-    """What each table is about: its task, and its dev examples where another has others of them."""
+    """The title of each section: the task, and its dev examples if the task has several sets of them."""
     for table in tables:
-        apart = [other for other in tables if other.task.name == table.task.name and other.apart]
-        known = f"{table.num_dev:,} dev examples" if apart else ""
-        yield ", ".join(part for part in (table.task.name, known, dev_set_label(table, apart)) if part)
+        separate = [other for other in tables if other.task.name == table.task.name and other.apart]
+        num_dev = f"{table.num_dev:,} dev examples" if separate else ""
+        yield ", ".join(part for part in (table.task.name, num_dev, dev_set_label(table, separate)) if part)
 
 
 def _section(table: Comparison, title: str, names: Iterator[str], anchors: Mapping[Path, str]) -> Section:
-    """Everything about one task."""
+    """The section of one task."""
     best = _best(table)
     routes = accounts(table.runs) if len(table.runs) > 1 else None
     return Section(
@@ -150,12 +149,12 @@ def _section(table: Comparison, title: str, names: Iterator[str], anchors: Mappi
 
 
 def page_of(runs: Sequence[RecordedRun], *, baseline: str | None = None, order: Sequence[str] = ()) -> Page:
-    """Tables, pictures and sentences about one run or several.
+    """Tables, plots and sentences about one run or several.
 
     Args:
-        runs: What `find_records` found, at least one. Histories and predictions beside them are read.
-        baseline: See `comparison.compare`.
-        order: See `comparison.compare`.
+        runs: Result of `find_records`, at least one run. Histories and predictions in the folders are read.
+        baseline: See `compare.compare`.
+        order: See `compare.compare`.
     """
     names = (f"part{number}" for number in count())
     anchors = run_anchors(runs)

@@ -1,4 +1,4 @@
-"""Where on a page the record of a row or of a run stands, so that each number can lead to it."""
+"""The records behind a page: one entry per run, and the anchors that numbers on the page link to."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,22 +15,22 @@ from lmdistill.report.grid import Grid
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """The record of one run, as a page shows it."""
+    """The record of one run as text."""
 
     anchor: str
-    """Its place on the page."""
+    """Id of its element on the page."""
 
     task: str
-    """Its name."""
+    """Name of the task."""
 
     title: str
-    """Name and seed."""
+    """Name and seed of the run."""
 
     facts: Mapping[str, str]
-    """Title to text: folder, scores, fingerprints."""
+    """Folder, seed, scores, method, networks and data with their fingerprints, as text by title."""
 
     command: str
-    """What to type to repeat the run."""
+    """Command that repeats the run."""
 
     recipe: str
     """The resolved recipe, as JSON."""
@@ -38,34 +38,39 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the numbers of one row were made from."""
+    """The runs whose scores one row of a table summarizes."""
 
     anchor: str
-    """Its place on the page."""
+    """Id of its element on the page."""
 
     label: str
-    """Of the row."""
+    """Label of the row."""
 
     grid: Grid
-    """A line for each run."""
+    """The scores, one row per run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where on a page one task and its records are."""
+    """The anchors of one task on a page."""
 
     section: str
-    """What is said of the task."""
+    """Id of the section about the task."""
 
     sources: tuple[Source, ...]
-    """The runs of each row that has several."""
+    """The runs of each row, for rows with several runs."""
 
     links: Mapping[str, str]
-    """The place of a row or a run, by what it is called in a table."""
+    """Ids of rows and runs, by their labels in tables."""
 
 
 def entry(run: RecordedRun, anchor: str) -> Entry:
-    """The record of a run; numbers are those of its `record.json`, in the manner of their metric."""
+    """The record of a run as text, with scores in the format of their metrics.
+
+    Args:
+        run: The run.
+        anchor: Id of the entry on the page.
+    """
     record = run.record
     scores = _named(record.metrics, "")
     teacher = None if record.teacher is None else f"{record.teacher.source} ({record.teacher.fingerprint})"
@@ -90,7 +95,7 @@ def entry(run: RecordedRun, anchor: str) -> Entry:
 
 
 def _named(scores: Scores, whose: str) -> dict[str, str]:
-    """Every score by its title."""
+    """The text of each score by its title, which begins with `whose`."""
     return {
         f"{whose}{split.replace('_', ' ')} {metric_format(metric).title}": metric_format(metric).text(value)
         for split, values in scores.items()
@@ -99,80 +104,80 @@ def _named(scores: Scores, whose: str) -> dict[str, str]:
 
 
 def _short(path: Path) -> str:
-    """The end of a path: what lies above it is the business of the machine."""
+    """The last two parts of a path, so that a page does not show the folders of the machine."""
     return "/".join(path.parts[-2:])
 
 
 def run_anchors(runs: Sequence[RecordedRun]) -> dict[Path, str]:
-    """A name for each run, by its folder."""
-    return {run.path: f"run-{place}" for place, run in enumerate(runs)}
+    """The id of each run's entry on the page, by its folder."""
+    return {run.path: f"run-{index}" for index, run in enumerate(runs)}
 
 
-def _told(row: Row, table: Comparison) -> tuple[RecordedRun, ...]:
-    """The runs whose records hold the row's numbers: of a teacher without runs, those of its students."""
+def _runs_of(row: Row, table: Comparison) -> tuple[RecordedRun, ...]:
+    """The runs whose records have the row's numbers; for a teacher without runs, its students' runs."""
     if row.runs:
         return row.runs
-    names = {network.fingerprint for network in row.networks}
+    fingerprints = {network.fingerprint for network in row.networks}
     return tuple(
         run
         for run in table.runs
-        if run.record.teacher is not None and run.record.teacher.fingerprint in names
+        if run.record.teacher is not None and run.record.teacher.fingerprint in fingerprints
     )
 
 
 def _sources(table: Comparison, names: Iterator[str]) -> tuple[Source, ...]:
-    """What each row of several runs was made from, in the order of the table."""
-    found = []
+    """The runs of each row that has several, in the order of the table."""
+    sources = []
     for row in table.rows:
-        theirs = row.role == "teacher" and not row.runs
-        runs = _told(row, table)
+        of_teacher = row.role == "teacher" and not row.runs
+        runs = _runs_of(row, table)
         if len(runs) == 1:
-            continue  # the run itself is where to look
-        lines = [(_called(run, runs), *_scores(run, table, theirs), _short(run.path)) for run in runs]
+            continue  # the row links to its only run
+        lines = [(_run_label(run, runs), *_scores(run, table, of_teacher), _short(run.path)) for run in runs]
         titles = [score_title(score, table.scores) for score in table.scores]
         grid = Grid(
             caption="The teacher's scores, from the records of its students."
-            if theirs
-            else "Scores, run by run.",
+            if of_teacher
+            else "Scores of each run.",
             header=("", *titles, "folder"),
             rows=tuple(lines),
             notes=(),
             alarms=(),
         )
-        found.append(Source(anchor=next(names), label=row.label, grid=grid))
-    return tuple(found)
+        sources.append(Source(anchor=next(names), label=row.label, grid=grid))
+    return tuple(sources)
 
 
-def _called(run: RecordedRun, runs: Sequence[RecordedRun]) -> str:
-    """Name and seed, and the folder where two share them."""
+def _run_label(run: RecordedRun, runs: Sequence[RecordedRun]) -> str:
+    """Name and seed of a run, with its folder if another run of `runs` has the same."""
     name = f"{run.record.name}, seed {run.record.seed}"
     same = sum((other.record.name, other.record.seed) == (run.record.name, run.record.seed) for other in runs)
     return name if same == 1 else f"{name}, {run.path.name}"
 
 
-def _scores(run: RecordedRun, table: Comparison, theirs: bool) -> list[str]:
-    """Of the run, or of its teacher."""
-    scores = (run.record.teacher_metrics or {}) if theirs else run.record.metrics
+def _scores(run: RecordedRun, table: Comparison, of_teacher: bool) -> list[str]:
+    """The scores of the run, or of its teacher, as text."""
+    scores = (run.record.teacher_metrics or {}) if of_teacher else run.record.metrics
     return [metric_format(metric).text(scores.get(split, {}).get(metric)) for split, metric in table.scores]
 
 
 def places_of(table: Comparison, names: Iterator[str], anchors: Mapping[Path, str]) -> Places:
-    """Where the numbers of a table come from.
+    """The anchors of one task.
 
     Args:
-        table: Of one task.
-        names: Places that are still free: a name may stand but once on a page.
-        anchors: Those of the runs.
+        table: The comparison of the task.
+        names: Unused ids of the page.
+        anchors: Ids of the runs, by folder.
     """
-    found = _sources(table, names)
-    runs = {row.label: _told(row, table) for row in table.rows}
-    one_by_one = {_called(run, those): anchors[run.path] for those in runs.values() for run in those}
-    in_rows = {
+    sources = _sources(table, names)
+    runs = {row.label: _runs_of(row, table) for row in table.rows}
+    by_run = {_run_label(run, of_row): anchors[run.path] for of_row in runs.values() for run in of_row}
+    by_seed = {
         f"{label}, {name}": anchors[run.path]
-        for label, those in runs.items()
-        for place, run in enumerate(those)
-        for name in (f"seed {run.record.seed}", f"run {place + 1}")
+        for label, of_row in runs.items()
+        for index, run in enumerate(of_row)
+        for name in (f"seed {run.record.seed}", f"run {index + 1}")
     }
-    single = {label: anchors[those[0].path] for label, those in runs.items() if len(those) == 1}
-    rows = {one.label: one.anchor for one in found}
-    return Places(section=next(names), sources=found, links=in_rows | one_by_one | single | rows)
+    single = {label: anchors[of_row[0].path] for label, of_row in runs.items() if len(of_row) == 1}
+    rows = {source.label: source.anchor for source in sources}
+    return Places(section=next(names), sources=sources, links=by_seed | by_run | single | rows)

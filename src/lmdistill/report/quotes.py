@@ -1,4 +1,4 @@
-"""The examples that student and teacher answer most differently, and their texts."""
+"""The examples on which the predictions of student and teacher differ most, with their texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,88 +20,87 @@ from lmdistill.records.record import RecordedRun
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """A disagreement, as a page shows it."""
+    """One example on which student and teacher disagree, as text."""
 
     title: str
     """Split and number of the example."""
 
     texts: tuple[str, ...]
-    """What it says; nothing where that was not kept."""
+    """The texts of the example; empty if they were not stored."""
 
     label: str
-    """The right class, or how many tokens there were to write."""
+    """The gold class, or the number of scored tokens."""
 
     student: str
-    """The student's answer, with its probability in percent; or its nats a token."""
+    """The student's class with its probability in percent, or the student's nats per token."""
 
     teacher: str
-    """The teacher's."""
+    """The teacher's class with its probability in percent, or the teacher's nats per token."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quotes:
-    """The disagreements of one run, as a page shows them."""
+    """The disagreements of one run."""
 
     run: RecordedRun
-    """Whose they are."""
+    """The run whose student and teacher disagree."""
 
     order: str
-    """What they are ordered by, in words."""
+    """The criterion that the examples are sorted by, in words."""
 
     found: tuple[Quote, ...]
-    """The most instructive first, >= 1."""
+    """The examples, the largest disagreement first, at least one."""
 
 
 def quotes(run: RecordedRun) -> Quotes | None:
-    """The most instructive disagreements on the headline split, with texts where the run has kept them.
+    """The largest disagreements of a run on the headline split, with texts if the run stored them.
 
     Returns:
-        None where student and teacher disagree on nothing, or where it is not known.
+        None for regression, without disagreements or without stored predictions of both networks.
     """
     kind, split = run.record.task.kind, run.record.headline[0]
     if kind == "regression":
         return None
-    answers = [one for one in read_predictions(run.path / PREDICTIONS) if one.split == split]
+    predictions = [one for one in read_predictions(run.path / PREDICTIONS) if one.split == split]
     texts = read_texts(run.path / DISAGREEMENTS)
     if kind == "language":
-        order = "by how far their nats a token lie apart"
-        found = tuple(_of_text(one, texts) for one in most_unlike(answers))
+        order = "sorted by the difference of their nats per token"
+        examples = tuple(_of_text(one, texts) for one in most_unlike(predictions))
     else:
-        order = "by how far their losses lie apart; in brackets, how sure each was"
-        found = tuple(_of_class(one, texts, run.record.task.labels) for one in instructive(answers))
-    return Quotes(run=run, order=order, found=found) if found else None
+        order = "sorted by the difference of their losses; predicted probabilities in brackets"
+        examples = tuple(_of_class(one, texts, run.record.task.labels) for one in instructive(predictions))
+    return Quotes(run=run, order=order, found=examples) if examples else None
 
 
 def _title(one: Prediction) -> str:
-    """Split and number."""
+    """Split and number of an example."""
     return f"{one.split}, example {one.example}"
 
 
 def _of_class(one: Prediction, texts: Texts, labels: Sequence[str]) -> Quote:
-    """Two classes, and how sure the networks were."""
+    """An example of a classifier: gold class, and predicted classes with their probabilities."""
 
-    def answer(logits: Sequence[float]) -> str:
-        """The class, and how sure the network is."""
-        sure = softmax(np.array(logits, dtype=float))
-        return f"{labels[int(sure.argmax())]} ({100 * sure.max():.0f} %)"
+    def predicted(logits: Sequence[float]) -> str:
+        probabilities = softmax(np.array(logits, dtype=float))
+        return f"{labels[int(probabilities.argmax())]} ({100 * probabilities.max():.0f} %)"
 
     return Quote(
         title=_title(one),
         texts=texts.get((one.split, one.example), ()),
         label=labels[int(one.label)],
-        student=answer(one.student),
-        teacher=answer(one.teacher or ()),
+        student=predicted(one.student),
+        teacher=predicted(one.teacher or ()),
     )
 
 
 def _of_text(one: Prediction, texts: Texts) -> Quote:
-    """Two likelihoods of one text."""
-    student, teacher = (f"{nats_a_token(one, side):.3f} nats a token" for side in (False, True))
+    """An example of a language model: nats per token of both networks."""
+    student, teacher = (f"{nats_a_token(one, side):.3f} nats per token" for side in (False, True))
     count = int(one.label)
     return Quote(
         title=_title(one),
         texts=texts.get((one.split, one.example), ()),
-        label=f"{count:,} token{'' if count == 1 else 's'} to write",
+        label=f"{count:,} scored token{'' if count == 1 else 's'}",
         student=student,
         teacher=teacher,
     )

@@ -1,4 +1,4 @@
-"""What a comparison comes to, in words that its statistics bear."""
+"""The conclusion about a row in words, based on its scores and its test against the baseline."""
 
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.number_format import p_text
@@ -8,29 +8,29 @@ from lmdistill.report.tables.quality import summary
 
 
 def verdict(row: Row, table: Comparison) -> str:
-    """What the row keeps, and whether it is better than the baseline.
+    """Sentences on the row's score, size and speed, and on its difference to the baseline.
 
-    A mean that is higher is called better only where the corrected p-value is below 0.05.
+    The row is called better only if the corrected p-value is below 0.05.
     """
     return " ".join(sentence for sentence in (summary(row, table), _against(row, table)) if sentence)
 
 
 def _against(row: Row, table: Comparison) -> str:
-    """The row against the baseline; nothing where there is no other row to speak of."""
-    floor = table.floor_of(row)
+    """A sentence that compares the row with the baseline; empty for a table with one student."""
+    baseline = table.floor_of(row)
     students = [other for other in table.rows if other.role != "teacher"]
-    if floor is None or len(students) < 2:
+    if baseline is None or len(students) < 2:
         return ""
-    if row.label == floor.label:
-        return f"No other row has a better mean than {floor.label}, the baseline."
-    found, p_value = row.evidence.difference, row.evidence.p_holm
-    if found is None or p_value is None:
-        return f"Its mean is the best; it was not tested against {floor.label}."
+    if row.label == baseline.label:
+        return f"No other row has a better mean than {baseline.label}, the baseline."
+    difference, p_value = row.evidence.difference, row.evidence.p_holm
+    if difference is None or p_value is None:
+        return f"Its mean is the best; it was not tested against {baseline.label}."
     shown = metric_format(table.scores[0][1])
-    said = f"p = {p_text(p_value)}".replace("= <", "<")
+    test = f"p = {p_text(p_value)}".replace("= <", "<")
     if p_value >= ALPHA:
-        return f"Its mean is the best, but it cannot be told from that of {floor.label} ({said})."
-    gap = f"{abs(shown.scale * found.value):.{shown.digits}f}"
-    which = "better" if shown.sign * found.value > 0 else "worse"
-    scope = ", for these runs alone: they have one seed in common" if row.evidence.seeds == 1 else ""
-    return f"It is {which} than {floor.label} by {gap} ({shown.title}; {said}{scope})."
+        return f"Its mean is the best, but the difference to {baseline.label} is not significant ({test})."
+    size = f"{abs(shown.scale * difference.value):.{shown.digits}f}"
+    direction = "better" if shown.sign * difference.value > 0 else "worse"
+    scope = ", valid for these runs only, because they share one seed" if row.evidence.seeds == 1 else ""
+    return f"It is {direction} than {baseline.label} by {size} ({shown.title}; {test}{scope})."

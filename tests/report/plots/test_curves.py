@@ -91,14 +91,14 @@ def test_smoothing_keeps_the_mean() -> None:
     assert smoothed(values).mean() == pytest.approx(values.mean())
 
 
-def test_the_teacher_and_a_near_constant_answer_are_level_lines() -> None:
+def test_the_teacher_and_a_near_constant_prediction_are_level_lines() -> None:
     near = score_plot({"KD": [history()]}, "accuracy", name="b", teacher=0.9, majority=0.68)
     far = score_plot({"KD": [history()]}, "accuracy", name="b", teacher=0.9, majority=0.5)
     assert near is not None
     assert far is not None
-    assert [mark.label for mark in near.legend] == ["KD", "teacher", "constant answer"]
+    assert [mark.label for mark in near.legend] == ["KD", "teacher", "constant prediction"]
     assert [mark.label for mark in far.legend] == ["KD", "teacher"]
-    assert near.alt == "KD ends at 80.00; the teacher scores 90.00; the constant answer scores 68.00."
+    assert near.alt == "KD ends at 80.00; the teacher scores 90.00; the constant prediction scores 68.00."
 
 
 def test_nothing_to_show_is_no_picture() -> None:
@@ -127,14 +127,14 @@ def test_words_know_what_is_no_number() -> None:
     gone = History(evaluations=(Evaluation(step=1, scores={"accuracy": math.nan}),))
     found = score_plot({"KD": [whole, gone], "FT": [gone]}, "accuracy", name="a")
     assert found is not None
-    assert found.alt == "KD ends at 80.00; FT ends at no number."
+    assert found.alt == "KD ends at 80.00; FT ends at not finite."
     steps = (
         Step(step=1, loss=0.5, parts={"label": 0.5}),
         Step(step=2, loss=math.nan, parts={"label": math.nan}),
     )
     lost = loss_plot(History(steps=steps), name="b")
     assert lost is not None
-    assert lost.alt == "The loss goes from 0.5 to no number in 2 steps."
+    assert lost.alt == "The loss goes from 0.5 to not finite in 2 steps."
 
 
 def test_of_several_teachers_none_is_the_level(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_curve_has_a_point_for_each_number_of_training_rows(tmp_path: Path) ->
     plot = data_plot(table, name="a")
     assert plot is not None
     assert plot.table == (("training rows", "KD"), ("100", "80"), ("1000", "70"))
-    assert plot.alt == "KD goes from 80 on 100 rows to 70 on 1,000. Bars: deviation over seeds."
+    assert plot.alt == "KD goes from 80 on 100 rows to 70 on 1,000. Error bars: standard deviation over seeds."
 
 
 def test_other_methods_and_one_size_make_no_curve(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_map_says_that_its_squares_have_other_numbers_of_seeds(tmp_path: Path)
     runs = [run(tmp_path, i, 0.7, alpha=a, t=t) for i, (a, t) in grid]
     again = [RecordedRun(path=tmp_path / "again", record=runs[0].record.model_copy(update={"seed": 1}))]
     assert "seeds" not in maps(runs)[0].alt
-    assert maps([*runs, *again])[0].alt.endswith(" Squares are means of 1 to 2 seeds.")
+    assert maps([*runs, *again])[0].alt.endswith(" Cells are means of 1 to 2 seeds.")
 
 
 def test_one_field_a_third_one_or_a_switch_makes_no_map(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_student_of_the_teacher_itself_has_sentences_and_no_table() -> None:
     assert account(make_record()) is None
 
 
-def test_whether_the_score_foretold_the_students_is_said_where_there_are_three() -> None:
+def test_the_correlation_of_scores_and_students_is_said_where_there_are_three() -> None:
     found = account(make_record(schedule=exhaustive_schedule()))
     assert found is not None
     # scores rank .975 < .993 < 1.013 < 1.019 < 1.029 < 1.030; students 1, 2.5, 2.5, 4, 6, 5

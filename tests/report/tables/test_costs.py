@@ -1,4 +1,4 @@
-"""What networks weigh and take: by hand, from the shapes and times of the records."""
+"""Size and cost of the networks: by hand, from the shapes and times of the records."""
 
 from pathlib import Path
 
@@ -26,9 +26,9 @@ def test_each_shape_stands_once_whatever_the_task_and_the_method(study: Path) ->
     found = costs_grid(find_records([study]))
     assert found is not None
     assert [row[:2] for row in found.rows] == [
-        ("Teacher, 6 layers, 10.65 M in them", "–"),
-        ("Student, 3 layers, 5.32 M in them", "2"),
-        ("Student, 2 layers, 3.55 M in them", "2"),
+        ("Teacher, 6 layers, 10.65 M layer parameters", "–"),
+        ("Student, 3 layers, 5.32 M layer parameters", "2"),
+        ("Student, 2 layers, 3.55 M layer parameters", "2"),
     ]
 
 
@@ -36,8 +36,8 @@ def test_shares_and_speed_are_those_of_the_teacher_by_hand(study: Path) -> None:
     found = costs_grid(find_records([study]))
     assert found is not None
     half = dict(zip(found.header, found.rows[1], strict=True))
-    assert half["of teacher's, %"] == "76.56"  # 11.919 + 5.323 + 0.149 of 11.919 + 10.647 + 0.149 million
-    assert half["of teacher's FLOPs, %"] == "50.00"
+    assert half["parameters, % of teacher"] == "76.56"  # 11.919 + 5.323 + 0.149 of 11.919 + 10.647 + 0.149 million
+    assert half["FLOPs, % of teacher"] == "50.00"
     assert half["latency p50, batch 16"] == "60.0 ms"
     assert half["speed-up, batch 1"] == half["speed-up, batch 16"] == "2.00 ×"
 
@@ -55,7 +55,7 @@ def test_a_student_that_taught_another_keeps_its_line(tmp_path: Path) -> None:
         tmp_path / "second", make_record("KD", 0, student=network(2, "last"), teacher=network(3, "assistant"))
     )
     students = [size.label for size in sizes(find_records([tmp_path])) if size.records]
-    assert students == ["Student, 3 layers, 5.32 M in them", "Student, 2 layers, 3.55 M in them"]
+    assert students == ["Student, 3 layers, 5.32 M layer parameters", "Student, 2 layers, 3.55 M layer parameters"]
 
 
 def test_a_run_without_a_teacher_has_no_speedup(study: Path) -> None:
@@ -115,4 +115,4 @@ def test_what_nobody_measured_has_no_column(tmp_path: Path) -> None:
         write_run(tmp_path, make_record(f"KD{layers}", student=student, teacher=teacher), num_steps=2)
     found = costs_grid(find_records([tmp_path]))
     assert found is not None
-    assert found.header == ("", "runs", "parameters", "of teacher's, %", "on disk")
+    assert found.header == ("", "runs", "parameters", "parameters, % of teacher", "on disk")

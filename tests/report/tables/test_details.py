@@ -21,10 +21,10 @@ def test_figures_are_means_over_seeds_and_the_teacher_has_its_own() -> None:
     assert found.header == ("", "Teacher", "KD")
     assert lines["calibration error, %"] == ("3.00", "7.00")
     assert lines["same answer"] == ("–", "0.94")
-    assert lines["same answer as the teacher, %"] == ("–", "95.00")
+    assert lines["agreement with teacher, %"] == ("–", "95.00")
     assert lines["training time"] == ("–", "6.9 min")
-    assert lines["p95, batch 16"] == ("144 ms", "72.0 ms")
-    assert lines["FLOPs an example"] == ("0.68 G", "0.34 G")
+    assert lines["latency p95, batch 16"] == ("144 ms", "72.0 ms")
+    assert lines["FLOPs per example"] == ("0.68 G", "0.34 G")
 
 
 def test_figures_that_nobody_has_are_left_out() -> None:
@@ -49,7 +49,7 @@ def test_a_teacher_is_timed_beside_every_student() -> None:
     slow = network(6, "teacher") | {"latency": {"1": latency(18.0, 1)}}
     (table,) = compare([run("KD", 0), run("KD", 1, teacher=slow)])
     lines = {line[0]: line[1:] for line in details(table).rows}
-    assert lines["p50, batch 1"][0] == "15.0 ms"  # 12 and 18, not the last one
+    assert lines["latency p50, batch 1"][0] == "15.0 ms"  # 12 and 18, not the last one
 
 
 def test_a_teacher_whose_students_say_nothing_has_what_its_own_run_says() -> None:

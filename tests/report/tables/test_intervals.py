@@ -30,21 +30,21 @@ def test_the_table_has_an_interval_for_every_number(runs: list[RecordedRun]) -> 
     found = certainty(table)
     assert found is not None
     assert found.header == (
-        "", "accuracy, %", "against FT", "of 200 examples", "seeds of both",
-        "p", "p, Holm", "p, these runs", "of teacher, %", "gap closed, %",
+        "", "accuracy, %", "difference to FT", "difference, of 200 examples", "paired seeds",
+        "p", "p, Holm", "p, examples only", "score, % of teacher", "gap closed, %",
     )  # fmt: skip
     lines = {line[0]: dict(zip(found.header, line, strict=True)) for line in found.rows}
     assert list(lines) == ["FT", "KD", "MixKD"]
     # 83.5 with a deviation of 0.71 over two seeds: 12.706 * 0.71 / sqrt(2) = 6.35 on both sides
     assert lines["KD"]["accuracy, %"] == "83.50 [77.15, 89.85]"
-    assert lines["MixKD"]["against FT"].startswith("+6.00 [")
-    assert lines["MixKD"]["of 200 examples"] == "+12.0"
-    assert lines["MixKD"]["seeds of both"] == "2"
-    assert lines["MixKD"]["of teacher, %"].startswith("86.50 [")  # of a teacher whose answers are all right
+    assert lines["MixKD"]["difference to FT"].startswith("+6.00 [")
+    assert lines["MixKD"]["difference, of 200 examples"] == "+12.0"
+    assert lines["MixKD"]["paired seeds"] == "2"
+    assert lines["MixKD"]["score, % of teacher"].startswith("86.50 [")  # of a teacher whose answers are all right
     # it is right everywhere: from 80.5 to 100 are 19.5 points, and MixKD has gone 6 of them
     assert lines["MixKD"]["gap closed, %"].startswith("30.77 [")
-    assert lines["FT"]["against FT"] == lines["FT"]["p"] == "–"
-    assert any(note.startswith("p: t test of accuracy") for note in found.notes)
+    assert lines["FT"]["difference to FT"] == lines["FT"]["p"] == "–"
+    assert any(note.startswith("p: paired t test of accuracy") for note in found.notes)
     assert any("two seeds" in note for note in found.notes)
 
 
@@ -68,7 +68,7 @@ def test_six_examples_that_are_answered_alike_say_little_and_a_score_without_sca
         found = certainty(table)
         assert found is not None
         line = dict(zip(found.header, found.rows[1], strict=True))
-        assert (line["against FT"], line["p"]) == (shown, "1.000")
+        assert (line["difference to FT"], line["p"]) == (shown, "1.000")
 
 
 def test_no_interval_goes_beyond_what_a_score_can_be(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_each_p_stands_in_a_column_of_its_own(runs: list[RecordedRun]) -> None:
     found = certainty(replace(table, rows=(*table.rows[:-1], told)))
     assert found is not None
     line = dict(zip(found.header, found.rows[-1], strict=True))
-    shown = [line[title] for title in ("p", "p, Holm", "p, these runs")]
+    shown = [line[title] for title in ("p", "p, Holm", "p, examples only")]
     assert shown == [p_text(value) for value in (0.02, 0.03, 0.004)]
 
 
@@ -128,11 +128,11 @@ def test_one_seed_says_for_what_p_holds(runs: list[RecordedRun]) -> None:
     (table,) = compare([run for run in runs if run.record.seed == 0])
     found = certainty(table)
     assert found is not None
-    assert "p, these runs" not in found.header
+    assert "p, examples only" not in found.header
     assert "accuracy, %" not in found.header
     text = " ".join(found.notes)
-    assert "says nothing of other seeds" in text
-    assert "seeds and of dev" not in text
+    assert "not for other seeds" in text
+    assert "seeds and dev" not in text
 
 
 def test_a_single_comparison_needs_no_correction(runs: list[RecordedRun]) -> None:
@@ -150,7 +150,7 @@ def test_without_seeds_and_answers_there_is_no_such_table() -> None:
 
 def test_the_page_has_it_and_the_data_too(runs: list[RecordedRun]) -> None:
     page = report_html(runs)
-    assert "How sure it is" in page
+    assert "Confidence intervals and tests" in page
     (table,) = compare(runs)
     (line,) = (line for line in as_data(table) if line["name"] == "MixKD")
     assert line["difference"]["low"] < line["difference"]["value"] < line["difference"]["high"]

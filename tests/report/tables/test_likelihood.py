@@ -107,8 +107,8 @@ def test_a_text_is_quoted_with_both_likelihoods_where_it_was_kept(tmp_path: Path
     found = quotes(run)
     assert found is not None
     first, second = found.found
-    assert (first.title, first.label, first.texts) == ("dev, example 1", "1 token to write", ())
-    assert (second.student, second.teacher) == ("2.500 nats a token", "1.500 nats a token")
+    assert (first.title, first.label, first.texts) == ("dev, example 1", "1 scored token", ())
+    assert (second.student, second.teacher) == ("2.500 nats per token", "1.500 nats per token")
     assert second.texts == ("<b>who</b>", "Anna")
     page = report_html([run])
     assert "&lt;b&gt;who" in page
@@ -119,8 +119,8 @@ def test_a_text_is_quoted_with_both_likelihoods_where_it_was_kept(tmp_path: Path
 def test_the_page_of_a_language_model_has_every_part(tmp_path: Path) -> None:
     write_language_run(tmp_path)
     page = report_html(find_records([tmp_path]))
-    for said in ("by length of the text", "stand before it", "reliability", "uncertainty", "disagree most",
-                 "agrees with teacher", "calibration error", "hard tokens: teacher", "lmdistill distill"):  # fmt: skip
+    for said in ("by text length", "preceding tokens", "reliability", "uncertainty", "disagree most",
+                 "agreement with teacher", "calibration error", "hard tokens: teacher", "lmdistill distill"):  # fmt: skip
         assert said in page, said
     assert "more than the teacher, has 77 % of its parameters" in page
 

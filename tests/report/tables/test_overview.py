@@ -94,14 +94,14 @@ def test_augmented_rows_are_tested_against_the_baseline_on_the_originals(tmp_pat
 
 def test_cells_of_fewer_seeds_say_so(study: Path, tmp_path: Path) -> None:
     assert all("(" not in text for text in cells(seen(study)).values())
-    assert "Students: 2 seeds a cell." in seen(study).grid.notes
+    assert "Students: 2 seeds per cell." in seen(study).grid.notes
     for task, seeds in (("sst2", 2), ("rte", 1)):
         for seed in range(seeds):
             cell(tmp_path, "FT", 0.8, seed=seed, task=task)
     text = cells(seen(tmp_path))
     assert text["FT layers=3 augmentation=none", "sst2 accuracy, %"] == "80.00 ± 0.00 (2)"
     assert text["FT layers=3 augmentation=none", "rte accuracy, %"] == "80.00 ‡ (1)"
-    assert any("seeds of the cell" in note for note in seen(tmp_path).grid.notes)
+    assert any("number of seeds" in note for note in seen(tmp_path).grid.notes)
 
 
 def test_the_headline_of_what_dev_has_chosen_is_marked(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_students_of_one_depth_and_two_widths_have_rows_of_their_own(tmp_path: P
         }
         write_run(tmp_path / str(encoder), make_record("KD", 0, accuracy, student=student), num_steps=2)
     assert [row[:2] for row in seen(tmp_path).grid.rows[1:]] == [
-        ("KD, 3 layers, 2.00 M in them", "60.00 ‡"),
-        ("KD, 3 layers, 4.00 M in them", "70.00 ‡"),
+        ("KD, 3 layers, 2.00 M layer parameters", "60.00 ‡"),
+        ("KD, 3 layers, 4.00 M layer parameters", "70.00 ‡"),
     ]
 
 

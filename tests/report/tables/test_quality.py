@@ -35,7 +35,7 @@ def test_every_cell_by_hand() -> None:
         "on disk",
         "latency p50, batch 1",
         "speed-up",
-        "of teacher, %",
+        "score, % of teacher",
         "gap closed, %",
     )
     assert found.rows == (
@@ -44,8 +44,8 @@ def test_every_cell_by_hand() -> None:
         ("MixKD", "87.00 ± 1.41", "2", "17.39 M", "69.6 MB", "6.00 ms", "2.00 ×", "96.67", "66.67"),
     )
     assert found.caption == "sst2 (6,735 training, 200 dev examples; glue folder)"
-    assert "‡ one seed, no spread." in found.notes
-    assert "Always the same answer would score: accuracy 51.00." in found.notes
+    assert "‡ one seed, so no standard deviation." in found.notes
+    assert "A constant prediction scores: accuracy 51.00." in found.notes
 
 
 def test_what_nobody_measured_has_no_column() -> None:
@@ -103,7 +103,8 @@ def test_latencies_of_different_devices_are_not_left_unsaid() -> None:
 
 def test_a_seed_that_stands_twice_is_said() -> None:
     found = table_of(run("KD"), run("KD"))
-    assert any(alarm.startswith("KD: runs of one seed (0)") for alarm in found.alarms), found.alarms
+    said = "KD: the row has several runs with the same seed (0)"
+    assert any(alarm.startswith(said) for alarm in found.alarms), found.alarms
 
 
 def test_markdown_has_as_many_bars_in_every_line_whatever_the_texts() -> None:
@@ -129,7 +130,7 @@ def test_the_summary_is_one_sentence_with_the_three_figures() -> None:
     (table,) = compare(two_rows())
     assert summary(table.rows[2], table) == (
         "MixKD keeps 96.67 % of the teacher's accuracy, "
-        "has 77 % of its parameters and answers 2.00 times as fast."
+        "has 77 % of its parameters and is 2.00 times as fast."
     )
 
 
@@ -156,7 +157,7 @@ def test_the_summary_says_how_far_the_own_teacher_of_the_row_is() -> None:
 
 def test_a_summary_without_a_share_says_whose_parameters_it_means() -> None:
     (table,) = compare([run("KD", teacher_metrics={"dev": {"accuracy": 0.0}})])
-    assert "has 77 % of the teacher's parameters and answers" in summary(table.rows[1], table)
+    assert "has 77 % of the teacher's parameters and is" in summary(table.rows[1], table)
 
 
 def test_a_row_without_a_teacher_is_not_measured_by_one_of_several() -> None:

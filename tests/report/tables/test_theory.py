@@ -76,24 +76,24 @@ def test_the_gap_of_a_clipped_loss_is_the_recorded_one() -> None:
     assert (found.gap, found.loss) == (0.16, "cross-entropy, not clipped")
     scores = record(task=task(kind="regression", labels=[]))
     assert run_samples(scores, clipped=True).loss == "squared error, not clipped"
-    with pytest.raises(ConfigError, match=r"their squared error has no largest value\. Give --bound"):
+    with pytest.raises(ConfigError, match=r"their squared error is not bounded\. Set --bound"):
         run_samples(scores, clipped=False)
-    with pytest.raises(RunError, match=r"the run MixKD learned to write text, .* Name a run of a classifier"):
+    with pytest.raises(RunError, match=r"the run MixKD trained a language model, .* Name a run of a classifier"):
         run_samples(record(task=task(kind="language", labels=[])), clipped=False)
 
 
 def test_every_symbol_stands_in_the_table() -> None:
     assert cells(mixture(mixed=750, shift=0.02)) == {
-        "bound of the loss": "1",
-        "size of the class, in nats": "8",
+        "largest loss": "1",
+        "log size of the class, in nats": "8",
         "confidence": "0.8647",
         "original samples": "500",
         "mixed samples": "750",
         "shift of the mixed samples": "0.02",
         "bound without mixed samples": "0.1",
-        "bound with them": "0.08325",  # sqrt(10 / 2500) + 0.02
-        "bound if each depends on its original": "0.122",
-        "mixed samples that are enough": "282",
+        "bound with mixed samples": "0.08325",  # sqrt(10 / 2500) + 0.02
+        "bound if each mixed sample depends on its original": "0.122",
+        "mixed samples needed": "282",
     }
 
 
@@ -101,8 +101,8 @@ def test_lines_without_a_value_are_left_out() -> None:
     found = cells(Mixture(bound=Bound(rademacher=0.25), original=500, target=0.4))
     assert found["Rademacher complexity"] == "0.25"
     assert found["target gap"] == "0.4"
-    assert found["mixed samples that are enough"] == "no number"
-    assert not {"size of the class, in nats", "bound with them"} & set(found)
+    assert found["mixed samples needed"] == "no number suffices"
+    assert not {"log size of the class, in nats", "bound with mixed samples"} & set(found)
 
 
 def test_the_sentences_say_how_many_are_enough() -> None:
@@ -113,7 +113,7 @@ def test_the_sentences_say_how_many_are_enough() -> None:
     for shift in (0.0, 0.05, 0.3):
         found = mixture(target=0.2, shift=shift)
         assert verdict(found) == ("No mixed samples are needed for a bound of 0.2: it is 0.1 without them.",)
-        assert ("mixed samples that are enough", "b =", "0") in theory_grid(found).rows
+        assert ("mixed samples needed", "b =", "0") in theory_grid(found).rows
     (said,) = verdict(Mixture(bound=Bound(rademacher=0.25), original=500, shift=0.1, target=0.55))
     assert said == "No number of mixed samples is enough: the shift of 0.1 and 2 R = 0.5 are not below 0.55."
 
@@ -126,8 +126,8 @@ def test_the_bound_beside_a_run_says_how_loose_it_is() -> None:
     (_, said) = verdict(Mixture(bound=bound, original=found.original, mixed=found.mixed), found)
     # sqrt((17,390,594 x 32 x log 2 + log 20) / (2 x 26,940)) = sqrt(385,735,718 / 53,880) = 84.61
     assert said == (
-        "The bound is 84.61 and the measured gap 0.09: the bound is 940.1 times as large; "
-        "not being below 1, the largest loss, it says nothing."
+        "The bound is 84.61 and the measured gap 0.09: the bound is 940.1 times as large. "
+        "The bound is vacuous, because it is not below the largest loss, 1."
     )
     older = run_samples(make_record(accuracy=0.86, risk=OLDER), clipped=False)
     (_, said) = verdict(mixture(), older)
@@ -142,7 +142,7 @@ def test_a_gap_below_zero_has_no_ratio() -> None:
 
 def test_an_empty_bound_is_called_empty_without_a_run_too() -> None:
     said = verdict(Mixture(bound=Bound(log_size=1e6), original=500))
-    assert said[1] == "The bound is not below 1, the largest loss: it says nothing."
+    assert said[1] == "The bound is vacuous, because it is not below the largest loss, 1."
 
 
 def test_numbers_are_short() -> None:

@@ -1,1 +1,1 @@
-"""Pictures of a report, as SVG."""
+"""Plots of a report, as SVG."""

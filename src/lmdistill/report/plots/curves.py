@@ -1,4 +1,4 @@
-"""Curves of runs: losses, scores, reliability."""
+"""Plots of training losses, dev scores, token uncertainty and calibration."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,32 +12,32 @@ from lmdistill.records.schema import Calibration, TokenFacts
 from lmdistill.report.plots.svg import INK, Mark, Plot, as_svg, canvas, draw, inked, joined, mark_of, number
 
 POINTS = 200
-"""A longer curve is drawn as the means of so many stretches."""
+"""Largest number of points of a loss curve; longer curves are averaged over intervals of steps."""
 
 LOG_ABOVE = 30.0
-"""A loss whose largest value is so many times its smallest gets a logarithmic axis."""
+"""Ratio of the largest to the smallest loss above which the axis is logarithmic."""
 
 NEAR = 5.0
-"""Points below the curves at which a constant answer is still drawn."""
+"""Distance below the curves, in points of the score, up to which a constant prediction is drawn."""
 
 
 def smoothed(values: np.ndarray, points: int = POINTS) -> np.ndarray:
-    """Means of at most `points` stretches of nearly equal length; the values themselves if they are fewer.
+    """Means of at most `points` intervals of nearly equal length; the values themselves if they are fewer.
 
     Examples:
         >>> smoothed(np.array([1.0, 3.0, 5.0, 7.0]), points=2).tolist()
         [2.0, 6.0]
     """
-    stretches = np.array_split(values, min(points, max(1, len(values))))
-    return np.array([stretch.mean() if len(stretch) else math.nan for stretch in stretches])
+    intervals = np.array_split(values, min(points, max(1, len(values))))
+    return np.array([interval.mean() if len(interval) else math.nan for interval in intervals])
 
 
 def loss_plot(history: History, *, name: str) -> Plot | None:
     """Every term of the loss and their sum over the steps; None without steps.
 
     Args:
-        history: Of one run.
-        name: Letters, digits and hyphens, another one for each picture on a page.
+        history: The history of one run.
+        name: See `trade_off.trade_off_plot`.
     """
     if not history.steps:
         return None
@@ -45,17 +45,17 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
     figure, axes = canvas("step", "loss")
     steps = smoothed(np.array([step.step for step in history.steps], dtype=float))
     total = smoothed(np.array([step.loss for step in history.steps]))
-    drawn = {
+    losses = {
         term: smoothed(np.array([step.parts.get(term, math.nan) for step in history.steps])) for term in terms
     }
-    marks = [mark_of(index, term) for index, term in enumerate(drawn)]
-    if len(drawn) != 1:
-        marks, drawn = [inked("sum", "solid"), *marks], {"": total, **drawn}
-    for mark, curve in zip(marks, drawn.values(), strict=True):
+    marks = [mark_of(index, term) for index, term in enumerate(losses)]
+    if len(losses) != 1:
+        marks, losses = [inked("sum", "solid"), *marks], {"": total, **losses}
+    for mark, curve in zip(marks, losses.values(), strict=True):
         draw(axes, mark, steps.tolist(), curve.tolist(), 2.0 if mark.label == "sum" else 1.4)
-    heights = np.concatenate(list(drawn.values()))
-    heights = heights[np.isfinite(heights)]
-    if len(heights) and heights.min() > 0 and heights.max() > LOG_ABOVE * heights.min():
+    values = np.concatenate(list(losses.values()))
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() > LOG_ABOVE * values.min():
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # no powers of ten
         axes.yaxis.set_minor_formatter(NullFormatter())
@@ -63,7 +63,7 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
     if len(history.steps) >= 2 * POINTS:
         words += f" Each point is the mean of about {len(history.steps) / POINTS:.0f} steps."
     curves = {
-        mark.label: zip(steps, curve, strict=True) for mark, curve in zip(marks, drawn.values(), strict=True)
+        mark.label: zip(steps, curve, strict=True) for mark, curve in zip(marks, losses.values(), strict=True)
     }
     return Plot(
         svg=as_svg(figure, name),
@@ -75,18 +75,18 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
 
 
 def _loss(value: float) -> str:
-    """Three digits, where it is a number."""
-    return f"{value:.3g}" if math.isfinite(value) else "no number"
+    """A loss with three significant digits, or `not finite`."""
+    return f"{value:.3g}" if math.isfinite(value) else "not finite"
 
 
 def _evaluated(runs: Sequence[History], metric: str) -> dict[int, list[tuple[int, float]]]:
-    """Steps and scores as they are shown, by the number of the run, from 1; runs without any are left out."""
+    """Steps and scaled scores by the number of the run, from 1; runs without evaluations are left out."""
     scale = metric_format(metric).scale
     curves = {
-        place: [(one.step, scale * one.scores[metric]) for one in run.evaluations if metric in one.scores]
-        for place, run in enumerate(runs, start=1)
+        number: [(one.step, scale * one.scores[metric]) for one in run.evaluations if metric in one.scores]
+        for number, run in enumerate(runs, start=1)
     }
-    return {place: curve for place, curve in curves.items() if curve}
+    return {number: curve for number, curve in curves.items() if curve}
 
 
 def score_plot(
@@ -97,36 +97,37 @@ def score_plot(
     teacher: float | int | None = None,
     majority: float | int | None = None,
 ) -> Plot | None:
-    """The dev score over the steps, one colour a row and one line a seed; None without evaluations.
+    """The dev score over the steps, one colour per row and one line per seed; None without evaluations.
 
     Args:
-        histories: By the label of the row.
-        metric: The headline.
-        name: Letters, digits and hyphens, another one for each picture on a page.
-        teacher: The teacher's score, drawn as a level line.
-        majority: The score of a constant answer, drawn as a level line if a curve comes near.
+        histories: Histories of the seeds by the label of the row.
+        metric: Name of the headline metric.
+        name: See `trade_off.trade_off_plot`.
+        teacher: The teacher's score, drawn as a horizontal line.
+        majority: The score of a constant prediction, drawn as a horizontal line unless it is more than
+            `NEAR` points below all curves.
     """
     shown = metric_format(metric)
     figure, axes = canvas("step", f"dev {shown.title.replace(', %', ' × 100')}")
     marks: list[Mark] = []
     ends: list[str] = []
-    drawn: dict[str, list[tuple[int, float]]] = {}
+    lines: dict[str, list[tuple[int, float]]] = {}
     for label, runs in histories.items():
         mark = mark_of(len(marks), label)
         curves = _evaluated(runs, metric)
-        for place, curve in curves.items():
-            drawn[label if len(runs) == 1 else f"{label}, run {place}"] = curve
+        for number, curve in curves.items():
+            lines[label if len(runs) == 1 else f"{label}, run {number}"] = curve
             draw(axes, mark, [step for step, _ in curve], [value for _, value in curve])
         if curves:
             marks.append(mark)
             last = [curve[-1][1] for curve in curves.values() if math.isfinite(curve[-1][1])]
-            ends.append(f"{label} ends at {f'{np.mean(last):.{shown.digits}f}' if last else 'no number'}")
+            ends.append(f"{label} ends at {f'{np.mean(last):.{shown.digits}f}' if last else 'not finite'}")
     if not marks:
         return None
     low, _ = axes.get_ylim()
     if majority is not None and 100 * majority < low - NEAR:
-        majority = None  # it would press the curves flat
-    levels = {"teacher": (teacher, "dashed"), "constant answer": (majority, "dotted")}
+        majority = None  # showing it would flatten the curves
+    levels = {"teacher": (teacher, "dashed"), "constant prediction": (majority, "dotted")}
     for label, (level, dash) in levels.items():
         if level is not None:
             axes.axhline(shown.scale * level, color=INK, linestyle=dash, linewidth=1.2)
@@ -138,12 +139,17 @@ def score_plot(
         title=f"Dev {metric} during training",
         alt=alt,
         legend=tuple(marks),
-        table=joined("step", drawn),
+        table=joined("step", lines),
     )
 
 
 def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
-    """How many scored tokens the teacher is how uncertain of."""
+    """Histogram of the teacher's uncertainty of the scored tokens.
+
+    Args:
+        facts: Token scores of one run.
+        name: See `trade_off.trade_off_plot`.
+    """
     figure, axes = canvas("teacher's uncertainty of the token", "tokens, %")
     total, parts = max(1, sum(facts.histogram)), len(facts.histogram)
     shares = [100 * count / total for count in facts.histogram]
@@ -151,7 +157,7 @@ def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
     axes.bar([(i + 0.5) / parts for i in range(parts)], shares, width=0.9 / parts, color=mark.colour)
     words = (
         f"{shares[0]:.0f} % of the tokens have an uncertainty below {1 / parts:g}, "
-        f"{shares[-1]:.0f} % one above {1 - 1 / parts:g}."
+        f"{shares[-1]:.0f} % have one above {1 - 1 / parts:g}."
     )
     lines = [(f"{i / parts:g} to {(i + 1) / parts:g}", number(one)) for i, one in enumerate(shares)]
     return Plot(
@@ -164,16 +170,21 @@ def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
 
 
 def reliability_plot(student: Calibration, teacher: Calibration | None, *, name: str) -> Plot | None:
-    """How often each network is right when it says so; None without bins.
+    """Reliability diagram: accuracy over confidence of both networks; None without bins.
 
-    A point below the diagonal is overconfident. Its area grows with the number of predictions.
+    Points below the diagonal are overconfident. Their area grows with the number of predictions.
+
+    Args:
+        student: Calibration of the student.
+        teacher: Calibration of the teacher; None if it was not recorded.
+        name: See `trade_off.trade_off_plot`.
     """
     sides = {"student": student, "teacher": teacher}
-    figure, axes = canvas("confidence × 100", "right × 100")
+    figure, axes = canvas("confidence × 100", "accuracy × 100")
     axes.plot([0, 100], [0, 100], color=INK, alpha=0.5, linewidth=1, linestyle="dotted")
     marks: list[Mark] = []
     words: list[str] = []
-    lines = [("", "confidence × 100", "right × 100", "predictions")]
+    lines = [("", "confidence × 100", "accuracy × 100", "predictions")]
     for label, side in sides.items():
         bins = [one for one in side.bins if one.count] if side is not None else []
         if side is None or not bins:
@@ -197,8 +208,8 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
     )
     axes.set_xlim(bottom - 3, 103)
     axes.set_ylim(bottom - 3, 103)
-    alt = f"Points on the dotted diagonal are as often right as they say; {'; '.join(words)}."
-    marks.append(inked("as right as it says", "dotted"))
+    alt = f"On the dotted diagonal, accuracy equals confidence; {'; '.join(words)}."
+    marks.append(inked("perfect calibration", "dotted"))
     return Plot(
         svg=as_svg(figure, name), title="Reliability", alt=alt, legend=tuple(marks), table=tuple(lines)
     )

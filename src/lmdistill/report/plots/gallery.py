@@ -1,4 +1,4 @@
-"""All pictures of a comparison, in the order of the page."""
+"""All plots of a comparison, in the order of the page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ from lmdistill.report.plots.sweeps import data_plot, heat_plots
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """Everything that is drawn of one task, but its schedules."""
+    """All plots of one task, except those of schedules."""
 
     trades: tuple[Plot, ...]
-    """Quality against cost, data and settings."""
+    """Quality against cost, number of training rows and settings."""
 
     maps: Maps | None
-    """Where the networks put the same examples, where that was asked for."""
+    """Maps of representations; None if no recipe asked for them."""
 
     curves: tuple[tuple[str, Plot], ...]
-    """Scores, losses and reliability, with the row that they are about, empty for all."""
+    """Label of a row, empty for all rows, and plot: scores, losses, calibration and token uncertainty."""
 
 
 def pictures(table: Comparison, names: Iterator[str]) -> Pictures:
-    """All pictures of a comparison.
+    """All plots of a comparison, except those of schedules.
 
     Args:
-        table: Of one task.
-        names: Letters, digits and hyphens, another one for each picture on a page.
+        table: The comparison of one task.
+        names: Prefixes of SVG ids, of letters, digits and hyphens; one per plot, unique on the page.
     """
     return Pictures(trades=trades(table, names), maps=maps(table), curves=curves(table, names))
 
 
 def students(table: Comparison) -> dict[str, Row]:
-    """Students by what the first run of their row is called."""
+    """Rows of students by the label of their first run: the row's label, with the seed if it has several."""
     return {
         row.label if len(row.runs) == 1 else f"{row.label}, seed {row.runs[0].record.seed}": row
         for row in table.rows
@@ -46,37 +46,40 @@ def students(table: Comparison) -> dict[str, Row]:
 
 
 def trades(table: Comparison, names: Iterator[str]) -> tuple[Plot, ...]:
-    """Quality against cost, data and settings: each where the rows differ in it.
+    """Quality against latency, size, number of training rows and settings, as far as the rows differ in them.
 
     Args:
-        table: Of one task.
-        names: Letters, digits and hyphens, another one for each picture on a page.
+        table: The comparison of one task.
+        names: See `pictures`.
     """
-    found = [
+    plots = [
         latency_plot(table, name=next(names)),
         size_plot(table, name=next(names)),
         data_plot(table, name=next(names)),
         *heat_plots(table, names),
     ]
-    return tuple(plot for plot in found if plot is not None)
+    return tuple(plot for plot in plots if plot is not None)
 
 
 def curves(table: Comparison, names: Iterator[str]) -> tuple[tuple[str, Plot], ...]:
-    """The dev score of all rows, then the losses and the reliability of the first run of each.
+    """The dev scores of all rows, then losses, calibration and token uncertainty of first runs.
 
     Args:
-        table: Of one task.
-        names: See `trades`.
+        table: The comparison of one task.
+        names: See `pictures`.
+
+    Returns:
+        Label of the row, empty for all rows, and plot.
     """
-    return tuple((who, plot) for who, plot in _curves(table, names) if plot is not None)
+    return tuple((label, plot) for label, plot in _curves(table, names) if plot is not None)
 
 
 def _curves(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot | None]]:
-    """With the row that a picture is about, empty for all."""
+    """Label of the row, empty for all rows, and plot, or None where data is missing."""
     split, metric = table.scores[0]
     shown = students(table)
-    taught = [row.quality.get(table.scores[0]) for row in table.rows if row.role == "teacher"]
-    teacher = taught[0] if len(taught) == 1 else None
+    teachers = [row.quality.get(table.scores[0]) for row in table.rows if row.role == "teacher"]
+    teacher = teachers[0] if len(teachers) == 1 else None
     histories = {row.label: [read_history(run.path / HISTORY) for run in row.runs] for row in shown.values()}
     yield (
         "",
@@ -88,13 +91,14 @@ def _curves(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot
             majority=table.majority.get(split, {}).get(metric),
         ),
     )
-    for who, row in shown.items():
-        yield who, loss_plot(histories[row.label][0], name=next(names))
-    for who, row in shown.items():
+    for label, row in shown.items():
+        yield label, loss_plot(histories[row.label][0], name=next(names))
+    for label, row in shown.items():
         record = row.runs[0].record
         if record.calibration is not None:
-            yield who, reliability_plot(record.calibration, record.teacher_calibration, name=next(names))
-    found = ((who, row.runs[0].record.tokens) for who, row in shown.items())
-    facts = next(((who, tokens) for who, tokens in found if tokens is not None), None)
-    if facts is not None:
-        yield facts[0], uncertainty_plot(facts[1], name=next(names))
+            yield label, reliability_plot(record.calibration, record.teacher_calibration, name=next(names))
+    for label, row in shown.items():
+        tokens = row.runs[0].record.tokens
+        if tokens is not None:  # the teacher's uncertainty, so one plot is enough
+            yield label, uncertainty_plot(tokens, name=next(names))
+            break

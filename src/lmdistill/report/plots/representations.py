@@ -1,6 +1,6 @@
-"""Maps of representations: one panel a row, the same dev examples on each, and a table of what they rest on.
+"""Maps of representations: one plot per row with the same dev examples, and a table of class separation.
 
-These pictures have no axes and many points, so they are written as paths of a few bytes a point.
+The plots have no axes and many points, so they are written directly as SVG paths with few bytes per point.
 """
 
 import math
@@ -28,58 +28,61 @@ SHAPES = (
     "m-4-4h8v8h-8z",
     "m0-5.5l5.5 5.5l-5.5 5.5l-5.5-5.5z",
 )
-"""Circle, cross, triangle, plus, square and diamond; the shape alone tells six classes apart."""
+"""Marker shapes: circle, cross, triangle, plus, square and diamond, so six classes differ without colour."""
 
 SIDE, MARGIN, SHORT = 400, 14, 120
-"""Width of a map, room around its points, and its least height, in SVG units; it is no higher than wide."""
+"""Width, margin and smallest height of a map in SVG units; the height is at most the width."""
 
 PROJECTIONS = {"tsne": "t-SNE", "pca": "PCA"}
+"""Titles of the projections by their name in recipes."""
+
 POOLS = {
-    "first": "the final state of each text's first token",
-    "mean": "the mean of each text's final states",
+    "first": "the last hidden state of the first token",
+    "mean": "the mean of the last hidden states",
 }
+"""Descriptions of the pooling methods by their name in recipes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Maps:
-    """What a page says about representations."""
+    """Class separation and maps of a comparison."""
 
     grid: Grid
-    """How far apart the classes lie, a line a row."""
+    """The table of class separation, one row per row of the comparison."""
 
     plots: tuple[tuple[str, Plot], ...]
-    """A map with the row that it is about; rows whose files are gone have none."""
+    """Label of a row and its map; rows whose files are missing have no map."""
 
 
 def maps(table: Comparison) -> Maps | None:
-    """Maps of the first run of each row, the teacher's first; None where no run was asked for one."""
-    found = {row.label: _facts(row, table) for row in table.rows}
-    if not any(found.values()):
+    """Maps of the first run of each row, teachers first; None if no recipe asked for maps."""
+    facts = {row.label: _facts(row, table) for row in table.rows}
+    if not any(facts.values()):
         return None
-    return Maps(grid=_grid(found), plots=tuple(_plots(table)))
+    return Maps(grid=_grid(facts), plots=tuple(_plots(table)))
 
 
-def _taught(row: Row, table: Comparison) -> Iterator[RecordedRun]:
-    """The first run of each of a teacher's networks."""
-    left = {network.fingerprint for network in row.networks}
+def _teacher_runs(row: Row, table: Comparison) -> Iterator[RecordedRun]:
+    """The first run with a map for each network of a teacher's row."""
+    remaining = {network.fingerprint for network in row.networks}
     for run in table.runs:
         teacher, facts = run.record.teacher, run.record.map
         if facts is not None and facts.teacher is not None and teacher is not None:
-            if teacher.fingerprint in left:
+            if teacher.fingerprint in remaining:
                 yield run
-            left.discard(teacher.fingerprint)
+            remaining.discard(teacher.fingerprint)
 
 
 def _facts(row: Row, table: Comparison) -> list[tuple[MapFacts, Separation]]:
-    """What each network of a row has; a teacher's are in the records of its students."""
-    runs = _taught(row, table) if row.role == "teacher" else iter(row.runs)
-    told = [run.record.map for run in runs if run.record.map is not None]
-    sides = [one.teacher if row.role == "teacher" else one.student for one in told]
-    return [(one, side) for one, side in zip(told, sides, strict=True) if side is not None]
+    """Map and separation of each network of a row; a teacher's are in the records of its students."""
+    runs = _teacher_runs(row, table) if row.role == "teacher" else iter(row.runs)
+    recorded = [run.record.map for run in runs if run.record.map is not None]
+    separations = [one.teacher if row.role == "teacher" else one.student for one in recorded]
+    return [(one, side) for one, side in zip(recorded, separations, strict=True) if side is not None]
 
 
-def _grid(found: dict[str, list[tuple[MapFacts, Separation]]]) -> Grid:
-    """Mean and deviation over seeds."""
+def _grid(facts_of: dict[str, list[tuple[MapFacts, Separation]]]) -> Grid:
+    """The table of class separation: mean and deviation over seeds, by the label of the row."""
     lines = [
         (
             label,
@@ -88,20 +91,20 @@ def _grid(found: dict[str, list[tuple[MapFacts, Separation]]]) -> Grid:
             str(len(facts)),
             " or ".join(f"{count:,}" for count in sorted({one.examples for one, _ in facts})),
         )
-        for label, facts in found.items()
+        for label, facts in facts_of.items()
         if facts
     ]
-    pools = " or ".join(sorted({POOLS[one.pool] for facts in found.values() for one, _ in facts}))
+    pools = " or ".join(sorted({POOLS[one.pool] for facts in facts_of.values() for one, _ in facts}))
     notes = [
-        "Silhouette, −1 to 1: how much nearer examples lie to their own class than to the nearest other.",
-        "Between / within: spread of the classes' centres, divided by the spread inside classes.",
-        f"Every example and its place is in {MAP} of each run.",
+        "Silhouette, −1 to 1: how much closer an example is to its own class than to the nearest other one.",
+        "Between / within: spread of the class centres divided by the spread within classes.",
+        f"{MAP} of each run has all examples with their coordinates.",
     ]
     if any(ONE_SEED in cell for line in lines for cell in line):
-        notes.append(f"{ONE_SEED} A single network, so no deviation.")
+        notes.append(f"{ONE_SEED} one network, so no standard deviation.")
     return Grid(
         name="map",
-        caption=f"How far apart the classes lie in {pools}, before any projection.",
+        caption=f"Separation of the classes in {pools}, before projection.",
         header=("", "silhouette", "between / within", "networks", "examples"),
         rows=tuple(lines),
         notes=tuple(notes),
@@ -110,22 +113,22 @@ def _grid(found: dict[str, list[tuple[MapFacts, Separation]]]) -> Grid:
 
 
 def _plots(table: Comparison) -> Iterator[tuple[str, Plot]]:
-    """A map for each row that has one."""
+    """Label and map of each row that has one."""
     labels = table.task.labels
     for row in table.rows:
-        theirs = row.role == "teacher"
-        runs = list(_taught(row, table) if theirs else row.runs)
+        is_teacher = row.role == "teacher"
+        runs = list(_teacher_runs(row, table) if is_teacher else row.runs)
         run = next((run for run in runs if run.record.map is not None), None)
         if run is None or run.record.map is None:
             continue
-        places = read_map(run.path / MAP)
-        points = [place.teacher if theirs else place.student for place in places]
+        examples = read_map(run.path / MAP)
+        points = [one.teacher if is_teacher else one.student for one in examples]
         facts = run.record.map
-        side = facts.teacher if theirs else facts.student
-        if places and side is not None and None not in points:
-            single = theirs or len(row.runs) == 1
+        side = facts.teacher if is_teacher else facts.student
+        if examples and side is not None and None not in points:
+            single = is_teacher or len(row.runs) == 1
             label = row.label if single else f"{row.label}, seed {run.record.seed}"
-            yield label, map_plot(places, [one for one in points if one is not None], labels, facts, side)
+            yield label, map_plot(examples, [one for one in points if one is not None], labels, facts, side)
 
 
 def map_plot(
@@ -135,45 +138,45 @@ def map_plot(
     facts: MapFacts,
     side: Separation,
 ) -> Plot:
-    """One map: a shape and a colour for each class.
+    """One map, with a marker shape and a colour for each class.
 
     Args:
-        places: Whose labels are shown, >= 1.
-        points: Where they lie, in the same order.
+        places: Examples with their labels, at least one.
+        points: Coordinates of the examples, in the same order.
         labels: Names of the classes.
-        facts: How it was made.
-        side: How far apart the classes lie before that.
+        facts: Settings of the map.
+        side: Separation of the classes before the projection.
     """
-    across_up = np.asarray(points, dtype=float)
+    coordinates = np.asarray(points, dtype=float)
     classes = np.array([place.label for place in places])
     marks = [
-        Mark(label=name, colour=COLOURS[at % len(COLOURS)], dash="solid", shape=SHAPES[at % len(SHAPES)])
-        for at, name in enumerate(labels)
+        Mark(label=name, colour=COLOURS[i % len(COLOURS)], dash="solid", shape=SHAPES[i % len(SHAPES)])
+        for i, name in enumerate(labels)
     ]
-    drawn = {at: mark for at, mark in enumerate(marks) if (classes == at).any()}
+    present = {index: mark for index, mark in enumerate(marks) if (classes == index).any()}
     lines, words = [], []
-    for at, mark in drawn.items():
-        own = across_up[classes == at]
+    for index, mark in present.items():
+        own = coordinates[classes == index]
         centre = own.mean(axis=0)
-        away = float(np.linalg.norm(own - centre, axis=1).mean())
-        lines.append((mark.label, f"{len(own):,}", *(number(float(x)) for x in (*centre, away))))
+        distance = float(np.linalg.norm(own - centre, axis=1).mean())
+        lines.append((mark.label, f"{len(own):,}", *(number(float(x)) for x in (*centre, distance))))
         words.append(f"{len(own):,} of {mark.label} around ({centre[0]:.1f}, {centre[1]:.1f})")
-    measured = NONE if side.silhouette is None else f"{side.silhouette:.3f}"
+    silhouette = NONE if side.silhouette is None else f"{side.silhouette:.3f}"
     alt = (
         f"{len(places):,} examples of {facts.split} by {PROJECTIONS[facts.projection]}: {', '.join(words)}. "
-        f"Silhouette before the projection: {measured}. All points are in {MAP}."
+        f"Silhouette before the projection: {silhouette}. All points are in {MAP}."
     )
     return Plot(
-        svg=_svg(*_fitted(across_up), classes, drawn),
+        svg=_svg(*_fitted(coordinates), classes, present),
         title="Map of representations",
         alt=alt,
-        legend=tuple(drawn.values()),
-        table=(("class", "examples", "centre, across", "centre, up", "mean distance from it"), *lines),
+        legend=tuple(present.values()),
+        table=(("class", "examples", "centre, x", "centre, y", "mean distance from centre"), *lines),
     )
 
 
 def _fitted(points: np.ndarray) -> tuple[np.ndarray, int]:
-    """Points in SVG units, and the height of their frame: one scale for both directions, up is up."""
+    """Points in SVG units with the same scale for x and y, and the height of the frame."""
     low, high = points.min(axis=0), points.max(axis=0)
     scale = (SIDE - 2 * MARGIN) / (float((high - low).max()) or 1.0)
     height = max(SHORT, math.ceil(scale * float(high[1] - low[1])) + 2 * MARGIN)
@@ -182,11 +185,12 @@ def _fitted(points: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _svg(points: np.ndarray, height: int, classes: np.ndarray, marks: dict[int, Mark]) -> str:
-    """A frame, and a path for each class."""
+    """The SVG of a map: a frame, and one path for each class."""
     shapes = {
-        at: "".join(f"M{x} {y}{mark.shape}" for x, y in points[classes == at]) for at, mark in marks.items()
+        index: "".join(f"M{x} {y}{mark.shape}" for x, y in points[classes == index])
+        for index, mark in marks.items()
     }
-    paths = [f'<path stroke="{mark.colour}" d="{shapes[at]}"/>' for at, mark in marks.items()]
+    paths = [f'<path stroke="{mark.colour}" d="{shapes[index]}"/>' for index, mark in marks.items()]
     frame = (
         f'<rect x=".5" y=".5" width="{SIDE - 1}" height="{height - 1}" stroke="currentColor" opacity=".3"/>'
     )

@@ -1,4 +1,4 @@
-"""A picture of a page as a file of its own: light ground, own colours, legend and words inside."""
+"""A plot as a separate SVG file with background, title, legend and description."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,29 +9,29 @@ from lmdistill.report.plots.svg import Mark, Plot
 GROUND, TEXT = "#ffffff", "#1d2126"
 FONT = "system-ui, 'DejaVu Sans', Verdana, sans-serif"
 SIZE, LINE = 10, 15
-"""Of letters and of lines of text, in SVG units."""
+"""Font size and line height, in SVG units."""
 
 MARGIN, SWATCH = 8, 24
-"""Around everything, and the length of a line in the legend."""
+"""Margin around the content, and length of a line in the legend, in SVG units."""
 
 LETTER = 5.6
-"""Width of a letter on average; text is placed by it, since a file cannot measure fonts."""
+"""Average width of a letter in SVG units, from which the widths of legend entries are estimated."""
 
 NOT_XML = r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]"
-"""What an XML file may not hold, not even escaped (XML 1.0, 2.2); a page may."""
+"""Characters that XML does not allow, even escaped (XML 1.0, 2.2)."""
 
 DASHED = {"solid": "none", "dashed": "6 3", "dashdot": "7 2 1.5 2", "dotted": "1.5 2.5"}
 
 
 def standalone(plot: Plot, title: str = "") -> str:
-    """The text of an SVG file that needs neither a page nor a style sheet.
+    """The content of an SVG file that needs neither a page nor a style sheet.
 
-    It has the same lines as on the page. Below them are the legend, and the picture in words as its
-    description. The same plot gives the same bytes.
+    The title is above the plot and the legend is below it; the alt text is the description. The same plot
+    gives the same bytes.
 
     Args:
-        plot: Of a page.
-        title: What stands above the picture, the plot's own unless given.
+        plot: The plot.
+        title: Title of the file; by default the title of the plot.
 
     Examples:
         >>> plot = Plot(svg='<svg viewBox="0 0 9 9"></svg>', title="T", alt="A < B", legend=(), table=())
@@ -42,7 +42,7 @@ def standalone(plot: Plot, title: str = "") -> str:
     above = MARGIN + LINE
     legend = _legend(plot.legend, width)
     below = above + height + LINE
-    whole = below + LINE * len(legend) + MARGIN
+    total_height = below + LINE * len(legend) + MARGIN
     heading = escape(title or plot.title)
     inner = sub(
         r"<svg [^>]*>",
@@ -53,8 +53,8 @@ def standalone(plot: Plot, title: str = "") -> str:
     ).replace("currentColor", TEXT)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 2 * MARGIN:g} {whole:g}" '
-        f'width="{width + 2 * MARGIN:g}" height="{whole:g}" role="img" font-family="{FONT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 2 * MARGIN:g} {total_height:g}" '
+        f'width="{width + 2 * MARGIN:g}" height="{total_height:g}" role="img" font-family="{FONT}" '
         f'font-size="{SIZE}" fill="{TEXT}">',
         f"<title>{heading}</title>",
         f"<desc>{escape(plot.alt)}</desc>",
@@ -72,21 +72,21 @@ def standalone(plot: Plot, title: str = "") -> str:
 
 
 def _legend(marks: Sequence[Mark], width: float) -> list[list[tuple[float, Mark]]]:
-    """Marks in lines that are no wider than the picture, each with its place in the line."""
+    """Legend entries in lines that are not wider than the plot, each with its x position."""
     lines: list[list[tuple[float, Mark]]] = []
     across = 0.0
     for mark in marks:
-        room = SWATCH + 6 + LETTER * len(mark.label) + 12
-        if not lines or across + room > width:
+        entry_width = SWATCH + 6 + LETTER * len(mark.label) + 12
+        if not lines or across + entry_width > width:
             lines.append([])
             across = 0.0
         lines[-1].append((across, mark))
-        across += room
+        across += entry_width
     return lines
 
 
 def _entry(mark: Mark, across: float, down: float) -> str:
-    """A line or a point of the legend with its label."""
+    """SVG of a legend entry at an x and y position: its line or marker and its label."""
     colour = TEXT if mark.colour == "currentColor" else mark.colour
     line = (
         f'<line x1="{across:g}" y1="{down:g}" x2="{across + SWATCH:g}" y2="{down:g}" stroke="{colour}" '

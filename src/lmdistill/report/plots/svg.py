@@ -1,6 +1,6 @@
-"""What every picture is drawn on: inline SVG without files and scripts, legible on light and on dark pages.
+"""Basics of all plots: inline SVG without files and scripts, legible on light and dark pages.
 
-Pictures hold no user text: names are in the legend and the caption, which the page writes and escapes.
+The SVG contains no text of the user: labels are in the legend and the caption, which the page escapes.
 """
 
 import io
@@ -16,55 +16,55 @@ from matplotlib.figure import Figure
 from lmdistill.analysis.metric_format import NONE
 
 INK = "#010203"
-"""Stands for the colour of the page's text; replaced by `currentColor` in the SVG."""
+"""Placeholder for the text colour of the page; replaced by `currentColor` in the SVG."""
 
 COLOURS = ("#3a86d4", "#d4691e", "#1f9a7a", "#b663b0", "#9a8414", "#d64f5f", "#6f7bd0", "#5d8f3a")
-"""At least 3:1 against white and against the dark page; a test holds them to it."""
+"""Colours with a contrast of at least 3:1 against the light and the dark page, which a test checks."""
 
 DASHES = ("solid", "dashed", "dashdot", "dotted")
 WIDTH, HEIGHT = 4.6, 2.9
-"""Inches; 72 SVG units each, so that text is still legible when the page is 360 pixels wide."""
+"""Size in inches of 72 SVG units, chosen so that text is legible on a page 360 pixels wide."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A line of the legend."""
+    """An entry of the legend."""
 
     label: str
-    """What the line shows."""
+    """Text of the entry."""
 
     colour: str
     """CSS colour."""
 
     dash: str
-    """Style of the line, one of `DASHES`."""
+    """Line style, one of `DASHES`."""
 
     shape: str | None = None
-    """An SVG path around a point, of what is shown by points and not by a line."""
+    """For data shown as points, the SVG path of the marker around a point; None for a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """A picture and what belongs around it."""
+    """A plot with its title, description, legend and data."""
 
     svg: str
-    """One `<svg>` element, safe to put into a page."""
+    """One `<svg>` element that can be inserted into a page without escaping."""
 
     title: str
-    """Heading."""
+    """Heading of the plot."""
 
     alt: str
-    """The picture in words."""
+    """Description of the plot in words, for the caption and screen readers."""
 
     legend: tuple[Mark, ...]
-    """One entry a line."""
+    """One entry per line or marker."""
 
     table: tuple[tuple[str, ...], ...]
-    """The numbers that are drawn: titles, then one line of texts each."""
+    """The data of the plot as text: a header, then one line per row."""
 
 
 def number(value: float | int | None) -> str:
-    """A number of a picture as text.
+    """A number of a plot as text, with four significant digits, or six from 100; a dash if not finite.
 
     Examples:
         >>> number(1234.5), number(0.123456), number(None), number(float("nan"))
@@ -78,24 +78,29 @@ def number(value: float | int | None) -> str:
 def joined(
     across: str, curves: Mapping[str, Iterable[tuple[float | int, float]]]
 ) -> tuple[tuple[str, ...], ...]:
-    """The table of curves: a line for each place that one of them has.
+    """The data table of several curves, with one line for each x value.
 
     Args:
-        across: Title of the places.
-        curves: Places and heights by title.
+        across: Title of the x values.
+        curves: Points (x, y) of each curve, by its title.
 
     Examples:
         >>> joined("step", {"KD": [(1, 0.5), (2, 0.25)], "FT": [(2, 1.0)]})
         (('step', 'KD', 'FT'), ('1', '0.5', '–'), ('2', '0.25', '1'))
     """
-    heights = {title: dict(points) for title, points in curves.items()}
-    places = sorted({place for points in heights.values() for place in points})
-    lines = ((number(place), *(number(points.get(place)) for points in heights.values())) for place in places)
-    return (across, *heights), *lines
+    by_title = {title: dict(points) for title, points in curves.items()}
+    positions = sorted({x for points in by_title.values() for x in points})
+    lines = ((number(x), *(number(points.get(x)) for points in by_title.values())) for x in positions)
+    return (across, *by_title), *lines
 
 
 def canvas(across: str, up: str) -> tuple[Figure, Axes]:
-    """An empty picture in the page's ink."""
+    """An empty figure and its axes in the text colour of the page.
+
+    Args:
+        across: Label of the x axis.
+        up: Label of the y axis.
+    """
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
@@ -111,7 +116,7 @@ def canvas(across: str, up: str) -> tuple[Figure, Axes]:
 
 
 def as_svg(figure: Figure, name: str) -> str:
-    """The picture as one element that refers to nothing outside and shares no id with other pictures."""
+    """The figure as one `<svg>` element without external references, with `name` before all of its ids."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -121,27 +126,35 @@ def as_svg(figure: Figure, name: str) -> str:
     text = re.sub(
         r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text, count=1
     )
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # names of groups, to which nothing refers
-    text = re.sub(r"font-family: [^;]*; ", "", text)  # the page has its own
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # ids of groups that nothing refers to
+    text = re.sub(r"font-family: [^;]*; ", "", text)  # the page sets the font
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = text.replace("xlink:href=", "href=").replace('href="#', f'href="#{name}-')
     return text.replace("url(#", f"url(#{name}-").replace(INK, "currentColor")
 
 
 def mark_of(index: int, label: str) -> Mark:
-    """Colour and dash of the n-th line; the dash alone tells the first few apart."""
+    """Legend entry with the colour and the line style for the line with this index, from 0."""
     return Mark(label=label, colour=COLOURS[index % len(COLOURS)], dash=DASHES[index % len(DASHES)])
 
 
 def inked(label: str, dash: str) -> Mark:
-    """A line in the colour of the text."""
+    """Legend entry for a line in the text colour of the page."""
     return Mark(label=label, colour="currentColor", dash=dash)
 
 
 def draw(
     axes: Axes, mark: Mark, across: Sequence[float | int], up: Sequence[float], width: float = 1.6
 ) -> None:
-    """One line."""
+    """Draw one line, with markers if it has at most 12 points.
+
+    Args:
+        axes: Axes to draw on.
+        mark: Colour and line style.
+        across: x values.
+        up: y values, as many as x values.
+        width: Line width in points.
+    """
     colour = INK if mark.colour == "currentColor" else mark.colour
     marker = "o" if len(up) <= 12 else None
     axes.plot(across, up, color=colour, linestyle=mark.dash, linewidth=width, marker=marker, markersize=3)

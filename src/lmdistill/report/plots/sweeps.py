@@ -1,4 +1,4 @@
-"""Rows that differ in one number or two: curves over the training rows, maps over settings of a method."""
+"""Plots of quality over the number of training rows, and of sensitivity to two settings of a method."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
@@ -13,41 +13,45 @@ from lmdistill.report.plots.svg import COLOURS, INK, Plot, as_svg, canvas, draw,
 
 
 def _students(table: Comparison) -> list[Row]:
-    """Rows of runs with a headline score."""
+    """Rows of students with a headline score."""
     return [
         row for row in table.rows if row.runs and row.role != "teacher" and table.scores[0] in row.quality
     ]
 
 
-def _rest(row: Row, without: Sequence[str]) -> Hashable:
-    """What two rows must share, apart from some fields of the method and the number of training rows."""
+def _fixed(row: Row, varied: Sequence[str]) -> Hashable:
+    """The student's size and the method's settings except the `varied` ones; equal for rows of one plot."""
     student = row.runs[0].record.student
     method = {
-        name: str(value) for name, value in flat(row.runs[0].record.method).items() if name not in without
+        name: str(value) for name, value in flat(row.runs[0].record.method).items() if name not in varied
     }
     return student.layers, student.parameters.total, tuple(sorted(method.items()))
 
 
 def _num_train(row: Row) -> int:
-    """Training rows."""
+    """Number of training rows; 0 if it was not recorded."""
     return row.runs[0].record.task.rows.get("train", 0)
 
 
 def data_plot(table: Comparison, *, name: str) -> Plot | None:
-    """Quality over the number of training rows, a line for rows that differ in nothing else; else None.
+    """Quality over the number of training rows, one line for each group of rows that differ only in it.
 
-    In a study the name of a row may tell how much data it had; a line is called by what its names share.
+    A line has the words that the names of its rows share as its label, because a study may put the amount of
+    data into the names.
 
     Args:
-        table: Of one task.
-        name: Letters, digits and hyphens, another one for each picture on a page.
+        table: The comparison of one task.
+        name: See `trade_off.trade_off_plot`.
+
+    Returns:
+        None without such a group.
     """
     shown = metric_format(table.scores[0][1])
     lines = _lines(table)
     if not lines:
         return None
     figure, axes = canvas("training rows", shown.title.replace(", %", " × 100"))
-    marks = [mark_of(place, label) for place, label in enumerate(lines)]
+    marks = [mark_of(index, label) for index, label in enumerate(lines)]
     words = []
     for mark, points in zip(marks, lines.values(), strict=True):
         sizes, means = [size for size, _, _ in points], [mean for _, mean, _ in points]
@@ -63,7 +67,7 @@ def data_plot(table: Comparison, *, name: str) -> Plot | None:
     return Plot(
         svg=as_svg(figure, name),
         title="Quality and training rows",
-        alt="; ".join(words) + ". Bars: deviation over seeds.",
+        alt="; ".join(words) + ". Error bars: standard deviation over seeds.",
         legend=tuple(marks),
         table=joined(
             "training rows", {label: [(x, y) for x, y, _ in points] for label, points in lines.items()}
@@ -72,35 +76,35 @@ def data_plot(table: Comparison, *, name: str) -> Plot | None:
 
 
 def _lines(table: Comparison) -> dict[str, list[tuple[int, float, float]]]:
-    """Training rows, mean and deviation as they are shown, by what the line is called."""
+    """Number of training rows, scaled mean and scaled deviation of each point, by the label of the line."""
     score = table.scores[0]
     scale = metric_format(score[1]).scale
-    found: dict[str, list[tuple[int, float, float]]] = {}
-    for rows in grouped(_students(table), lambda row: (_rest(row, ()), _settings(row))).values():
+    lines: dict[str, list[tuple[int, float, float]]] = {}
+    for rows in grouped(_students(table), lambda row: (_fixed(row, ()), _settings(row))).values():
         points = {
             _num_train(row): (scale * row.quality[score].mean, scale * (row.quality[score].sd or 0.0))
             for row in rows
         }
         if len(points) == len(rows) > 1:
             name = without(_shared([row.runs[0].record.name for row in rows]), table.shared)
-            label = f"{name}, {len(found) + 1}" if name in found else name
-            found[label] = [(size, *points[size]) for size in sorted(points)]
-    return found
+            label = f"{name}, {len(lines) + 1}" if name in lines else name
+            lines[label] = [(size, *points[size]) for size in sorted(points)]
+    return lines
 
 
 def _settings(row: Row) -> str:
-    """The recipe of a row, apart from the method, how much data, which seeds, and what the row is called."""
-    amounts = [f"{where}.{name}" for where in ("data", "texts") for name in ("fraction", "rows")]
-    less = {
+    """Fingerprint of the recipe without name, method, seeds and amount of data."""
+    amounts = [f"{key}.{name}" for key in ("data", "texts") for name in ("fraction", "rows")]
+    settings = {
         name: value
         for name, value in flat(row.runs[0].record.recipe).items()
         if name not in ("name", *SEEDS, *amounts) and name.split(".")[0] not in ("method", "methods")
     }
-    return fingerprint(less)
+    return fingerprint(settings)
 
 
 def _shared(names: Sequence[str]) -> str:
-    """The words that all names have; the first name where they share none.
+    """The words that all names share, or the first name if they share none.
 
     Examples:
         >>> _shared(["TMKD fraction=1pct", "TMKD fraction=10pct"]), _shared(["KD", "TMKD"])
@@ -111,16 +115,16 @@ def _shared(names: Sequence[str]) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a field can be an axis."""
+    """Whether a value can be on a numeric axis."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def heat_plots(table: Comparison, names: Iterator[str]) -> Iterator[Plot]:
-    """A map of the quality for every two numeric fields in which some rows, and nothing else, differ.
+    """A heat map of the quality for each pair of numeric settings, from rows that differ only in them.
 
     Args:
-        table: Of one task.
-        names: Letters, digits and hyphens, another one for each picture on a page.
+        table: The comparison of one task.
+        names: See `gallery.pictures`.
     """
     rows = _students(table)
     methods = [flat(row.runs[0].record.method) for row in rows]
@@ -130,41 +134,41 @@ def heat_plots(table: Comparison, names: Iterator[str]) -> Iterator[Plot]:
         if len({str(method[field]) for method in methods if _is_number(method.get(field))}) > 1
     ]
     for pair in combinations(varied, 2):
-        for group in grouped(rows, partial(_beside, pair)).values():
+        for group in grouped(rows, partial(_map_key, pair)).values():
             cells = _cells(group, pair)
             if cells is not None:
-                yield _heat_plot(table, pair, cells, next(names), held=_held(group[0], pair, varied))
+                yield _heat_plot(table, pair, cells, next(names), fixed=_fixed_text(group[0], pair, varied))
 
 
-def _beside(pair: tuple[str, str], row: Row) -> Hashable:
-    """What the rows of one map share."""
-    return _rest(row, pair), _num_train(row), _settings(row)
+def _map_key(pair: tuple[str, str], row: Row) -> Hashable:
+    """A key that is equal for the rows of one heat map."""
+    return _fixed(row, pair), _num_train(row), _settings(row)
 
 
-def _held(row: Row, pair: tuple[str, str], varied: Sequence[str]) -> str:
-    """What the other fields are on this map, where they differ between maps."""
+def _fixed_text(row: Row, pair: tuple[str, str], varied: Sequence[str]) -> str:
+    """The values of the other `varied` settings on this heat map, as text."""
     method = flat(row.runs[0].record.method)
-    held = {field: method[field] for field in varied if field in method and field not in pair}
+    fixed = {field: method[field] for field in varied if field in method and field not in pair}
     return ", ".join(
         f"{field} {number(value) if value is None or _is_number(value) else value}"
-        for field, value in held.items()
+        for field, value in fixed.items()
     )
 
 
 def _cells(rows: Sequence[Row], pair: tuple[str, str]) -> dict[tuple[float, float], Row] | None:
-    """Rows by their two numbers; None where these do not make a map, or where one place has two rows."""
+    """Rows by their two values; None if a setting does not vary, or if a pair of values has two rows."""
     fields = [(flat(row.runs[0].record.method), row) for row in rows]
     if not all(_is_number(method.get(field)) for method, _ in fields for field in pair):
         return None
     cells = {(float(method[pair[0]]), float(method[pair[1]])): row for method, row in fields}
-    wide = all(len({place[axis] for place in cells}) > 1 for axis in (0, 1))
-    return cells if wide and len(cells) == len(rows) > 2 else None
+    vary = all(len({values[axis] for values in cells}) > 1 for axis in (0, 1))
+    return cells if vary and len(cells) == len(rows) > 2 else None
 
 
 def _seeds(table: Comparison, cells: Mapping[tuple[float, float], Row]) -> str:
-    """That squares are means of different numbers of seeds, where they are."""
+    """A sentence on the numbers of seeds, if they differ between cells."""
     counts = {row.quality[table.scores[0]].count for row in cells.values()}
-    return f" Squares are means of {min(counts)} to {max(counts)} seeds." if len(counts) > 1 else ""
+    return f" Cells are means of {min(counts)} to {max(counts)} seeds." if len(counts) > 1 else ""
 
 
 def _heat_plot(
@@ -173,13 +177,13 @@ def _heat_plot(
     cells: Mapping[tuple[float, float], Row],
     name: str,
     *,
-    held: str,
+    fixed: str,
 ) -> Plot:
-    """Squares that are the fuller the better, each with its number; `held` says what else is as it is."""
+    """Cells with their score, darker for better scores; `fixed` has the other settings for the title."""
     score = table.scores[0]
     shown = metric_format(score[1])
-    across, up = (sorted({place[axis] for place in cells}) for axis in (0, 1))
-    means = {place: shown.sign * row.quality[score].mean for place, row in cells.items()}
+    across, up = (sorted({values[axis] for values in cells}) for axis in (0, 1))
+    means = {values: shown.sign * row.quality[score].mean for values, row in cells.items()}
     low, high = min(means.values()), max(means.values())
     figure, axes = canvas(pair[0].replace("_", " "), pair[1].replace("_", " "))
     axes.grid(visible=False)
@@ -198,7 +202,7 @@ def _heat_plot(
         )
     axes.set_xticks(range(len(across)), [number(value) for value in across])
     axes.set_yticks(range(len(up)), [number(value) for value in up])
-    best = max(means, key=lambda place: means[place])
+    best = max(means, key=lambda values: means[values])
     label = table.scores[0][1]
     lines = [
         (
@@ -209,7 +213,7 @@ def _heat_plot(
     ]
     return Plot(
         svg=as_svg(figure, name),
-        title=f"Sensitivity to {pair[0]} and {pair[1]}{f' at {held}' if held else ''}",
+        title=f"Sensitivity to {pair[0]} and {pair[1]}{f' at {fixed}' if fixed else ''}",
         alt=f"The mean {label} is best at {pair[0]} {number(best[0])} and {pair[1]} {number(best[1])}: "
         f"{shown.text(shown.sign * high)}; the worst is {shown.text(shown.sign * low)}."
         f"{_seeds(table, cells)}",

@@ -150,8 +150,8 @@ def _notes(mixture: Mixture, run: RunSamples | None) -> tuple[str, ...]:
     notes = ["A bound holds for all networks of the class at once, including the worst one, so it is loose."]
     if mixture.mixed:
         notes.append(
-            "ε treats mixed samples as independent. The line below it treats an original and its mixed samples "
-            "as one group, and only groups as independent."
+            "ε treats mixed samples as independent. The line below it treats an original and its mixed "
+            "samples as one group, and only groups as independent."
         )
     if run is not None and run.mixed:
         notes.append("b: mixed samples of all epochs over the same originals, plus augmented rows.")
