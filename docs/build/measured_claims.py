@@ -18,7 +18,6 @@ from lmdistill.analysis.significance import seeds_interval, spread
 from lmdistill.core.errors import ConfigError
 from lmdistill.records.record import RecordedRun
 
-
 Setting = tuple[Hashable, ...]
 
 

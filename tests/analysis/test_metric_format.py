@@ -76,7 +76,7 @@ def test_the_page_names_the_lowest_and_shows_uncertainty_and_writing(runs):
     assert "KD</a> has 2.000 nats per token, 0.500 more than the teacher" in page
     assert "Uncertainty" in page
     assert "hard tokens: nats" in page
-    assert "written: distinct-1, %" in page
+    assert "generated text: distinct-1, %" in page
 
 
 @pytest.mark.parametrize("name", MANNERS)

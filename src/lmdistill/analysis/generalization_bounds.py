@@ -219,7 +219,7 @@ def effective_samples(original: int, mixed: int) -> Fraction:
 
 
 def log_class_size(parameters: int, *, bits: int = 32) -> float:
-    """log |G| in nats for the class of all networks of one architecture, with 2^bits values per parameter.
+    """Size log |G| in nats of the class of all networks of one architecture: 2^bits values per parameter.
 
     Args:
         parameters: Number of parameters, >= 1.

@@ -22,7 +22,7 @@ def _against(row: Row, table: Comparison) -> str:
     if baseline is None or len(students) < 2:
         return ""
     if row.label == baseline.label:
-        return f"No other row has a better mean than {baseline.label}, the baseline."
+        return f"No row has a better mean than {baseline.label}, the baseline."
     difference, p_value = row.evidence.difference, row.evidence.p_holm
     if difference is None or p_value is None:
         return f"Its mean is the best; it was not tested against {baseline.label}."

@@ -127,14 +127,14 @@ def test_words_know_what_is_no_number() -> None:
     gone = History(evaluations=(Evaluation(step=1, scores={"accuracy": math.nan}),))
     found = score_plot({"KD": [whole, gone], "FT": [gone]}, "accuracy", name="a")
     assert found is not None
-    assert found.alt == "KD ends at 80.00; FT ends at not finite."
+    assert found.alt == "KD ends at 80.00; FT ends at a non-finite value."
     steps = (
         Step(step=1, loss=0.5, parts={"label": 0.5}),
         Step(step=2, loss=math.nan, parts={"label": math.nan}),
     )
     lost = loss_plot(History(steps=steps), name="b")
     assert lost is not None
-    assert lost.alt == "The loss goes from 0.5 to not finite in 2 steps."
+    assert lost.alt == "The loss goes from 0.5 to a non-finite value in 2 steps."
 
 
 def test_of_several_teachers_none_is_the_level(tmp_path: Path) -> None:

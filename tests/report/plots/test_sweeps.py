@@ -34,7 +34,9 @@ def test_a_curve_has_a_point_for_each_number_of_training_rows(tmp_path: Path) ->
     plot = data_plot(table, name="a")
     assert plot is not None
     assert plot.table == (("training rows", "KD"), ("100", "80"), ("1000", "70"))
-    assert plot.alt == "KD goes from 80 on 100 rows to 70 on 1,000. Error bars: standard deviation over seeds."
+    assert (
+        plot.alt == "KD goes from 80 on 100 rows to 70 on 1,000. Error bars: standard deviation over seeds."
+    )
 
 
 def test_other_methods_and_one_size_make_no_curve(tmp_path: Path) -> None:

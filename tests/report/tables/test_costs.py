@@ -36,7 +36,9 @@ def test_shares_and_speed_are_those_of_the_teacher_by_hand(study: Path) -> None:
     found = costs_grid(find_records([study]))
     assert found is not None
     half = dict(zip(found.header, found.rows[1], strict=True))
-    assert half["parameters, % of teacher"] == "76.56"  # 11.919 + 5.323 + 0.149 of 11.919 + 10.647 + 0.149 million
+    assert (
+        half["parameters, % of teacher"] == "76.56"
+    )  # 11.919 + 5.323 + 0.149 of 11.919 + 10.647 + 0.149 million
     assert half["FLOPs, % of teacher"] == "50.00"
     assert half["latency p50, batch 16"] == "60.0 ms"
     assert half["speed-up, batch 1"] == half["speed-up, batch 16"] == "2.00 ×"
@@ -55,7 +57,10 @@ def test_a_student_that_taught_another_keeps_its_line(tmp_path: Path) -> None:
         tmp_path / "second", make_record("KD", 0, student=network(2, "last"), teacher=network(3, "assistant"))
     )
     students = [size.label for size in sizes(find_records([tmp_path])) if size.records]
-    assert students == ["Student, 3 layers, 5.32 M layer parameters", "Student, 2 layers, 3.55 M layer parameters"]
+    assert students == [
+        "Student, 3 layers, 5.32 M layer parameters",
+        "Student, 2 layers, 3.55 M layer parameters",
+    ]
 
 
 def test_a_run_without_a_teacher_has_no_speedup(study: Path) -> None:

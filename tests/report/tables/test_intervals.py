@@ -40,7 +40,9 @@ def test_the_table_has_an_interval_for_every_number(runs: list[RecordedRun]) -> 
     assert lines["MixKD"]["difference to FT"].startswith("+6.00 [")
     assert lines["MixKD"]["difference, of 200 examples"] == "+12.0"
     assert lines["MixKD"]["paired seeds"] == "2"
-    assert lines["MixKD"]["score, % of teacher"].startswith("86.50 [")  # of a teacher whose answers are all right
+    assert lines["MixKD"]["score, % of teacher"].startswith(
+        "86.50 ["
+    )  # of a teacher whose answers are all right
     # it is right everywhere: from 80.5 to 100 are 19.5 points, and MixKD has gone 6 of them
     assert lines["MixKD"]["gap closed, %"].startswith("30.77 [")
     assert lines["FT"]["difference to FT"] == lines["FT"]["p"] == "–"

@@ -129,8 +129,7 @@ def test_the_data_is_json_with_the_numbers_of_the_table() -> None:
 def test_the_summary_is_one_sentence_with_the_three_figures() -> None:
     (table,) = compare(two_rows())
     assert summary(table.rows[2], table) == (
-        "MixKD keeps 96.67 % of the teacher's accuracy, "
-        "has 77 % of its parameters and is 2.00 times as fast."
+        "MixKD keeps 96.67 % of the teacher's accuracy, has 77 % of its parameters and is 2.00 times as fast."
     )
 
 

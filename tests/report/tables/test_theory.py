@@ -78,7 +78,9 @@ def test_the_gap_of_a_clipped_loss_is_the_recorded_one() -> None:
     assert run_samples(scores, clipped=True).loss == "squared error, not clipped"
     with pytest.raises(ConfigError, match=r"their squared error is not bounded\. Set --bound"):
         run_samples(scores, clipped=False)
-    with pytest.raises(RunError, match=r"the run MixKD trained a language model, .* Name a run of a classifier"):
+    with pytest.raises(
+        RunError, match=r"the run MixKD trained a language model, .* Name a run of a classifier"
+    ):
         run_samples(record(task=task(kind="language", labels=[])), clipped=False)
 
 

@@ -17,6 +17,8 @@ POINTS = 200
 LOG_ABOVE = 30.0
 """Ratio of the largest to the smallest loss above which the axis is logarithmic."""
 
+NOT_FINITE = "a non-finite value"
+
 NEAR = 5.0
 """Distance below the curves, in points of the score, up to which a constant prediction is drawn."""
 
@@ -75,18 +77,18 @@ def loss_plot(history: History, *, name: str) -> Plot | None:
 
 
 def _loss(value: float) -> str:
-    """A loss with three significant digits, or `not finite`."""
-    return f"{value:.3g}" if math.isfinite(value) else "not finite"
+    """A loss with three significant digits, or words for one that is not finite."""
+    return f"{value:.3g}" if math.isfinite(value) else NOT_FINITE
 
 
 def _evaluated(runs: Sequence[History], metric: str) -> dict[int, list[tuple[int, float]]]:
     """Steps and scaled scores by the number of the run, from 1; runs without evaluations are left out."""
     scale = metric_format(metric).scale
     curves = {
-        number: [(one.step, scale * one.scores[metric]) for one in run.evaluations if metric in one.scores]
-        for number, run in enumerate(runs, start=1)
+        index: [(one.step, scale * one.scores[metric]) for one in run.evaluations if metric in one.scores]
+        for index, run in enumerate(runs, start=1)
     }
-    return {number: curve for number, curve in curves.items() if curve}
+    return {index: curve for index, curve in curves.items() if curve}
 
 
 def score_plot(
@@ -115,13 +117,13 @@ def score_plot(
     for label, runs in histories.items():
         mark = mark_of(len(marks), label)
         curves = _evaluated(runs, metric)
-        for number, curve in curves.items():
-            lines[label if len(runs) == 1 else f"{label}, run {number}"] = curve
+        for run, curve in curves.items():
+            lines[label if len(runs) == 1 else f"{label}, run {run}"] = curve
             draw(axes, mark, [step for step, _ in curve], [value for _, value in curve])
         if curves:
             marks.append(mark)
             last = [curve[-1][1] for curve in curves.values() if math.isfinite(curve[-1][1])]
-            ends.append(f"{label} ends at {f'{np.mean(last):.{shown.digits}f}' if last else 'not finite'}")
+            ends.append(f"{label} ends at {f'{np.mean(last):.{shown.digits}f}' if last else NOT_FINITE}")
     if not marks:
         return None
     low, _ = axes.get_ylim()

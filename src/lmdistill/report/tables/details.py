@@ -150,7 +150,9 @@ def _token_columns() -> dict[str, Cell]:
     columns: dict[str, Cell] = {}
     for kind in ("easy", "hard"):
         columns[f"{kind} tokens: nats per token"] = _of_runs(partial(_of_tokens, kind, "nats"))
-        columns[f"{kind} tokens: teacher's nats"] = _of_runs(partial(_of_tokens, kind, "teacher_nats"))
+        columns[f"{kind} tokens: teacher's nats per token"] = _of_runs(
+            partial(_of_tokens, kind, "teacher_nats")
+        )
         columns[f"{kind} tokens: agreement, %"] = _of_runs(partial(_of_tokens, kind, "agreement"), percent)
     for name in ("rouge_l", "distinct_1", "distinct_2", "ended"):
         title = f"generated text: {name.replace('_', '-')}, %"

@@ -47,9 +47,7 @@ def _by_length(table: Comparison) -> Grid | None:
 
     counts = {span: sum(span[0] <= (one.tokens or 0) <= span[1] for one in examples) for span in spans}
     titles = [f"{span_text(*span)} tokens ({counts[span]:,})" for span in spans]
-    caption = (
-        "Nats per token by text length, prompt included; means over seeds, number of texts in brackets."
-    )
+    caption = "Nats per token by text length, prompt included; means over seeds, number of texts in brackets."
     parts = dict(zip(titles, spans, strict=True))
     return _grid(table, "by-length", parts, cell, caption) if len(spans) > 1 else None
 
