@@ -103,12 +103,12 @@ def trials(records: Sequence[Record]) -> tuple[Trial, ...]:
 
 def _trial(seed: int, joint: ScheduleFacts, exhaustive: ScheduleFacts) -> Trial:
     """The trial of a joint run, which scored the candidates, and a run that tried every assistant."""
-    candidates, taught = _first_round(joint), _first_round(exhaustive)
+    candidates, tried = _first_round(joint), _first_round(exhaustive)
     return Trial(
         seed=seed,
         scores={one.kept: one.score for one in candidates if one.score is not None},
         metrics={one.kept: one.metric for one in candidates if one.metric is not None},
-        students={one.kept: one.student_metric for one in taught if one.student_metric is not None},
+        students={one.kept: one.student_metric for one in tried if one.student_metric is not None},
         chosen=through(joint)[0].kept,
     )
 

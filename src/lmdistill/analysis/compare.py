@@ -155,11 +155,11 @@ def _corrected(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _ordered(labels: Iterable[str], floors: Mapping[str, str | None], order: Sequence[str]) -> list[str]:
+def _ordered(labels: Iterable[str], baseline_of: Mapping[str, str | None], order: Sequence[str]) -> list[str]:
     """The baseline if all rows share one, then the labels in `order`, then the others as they came."""
     ranks = {label: rank for rank, label in enumerate(order)}
-    several = len(set(floors.values())) > 1
-    return sorted(labels, key=lambda x: (not several and x != floors[x], ranks.get(x, len(ranks))))
+    several = len(set(baseline_of.values())) > 1
+    return sorted(labels, key=lambda x: (not several and x != baseline_of[x], ranks.get(x, len(ranks))))
 
 
 def _comparison(
@@ -180,7 +180,7 @@ def _comparison(
     teachers = _teacher_rows(students, own, scores, batch_size)
     groups = list(grouped(students, row_key).values())
     labels = numbered(without(label, shared) for label in row_labels(groups))
-    floors = baselines(list(zip(labels, groups, strict=True)), baseline)
+    baseline_of = baselines(list(zip(labels, groups, strict=True)), baseline)
     uncompared = {
         label: Row(
             label=label,
@@ -197,11 +197,11 @@ def _comparison(
             uncompared[label],
             scores[0],
             known,
-            baseline=uncompared.get(floors[label] or ""),
+            baseline=uncompared.get(baseline_of[label] or ""),
             teacher=own_teacher(uncompared[label], teachers),
             batch_size=batch_size,
         )
-        for label in _ordered(uncompared, floors, order)
+        for label in _ordered(uncompared, baseline_of, order)
     ]
     return Comparison(
         task=task,

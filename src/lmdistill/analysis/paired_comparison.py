@@ -132,14 +132,16 @@ def compare_rows(
     if not common or student is None:
         return ComparisonStats(kept=kept)
     student, ceiling = _stacked([row[seed] for seed in common], teacher)
-    floor, _ = _stacked([baseline[seed] for seed in common], None)
-    if student is None or floor is None:
+    baseline_scores, _ = _stacked([baseline[seed] for seed in common], None)
+    if student is None or baseline_scores is None:
         return ComparisonStats(kept=kept)
     sign = metric_format(metric).sign
     return replace(
-        paired(metric, student, floor),
+        paired(metric, student, baseline_scores),
         kept=kept,
-        closed=None if ceiling is None else share(sign * (student - floor), sign * (ceiling - floor)),
+        closed=None
+        if ceiling is None
+        else share(sign * (student - baseline_scores), sign * (ceiling - baseline_scores)),
     )
 
 

@@ -44,15 +44,15 @@ def sizes(runs: Sequence[RecordedRun]) -> tuple[Size, ...]:
     learners = [run.record for run in runs if not _is_only_teacher(run.record, fingerprints)]
     students = grouped(learners, _student_shape)
     only = next(iter(teachers.values()))[0] if len(teachers) == 1 else None
-    found = [
+    entries = [
         Size(label=_label("Teacher", networks), networks=tuple(networks), records=(), teacher=only)
         for networks in teachers.values()
     ]
     for records in students.values():
         networks = [record.student for record in records]
         label = _label("Student", networks)
-        found.append(Size(label=label, networks=tuple(networks), records=tuple(records), teacher=only))
-    return tuple(sorted(found, key=lambda size: (bool(size.records), -size.networks[0].parameters.encoder)))
+        entries.append(Size(label=label, networks=tuple(networks), records=tuple(records), teacher=only))
+    return tuple(sorted(entries, key=lambda size: (bool(size.records), -size.networks[0].parameters.encoder)))
 
 
 def shape_of(network: NetworkFacts) -> Hashable:

@@ -151,7 +151,7 @@ def costs_sheet(runs: Sequence[RecordedRun]) -> Sheet:
     return Sheet(header=("network", "runs", *columns), lines=lines)
 
 
-def overview_sheet(found: Overview) -> Sheet:
+def overview_sheet(table: Overview) -> Sheet:
     """The table over all tasks, one line per cell."""
     lines = tuple(
         (
@@ -159,7 +159,7 @@ def overview_sheet(found: Overview) -> Sheet:
             *(cell.floor if cell.evidence.seeds else None, *_ends(cell.evidence.difference)),
             *(cell.evidence.seeds, cell.evidence.p_holm),
         )
-        for cell in found.cells
+        for cell in table.cells
     )
     titles = ("row", "role", "column", "metric", "mean", "sd", "n", "against")
     return Sheet(

@@ -93,8 +93,8 @@ def _notes(table: Comparison, filled: dict[str, Cell]) -> tuple[str, ...]:
         notes.append(f"{which}: 95 %, over {over}; not corrected for multiple comparisons.")
     if "gap closed, %" in filled or "score, % of teacher" in filled:
         notes.append(
-            "Score and gap in %: Fieller's interval, with the teachers taken as fixed; none if the "
-            "denominator may be 0."
+            "Score in % of the teacher, gap closed: Fieller's interval, with the teachers taken as fixed; "
+            "none if the denominator may be 0."
         )
     notes += p_notes(table)
     if "p, examples only" in filled:
