@@ -28,7 +28,7 @@ def test_a_model_is_pruned_and_said_how_to_be_loaded(place, lmdistill):
     assert found["after"][:2] == ["3", "48"]
     assert "keep 0.5 by magnitude, all layers together; a text of 64 tokens" in said.out
     assert said.out.splitlines()[-1] == (
-        "small: NarrowBertForSequenceClassification, a class of its own, carried in the folder: "
+        "small: NarrowBertForSequenceClassification, a custom class whose code is in the folder: "
         "AutoModelForSequenceClassification.from_pretrained loads it with trust_remote_code=True, or after import "
         "lmdistill"
     )

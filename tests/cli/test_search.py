@@ -78,7 +78,7 @@ def test_a_search_ends_with_its_trials_best_first_and_the_command_that_repeats_t
     assert scores == sorted(scores, reverse=True)
     assert len(scores) == 3
     lines = said.out.splitlines()
-    assert "the best again: lmdistill distill runs/small/best.yaml --out runs/small-best" in lines
+    assert "repeat the best: lmdistill distill runs/small/best.yaml --out runs/small-best" in lines
     assert "selected on dev" in said.out
     assert "optuna" not in (said.out + said.err).lower()
     listed = lmdistill("study", "study.yaml", "--list")
@@ -137,7 +137,7 @@ def test_failing_trials_are_listed_with_their_log_and_their_exit_code(searching,
     errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
     assert errors == [
         "error: trial-002: the teacher is ill. See a doctor. Log: runs/small/logs/trial-002-seed0.log",
-        "error: 1 trials failed. The same command tries them once more; they count as trials.",
+        "error: 1 of 3 trials failed. The same command tries them once more; failed trials count towards search.trials.",
     ]
     assert [state for _, state, _ in rows(said)] == ["done", "done", "failed"]
     monkeypatch.setenv("STUDY_KD trial-002", "crash")

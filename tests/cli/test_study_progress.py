@@ -81,4 +81,4 @@ def test_a_cell_that_another_process_runs_is_not_forgotten(clock, said):
         watch(board)
         clock[0] += INTERVAL
         watch(board)
-    assert said()[-2:] == ["A: another process runs it, waiting"] * 2
+    assert said()[-2:] == ["A: running in another process; waiting for it"] * 2

@@ -86,8 +86,8 @@ def test_a_model_alone_is_asked_and_nothing_is_written(place, capsys):
 
 def test_what_makes_no_sense_is_refused_in_one_line(place, capsys):
     cases = {
-        ("run", "--limit", "3"): "--limit 3 is about benchmarks. Add --benchmark",
-        ("run", "--few-shot", "3"): "--few-shot 3 is about benchmarks. Add --benchmark",
+        ("run", "--limit", "3"): "--limit 3 has no effect without --benchmark. Add it",
+        ("run", "--few-shot", "3"): "--few-shot 3 has no effect without --benchmark. Add it",
         ("run", "--benchmark", "tasks", "--set", "texts.rows=2"): "--set texts.rows=2 has no effect",
         ("run", "--benchmark", "tasks", "--limit", "0"): "limit must be >= 1, got 0",
         ("run", "--benchmark", "tasks", "--few-shot", "-1"): "few_shot must be >= 0, got -1",

@@ -1,1 +1,1 @@
-"""The command line: parse, call a recipe, print."""
+"""The command line: each module parses the arguments of one command, runs it and prints its results."""

@@ -1,4 +1,4 @@
-"""What the command line says: results on stdout, the library's messages and errors on stderr, a line each."""
+"""Output of the command line: results on stdout; log messages and errors on stderr, one line each."""
 
 import logging
 import os
@@ -11,10 +11,10 @@ from rich.text import Text
 from lmdistill.core.progress import is_first_process, on_terminal
 
 FOREIGN = ("transformers", "datasets", "huggingface_hub", "accelerate", "torch", "fsspec", "matplotlib")
-"""Libraries whose messages below an error are kept from the user, who can do nothing about them."""
+"""Loggers of other libraries, of which only errors are shown; users cannot act on the rest."""
 
 BARS = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE")
-"""Environment variables that hide the bars of other libraries if they are set before these are loaded."""
+"""Environment variables that hide progress bars of other libraries; must be set before their import."""
 
 QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
@@ -22,30 +22,30 @@ QUIET = {
     "HF_HUB_VERBOSITY": "error",
     "TORCH_LOGS": "-all",
 }
-"""The same as environment variables, for libraries that set their own level when they are imported later."""
+"""Environment variables with the log level of libraries that set their own level when they are imported."""
 
 NO_TERMINAL_WIDTH = 200
-"""Characters in a line of a table where it is not known how many fit."""
+"""Width of tables in characters if stdout is not a terminal."""
 
 SILENT = not is_first_process()
-"""Of several processes that were launched together, the first one speaks for all."""
+"""Whether this process prints nothing: of several launched processes only the first one prints."""
 
 
-class _Voice(logging.Handler):
-    """Each message on one line of stderr, above a progress bar if there is one."""
+class _MessageHandler(logging.Handler):
+    """Log handler that prints each message as one line on stderr, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write `record` as it is: brackets and colons are no markup, and no line is broken."""
+        """Print `record` without markup and without line breaks; warnings are yellow."""
         style = "yellow" if record.levelno >= logging.WARNING else ""
-        _line(Text(" ".join(self.format(record).split()), style=style), stderr=True)
+        _print_line(Text(" ".join(self.format(record).split()), style=style), stderr=True)
 
 
 def speak() -> None:
-    """Show the library's own messages, one a line, and keep others' chatter away."""
-    ours = logging.getLogger("lmdistill")
-    ours.handlers[:] = [_Voice()]
-    ours.setLevel(logging.INFO)
-    ours.propagate = False
+    """Show log messages of lmdistill from level INFO on, and hide those of other libraries below ERROR."""
+    own_logger = logging.getLogger("lmdistill")
+    own_logger.handlers[:] = [_MessageHandler()]
+    own_logger.setLevel(logging.INFO)
+    own_logger.propagate = False
     for name in FOREIGN:
         logging.getLogger(name).setLevel(logging.ERROR)
     if not on_terminal():
@@ -53,17 +53,17 @@ def speak() -> None:
             os.environ.setdefault(name, "1")
     for variable, level in QUIET.items():
         os.environ.setdefault(variable, level)
-    if not sys.warnoptions:  # python -W still shows them
+    if not sys.warnoptions:  # python -W still shows warnings
         warnings.simplefilter("ignore")
-        warnings.showwarning = _drop  # libraries that are imported later add filters of their own
+        warnings.showwarning = _ignore_warning  # libraries that are imported later add their own filters
 
 
-def _drop(*warning: object, **where: object) -> None:
-    """Show no warning."""
+def _ignore_warning(*warning: object, **location: object) -> None:
+    """Replacement for `warnings.showwarning` that prints nothing."""
 
 
 def results() -> Console:
-    """Standard output; wide enough for whole tables where it is no terminal."""
+    """A console for stdout; `NO_TERMINAL_WIDTH` wide if stdout is not a terminal."""
     console = Console(highlight=False, emoji=False, quiet=SILENT)
     if not console.is_terminal:
         console.width = NO_TERMINAL_WIDTH
@@ -71,16 +71,21 @@ def results() -> Console:
 
 
 def say(text: str) -> None:
-    """One line of a result, as it is."""
-    _line(Text(text), stderr=False)
+    """Print one line on stdout, without markup."""
+    _print_line(Text(text), stderr=False)
 
 
 def complain(message: str, *, alone: bool = False) -> None:
-    """One line that says what is wrong; `alone` if it may be wrong in this process only."""
+    """Print an error on stderr, as one line.
+
+    Args:
+        message: What is wrong, and what to do.
+        alone: Whether to print it in every launched process, because the error may occur in only one of them.
+    """
     text = Text.assemble(("error: ", "bold red"), " ".join(message.split()))
-    _line(text, stderr=True, quiet=SILENT and not alone)
+    _print_line(text, stderr=True, quiet=SILENT and not alone)
 
 
-def _line(text: Text, *, stderr: bool, quiet: bool = SILENT) -> None:
-    """A line that is neither broken nor read as markup."""
+def _print_line(text: Text, *, stderr: bool, quiet: bool = SILENT) -> None:
+    """Print `text` without wrapping it."""
     Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False, quiet=quiet).print(text)

@@ -1,4 +1,4 @@
-"""lmdistill demo: the whole job on an embedded task, offline."""
+"""lmdistill demo: train a teacher and students on a built-in task, offline."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +11,12 @@ from lmdistill.cli.threads import Threads
 
 def demo(
     language: Annotated[
-        bool, typer.Option("--language", help="Language models instead of text classifiers.")
+        bool, typer.Option("--language", help="Train language models instead of text classifiers.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the runs; runs/NAME unless given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder. Default: runs/NAME of the recipe.")] = None,
     set_: Overrides = None,
     threads: Threads = None,
 ) -> None:
-    """Run the built-in recipe demo, or demo-language: a teacher, students, a table and a report."""
+    """Run the built-in recipe demo or demo-language: train a teacher and students, and write a report."""
     name = "demo-language" if language else "demo"
     distill(name, out or Path("runs") / name, set_)

@@ -1,4 +1,4 @@
-"""lmdistill distill: a recipe in, a run folder and a table out."""
+"""lmdistill distill: run a recipe and print the table of its results."""
 
 import shlex
 import sys
@@ -10,24 +10,26 @@ import typer
 from lmdistill.cli.threads import Threads
 
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="a.b=value reaches every field of the recipe.")
+    list[str] | None,
+    typer.Option("--set", help="Set a field of the recipe, as in training.epochs=3. Can be repeated."),
 ]
 
 
 def distill(
-    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or path to your own YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or path of a YAML file.")],
     out: Annotated[
-        Path, typer.Option(help="Folder of the run; the same command continues an interrupted one.")
+        Path,
+        typer.Option(help="Output folder. The same command continues an interrupted run in this folder."),
     ],
     set_: Overrides = None,
     threads: Threads = None,
 ) -> None:
-    """Do what a recipe says: teacher, students, evaluation, report."""
+    """Run a recipe: fine-tune the teacher, train the students, evaluate them and write a report."""
     from lmdistill.recipes.files import read_recipe
     from lmdistill.studies.parent_watchdog import follow
 
     follow()
-    chosen = read_recipe(recipe, set_ or [])  # refused before anything heavier than torch is imported
+    chosen = read_recipe(recipe, set_ or [])  # report errors before slower modules than torch are imported
     from lmdistill.cli.print_tables import show
     from lmdistill.runs.run_recipe import run_recipe
 

@@ -1,4 +1,4 @@
-"""lmdistill evaluate: a finished network on its dev splits, or on benchmarks."""
+"""lmdistill evaluate: metrics of a trained model on its dev splits or on benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,8 @@ from lmdistill.core.errors import ConfigError
 Benchmark = Annotated[
     list[str] | None,
     typer.Option(
-        help="Task of lm-evaluation-harness, task file or folder of them, instead of the dev splits."
+        help="Evaluate on a benchmark instead of the dev splits: a task of lm-evaluation-harness, a task "
+        "or a folder of task files. Can be repeated."
     ),
 ]
 
@@ -22,52 +23,61 @@ def evaluate(
     target: Annotated[
         str,
         typer.Argument(
-            help="A run, or a model folder or hub id (then set task and data.source, or texts.source)."
+            help="Run folder; or model folder or hub id, which needs --set task=... and data.source=..., or "
+            "texts.source=... for a language model."
         ),
     ],
     set_: Overrides = None,
     benchmark: Benchmark = None,
-    limit: Annotated[int | None, typer.Option(help="Examples of each benchmark; all unless given.")] = None,
-    few_shot: Annotated[int | None, typer.Option(help="Solved examples before each question.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Number of examples per benchmark. Default: all.")
+    ] = None,
+    few_shot: Annotated[
+        int | None,
+        typer.Option(help="Number of solved examples before each question. Default: that of the task."),
+    ] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="File of prompts that a language model shall go on from too.")
+        Path | None,
+        typer.Option(help="File of prompts that a language model completes, in addition to the dev splits."),
     ] = None,
     teacher: Annotated[
-        bool, typer.Option(help="Put the teacher of a language model's run beside it.")
+        bool, typer.Option(help="Also evaluate the teacher, for runs of language models.")
     ] = True,
     threads: Threads = None,
 ) -> None:
-    """Print the task's metrics of a run's student, or of any model; with --benchmark, those of benchmarks."""
-    _require_used({"--limit": limit, "--few-shot": few_shot}, set_ or [], asked=bool(benchmark))
+    """Print metrics of a run's student or of any model, on dev splits or with --benchmark on benchmarks."""
+    _require_used({"--limit": limit, "--few-shot": few_shot}, set_ or [], has_benchmark=bool(benchmark))
     from lmdistill.cli import print_evaluation
     from lmdistill.commands.benchmark import run_benchmarks
     from lmdistill.commands.evaluate import evaluate as run_evaluation
     from lmdistill.commands.evaluate_language import evaluate_language, is_writer
 
     if benchmark:
-        _require_none(prompts, "benchmarks are asked")
+        _require_none(prompts, "on benchmarks")
         print_evaluation.show_benchmarks(
             run_benchmarks(target, benchmark, limit=limit, few_shot=few_shot, with_teacher=teacher)
         )
         return
     if is_writer(target, set_ or []):
-        found = evaluate_language(target, set_ or [], with_teacher=teacher, prompts=prompts)
-        print_evaluation.show_language(found)
+        evaluated = evaluate_language(target, set_ or [], with_teacher=teacher, prompts=prompts)
+        print_evaluation.show_language(evaluated)
         return
-    _require_none(prompts, f"{target} is no language model")
+    _require_none(prompts, f"on {target}, which is not a language model")
     print_evaluation.show_classifier(run_evaluation(target, set_ or []))
 
 
-def _require_none(prompts: Path | None, why: str) -> None:
-    """Refuse prompts that nobody would go on from."""
+def _require_none(prompts: Path | None, where: str) -> None:
+    """Check that there is no --prompts, which would have no effect `where` the evaluation takes place."""
     if prompts is not None:
-        raise ConfigError(f"--prompts {prompts} has no effect: {why}. Leave it out.")
+        raise ConfigError(f"--prompts {prompts} has no effect {where}. Leave it out.")
 
 
-def _require_used(about: Mapping[str, int | None], overrides: Sequence[str], *, asked: bool) -> None:
-    """Refuse options that would have no effect."""
-    if asked and overrides:
+def _require_used(
+    benchmark_options: Mapping[str, int | None], overrides: Sequence[str], *, has_benchmark: bool
+) -> None:
+    """Check that no option is set that would have no effect."""
+    if has_benchmark and overrides:
         raise ConfigError(f"--set {overrides[0]} has no effect on benchmarks. Leave it out.")
-    for name, value in about.items():
-        if value is not None and not asked:
-            raise ConfigError(f"{name} {value} is about benchmarks. Add --benchmark, or leave it out.")
+    for name, value in benchmark_options.items():
+        if value is not None and not has_benchmark:
+            raise ConfigError(f"{name} {value} has no effect without --benchmark. Add it, or omit {name}.")

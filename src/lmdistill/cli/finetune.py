@@ -1,4 +1,4 @@
-"""lmdistill finetune: the teacher of a recipe alone."""
+"""lmdistill finetune: fine-tune only the teacher of a recipe."""
 
 import shlex
 import sys
@@ -13,14 +13,15 @@ from lmdistill.cli.threads import Threads
 
 
 def finetune(
-    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or path to your own YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or path of a YAML file.")],
     out: Annotated[
-        Path, typer.Option(help="Folder that keeps teachers; recipes that write beside it find them.")
+        Path,
+        typer.Option(help="Folder for teachers. With runs/teachers, later runs in runs/NAME reuse them."),
     ],
     set_: Overrides = None,
     threads: Threads = None,
 ) -> None:
-    """Fine-tune the teacher of a recipe, once, and say where it is."""
+    """Fine-tune the teacher of a recipe, unless it exists, and print its folder."""
     from lmdistill.recipes.files import read_recipe
 
     chosen, command = read_recipe(recipe, set_ or []), shlex.join(["lmdistill", *sys.argv[1:]])

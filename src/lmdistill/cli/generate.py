@@ -1,4 +1,4 @@
-"""lmdistill generate: prompts in, completions out."""
+"""lmdistill generate: complete the prompts of a file with a language model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +10,26 @@ from lmdistill.cli.threads import Threads
 
 
 def generate(
-    target: Annotated[str, typer.Argument(help="A run of a language model, a model folder, a hub id.")],
-    source: Annotated[Path, typer.Argument(help="JSON lines, CSV, TSV, Parquet, or a prompt a line.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write; beside the source unless given.")] = None,
-    max_new: Annotated[int, typer.Option(help="Longest completion in tokens.")] = 256,
-    temperature: Annotated[float, typer.Option(help="0 always takes the most likely token.")] = 0.0,
-    template: Annotated[str | None, typer.Option(help="Wording of the prompt with {column} fields.")] = None,
-    seed: Annotated[int, typer.Option(help="Of what is sampled.")] = 0,
+    target: Annotated[str, typer.Argument(help="Run folder of a language model, model folder or hub id.")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="File of prompts: JSON lines, CSV, TSV, Parquet, or text, one per line."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Output file. Default: NAME.completed.jsonl beside the source.")
+    ] = None,
+    max_new: Annotated[int, typer.Option(help="Maximum length of a completion in tokens, >= 1.")] = 256,
+    temperature: Annotated[
+        float, typer.Option(help="Sampling temperature, >= 0; 0 always takes the most likely token.")
+    ] = 0.0,
+    template: Annotated[
+        str | None,
+        typer.Option(help="Template of the prompt with {column} fields. Default: chosen by the columns."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the sampling.")] = 0,
     threads: Threads = None,
 ) -> None:
-    """Complete every prompt of a file; the order is kept, and an interrupted call goes on."""
+    """Complete every prompt of a file, in order. The same command continues an interrupted call."""
     from lmdistill.commands.generate import generate as run_generation
 
     chosen = out or source.with_name(f"{source.name.split('.')[0]}.completed.jsonl")

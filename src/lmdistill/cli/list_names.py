@@ -1,4 +1,4 @@
-"""lmdistill list: what there is."""
+"""lmdistill list: the names that a recipe or a command accepts."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ from lmdistill.cli.console import results
 
 
 class What(StrEnum):
-    """Kinds of things with names."""
+    """Kinds of names that can be listed."""
 
     recipes = "recipes"
     studies = "studies"
@@ -20,8 +20,8 @@ class What(StrEnum):
     augmenters = "augmenters"
 
 
-def listing(what: Annotated[What, typer.Argument(help="Which names to list.")]) -> None:
-    """List what a recipe can name, with one line each."""
+def listing(what: Annotated[What, typer.Argument(help="Kind of names to list.")]) -> None:
+    """List built-in recipes or studies, or the methods, tasks or augmenters that a recipe can name."""
     from lmdistill.commands.catalog import catalog
 
     table = Table(show_header=False, box=None)

@@ -1,7 +1,7 @@
-"""The command `lmdistill`: what it can do, and how it says that something is wrong.
+"""The command `lmdistill`: its subcommands, and how errors become messages and exit codes.
 
-Every module of a command imports what it runs inside its function, so that help, completion and a misspelt
-option need neither torch nor anything else that takes long to import.
+The module of each command imports what it runs inside its function, so that help, shell completion and a
+misspelt option need neither torch nor any other module that is slow to import.
 """
 
 import errno
@@ -31,19 +31,19 @@ from lmdistill.core.errors import LmdistillError
 from lmdistill.core.version import VERSION
 
 NAME = "lmdistill"
-DONE, OURS, THEIRS, STOPPED = 0, 1, 2, 130
+SUCCESS, BUG, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 TRACEBACK = "LMDISTILL_TRACEBACK"
 
-FULL = ("No space left", "os error 28", "disk is full", "inline_container")
-"""How libraries that write files say that the disk is full, where they do not say it by number."""
+DISK_FULL = ("No space left", "os error 28", "disk is full", "inline_container")
+"""Parts of messages of libraries that report a full disk without the error number of the system."""
 
-UNUSABLE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
-"""What the system says of a path that cannot be written or read."""
+PATH_ERRORS = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
+"""Errors of the system for a path that cannot be read or written."""
 
-NOWHERE = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
-"""The same, where Python has no error of its own for it."""
+PATH_ERROR_NUMBERS = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
+"""Numbers of further such errors, for which Python has no exception class."""
 
-_Misuse: Any = typer.BadParameter.__mro__[2]  # click's own base of them, which typer carries under no name
+_UsageError: Any = typer.BadParameter.__mro__[2]  # click.UsageError, which typer does not export
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,7 +59,7 @@ app.command("list")(listing)
 
 
 def _print_version(wanted: bool) -> bool:
-    """Print the version and leave, if that is wanted."""
+    """Print the version and exit, if `wanted`."""
     if wanted:
         say(f"{NAME} {VERSION}")
         raise typer.Exit
@@ -72,64 +72,69 @@ def options(
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Options of the command itself."""
+    """Options before the name of a subcommand."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with 0 (done), 2 (your mistake), 1 (ours) or 130 (stopped)."""
+    """Run the command line and exit with 0 (success), 1 (bug), 2 (error of the user) or 130 (interrupted).
+
+    Args:
+        arguments: Arguments without the program's name; None takes those of the process.
+    """
     speak()
     set_waiting()
-    given = sys.argv[1:] if arguments is None else arguments
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=given or ["--help"], prog_name=NAME, standalone_mode=False)
+        code = app(args=arguments or ["--help"], prog_name=NAME, standalone_mode=False)
     except LmdistillError as error:
-        _leave(str(error), THEIRS)
+        _exit(str(error), USER_ERROR)
     except (KeyboardInterrupt, typer.Abort):
-        code = STOPPED
-    except _Misuse as error:
-        name = f" {given[0]}" if given[0] in {found.name for found in _commands()} else ""
-        said = error.format_message().strip().rstrip(".").replace("Value error, ", "")
-        _leave(f"{said}{'' if said.endswith('?') else '.'} See lmdistill{name} --help.", THEIRS)
+        code = INTERRUPTED
+    except _UsageError as error:
+        is_command = arguments[0] in {one.name for one in _commands()}
+        name = f" {arguments[0]}" if is_command else ""
+        message = error.format_message().strip().rstrip(".").replace("Value error, ", "")
+        _exit(f"{message}{'' if message.endswith('?') else '.'} See lmdistill{name} --help.", USER_ERROR)
     except Exception as error:
-        _explain(error)
-    if code == STOPPED:
-        _leave("stopped. The same command goes on from the last checkpoint.", STOPPED)
-    sys.exit(code or DONE)
+        _exit_with(error)
+    if code == INTERRUPTED:
+        _exit("stopped. Run the same command again to continue from the last checkpoint.", INTERRUPTED)
+    sys.exit(code or SUCCESS)
 
 
 def _commands() -> Any:
-    """The commands, as typer keeps them."""
+    """The commands as click objects."""
     return typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
 
 
-def _leave(message: str, code: int) -> NoReturn:
-    """One line on stderr, then out."""
-    complain(message, alone=code == OURS)
+def _exit(message: str, code: int) -> NoReturn:
+    """Print an error message and exit."""
+    complain(message, alone=code == BUG)
     sys.exit(code)
 
 
-def _explain(error: Exception) -> NoReturn:
-    """What the system refused is the user's to mend; everything else is a mistake of ours."""
+def _exit_with(error: Exception) -> NoReturn:
+    """Exit with the message of an unexpected error: a full disk, an unusable path, or else a bug."""
     if os.environ.get(TRACEBACK):
         raise error
-    if any(_is_full(cause) for cause in _causes(error)):
+    if any(_is_disk_full(cause) for cause in _causes(error)):
         where = f" while writing {error.filename}" if isinstance(error, OSError) and error.filename else ""
-        _leave(f"the disk is full{where}. Make room; the same command goes on.", THEIRS)
-    is_unusable = isinstance(error, UNUSABLE) or getattr(error, "errno", None) in NOWHERE
-    if isinstance(error, OSError) and is_unusable and error.filename:
-        _leave(f"{error.filename} cannot be used: {error.strerror}. Choose another path.", THEIRS)
-    _leave(f"{type(error).__name__}: {error} (a bug of lmdistill; {TRACEBACK}=1 shows where).", OURS)
+        _exit(f"the disk is full{where}. Free some space and run the same command again.", USER_ERROR)
+    is_path_error = isinstance(error, PATH_ERRORS) or getattr(error, "errno", None) in PATH_ERROR_NUMBERS
+    if isinstance(error, OSError) and is_path_error and error.filename:
+        _exit(f"{error.filename} cannot be used: {error.strerror}. Choose another path.", USER_ERROR)
+    _exit(f"{type(error).__name__}: {error} (a bug in lmdistill; {TRACEBACK}=1 shows the traceback).", BUG)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that it came from."""
+    """An error and its chain of causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _is_full(error: BaseException) -> bool:
-    """Whether an error says that there is no room left."""
+def _is_disk_full(error: BaseException) -> bool:
+    """Whether an error reports a full disk or an exceeded quota."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    return any(sign in str(error) for sign in FULL)
+    return any(part in str(error) for part in DISK_FULL)

@@ -1,4 +1,4 @@
-"""lmdistill measure: what networks weigh and take."""
+"""lmdistill measure: size, latency and memory of networks."""
 
 from typing import Annotated
 
@@ -9,13 +9,16 @@ from lmdistill.cli.threads import Threads
 
 def measure(
     targets: Annotated[
-        list[str], typer.Argument(help="Runs (their teachers are added), model folders, hub ids.")
+        list[str],
+        typer.Argument(help="Run folders (their teachers are measured too), model folders or hub ids."),
     ],
-    tokens: Annotated[int, typer.Option(help="Length of the texts.", min=1)] = 64,
-    runs: Annotated[int, typer.Option(help="Timed passes.", min=1)] = 30,
+    tokens: Annotated[int, typer.Option(help="Length of each text in tokens.", min=1)] = 64,
+    runs: Annotated[
+        int, typer.Option(help="Number of timed forward passes per network and batch size.", min=1)
+    ] = 30,
     threads: Threads = None,
 ) -> None:
-    """Print parameters, operations, disk, latency and memory, all networks timed in turn."""
+    """Print parameters, operations, disk size, latency and memory of networks, timed alternately."""
     from lmdistill.cli.print_measurements import show_measurements
     from lmdistill.commands.measure import measure as run_measurement
 

@@ -1,4 +1,4 @@
-"""lmdistill predict: a file in, the file with answers out."""
+"""lmdistill predict: add a classifier's predictions to the rows of a file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +10,19 @@ from lmdistill.cli.threads import Threads
 
 
 def predict(
-    target: Annotated[str, typer.Argument(help="A run, a model folder, a hub id.")],
-    source: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines or Parquet.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write; beside the source unless given.")] = None,
-    text: Annotated[list[str] | None, typer.Option(help="Column of the text; twice for pairs.")] = None,
+    target: Annotated[str, typer.Argument(help="Run folder, model folder or hub id.")],
+    source: Annotated[Path, typer.Argument(help="Input file: CSV, TSV, JSON lines or Parquet.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Output file (CSV, TSV, JSON lines). Default: NAME.predicted.csv beside NAME.csv."),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of the text; give it twice for pairs. Default: as in the run."),
+    ] = None,
     threads: Threads = None,
 ) -> None:
-    """Label every row of a file; the order is kept, memory stays flat."""
+    """Predict a label and probabilities for every row of a file, in order, with constant memory."""
     from lmdistill.commands.predict import predict as run_prediction
 
     suffix = ".jsonl" if source.suffix in {".parquet", ".json", ".ndjson"} else source.suffix

@@ -1,4 +1,4 @@
-"""What `lmdistill evaluate` has found, as tables on stdout."""
+"""Tables of the results of `lmdistill evaluate`, on stdout."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,34 +13,36 @@ from lmdistill.records.benchmarks import BenchmarkFacts
 
 
 def show_classifier(splits: Sequence[Evaluated]) -> None:
-    """Print the task's metrics on every dev split, beside those of a constant answer."""
+    """Print the task's metrics on every dev split, beside those of a constant prediction."""
     table = Table(show_edge=False)
     for title in ("split", "examples", "metric", "value", "constant answer"):
         table.add_column(title, justify="left" if title in {"split", "metric"} else "right")
-    for found in splits:
-        for metric, value in found.metrics.items():
-            floor = found.majority.get(metric)
+    for evaluated in splits:
+        for metric, value in evaluated.metrics.items():
+            floor = evaluated.majority.get(metric)
             table.add_row(
-                found.split,
-                str(found.examples),
+                evaluated.split,
+                str(evaluated.examples),
                 metric_format(metric).title,
                 metric_format(metric).text(value),
                 metric_format(metric).text(floor),
             )
-        for name, value in found.calibration.items():
-            table.add_row(found.split, str(found.examples), name.replace("_", " "), f"{value:.4f}", "–")
+        for name, value in evaluated.calibration.items():
+            table.add_row(
+                evaluated.split, str(evaluated.examples), name.replace("_", " "), f"{value:.4f}", "–"
+            )
     results().print(table)
 
 
-def show_benchmarks(found: Mapping[str, Sequence[BenchmarkFacts]]) -> None:
-    """Print a line for each task, metric and network, those of one task together."""
+def show_benchmarks(results_by_network: Mapping[str, Sequence[BenchmarkFacts]]) -> None:
+    """Print one row for each task, metric and network, grouped by task."""
     table = Table(show_edge=False)
     for title in ("task", "metric", "shots", "network", "value", "standard error", "examples"):
         numeric = title in {"shots", "value", "standard error", "examples"}
         table.add_column(title, justify="right" if numeric else "left")
-    lines = [(fact, name) for name, facts in found.items() for fact in facts]
-    order = list(dict.fromkeys(fact.question for fact, _ in lines))
-    for fact, name in sorted(lines, key=lambda line: order.index(line[0].question)):
+    rows = [(fact, name) for name, facts in results_by_network.items() for fact in facts]
+    order = list(dict.fromkeys(fact.question for fact, _ in rows))
+    for fact, name in sorted(rows, key=lambda row: order.index(row[0].question)):
         table.add_row(
             Text(fact.task),
             Text(fact.metric),
@@ -53,14 +55,14 @@ def show_benchmarks(found: Mapping[str, Sequence[BenchmarkFacts]]) -> None:
     results().print(table)
 
 
-def show_language(found: EvaluatedTexts) -> None:
-    """Print how well a language model predicts dev passages, and what its completions are like."""
-    for what, count, metrics in (
-        ("passages", found.passages, found.metrics),
-        ("prompts", found.prompts, found.written),
+def show_language(evaluated: EvaluatedTexts) -> None:
+    """Print a language model's metrics on dev passages, then those of its completions."""
+    for unit, count, metrics in (
+        ("passages", evaluated.passages, evaluated.metrics),
+        ("prompts", evaluated.prompts, evaluated.written),
     ):
         table = Table(show_edge=False)
-        for title in (what, "metric", "value"):
+        for title in (unit, "metric", "value"):
             table.add_column(title, justify="left" if title == "metric" else "right")
         for metric, value in metrics.items():
             table.add_row(str(count), metric.replace("_", " "), f"{value:.4f}")

@@ -1,4 +1,4 @@
-"""What `lmdistill measure` has found, as a table on stdout."""
+"""Table of the results of `lmdistill measure`, on stdout."""
 
 from collections.abc import Sequence
 
@@ -10,34 +10,34 @@ from lmdistill.report.grid import Grid
 MILLION, BILLION = 1e6, 1e9
 
 
-def show_measurements(found: Sequence[Measured], tokens: int) -> None:
-    """Print a line for each network, whose texts had so many `tokens`."""
-    sizes = [f"{what} ms, batch {size}" for size in BATCHES for what in ("p50", "p95")]
-    weights = ("embeddings M", "encoder M", "head M")
+def show_measurements(networks: Sequence[Measured], tokens: int) -> None:
+    """Print one row for each network; `tokens` is the length of the timed texts."""
+    latency_columns = [f"{quantile} ms, batch {size}" for size in BATCHES for quantile in ("p50", "p95")]
+    parameter_columns = ("embeddings M", "encoder M", "head M")
     grid = Grid(
         caption=f"texts of {tokens} tokens",
-        header=("", "layers", *weights, "GFLOPs", "disk MB", *sizes, "memory MB"),
-        rows=tuple(map(_cells, found)),
+        header=("", "layers", *parameter_columns, "GFLOPs", "disk MB", *latency_columns, "memory MB"),
+        rows=tuple(map(_cells, networks)),
         notes=(),
         alarms=(),
     )
     print_grid(results(), grid)
 
 
-def _cells(found: Measured) -> tuple[str, ...]:
-    """One row of the table."""
-    parts = found.parameters
-    times = [
+def _cells(network: Measured) -> tuple[str, ...]:
+    """The row of one network."""
+    parts = network.parameters
+    latencies = [
         f"{value:.1f}"
         for size in BATCHES
-        for value in (found.latency[size].p50_ms, found.latency[size].p95_ms)
+        for value in (network.latency[size].p50_ms, network.latency[size].p95_ms)
     ]
     return (
-        found.name,
-        str(found.layers),
+        network.name,
+        str(network.layers),
         *(f"{part / MILLION:.2f}" for part in (parts.embeddings, parts.encoder, parts.head)),
-        f"{found.flops / BILLION:.2f}",
-        "–" if found.disk_bytes is None else f"{found.disk_bytes / MILLION:.1f}",
-        *times,
-        f"{found.peak_mb:.0f}",
+        f"{network.flops / BILLION:.2f}",
+        "–" if network.disk_bytes is None else f"{network.disk_bytes / MILLION:.1f}",
+        *latencies,
+        f"{network.peak_mb:.0f}",
     )

@@ -1,4 +1,4 @@
-"""What `lmdistill prune` has made, as a table on stdout and in words."""
+"""Results of `lmdistill prune`: a table of sizes on stdout, and how to load the pruned model."""
 
 from rich.table import Table
 
@@ -7,17 +7,17 @@ from lmdistill.cli.console import results
 from lmdistill.commands.prune import Pruned
 
 
-def show_sizes(found: Pruned, keep: float) -> None:
-    """Print both networks, a line each."""
-    ranked = "all layers together" if found.pruning.scope == "global" else "each layer alone"
+def show_sizes(pruned: Pruned, keep: float) -> None:
+    """Print one row for the network before and one for the network after pruning."""
+    ranking = "all layers together" if pruned.pruning.scope == "global" else "each layer alone"
     table = Table(
         show_edge=False,
-        title=f"keep {keep:g} by {found.pruning.score}, {ranked}; a text of {found.tokens} tokens",
+        title=f"keep {keep:g} by {pruned.pruning.score}, {ranking}; a text of {pruned.tokens} tokens",
         title_justify="left",
     )
     for title in ("", "heads", "neurons", "parameters", "of the layers", "latency p50, batch 1"):
         table.add_column(title, justify="right" if title else "left")
-    for name, size in {"before": found.before, "after": found.after}.items():
+    for name, size in {"before": pruned.before, "after": pruned.after}.items():
         table.add_row(
             name,
             str(size.heads),
@@ -29,11 +29,11 @@ def show_sizes(found: Pruned, keep: float) -> None:
     results().print(table)
 
 
-def how_to_load(found: Pruned) -> str:
-    """What loads it."""
-    if not found.is_carried:
-        return f", a class of transformers: {found.auto}.from_pretrained loads it"
+def how_to_load(pruned: Pruned) -> str:
+    """How to load the pruned model with transformers; continues a sentence after the name of its class."""
+    if not pruned.is_carried:
+        return f", a class of transformers: {pruned.auto}.from_pretrained loads it"
     return (
-        f", a class of its own, carried in the folder: {found.auto}.from_pretrained loads it with "
+        f", a custom class whose code is in the folder: {pruned.auto}.from_pretrained loads it with "
         "trust_remote_code=True, or after import lmdistill"
     )

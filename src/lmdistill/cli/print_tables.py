@@ -1,4 +1,4 @@
-"""Comparison tables in the terminal, and how students came to their teachers."""
+"""Comparison tables on stdout, and tables of the schedules of runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from lmdistill.report.tables.quality import grid
 from lmdistill.report.tables.schedules import schedule_grids
 
 BETWEEN = 3
-"""Characters between two columns."""
+"""Characters between two columns: a line and a space on either side of it."""
 
 
 def show(
@@ -29,20 +29,19 @@ def show(
     reports: Sequence[Path] | None = None,
     apart: bool = True,
 ) -> None:
-    """Print the comparison of all runs at or below `paths` to stdout, then how they were scheduled.
+    """Print the comparison of all runs at or below `paths`, then their schedules, to stdout.
 
     Args:
-        paths: Runs, or folders of runs.
-        baseline: Label of the row that all are tested against; see `comparison.compare`.
-        order: Labels in the order of the table.
-        as_markdown: As Markdown has tables, and nothing else, instead of as a terminal shows them.
-        reports: Folders whose page is named at the end; those in `paths` unless given, so that a run or a
-            study tells where its page is.
-        apart: Whether runs of one task may have been judged on different dev examples.
+        paths: Run folders, or folders that contain runs.
+        baseline: Label of the row that all others are compared with; see `analysis.compare.compare`.
+        order: Labels in the order of the rows.
+        as_markdown: Print Markdown tables and nothing else.
+        reports: Folders whose `report.html` is named at the end if it exists; None takes `paths`.
+        apart: Whether runs of one task with different dev examples are allowed; they get separate tables.
 
     Raises:
-        MismatchError: If they may not, and were; before anything is printed.
-        UnknownNameError: If no row is called `baseline`.
+        MismatchError: Runs of one task have different dev examples and `apart` is off; nothing is printed.
+        UnknownNameError: No row is called `baseline`.
     """
     console, runs = results(), find_records(paths)
     tables = compare(runs, baseline=baseline, order=order)
@@ -57,63 +56,70 @@ def show(
 
 
 def _show_schedules(console: Console, runs: Sequence[RecordedRun], *, as_markdown: bool) -> None:
-    """The candidates and the cost of a single run; of several, a line each."""
+    """Print the candidate assistants and the cost of a single run, or one row for each of several runs."""
     if len(runs) > 1:
         several = accounts(runs)
         for table in (*schedule_grids(runs), *([] if several is None else [several])):
             console.print()
             _show(console, table, as_markdown=as_markdown)
         return
-    found = account(runs[0].record)
-    if found is None:
+    single = account(runs[0].record)
+    if single is None:
         return
     console.print()
-    if found.table is not None:
-        _show(console, found.table, as_markdown=as_markdown)
-    for sentence in found.sentences:
+    if single.table is not None:
+        _show(console, single.table, as_markdown=as_markdown)
+    for sentence in single.sentences:
         console.print(Text(sentence), soft_wrap=as_markdown)
 
 
 def _show(console: Console, table: Grid, *, as_markdown: bool) -> None:
-    """One table, as a terminal or as Markdown has it."""
+    """Print one table, drawn with lines or as Markdown."""
     if as_markdown:
         console.print(markdown(table), markup=False, soft_wrap=True)
     else:
         print_grid(console, table)
 
 
-def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
-    """The columns beside the first one, in groups that fit into a line with it, at least one in each.
+def _column_groups(widths: Sequence[int], line_width: int) -> list[list[int]]:
+    """Divide the columns after the first one into groups that fit, with the first one, into a line.
+
+    Args:
+        widths: Width of each column in characters.
+        line_width: Width of a line in characters.
+
+    Returns:
+        Column numbers of each group; a group has one column at least, even if it does not fit.
 
     Examples:
-        >>> _parts([8, 10, 10, 10], 40)  # with three more for each bar and its spaces
+        >>> _column_groups([8, 10, 10, 10], 40)  # plus three characters between columns
         [[1, 2], [3]]
     """
-    first = min(widths[0], room // 2)
-    found: list[list[int]] = [[]]
-    for place in range(1, len(widths)):
-        taken = first + sum(widths[other] + BETWEEN for other in (*found[-1], place))
-        if taken + BETWEEN > room and found[-1]:
-            found.append([])
-        found[-1].append(place)
-    return found
+    first = min(widths[0], line_width // 2)
+    groups: list[list[int]] = [[]]
+    for column in range(1, len(widths)):
+        used = first + sum(widths[other] + BETWEEN for other in (*groups[-1], column))
+        if used + BETWEEN > line_width and groups[-1]:
+            groups.append([])
+        groups[-1].append(column)
+    return groups
 
 
 def print_grid(console: Console, table: Grid) -> None:
-    """One table with its caption, alarms and notes; in parts below each other where a terminal is narrow."""
+    """Print a table with its caption, alarms and notes; a narrow terminal gets several narrower tables."""
     widths = [
-        max(cell_len(text) for text in (*title.split(), *(row[place] for row in table.rows), ""))
-        for place, title in enumerate(table.header)
+        max(cell_len(text) for text in (*title.split(), *(row[column] for row in table.rows), ""))
+        for column, title in enumerate(table.header)
     ]
-    parts = _parts(widths, console.width) if console.is_terminal else [range(1, len(widths))]
-    for number, part in enumerate(parts):
+    groups = _column_groups(widths, console.width) if console.is_terminal else [range(1, len(widths))]
+    for number, group in enumerate(groups):
         title = Text(table.caption) if number == 0 else None
         shown = Table(title=title, title_justify="left", header_style="bold", show_edge=False)
         shown.add_column(Text(table.header[0]), overflow="fold")
-        for place in part:
-            shown.add_column(Text(table.header[place]), justify="right", min_width=widths[place])
+        for column in group:
+            shown.add_column(Text(table.header[column]), justify="right", min_width=widths[column])
         for row in table.rows:
-            shown.add_row(*(Text(row[place]) for place in (0, *part)))
+            shown.add_row(*(Text(row[column]) for column in (0, *group)))
         console.print(shown)
     for alarm in table.alarms:
         console.print(Text(f"alarm: {alarm}", style="bold red"))

@@ -1,4 +1,4 @@
-"""lmdistill report: records to a table and a page."""
+"""lmdistill report: compare runs in a table, on an HTML page and in files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,22 +9,29 @@ from lmdistill.cli.console import say
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of runs.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders that contain runs.")],
     out: Annotated[
-        Path | None, typer.Option(help="The page, or a folder for report.html; only the table without it.")
+        Path | None,
+        typer.Option(help="HTML file, or folder for report.html. Without it, only a table is printed."),
     ] = None,
     files: Annotated[
-        Path | None, typer.Option(help="A folder for each table and picture as CSV, Markdown and SVG.")
+        Path | None,
+        typer.Option(help="Folder for the tables as CSV and Markdown and the figures as SVG."),
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="The row that all are tested against; FT of their size unless given.")
+        str | None,
+        typer.Option(
+            help="Label of the row that all others are tested against. Default: fine-tuning of the same size "
+            "(FT)."
+        ),
     ] = None,
     apart: Annotated[
-        bool, typer.Option(help="Runs of one task on different dev examples have tables of their own.")
+        bool,
+        typer.Option(help="Allow runs of one task with different dev examples; they get separate tables."),
     ] = False,
     markdown: Annotated[bool, typer.Option(help="Print the table as Markdown.")] = False,
 ) -> None:
-    """Compare runs: a table here, a page that needs nothing but itself, and files for papers and programs."""
+    """Compare runs: print a table, and write a self-contained HTML page and data files if asked for."""
     from lmdistill.cli.print_tables import show
     from lmdistill.records.record import REPORT, find_records
     from lmdistill.studies.row_order import row_order

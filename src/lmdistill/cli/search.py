@@ -1,4 +1,4 @@
-"""The search of a study: its trials on stdout, best first, and the command that repeats the best."""
+"""A study with a search: run or list its trials, and print the command that repeats the best one."""
 
 import shlex
 from collections.abc import Sequence
@@ -20,17 +20,28 @@ from lmdistill.studies.study_folder import StudyFolder
 
 
 def list_trials(study: Study, place: StudyFolder) -> None:
-    """Print all trials by their numbers; run none."""
+    """Print all trials in the order of their numbers, without running any.
+
+    Args:
+        study: A study with a search.
+        place: Folder of the study.
+    """
     assert study.search is not None
     for finding in SearchFolder(study=study, place=place).findings():
         _show(results(), finding, finding.trials, study.search.trials)
 
 
 def search(study: Study, place: StudyFolder, command: Sequence[str]) -> int:
-    """Run all trials that are not done, and print them, best first.
+    """Run all trials that are not finished, and print all trials, the best first.
+
+    Args:
+        study: A study with a search.
+        place: Folder of the study.
+        command: Command line that runs a recipe, up to the recipe.
 
     Returns:
-        The exit code: 0 if all are done, 2 if every one that failed says that the user can mend it, else 1.
+        The exit code: 0 if all trials are done, 2 if the user can correct the error of every failed trial,
+        else 1.
     """
     assert study.search is not None
     with following(grows=True) as watch:
@@ -41,50 +52,57 @@ def search(study: Study, place: StudyFolder, command: Sequence[str]) -> int:
         if finding.ranked:
             best = folder.best(finding.branch)
             out = place.path.with_name(f"{place.path.name}-{best.stem}")
-            say(f"the best again: lmdistill distill {shlex.quote(str(best))} --out {shlex.quote(str(out))}")
+            say(f"repeat the best: lmdistill distill {shlex.quote(str(best))} --out {shlex.quote(str(out))}")
     if any(finding.ranked for finding in findings):
         say(TRIALS_NOTE)
     if (place.path / REPORT).is_file():
         say(f"report: {place.path / REPORT}")
-    return _complain(findings)
+    return _complain_of_failed(findings)
 
 
-def _show(console: Console, finding: Finding, trials: Sequence[Trial], wanted: int) -> None:
-    """A table of trials."""
-    said = f"{len(finding.ranked)} of {wanted} trials are done"
-    title = Text(": ".join(part for part in (finding.branch.name, said) if part))
+def _show(console: Console, finding: Finding, trials: Sequence[Trial], total: int) -> None:
+    """Print a table of trials; `total` is the number of trials of the whole search."""
+    progress = f"{len(finding.ranked)} of {total} trials are done"
+    title = Text(": ".join(part for part in (finding.branch.name, progress) if part))
     table = Table(title=title, title_justify="left", show_edge=False, header_style="bold")
     fields = [dimension.field for dimension in finding.branch.space]
-    last = [field.rpartition(".")[2] for field in fields]
-    titles = [name if last.count(name) == 1 else field for name, field in zip(last, fields, strict=True)]
+    short_names = [field.rpartition(".")[2] for field in fields]
+    titles = [
+        name if short_names.count(name) == 1 else field
+        for name, field in zip(short_names, fields, strict=True)
+    ]
     for name in ("trial", "state", "score", *titles):
         table.add_column(Text(name), justify="left" if name in ("trial", "state", "score") else "right")
     for trial in trials:
-        drawn = [_number(trial.values.get(field, NONE)) for field in fields]
-        table.add_row(*map(Text, (f"{trial.number:03d}", trial.state, _score(trial), *drawn)))
+        values = [_number(trial.values.get(field, NONE)) for field in fields]
+        table.add_row(*map(Text, (f"{trial.number:03d}", trial.state, _score(trial), *values)))
     console.print(table)
 
 
 def _score(trial: Trial) -> str:
-    """The mean over seeds, with its metric."""
+    """The mean score over seeds, with the split and the metric in parentheses."""
     if trial.metric is None:
         return NONE
-    how = metric_format(trial.metric[1])
-    return f"{how.text(trial.score)} ({trial.metric[0]} {how.title})"
+    metric = metric_format(trial.metric[1])
+    return f"{metric.text(trial.score)} ({trial.metric[0]} {metric.title})"
 
 
 def _number(value: object) -> str:
-    """A drawn value, short."""
+    """A value of the search space; floats have four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _complain(findings: Sequence[Finding]) -> int:
-    """What failed and why; the exit code."""
+def _complain_of_failed(findings: Sequence[Finding]) -> int:
+    """Print the error of each failed trial and return the exit code."""
     failed = [trial for finding in findings for trial in finding.failed]
     for finding in findings:
         for trial in finding.failed:
-            named = "-".join(part for part in (finding.branch.name, f"trial-{trial.number:03d}") if part)
-            complain(f"{named}: {trial.reason}")
+            name = "-".join(part for part in (finding.branch.name, f"trial-{trial.number:03d}") if part)
+            complain(f"{name}: {trial.reason}")
     if failed:
-        complain(f"{len(failed)} trials failed. The same command tries them once more; they count as trials.")
+        total = sum(len(finding.trials) for finding in findings)
+        complain(
+            f"{len(failed)} of {total} trials failed. The same command tries them once more; failed trials "
+            "count towards search.trials."
+        )
     return code_of({trial.code for trial in failed})

@@ -1,4 +1,4 @@
-"""lmdistill study: a base recipe, axes or a search, and seeds in; runs and one table out."""
+"""lmdistill study: run a recipe with many settings and seeds, and compare the results in one table."""
 
 import os
 import sys
@@ -11,26 +11,33 @@ from lmdistill.cli.threads import Threads
 from lmdistill.core.errors import ConfigError
 
 RUN = (sys.executable, "-P", "-m", "lmdistill", "distill")
-"""What starts the run of a cell, up to its recipe; without -P a `queue.py` of the user would be imported."""
+"""Command line that runs a cell, up to its recipe; -P prevents the import of a user's `queue.py`."""
 
 
 def study(
     file: Annotated[
-        str, typer.Argument(help="A built-in study, or a YAML file with study, base, axes, seeds.")
+        str,
+        typer.Argument(help="Name of a built-in study, or path of a YAML file of your own."),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the study, runs/NAME unless given; the same command goes on."),
+        typer.Option(help="Folder of the study; the same command continues it. Default: runs/NAME."),
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Print what there is and what is done.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Print the cells or trials and their states, and run none.")
+    ] = False,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="seeds=[0], scale=paper, jobs=2; a.b=value reaches every recipe."),
+        typer.Option(
+            "--set",
+            help="Set a key of the study, as in seeds=[0], scale=paper or jobs=2; or a field of all recipes, "
+            "as in training.epochs=3. Can be repeated.",
+        ),
     ] = None,
     threads: Threads = None,
 ) -> None:
-    """Run every cell or trial of a study that is not done, and compare them all."""
-    _require_alone()
+    """Run all cells of a study, or all trials of its search, that are not finished, and compare them."""
+    _require_single_process()
     from lmdistill.studies.schema import read_study
 
     chosen = read_study(file, set_ or [])
@@ -39,36 +46,36 @@ def study(
     from lmdistill.studies.runner import exit_code, rows, run_study, standings
     from lmdistill.studies.study_folder import StudyFolder
 
-    place = StudyFolder(path=out or Path("runs") / chosen.study)
+    folder = StudyFolder(path=out or Path("runs") / chosen.study)
     if chosen.search is not None:
         from lmdistill.cli.search import list_trials, search
 
         if list_:
-            list_trials(chosen, place)
+            list_trials(chosen, folder)
             return
-        raise typer.Exit(search(chosen, place, RUN))
-    cells = study_cells(chosen, place.path)
-    place.require(chosen, cells)
+        raise typer.Exit(search(chosen, folder, RUN))
+    cells = study_cells(chosen, folder.path)
+    folder.require(chosen, cells)
     if list_:
         list_cells(standings(cells))
         return
     with following() as watch:
-        board = run_study(chosen, cells, place, command=RUN, watch=watch)
+        board = run_study(chosen, cells, folder, command=RUN, watch=watch)
     done = [standing.cell.folder for standing in board if standing.state == "done"]
     if done:
         from lmdistill.cli.print_tables import show
 
-        show(done, order=rows(cells), reports=[place.path])
+        show(done, order=rows(cells), reports=[folder.path])
     complain_of_failed(board)
     raise typer.Exit(exit_code(board))
 
 
-def _require_alone() -> None:
-    """A study starts its processes itself."""
+def _require_single_process() -> None:
+    """Check that the system is supported and that no launcher started several processes of this command."""
     if os.name != "posix":
         raise ConfigError("a study needs Linux or macOS. Run its cells with lmdistill distill.")
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ConfigError(
-            f"a study starts its own processes, and this is one of {os.environ['WORLD_SIZE']}. Start it "
-            "without a launcher, with jobs=N."
+            f"a study starts its own processes, and this is one of {os.environ['WORLD_SIZE']} that a "
+            "launcher started. Run it without a launcher, with jobs=N."
         )

@@ -1,4 +1,4 @@
-"""lmdistill submit: the zip for the GLUE test server."""
+"""lmdistill submit: write the zip file for the GLUE test server."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +10,18 @@ from lmdistill.cli.threads import Threads
 
 
 def submit(
-    runs: Annotated[list[str], typer.Argument(help="One finished run for each task.")],
-    data: Annotated[str, typer.Option(help="The official glue_data folder, or hub.")],
-    out: Annotated[Path, typer.Option(help="The zip to write.")],
-    fill: Annotated[bool, typer.Option(help="Constant answers for tasks without a run.")] = False,
+    runs: Annotated[list[str], typer.Argument(help="Finished runs, one for each task.")],
+    data: Annotated[str, typer.Option(help="Folder glue_data with the official test files, or hub.")],
+    out: Annotated[Path, typer.Option(help="Zip file to write.")],
+    fill: Annotated[
+        bool,
+        typer.Option(
+            help="Add constant predictions for tasks without a run; the server rejects incomplete files."
+        ),
+    ] = False,
     threads: Threads = None,
 ) -> None:
-    """Answer the official test files and write the zip that the server takes."""
+    """Predict the official GLUE test files with the students of runs, and write the zip file to submit."""
     from lmdistill.commands.submit import submit as run_submission
 
     filled = run_submission(runs, data, out, fill=fill)

@@ -1,4 +1,4 @@
-"""The option --threads of commands that compute."""
+"""The option --threads of commands that run networks."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from lmdistill.core.cpu_threads import MOST, set_threads
 
 
 def _set(number: int | None) -> None:
-    """Set the threads before the command begins, which loads torch."""
+    """Set the number of threads; it runs before the command imports torch."""
     if number is not None:
         set_threads(number)
 
@@ -20,6 +20,6 @@ Threads = Annotated[
         max=MOST,
         callback=_set,
         expose_value=False,
-        help="CPU threads of each process; unless given, all cores that it may use, in a study its share.",
+        help="CPU threads per process. Default: all available cores; in a study they are shared by its jobs.",
     ),
 ]
