@@ -121,9 +121,9 @@ def test_a_setting_of_generate_leaves_nothing_behind(place, capsys):
 @pytest.mark.parametrize(
     ("command", "settings", "setting"),
     [
-        (("generate", "teacher", "odd.jsonl", "--out", "out.jsonl"), (), "set --template to one like '{column}'"),
+        (("generate", "teacher", "odd.jsonl", "--out", "out.jsonl"), (), "set --template to a template like '{column}'"),
         (("distill", "recipe.yaml", "--out", "run"), ["writing.prompts=odd.jsonl", "writing.rows=1"],
-         "set texts.template to one like '{column}'"),
+         "set texts.template to a template like '{column}'"),
     ],
 )  # fmt: skip
 def test_a_wording_that_is_missing_is_called_what_it_is_called_there(
@@ -166,7 +166,7 @@ ROWS = {
         [{"messages": [{"role": "user", "content": [{"type": "image", "image": "a"}]}]}],
         "rows.jsonl, line 1, message 1: the content is 'image' where text is needed",
     ),
-    "columns of no layout": ([{"left": "a", "right": "b"}], "do not make"),
+    "columns of no layout": ([{"left": "a", "right": "b"}], "do not match"),
     "no rows": ([], "rows.jsonl"),
 }
 

@@ -47,13 +47,13 @@ def test_the_question_is_what_the_user_asked_last():
     ("value", "said"),
     [
         ([{"role": "bot", "content": "a"}], r"message 1: the role 'bot' is unknown; known: .*assistant"),
-        ([USER], "no message is the assistant's .there are: user"),
-        ([ANSWER], "nothing stands before the answer"),
+        ([USER], "no message has the role 'assistant' .roles: user"),
+        ([ANSWER], "there is no message before the answer"),
         ([], "must be a list"),
         ("[", "is not JSON"),
         ({"role": "user"}, "must be a list"),
-        (["hi"], "message 1: a message has a role and a content"),
-        ([USER, {"role": "assistant"}], "message 2: a message has a role and a content"),
+        (["hi"], "message 1: a message needs a role and a content"),
+        ([USER, {"role": "assistant"}], "message 2: a message needs a role and a content"),
         ([USER, {"role": "assistant", "content": None}], "message 2: the content is NoneType"),
         ([USER, {"role": "assistant", "content": []}], "message 2: the content is list where text"),
         ([{**USER, "content": {"type": "text", "text": "a"}}], "message 1: the content is dict where text"),
@@ -90,7 +90,7 @@ def test_a_template_that_writes_no_end_keeps_its_completion():
 def test_templates_that_are_missing_or_refuse_or_differ_are_named():
     with pytest.raises(DataError, match="no chat template"):
         render_chat([USER, ANSWER], _tokenizer(None))
-    with pytest.raises(DataError, match=r"refuses a chat .*must alternate"):
+    with pytest.raises(DataError, match=r"rejects the messages .*must alternate"):
         render_chat([USER, ANSWER], _tokenizer("{{ raise_exception('roles must alternate') }}"))
     odd = TEMPLATE.replace("<assistant>{% endif", "<think>{% endif")
     with pytest.raises(DataError, match="not clear where the answer begins"):

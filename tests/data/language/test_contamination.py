@@ -68,7 +68,7 @@ def test_files_without_questions_are_refused(tmp_path):
     with pytest.raises(DataError, match="not clear which column holds the questions; the columns are: a"):
         questions_in_file(path)
     path.write_text('{"prompt": "?"}')
-    with pytest.raises(DataError, match="holds no question"):
+    with pytest.raises(DataError, match="contains no questions"):
         questions_in_file(path)
 
 
@@ -94,11 +94,11 @@ def test_copies_are_told_word_for_word():
     rows = Dataset.from_dict({"completion": ["a b", "A b", "a b ", "?", "c"]})
     kept, notes = drop_dev_copies(rows, Dataset.from_dict({"completion": ["a b", "?", "d"]}))
     assert kept["completion"][:] == ["A b", "a b ", "c"]
-    assert notes == ("dropped 2 of 5 training rows that also stand in the dev rows",)
+    assert notes == ("dropped 2 of 5 training rows that also occur in the dev rows",)
     same, none = drop_dev_copies(rows, Dataset.from_dict({"completion": ["d"]}))
     assert same is rows
     assert none == ()
-    with pytest.raises(DataError, match="all 5 training rows also stand in the 5 dev rows"):
+    with pytest.raises(DataError, match="all 5 training rows also occur in the 5 dev rows"):
         drop_dev_copies(rows, rows)
 
 

@@ -74,7 +74,7 @@ def test_folders_files_and_saved_data_sets_bring_their_dev_rows(tmp_path):
     ]
     assert len({one.fingerprint for one in found}) == 1
     assert found[0].dev["completion"][:] == ["c8", "c9", "c10", "c11"]
-    assert any("splits left aside: test" in note for note in found[1].notes)
+    assert any("unused splits: test" in note for note in found[1].notes)
 
 
 def test_folders_without_one_training_file_are_refused(tmp_path):
@@ -102,7 +102,7 @@ def test_empty_completions_are_dropped_and_counted_unless_all_are(tmp_path):
         ([*PAIRS, {"prompt": "p"}], r"line 13: the row has no 'completion'; it has: prompt"),
         ([*CHATS, {"messages": [{"role": "bot", "content": "a"}]}], "line 13, message 1: the role 'bot'"),
         ([], "holds no rows"),
-        ([{"a": 1}], "do not make"),
+        ([{"a": 1}], "do not match"),
     ],
 )
 def test_bad_rows_are_refused_with_their_place(tmp_path, rows, said):
@@ -119,11 +119,11 @@ def test_broken_json_is_refused_with_its_line(tmp_path):
 
 def test_settings_that_do_not_fit_are_refused(tmp_path):
     path = _lines(tmp_path, PAIRS)
-    with pytest.raises(ConfigError, match="a separator stands between"):
+    with pytest.raises(ConfigError, match="separator applies only to text files"):
         load_conversations(path, separator="x")
     with pytest.raises(UnknownNameError, match="Did you mean 'prompt'"):
         load_conversations(path, template="{prompts}")
-    with pytest.raises(DataError, match="are text and the training rows prompt"):
+    with pytest.raises(DataError, match="the layout is text and that of the training rows is prompt"):
         load_conversations(path, _lines(tmp_path, [{"text": "a"}], "dev.jsonl"))
     with pytest.raises(DataError, match="does not exist"):
         load_conversations(tmp_path / "b.jsonl")
@@ -141,7 +141,7 @@ def test_rows_are_set_aside_at_random_and_only_once(size, held):
 
 @pytest.mark.parametrize("size", [0, -1, 1.0, 0.0, True])
 def test_sizes_out_of_range_are_refused(size):
-    with pytest.raises(ConfigError, match="dev rows are a number"):
+    with pytest.raises(ConfigError, match="the number of dev rows must be"):
         hold_out(Dataset.from_list(PAIRS), size)
 
 

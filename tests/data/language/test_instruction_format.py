@@ -77,14 +77,14 @@ def test_templates_that_cannot_be_filled_are_refused():
 @pytest.mark.parametrize(
     ("columns", "options", "error", "said"),
     [
-        (("a", "b"), {}, DataError, r"the columns \(a, b\) do not make messages"),
-        (("prompt", "a"), {}, DataError, "do not make"),
-        (("text",), {"layout": "messages"}, DataError, "do not make the layout 'messages'"),
-        (("text",), {"layout": "instruction"}, DataError, "do not make the layout 'instruction'"),
+        (("a", "b"), {}, DataError, r"the columns \(a, b\) do not match messages"),
+        (("prompt", "a"), {}, DataError, "do not match"),
+        (("text",), {"layout": "messages"}, DataError, "do not match the layout 'messages'"),
+        (("text",), {"layout": "instruction"}, DataError, "do not match the layout 'instruction'"),
         (("text",), {"layout": "prose"}, UnknownNameError, "layout is called 'prose'"),
         (("text", "prompt"), {"completion": "txt"}, UnknownNameError, "Did you mean 'text'"),
-        (("text",), {"template": "{text}"}, ConfigError, "a template words the prompt"),
-        (("messages",), {"layout": "messages", "template": "x"}, ConfigError, "a template words the prompt"),
+        (("text",), {"template": "{text}"}, ConfigError, "which takes no template of the prompt"),
+        (("messages",), {"layout": "messages", "template": "x"}, ConfigError, "which takes no template of the prompt"),
     ],
 )
 def test_what_fits_no_layout_is_refused(columns, options, error, said):

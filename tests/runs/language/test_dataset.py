@@ -165,8 +165,8 @@ def test_training_rows_whose_question_stands_in_the_dev_file_are_dropped_and_cou
     with caplog.at_level(logging.INFO, "lmdistill"):
         found = load_texts(texts)
     assert found.train["prompt"][:] == WORDS[8:17]
-    assert said(found, "3 of the 3 different questions of dev.jsonl stand in the training rows")
-    assert said(found, "dropped 3 of 12 training rows for that")
+    assert said(found, "3 of the 3 different questions of dev.jsonl occur in the training rows")
+    assert said(found, "dropped 3 of 12 training rows with these questions")
     assert found.dev.num_rows == 2
     for part in ("dropped 3 of 12", "the first 2 of 3 dev rows (texts.dev_rows)"):
         assert said(found, part)
@@ -175,7 +175,7 @@ def test_training_rows_whose_question_stands_in_the_dev_file_are_dropped_and_cou
 
 def test_only_who_trains_minds_that_all_rows_stand_in_the_dev_file():
     texts = Texts(source=lines("train.jsonl", PAIRS), dev="train.jsonl", rows=3)
-    with pytest.raises(DataError, match=r"all 12 training rows also stand in train\.jsonl"):
+    with pytest.raises(DataError, match=r"all 12 training rows also occur in train\.jsonl"):
         load_texts(texts)
     assert load_dev(texts).dev.num_rows == 12
 
@@ -195,7 +195,7 @@ def test_plain_texts_that_are_also_dev_rows_are_not_learned(dev):
     found = load_texts(texts)
     assert not {*found.train["completion"]} & {*found.dev["completion"]}
     assert found.train.num_rows > 5
-    assert said(found, "that also stand in the dev rows")
+    assert said(found, "that also occur in the dev rows")
 
 
 def test_prompts_may_share_their_answers_with_dev_rows():

@@ -1,1 +1,1 @@
-"""Texts for language models: conversations, prompts, packing, tokens and batches."""
+"""Texts for language models: conversations, prompts, tokenization, packing and batches."""

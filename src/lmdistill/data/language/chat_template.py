@@ -1,4 +1,4 @@
-"""Chats: lists of messages checked, cut to the last answer, and written out by a model's own template."""
+"""Chats: checks of message lists, and their conversion to text by the chat template of a tokenizer."""
 
 import json
 from collections.abc import Sequence
@@ -9,157 +9,166 @@ from transformers import PreTrainedTokenizerBase
 from lmdistill.core.errors import DataError
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-"""Who may speak; the assistant is who is imitated."""
+"""Valid roles of a message; models are trained on messages of the assistant."""
 
 Message = dict[str, Any]
 
 
-def parse_messages(value: Any, place: str, *, answered: bool = True) -> list[Message]:
-    """The messages up to the last one of the assistant, which is the completion; all others are its prompt.
+def parse_messages(value: Any, location: str, *, answered: bool = True) -> list[Message]:
+    """Check a chat, and return its messages up to the last one of the assistant.
+
+    The last message is the completion, all messages before it are the prompt.
 
     Args:
-        value: A list of objects with role and content, or its JSON text.
-        place: Where the row stands, for messages.
-        answered: Whether there must be a message of the assistant; without, all messages are returned.
+        value: A list of objects with role and content, or its JSON text. A content that is a list of text
+            parts is joined.
+        location: Location of the row, for error messages.
+        answered: Whether a message of the assistant is required. If not, all messages are returned.
 
     Raises:
-        DataError: No such list, an unknown role, content that is no text, or no message of the assistant.
-            A list of texts as content is read as the texts joined.
+        DataError: The value is not such a list, a role is unknown, a content is not text, or there is no
+            message of the assistant or none before it.
     """
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except json.JSONDecodeError as error:
             raise DataError(
-                f"{place}: 'messages' is not JSON ({error}). Write a list of messages."
+                f"{location}: 'messages' is not JSON ({error}). Write a list of messages."
             ) from error
     if not isinstance(value, list) or not value:
         raise DataError(
-            f'{place}: \'messages\' must be a list like [{{"role": "user", "content": "..."}}], '
-            f"got {json.dumps(value, default=str)[:60]}. Mend the row."
+            f'{location}: \'messages\' must be a list like [{{"role": "user", "content": "..."}}], '
+            f"got {json.dumps(value, default=str)[:60]}. Correct the row."
         )
-    checked = [_message(message, f"{place}, message {number}") for number, message in enumerate(value, 1)]
+    checked = [_message(message, f"{location}, message {number}") for number, message in enumerate(value, 1)]
     if not answered:
         return checked
     answers = [number for number, message in enumerate(checked, 1) if message["role"] == "assistant"]
     if not answers:
         roles = ", ".join(dict.fromkeys(message["role"] for message in checked))
         raise DataError(
-            f"{place}: no message is the assistant's (there are: {roles}), so there is nothing to learn. "
-            "Add an answer or remove the row."
+            f"{location}: no message has the role 'assistant' (roles: {roles}). Add an answer or remove the "
+            "row."
         )
     if answers[-1] == 1:
-        raise DataError(f"{place}: nothing stands before the answer. Add a question or remove the row.")
+        raise DataError(
+            f"{location}: there is no message before the answer. Add a question or remove the row."
+        )
     return checked[: answers[-1]]
 
 
-def _message(value: Any, place: str) -> Message:
-    """One message with what is None in it left out."""
+def _message(value: Any, location: str) -> Message:
+    """Check one message; keys whose value is None are left out."""
     if not isinstance(value, dict) or not {"role", "content"} <= value.keys():
         raise DataError(
-            f"{place}: a message has a role and a content, got {json.dumps(value, default=str)[:60]}. "
-            "Mend the row."
+            f"{location}: a message needs a role and a content, got {json.dumps(value, default=str)[:60]}. "
+            "Correct the row."
         )
     if value["role"] not in ROLES:
         raise DataError(
-            f"{place}: the role {value['role']!r} is unknown; known: {', '.join(ROLES)}. Rename it."
+            f"{location}: the role {value['role']!r} is unknown; known: {', '.join(ROLES)}. Rename it."
         )
-    whole = {**value, "content": _text(value["content"], place)}
-    return {key: part for key, part in whole.items() if part is not None}
+    message = {**value, "content": _text(value["content"], location)}
+    return {key: part for key, part in message.items() if part is not None}
 
 
-def _text(content: Any, place: str) -> str:
-    """The content of a message; a list of texts is joined."""
+def _text(content: Any, location: str) -> str:
+    """The content of a message as text; a list of text parts is joined."""
     if isinstance(content, str):
         return content
     if isinstance(content, list) and content and all(map(_is_text, content)):
         return "".join(part["text"] for part in content)
-    odd = content
+    wrong = content
     if isinstance(content, list) and content:
-        odd = next(part for part in content if not _is_text(part))
-    other = odd.get("type", "text") if isinstance(odd, dict) else "text"
-    kind = type(odd).__name__ if other == "text" else repr(other)
-    raise DataError(f"{place}: the content is {kind} where text is needed. Mend or remove the row.")
+        wrong = next(part for part in content if not _is_text(part))
+    part_type = wrong.get("type", "text") if isinstance(wrong, dict) else "text"
+    kind = type(wrong).__name__ if part_type == "text" else repr(part_type)
+    raise DataError(f"{location}: the content is {kind} where text is needed. Correct or remove the row.")
 
 
 def _is_text(part: Any) -> bool:
-    """Whether a part of a content is text, as `{"type": "text", "text": "..."}` is."""
+    """Whether a part of a content has the form `{"type": "text", "text": "..."}`."""
     return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
 def last_user_message(messages: Sequence[Message]) -> str:
-    """What the user asked last."""
+    """The content of the user's last message; "" if there is none."""
     return next((str(m["content"]) for m in reversed(messages) if m["role"] == "user"), "")
 
 
 def require_template(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer that does not say how its model writes chats.
+    """Check that a tokenizer has a chat template.
 
     Raises:
-        DataError: There is no template.
+        DataError: It has none.
     """
     if not tokenizer.chat_template:
         name = tokenizer.name_or_path or type(tokenizer).__name__
         raise DataError(
             f"the rows are chats and the tokenizer of {name} has no chat template. Use the tokenizer of a "
-            "chat model, or turn the rows into prompt and completion."
+            "chat model, or convert the rows to prompt and completion."
         )
 
 
 def render_chat(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
-    """Prompt and completion of a chat as the tokenizer's template writes them.
+    """Format a chat with the tokenizer's chat template; return its prompt and its completion.
 
-    The prompt ends where the model begins to answer. The end token and the white space after it, if the
-    template writes them, are taken off the completion; whoever encodes it adds the end token.
+    The prompt ends where the answer of the model begins. If the template writes an end token after the
+    answer, this token and white space after it are removed, because encoding adds the end token.
 
     Raises:
-        DataError: There is no template, it refuses the messages, or what it writes before an answer depends
-            on the answer.
+        DataError: There is no template, it rejects the messages, or the text that it writes before the answer
+            depends on the answer.
     """
     require_template(tokenizer)
-    prompt, whole = (
+    prompt, text = (
         render_chat_prompt(messages[:-1], tokenizer),
-        _worded(messages, tokenizer, begin_answer=False),
+        _apply_template(messages, tokenizer, begin_answer=False),
     )
-    if not whole.startswith(prompt):
+    if not text.startswith(prompt):
         raise DataError(
-            f"the chat template writes {prompt[-30:]!r} before an answer that is still to come and something "
-            "else before a given one, so it is not clear where the answer begins. Use another template."
+            f"the chat template ends a prompt with {prompt[-30:]!r}, and the same chat with its answer does "
+            "not begin with this prompt, so it is not clear where the answer begins. Use another template."
         )
-    completion, end = whole[len(prompt) :], str(tokenizer.eos_token)
-    bare = completion.rstrip()
-    return prompt, bare.removesuffix(end) if bare.endswith(end) else completion
+    completion, end = text[len(prompt) :], str(tokenizer.eos_token)
+    stripped = completion.rstrip()
+    return prompt, stripped.removesuffix(end) if stripped.endswith(end) else completion
 
 
 def render_chat_prompt(
-    messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, place: str = ""
+    messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, location: str = ""
 ) -> str:
-    """A chat as the tokenizer's template writes it, up to where the model begins to answer.
+    """Format a chat with the tokenizer's chat template, up to where the answer of the model begins.
 
     Args:
-        messages: Without the answer.
-        tokenizer: With a template.
-        place: Where the row stands, for messages.
+        messages: The messages before the answer.
+        tokenizer: A tokenizer with a chat template.
+        location: Location of the row, for error messages.
 
     Raises:
-        DataError: The template refuses the messages.
+        DataError: The template rejects the messages.
     """
-    return _worded(messages, tokenizer, begin_answer=True, place=place)
+    return _apply_template(messages, tokenizer, begin_answer=True, location=location)
 
 
-def _worded(
-    messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, *, begin_answer: bool, place: str = ""
+def _apply_template(
+    messages: Sequence[Message],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    begin_answer: bool,
+    location: str = "",
 ) -> str:
-    """What the template writes."""
+    """The text that the template makes of the messages; `begin_answer` adds the start of an answer."""
     try:
         text = tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=begin_answer
         )
-    except Exception as error:  # a gate: a template may raise anything
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        where = f"{place}: " if place else ""
+    except Exception as error:  # a template can raise any exception
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        prefix = f"{location}: " if location else ""
         raise DataError(
-            f"{where}the chat template refuses a chat ({said}). Mend the row's messages."
+            f"{prefix}the chat template rejects the messages ({reason}). Correct the row."
         ) from error
     assert isinstance(text, str)
     return text

@@ -1,4 +1,4 @@
-"""Contamination: training rows whose question, or whose text, also stands in rows for evaluation."""
+"""Contamination: training rows whose question or text also occurs in evaluation data."""
 
 import re
 import unicodedata
@@ -14,39 +14,39 @@ from lmdistill.data.language.instruction_format import TEXTS
 from lmdistill.data.language.prompts import open_prompts
 
 QUESTIONS = ("messages", "instruction", "prompt", "question", *TEXTS)
-"""Columns of an evaluation file that may hold its questions; the first that is there does."""
+"""Columns of an evaluation file that can contain its questions; the first one that exists is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
-    """What was found in the evaluation files."""
+    """Overlap of the training rows with evaluation files."""
 
     total: int
-    """Training rows before."""
+    """Number of training rows before rows were dropped."""
 
     dropped: int
-    """Training rows that were dropped."""
+    """Number of training rows that were dropped."""
 
     questions: Mapping[str, tuple[int, int]]
-    """By evaluation file: its different questions, and how many of them stood in the training rows."""
+    """Name of an evaluation file -> (its distinct questions, how many of them occur in the training rows)."""
 
     @property
     def share(self) -> float:
-        """Dropped rows over all rows, in [0, 1]."""
+        """Fraction of the training rows that were dropped, in [0, 1]."""
         return self.dropped / self.total if self.total else 0.0
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to say of it."""
-        found = tuple(
-            f"{shared} of the {count} different questions of {name} stand in the training rows"
+        """A note for each evaluation file, and one on the dropped rows."""
+        by_file = tuple(
+            f"{shared} of the {count} different questions of {name} occur in the training rows"
             for name, (count, shared) in self.questions.items()
         )
-        return (*found, f"dropped {self.dropped} of {self.total} training rows for that")
+        return (*by_file, f"dropped {self.dropped} of {self.total} training rows with these questions")
 
 
 def normalize_question(text: str) -> str:
-    r"""A question without what does not change it: case, white space, punctuation and forms of letters.
+    r"""A question for comparison: without case, punctuation, white space and Unicode variants (NFKC).
 
     Examples:
         >>> normalize_question("  What's NEW?\n") == normalize_question("what s new")
@@ -56,21 +56,20 @@ def normalize_question(text: str) -> str:
 
 
 def questions_in_file(path: Path) -> set[str]:
-    """The different questions of an evaluation file, normalized; answers need not be there.
+    """The distinct questions of an evaluation file, normalized; the file needs no answers.
 
     Args:
-        path: A JSON list, JSON lines, CSV, TSV or Parquet file, or a text file. Its questions are in the
-            first of the columns `QUESTIONS`; an instruction counts without its input, and a chat by what
-            the user
-            asked last.
+        path: A JSON list, JSON lines, CSV, TSV, Parquet or text file. The questions are in the first column
+            of `QUESTIONS` that exists: instructions are compared without their input, chats by the user's
+            last message.
 
     Raises:
-        DataError: None of these columns is there, or no question in them.
+        DataError: The file has none of these columns, or no questions.
     """
-    found = {normalize_question(text) for text in _questions(path)} - {""}
-    if not found:
-        raise DataError(f"{path} holds no question to look for. Check the file, or leave it out.")
-    return found
+    questions = {normalize_question(text) for text in _questions(path)} - {""}
+    if not questions:
+        raise DataError(f"{path} contains no questions. Check the file, or leave it out.")
+    return questions
 
 
 def _questions(path: Path) -> Iterator[str]:
@@ -80,7 +79,7 @@ def _questions(path: Path) -> Iterator[str]:
     if column is None:
         raise DataError(
             f"{path}: it is not clear which column holds the questions; the columns are: "
-            f"{', '.join(rows.fieldnames)}. Call it 'prompt' or 'instruction'."
+            f"{', '.join(rows.fieldnames)}. Rename it to 'prompt' or 'instruction'."
         )
     for row in rows.read():
         if column == "messages":
@@ -91,65 +90,71 @@ def _questions(path: Path) -> Iterator[str]:
 
 
 def questions_in_rows(rows: Dataset) -> set[str]:
-    """The different questions of rows with a column `question`, normalized."""
-    found: set[str] = set()
+    """The distinct questions of rows with a column `question`, normalized."""
+    questions: set[str] = set()
     for batch in rows.select_columns("question").with_format(None).iter(batch_size=10_000):
-        found.update(map(normalize_question, batch["question"]))
-    return found - {""}
+        questions.update(map(normalize_question, batch["question"]))
+    return questions - {""}
 
 
 def drop_contaminated(rows: Dataset, evaluation: Mapping[str, set[str]]) -> tuple[Dataset, Overlap]:
-    """The rows whose question stands in no evaluation file.
+    """Drop the rows whose question occurs in an evaluation file.
 
     Args:
         rows: Training rows with a column `question`.
-        evaluation: Questions by the name of their file, as `questions_in_file` gives them.
+        evaluation: Name of a file -> its questions, as returned by `questions_in_file`.
+
+    Returns:
+        The rows that are left, and counts of the overlap.
 
     Raises:
         DataError: No row is left.
     """
-    every: set[str] = set().union(*evaluation.values())
+    all_questions: set[str] = set().union(*evaluation.values())
     keep: list[int] = []
-    seen: set[str] = set()
+    shared: set[str] = set()
     number = 0
     for batch in rows.select_columns("question").with_format(None).iter(batch_size=10_000):
         for question in map(normalize_question, batch["question"]):
-            if question in every:
-                seen.add(question)
+            if question in all_questions:
+                shared.add(question)
             else:
                 keep.append(number)
             number += 1
     overlap = Overlap(
         total=number,
         dropped=number - len(keep),
-        questions={name: (len(asked), len(asked & seen)) for name, asked in evaluation.items()},
+        questions={name: (len(texts), len(texts & shared)) for name, texts in evaluation.items()},
     )
     if not keep:
         raise DataError(
-            f"all {number} training rows also stand in {' or '.join(evaluation)}. Train on other data."
+            f"all {number} training rows also occur in {' or '.join(evaluation)}. Train on other data."
         )
     return (rows.select(keep) if overlap.dropped else rows), overlap
 
 
 def drop_dev_copies(rows: Dataset, dev: Dataset) -> tuple[Dataset, tuple[str, ...]]:
-    """The plain texts that do not stand among the dev rows word for word, and a note on the others.
+    """Drop the plain texts that are exact copies of dev texts.
 
     Args:
         rows: Training rows with a column `completion`.
-        dev: Dev rows likewise.
+        dev: Dev rows with a column `completion`.
+
+    Returns:
+        The rows that are left, and a note on the dropped ones if there are any.
 
     Raises:
         DataError: No row is left.
     """
-    texts = set(dev["completion"][:])
-    keep = [number for number, text in enumerate(rows["completion"]) if text not in texts]
+    dev_texts = set(dev["completion"][:])
+    keep = [number for number, text in enumerate(rows["completion"]) if text not in dev_texts]
     if not keep:
         raise DataError(
-            f"all {rows.num_rows} training rows also stand in the {dev.num_rows} dev rows. Train on other "
+            f"all {rows.num_rows} training rows also occur in the {dev.num_rows} dev rows. Train on other "
             "data, or set texts.dev to another file."
         )
     dropped = rows.num_rows - len(keep)
     if not dropped:
         return rows, ()
-    note = f"dropped {dropped} of {rows.num_rows} training rows that also stand in the dev rows"
+    note = f"dropped {dropped} of {rows.num_rows} training rows that also occur in the dev rows"
     return rows.select(keep), (note,)

@@ -1,4 +1,4 @@
-"""Conversations: rows of a language task from a file, a folder or the hub, checked and stored on disk."""
+"""Conversations: rows of text for language models, from a file, a folder or the hub, checked and cached."""
 
 import hashlib
 import json
@@ -37,25 +37,25 @@ DEV_FRACTION = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Conversations:
-    """Texts that a language model learns to write.
+    """Training and dev rows for language models.
 
-    Every split has the columns prompt (str, "" for plain text), completion (str), question (str, what an
-    evaluation file would hold), messages (str, JSON of a chat up to its last answer, "" elsewhere) and index
-    (int64, row number in the source from 0). Where the source tells which completions were cut, as files of
-    `lmdistill generate` do, there is `unended` too (bool).
+    Every split has the columns prompt (str; "" for plain text), completion (str), question (str; the text to
+    compare with evaluation files), messages (str; JSON of a chat up to its last answer, "" for other layouts)
+    and index (int64; row number in the source, from 0). If the source says which completions were cut, as
+    files of `lmdistill generate` do, there is also a column `unended` (bool).
     """
 
     splits: Mapping[str, Dataset] = field(repr=False)
-    """Rows by split: train and dev."""
+    """Name of a split (train, dev) -> its rows."""
 
     layout: str
-    """What the rows are: a `Layout`."""
+    """The `Layout` of the rows."""
 
     source: str
-    """Where they come from, for records."""
+    """Where the rows come from, such as a path; for records."""
 
     notes: tuple[str, ...] = ()
-    """What was inferred, dropped or counted."""
+    """What was inferred, dropped or counted, one sentence each."""
 
     @property
     def train(self) -> Dataset:
@@ -64,12 +64,12 @@ class Conversations:
 
     @property
     def dev(self) -> Dataset:
-        """The rows to evaluate on."""
+        """The dev rows."""
         return self.splits["dev"]
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that name the rows, not where they came from."""
+        """Fingerprint of the rows and their layout (16 hexadecimal digits); the source does not matter."""
         digest = hashlib.sha256(self.layout.encode())
         for name in sorted(self.splits):
             digest.update(f"\n{name}".encode())
@@ -78,16 +78,16 @@ class Conversations:
         return digest.hexdigest()[:LENGTH]
 
     def with_train(self, train: Dataset, *notes: str) -> "Conversations":
-        """Copy with other training rows, and with `notes` added."""
+        """Return a copy with other training rows and additional notes."""
         return replace(self, splits={**self.splits, "train": train}, notes=(*self.notes, *notes))
 
     def with_completions(
         self, texts: Mapping[int, str], *notes: str, unended: Iterable[int] = ()
     ) -> "Conversations":
-        """Copy whose training rows end otherwise: completions by row number; rows without one are dropped.
+        """Return a copy with other completions in the training rows; rows without a new one are dropped.
 
-        In a chat the last answer is replaced. A further column `unended` tells whether a completion stops
-        before its end, as those whose row number is in `unended` do.
+        `texts` maps row numbers (column `index`) to completions; `unended` are the row numbers of those that
+        were cut before their end token. In a chat the last answer is replaced.
         """
         kept = [number for number, index in enumerate(self.train["index"]) if texts.get(index, "").strip()]
         with without_bars():
@@ -95,14 +95,14 @@ class Conversations:
         return self.with_train(rows, *notes)
 
     def log_notes(self) -> "Conversations":
-        """Log every note; the conversations themselves."""
+        """Log every note, and return the conversations unchanged."""
         for note in self.notes:
             log.info("%s: %s", self.source, note)
         return self
 
 
 def _completed(texts: Mapping[int, str], unended: frozenset[int], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a row that say how it ends."""
+    """Columns of a row whose completion is replaced: completion, unended, and messages in a chat."""
     columns = {"completion": texts[row["index"]], "unended": row["index"] in unended}
     if not row["messages"]:
         return columns
@@ -121,65 +121,65 @@ def load_conversations(
     separator: str | None = None,
     seed: int = 0,
 ) -> Conversations:
-    """Rows to learn from and to evaluate on, stored as memory-mapped files in the cache of `datasets`.
+    """Load training and dev rows, memory-mapped from the cache of `datasets`.
 
-    Rows whose completion is empty are dropped, counted and said.
+    Rows with an empty completion are dropped; a note has their number. All notes are logged.
 
     Args:
         name_or_path: A file (JSON lines, JSON list, CSV, TSV, Parquet or plain text, also `.gz`); a folder
-            with files whose names hold train and dev (or valid, val, ...), or one that `datasets` reads;
-            "owner/name" or "owner/name:config" on the hub.
-        dev: A file to evaluate on; or, where the source has no dev rows of its own, a number of training
-            rows to hold out, or their fraction in (0, 1); None is a tenth.
+            with files whose names contain train and dev (or valid, val, ...), or a folder that `datasets` can
+            read; "owner/name" or "owner/name:config" on the hub.
+        dev: A file of dev rows; or, if the source has no dev split, the number of training rows to hold out,
+            >= 1, or their fraction in (0, 1); None is a tenth.
         layout: "messages", "instruction", "prompt" or "text"; None infers it from the columns.
-        template: Wording of the prompt with {column} fields, for "instruction" and "prompt".
-        completion: Column of what is learned; None infers it.
-        separator: What ends a text in a plain text file; None infers it.
-        seed: Of the rows to hold out.
+        template: Template of the prompt with {column} fields, for "instruction" and "prompt".
+        completion: Column of the text that the loss covers; None infers it.
+        separator: String that ends each text in a plain text file; None infers it.
+        seed: Random seed of the rows to hold out.
 
     Raises:
-        DataError: A file, column or row that cannot be used, with its place; or no rows at all.
-        ConfigError: Settings that do not fit this source.
-        UnknownNameError: A layout or column that does not exist.
+        DataError: A file, column or row cannot be used (the message has its location), or there are no rows.
+        ConfigError: A setting does not fit this source.
+        UnknownNameError: A layout or a column does not exist.
     """
     tables, notes = _tables(name_or_path, separator)
     if isinstance(dev, str | Path):
         tables["dev"] = _file_rows(Path(dev), separator if plain_text.has_text_files(Path(dev)) else None)
         notes += (f"dev rows from {dev}",)
-    named = partial(infer_format, layout=layout, template=template, completion=completion)
-    form, said = named(tables["train"])
-    notes += said
+    infer = partial(infer_format, layout=layout, template=template, completion=completion)
+    form, format_notes = infer(tables["train"])
+    notes += format_notes
     splits: dict[str, Dataset] = {}
     for split, rows in tables.items():
-        splits[split], said = build_dataset(
-            rows, form if split == "train" else _same(form, named(rows)[0], rows)
-        )
-        notes += (*rows.notes, *said)
+        split_format = form if split == "train" else _same_layout(form, infer(rows)[0], rows)
+        splits[split], row_notes = build_dataset(rows, split_format)
+        notes += (*rows.notes, *row_notes)
     if "dev" not in splits:
-        assert not isinstance(dev, str | Path)  # its rows are there
+        assert not isinstance(dev, str | Path)  # a file of dev rows is already in `splits`
         splits["train"], splits["dev"] = hold_out(splits["train"], dev, seed=seed)
         notes += (f"{splits['dev'].num_rows} training rows are held out as dev rows (seed {seed})",)
     return Conversations(splits=splits, layout=form.layout, source=str(name_or_path), notes=notes).log_notes()
 
 
-def _same(form: ExampleFormat, found: ExampleFormat, rows: Rows) -> ExampleFormat:
-    """The form of further rows, which may name their columns differently but must be of the same layout."""
-    if found.layout != form.layout:
+def _same_layout(form: ExampleFormat, dev_form: ExampleFormat, rows: Rows) -> ExampleFormat:
+    """Check that dev rows have the layout of the training rows; their columns may have other names."""
+    if dev_form.layout != form.layout:
         raise DataError(
-            f"{rows.name}: the rows are {found.layout} and the training rows {form.layout}. Use one layout."
+            f"{rows.name}: the layout is {dev_form.layout} and that of the training rows is {form.layout}. "
+            "Use one layout."
         )
-    return found
+    return dev_form
 
 
 def build_dataset(rows: Rows, form: ExampleFormat) -> tuple[Dataset, tuple[str, ...]]:
     """Write the examples of a table to the cache of `datasets`, once for each content, and memory-map them.
 
     Returns:
-        The examples as `Conversations` describes them, and notes on those without a completion, which are
-        dropped, and on those that were cut.
+        The examples, with the columns that `Conversations` describes; and notes on rows dropped because of an
+        empty completion, and on completions that were cut.
 
     Raises:
-        DataError: A row that cannot be used (with its place), or none that can.
+        DataError: A row cannot be used (the message has its location), or no row can.
     """
     features = Features({**FEATURES, "unended": Value("bool")}) if form.ended else FEATURES
     with without_bars():
@@ -198,37 +198,37 @@ def build_dataset(rows: Rows, form: ExampleFormat) -> tuple[Dataset, tuple[str, 
             "in, or set texts.completion to another column."
         )
     kept = table.select(np.flatnonzero(~flaws)) if flaws.any() else table
-    cut = sum(kept["unended"][:]) if form.ended else 0
-    said = (
-        (flaws.any(), f"dropped {int(flaws.sum())} of {len(flaws)} rows with an empty completion"),
-        (cut, f"{cut} of {kept.num_rows} completions were cut ('ended' is false): no end token"),
+    num_cut = sum(kept["unended"][:]) if form.ended else 0
+    counts = (
+        (flaws.sum(), f"dropped {int(flaws.sum())} of {len(flaws)} rows with an empty completion"),
+        (num_cut, f"{num_cut} of {kept.num_rows} completions were cut ('ended' is false): no end token"),
     )
-    notes = tuple(f"{rows.name}: {note}" for true, note in said if true)
+    notes = tuple(f"{rows.name}: {note}" for count, note in counts if count)
     return kept.remove_columns("flaw"), notes
 
 
 def _examples(rows: Rows, form: ExampleFormat) -> Iterator[dict[str, Any]]:
-    """Rows as examples, with `flaw` as an extra column."""
+    """Yield the rows as examples, with an extra column `flaw`."""
     for position, row in enumerate(track(rows.read(), f"reading {rows.name}", unit="row")):
         example = form.example(row, rows.location(row.number))
         yield {**example, "index": position, "flaw": not example["completion"].strip()}
 
 
 def hold_out(rows: Dataset, size: int | float | None = None, *, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """Training rows and rows held out at random, both in their old order.
+    """Hold out random rows; return the training rows and the dev rows, each in their old order.
 
     Args:
-        rows: Two or more.
-        size: A number of rows, >= 1, or a fraction in (0, 1); None takes a tenth.
-        seed: Of the draw.
+        rows: Two rows or more.
+        size: Number of dev rows, >= 1, or their fraction in (0, 1); None is a tenth.
+        seed: Random seed of the selection.
 
     Raises:
-        ConfigError: A size out of range.
-        DataError: Too few rows.
+        ConfigError: `size` is out of range.
+        DataError: No training row would be left.
     """
     size = DEV_FRACTION if size is None else size
     if isinstance(size, bool) or size <= 0 or (isinstance(size, float) and size >= 1):
-        raise ConfigError(f"dev rows are a number >= 1 or a fraction between 0 and 1, got {size!r}.")
+        raise ConfigError(f"the number of dev rows must be >= 1 or a fraction in (0, 1), got {size!r}.")
     count = max(1, round(size * rows.num_rows)) if isinstance(size, float) else size
     if count >= rows.num_rows:
         raise DataError(
@@ -240,7 +240,7 @@ def hold_out(rows: Dataset, size: int | float | None = None, *, seed: int = 0) -
 
 
 def _tables(name_or_path: str | Path, separator: str | None) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """The tables of a source by split, train first, and notes."""
+    """The tables of a source by split, train first; and notes."""
     path, name = Path(name_or_path), str(name_or_path)
     if path.is_dir() and not (path / "dataset_dict.json").is_file():
         return _folder_tables(path, separator)
@@ -248,50 +248,50 @@ def _tables(name_or_path: str | Path, separator: str | None) -> tuple[dict[str, 
         return {"train": _file_rows(path, separator)}, ()
     repository, _, config = (name, "", "") if path.is_dir() else name.partition(":")
     instead = "set texts.source to a folder with its files"
-    found = {
+    tables = {
         str(s): table for s, table in load_dataset_dict(repository, config or None, instead=instead).items()
     }
-    if "train" not in found:
-        raise DataError(f"{name} has no split 'train'; it has: {', '.join(found)}. Save its rows to a file.")
-    dev = next((split for split in DEV_NAMES if split in found), None)
+    if "train" not in tables:
+        raise DataError(f"{name} has no split 'train'; it has: {', '.join(tables)}. Save its rows to a file.")
+    dev = next((split for split in DEV_NAMES if split in tables), None)
     used = {"train": "train"} | ({"dev": dev} if dev else {})
-    left = sorted(set(found) - set(used.values()))
-    notes = (f"splits left aside: {', '.join(left)}",) if left else ()
-    return {split: hub_rows(f"{name}, {theirs}", found[theirs]) for split, theirs in used.items()}, notes
+    unused = sorted(set(tables) - set(used.values()))
+    notes = (f"unused splits: {', '.join(unused)}",) if unused else ()
+    return {split: hub_rows(f"{name}, {source}", tables[source]) for split, source in used.items()}, notes
 
 
 def _is_hub_name(name: str) -> bool:
-    """Whether a name that is no file looks like one of the hub, not like a path with a suffix."""
-    known = suffix_of(Path(name)) in (*SUFFIXES, *plain_text.SUFFIXES)
-    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", name)) and not name.startswith(".") and not known
+    """Whether a name that is not a file looks like one of the hub, not like a path with a known suffix."""
+    is_path = name.startswith(".") or suffix_of(Path(name)) in (*SUFFIXES, *plain_text.SUFFIXES)
+    return not is_path and bool(re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", name))
 
 
 def _file_rows(path: Path, separator: str | None) -> Rows:
-    """Rows of one file in the format that its suffix names."""
+    """The rows of one file, in the format that its suffix names."""
     if suffix_of(path) in plain_text.SUFFIXES:
         return plain_text.text_file_rows(path, separator)
     if separator is not None:
         raise ConfigError(
-            f"{path}: a separator stands between the texts of a text file "
-            f"({', '.join(plain_text.SUFFIXES)}), and this is none. Leave texts.separator out."
+            f"{path}: texts.separator applies only to text files ({', '.join(plain_text.SUFFIXES)}). "
+            "Leave it out."
         )
     return open_rows(path, same_keys=False)
 
 
 def _folder_tables(folder: Path, separator: str | None) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """The train and dev files of a folder, told by the words of their names."""
-    found: dict[str, list[Path]] = {"train": [], "dev": []}
+    """The train and dev files of a folder, recognised by the words in their names; and notes."""
+    files: dict[str, list[Path]] = {"train": [], "dev": []}
     for path in sorted(folder.iterdir()):
         words = set(re.split(r"[\W_]+", path.name.lower()))
         if path.is_file() and suffix_of(path) in (*SUFFIXES, *plain_text.SUFFIXES):
             for split, names in (("train", {"train"}), ("dev", set(DEV_NAMES))):
-                found[split] += [path] if words & names else []
-    for split, paths in found.items():
+                files[split] += [path] if words & names else []
+    for split, paths in files.items():
         if len(paths) > 1 or (split == "train" and not paths):
             have = ", ".join(path.name for path in paths) or "none"
             raise DataError(
                 f"{folder}: one file with {split!r} in its name is needed, found {have}. Name a file instead."
             )
-    used = {split: paths[0] for split, paths in found.items() if paths}
+    used = {split: paths[0] for split, paths in files.items() if paths}
     notes = tuple(f"{split} rows from {path.name}" for split, path in used.items())
     return {split: _file_rows(path, separator) for split, path in used.items()}, notes

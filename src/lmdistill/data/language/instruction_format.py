@@ -1,4 +1,4 @@
-"""Instructions: which columns of a table make a prompt and its completion, and how the prompt is worded."""
+"""Layouts of text data: which columns form a prompt and its completion, and the template of the prompt."""
 
 import json
 import string
@@ -12,53 +12,64 @@ from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.language.chat_template import last_user_message, parse_messages
 
 Layout = Literal["messages", "instruction", "prompt", "text"]
+"""Layouts: chats, instructions with input and output, prompts with completions, or plain texts."""
 
 ALPACA = "Human:\n{instruction} {input}\n\nAssistant:\n"
-"""The template for instructions of ATKD's released script."""
+"""The template for instructions in ATKD's released script."""
 
-FORMAT = 1  # count up when examples are made differently, so that no old cache is read
+FORMAT = 1  # increase it when examples are formatted differently, so that older caches are not used
 
 COMPLETIONS = ("completion", "response", "output", "answer")
+"""Column names of completions, in order of preference."""
+
 PROMPTS = ("prompt", "question")
+"""Column names of prompts, in order of preference."""
+
 TEXTS = ("text", "story", "sentence", "content", "document")
+"""Column names of plain texts, in order of preference."""
+
 ENDED = "ended"
-"""Column that tells of `completion`, or of a last answer, whether its writer came to an end."""
+"""Column of a generated file: false if the completion or last answer was cut before its end token."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleFormat:
-    """How a row becomes an example."""
+    """How a row is converted to an example."""
 
     layout: Layout
-    """Chat messages; instruction, input and output; prompt and completion; or text alone."""
+    """The layout of the rows."""
 
     pieces: tuple[tuple[str, str], ...] = ()
-    """The prompt's template: texts, each followed by the column that comes next ("" for none)."""
+    """The template of the prompt: pairs of a text and the column that follows it ("" for none)."""
 
     completion: str
-    """Column of what is learned; for chats the messages."""
+    """Column of the text that the loss covers; for chats the column of the messages."""
 
     question: str
-    """Column by which a row is found in an evaluation file."""
+    """Column that is compared with evaluation files to find contamination."""
 
     optional: tuple[str, ...] = ()
-    """Columns that a row may lack; they are read as empty."""
+    """Columns that can be missing in a row; a missing one counts as empty."""
 
     ended: bool = False
-    """Whether the column `ENDED` tells which completions were cut before their end."""
+    """Whether the column `ENDED` exists and says which completions were cut."""
 
     @property
     def key(self) -> str:
-        """Fingerprint of everything that changes the examples."""
+        """Fingerprint of all fields that change the examples."""
         more = [ENDED] if self.ended else []
         return fingerprint(
             FORMAT, self.layout, self.pieces, self.completion, self.question, list(self.optional), *more
         )
 
-    def example(self, row: Row, place: str) -> dict[str, Any]:
-        """Prompt, completion, question and messages (JSON; "" outside chats) of one row.
+    def example(self, row: Row, location: str) -> dict[str, Any]:
+        """Convert a row: its prompt, completion, question and messages (JSON; "" if the row is not a chat).
 
-        With `ended` also `unended`: whether `ENDED` is false.
+        If `ended` is set, also `unended`: whether the column `ENDED` is false.
+
+        Args:
+            row: The row.
+            location: Location of the row, for error messages.
 
         Raises:
             DataError: A column is missing, or a chat cannot be used.
@@ -67,11 +78,13 @@ class ExampleFormat:
         missing = sorted(needed - row.fields.keys() - set(self.optional))
         if missing:
             have = ", ".join(row.fields) or "none"
-            raise DataError(f"{place}: the row has no {missing[0]!r}; it has: {have}. Mend or remove it.")
+            raise DataError(
+                f"{location}: the row has no {missing[0]!r}; it has: {have}. Correct or remove it."
+            )
         cut = {"unended": row.fields.get(ENDED, "").lower() == "false"} if self.ended else {}
         if self.layout == "messages":
             value = (row.values or row.fields)[self.completion]
-            messages = parse_messages(value, place)
+            messages = parse_messages(value, location)
             return {
                 "prompt": "",
                 "completion": messages[-1]["content"],
@@ -89,15 +102,15 @@ class ExampleFormat:
 
 
 def parse_template(template: str, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """A template cut into texts and the columns that follow them.
+    """Split a template into pairs of a text and the column that follows it.
 
     Args:
-        template: Text with {column} fields; {{ and }} are braces.
-        columns: Those of the table.
+        template: Text with {column} fields; {{ and }} are literal braces.
+        columns: Column names of the table.
 
     Raises:
-        UnknownNameError: A field that is no column.
-        ConfigError: A brace without its partner, or a field with a format.
+        UnknownNameError: A field is not a column.
+        ConfigError: A brace is unmatched, or a field has a format.
 
     Examples:
         >>> parse_template("Q: {question} A:", ["question", "answer"])
@@ -110,44 +123,44 @@ def parse_template(template: str, columns: Sequence[str]) -> tuple[tuple[str, st
             f"the template {template!r} cannot be read ({error}). Write {{column}} for a column, "
             "and {{{{ or }}}} for a brace."
         ) from error
-    for _, name, form, conversion in parts:
+    for _, name, format_spec, conversion in parts:
         if name is not None and name not in columns:
             raise UnknownNameError("column", name, columns)
-        if form or conversion:
+        if format_spec or conversion:
             raise ConfigError(
-                f"the template {template!r} gives {name!r} a format; write {{{name}}} and nothing else."
+                f"the template {template!r} has a format for {name!r}. Write {{{name}}} without it."
             )
     return tuple((text, name or "") for text, name, _, _ in parts)
 
 
 def fill_template(pieces: Sequence[tuple[str, str]], fields: Mapping[str, str]) -> str:
-    """The prompt of one row; a column that it lacks is read as empty."""
+    """The prompt of one row; missing columns count as empty."""
     return "".join(text + (fields.get(name, "") if name else "") for text, name in pieces)
 
 
 def infer_format(
     rows: Rows, *, layout: str | None = None, template: str | None = None, completion: str | None = None
 ) -> tuple[ExampleFormat, tuple[str, ...]]:
-    """How to read a table, inferred from its columns where the user does not say.
+    """Choose how the rows of a table are converted; what is not given is inferred from the column names.
 
-    A column `messages` makes chats; a completion (one of `COMPLETIONS`) beside `instruction` makes
-    instructions, worded by `ALPACA`; a completion beside one of `PROMPTS` makes prompts, taken as they are;
-    else one of `TEXTS` makes texts.
+    The layout is inferred in this order: a column `messages` means chats; a completion (one of `COMPLETIONS`)
+    and `instruction` mean instructions, formatted by `ALPACA`; a completion and one of `PROMPTS` mean
+    prompts, used unchanged; one of `TEXTS` means plain texts.
 
     Args:
         rows: The table.
         layout: A `Layout`; None infers it.
-        template: Of the prompt, with {column} fields; None takes the layout's own.
-        completion: Column of what is learned; None takes the first of `COMPLETIONS` that is there, or of
-            `TEXTS` for texts.
+        template: Template of the prompt with {column} fields; None uses that of the layout.
+        completion: Column of the text that the loss covers; None uses the first of `COMPLETIONS` that exists,
+            for plain texts the first of `TEXTS`.
 
     Returns:
-        The form, and notes on what was inferred.
+        The format, and notes on what was inferred.
 
     Raises:
-        DataError: The columns make none of the layouts, or not the one that was named.
-        ConfigError: A template for chats or texts.
-        UnknownNameError: No such layout or column.
+        DataError: The columns do not match any layout, or not the given one.
+        ConfigError: There is a template, and the rows are chats or plain texts.
+        UnknownNameError: The layout or the column does not exist.
     """
     columns = rows.fieldnames
     if layout is not None and layout not in get_args(Layout):
@@ -158,25 +171,24 @@ def infer_format(
     chosen = layout or _layout(columns, answer, template)
     if template is not None and chosen in ("messages", "text"):
         raise ConfigError(
-            f"{rows.name}: a template words the prompt of a row, and its rows are {chosen} (columns: "
-            f"{', '.join(columns)}). Leave texts.template out, or set "
-            "texts.layout and texts.completion."
+            f"{rows.name}: the layout is {chosen} (columns: {', '.join(columns)}), which takes no template "
+            "of the prompt. Leave texts.template out, or set texts.layout and texts.completion."
         )
     if chosen == "text" and completion is not None:
         form: ExampleFormat | None = ExampleFormat(layout="text", completion=completion, question=completion)
     else:
-        form = _form(chosen, columns, answer, template) if chosen else None
+        form = _format_of(chosen, columns, answer, template) if chosen else None
     if form is None:
         wanted = (
             f"the layout {layout!r}" if layout else "messages, instruction and output, prompt and completion"
         )
         raise DataError(
-            f"{rows.name}: the columns ({', '.join(columns)}) do not make {wanted}"
+            f"{rows.name}: the columns ({', '.join(columns)}) do not match {wanted}"
             f"{'' if layout else ', or text'}. Set texts.template and texts.completion, or rename columns."
         )
-    own = form.layout == "messages" or form.completion == COMPLETIONS[0]
-    form = replace(form, ended=own and ENDED in columns)
-    return form, _notes(form, said=layout is not None and completion is not None)
+    ended_applies = form.layout == "messages" or form.completion == COMPLETIONS[0]
+    form = replace(form, ended=ended_applies and ENDED in columns)
+    return form, _notes(form, is_inferred=layout is None or completion is None)
 
 
 def _first(columns: Sequence[str], names: Sequence[str]) -> str | None:
@@ -185,7 +197,7 @@ def _first(columns: Sequence[str], names: Sequence[str]) -> str | None:
 
 
 def _layout(columns: Sequence[str], answer: str | None, template: str | None) -> Layout | None:
-    """What the columns look like."""
+    """The layout that the columns match, or None."""
     if "messages" in columns and template is None:
         return "messages"
     if answer is not None and "instruction" in columns:
@@ -195,10 +207,10 @@ def _layout(columns: Sequence[str], answer: str | None, template: str | None) ->
     return "text" if _first(columns, TEXTS) else None
 
 
-def _form(
+def _format_of(
     layout: str, columns: Sequence[str], answer: str | None, template: str | None
 ) -> ExampleFormat | None:
-    """The form of a layout, or None where the columns do not make it."""
+    """The format for a layout, or None if the columns do not match it."""
     if layout in ("messages", "text"):
         column = _first(columns, TEXTS if layout == "text" else ("messages",))
         if column is None:
@@ -223,17 +235,17 @@ def _form(
     if template is None and prompt is None:
         return None
     pieces = parse_template(template or f"{{{prompt}}}", columns)
-    named = next((name for _, name in pieces if name), None)
-    question = _first(columns, ("instruction", *PROMPTS)) or named or answer
+    template_column = next((name for _, name in pieces if name), None)
+    question = _first(columns, ("instruction", *PROMPTS)) or template_column or answer
     return ExampleFormat(layout="prompt", pieces=pieces, completion=answer, question=question)
 
 
-def _notes(form: ExampleFormat, *, said: bool) -> tuple[str, ...]:
-    """What to say of a form."""
-    aloud = "" if said else " (inferred)"
+def _notes(form: ExampleFormat, *, is_inferred: bool) -> tuple[str, ...]:
+    """A note that describes a format."""
+    origin = " (inferred)" if is_inferred else ""
     if form.layout == "messages":
-        return (f"chats from 'messages'; the last answer is learned, all before it is its prompt{aloud}",)
+        return (f"chats from 'messages'; the loss covers the last answer, the rest is its prompt{origin}",)
     if form.layout == "text":
-        return (f"texts from {form.completion!r}; all of a text is learned{aloud}",)
+        return (f"texts from {form.completion!r}; the loss covers the whole text{origin}",)
     template = "".join(text + (f"{{{name}}}" if name else "") for text, name in form.pieces)
-    return (f"prompt {template!r}, completion from {form.completion!r}{aloud}",)
+    return (f"prompt {template!r}, completion from {form.completion!r}{origin}",)

@@ -1,4 +1,4 @@
-"""Plain texts joined and cut into blocks of one length."""
+"""Packing: joins the tokens of plain texts and cuts them into blocks of equal length."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -6,29 +6,32 @@ from lmdistill.core.errors import ConfigError
 
 
 def pack_blocks(passages: Iterable[Sequence[int]], size: int) -> Iterator[list[int]]:
-    """Join token ids and cut them into blocks of `size`; the last one may be shorter.
+    """Join token ids and cut them into blocks of `size` tokens; the last block may be shorter.
 
-    A block begins with the last token of the one before, since the first token of a block is read and never
-    predicted. So each token of the stream except its first is predicted exactly once, and no block has fewer
-    than two tokens.
+    Each block begins with the last token of the previous block, because the first token of a block is input
+    and never predicted. So each token except the very first is predicted exactly once, and every block has
+    at least two tokens.
 
     Args:
-        passages: Token ids of texts, begin and end tokens included.
-        size: Tokens of a block, >= 2.
+        passages: Token ids of texts, with begin and end tokens.
+        size: Number of tokens of a block, >= 2.
+
+    Raises:
+        ConfigError: `size` is below 2.
 
     Examples:
         >>> list(pack_blocks([[1, 2, 3], [4, 5], [6]], 3))
         [[1, 2, 3], [3, 4, 5], [5, 6]]
     """
     if size < 2:
-        raise ConfigError(f"a block has {size} tokens; it needs 2 or more, one to read and one to predict.")
-    held: list[int] = []
+        raise ConfigError(f"a block must have 2 tokens or more, one of them to predict, got {size}.")
+    buffer: list[int] = []
     for passage in passages:
-        held += passage
-        edge = 0
-        while len(held) - edge >= size:
-            yield held[edge : edge + size]
-            edge += size - 1
-        held = held[edge:]
-    if len(held) > 1:
-        yield held
+        buffer += passage
+        start = 0
+        while len(buffer) - start >= size:
+            yield buffer[start : start + size]
+            start += size - 1
+        buffer = buffer[start:]
+    if len(buffer) > 1:
+        yield buffer

@@ -1,4 +1,4 @@
-"""Prompts: rows of a file that a model shall answer, as token ids."""
+"""Prompts: rows of a file, as token ids that a language model completes."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from lmdistill.data.language.tokenization import bos_ids
 
 
 def open_prompts(path: Path) -> Rows:
-    """The rows of a JSON, CSV, TSV or Parquet file; of a text file, a prompt a line."""
+    """The rows of a JSON, CSV, TSV or Parquet file, or the texts of a text file."""
     if suffix_of(path) in plain_text.SUFFIXES:
         return plain_text.text_file_rows(path)
     return open_rows(path, same_keys=False)
@@ -33,30 +33,30 @@ def prompt_ids(
     template: str | None = None,
     setting: str = "--template",
 ) -> Iterator[tuple[Row, list[int]]]:
-    """Each row with the token ids that a model goes on from.
+    """Yield each row with the token ids of its prompt.
 
     Args:
-        rows: With chats in `messages`, or an `instruction` (worded by `ALPACA` with its `input`), or one of
-            the columns `PROMPTS` or `TEXTS`, taken as it is. Answers need not be there and are not read.
-        tokenizer: Of the model.
-        template: Wording of the prompt with {column} fields instead.
-        setting: Where the user says the template, for messages.
+        rows: Chats in the column `messages`, instructions in `instruction` (formatted by `ALPACA` with their
+            `input`), or one of the columns `PROMPTS` or `TEXTS`, used unchanged. Answers are not needed.
+        tokenizer: Tokenizer of the model.
+        template: Template of the prompt with {column} fields; None chooses one by the columns.
+        setting: Name of the option or recipe key of the template, for error messages.
 
     Raises:
-        DataError: None of these columns is there, or a row is empty.
-        ConfigError: A template for chats.
+        DataError: None of these columns exists, or a prompt is empty.
+        ConfigError: There is a template, and the rows are chats.
     """
     columns = rows.fieldnames
     if "messages" in columns and template is None:
         require_template(tokenizer)
         for row in rows.read():
-            place = rows.location(row.number)
-            text = render_chat_prompt(chat_prompt_messages(row, place), tokenizer, place)
+            location = rows.location(row.number)
+            text = render_chat_prompt(chat_prompt_messages(row, location), tokenizer, location)
             yield row, list(tokenizer(text, add_special_tokens=False)["input_ids"])
         return
     if "messages" in columns:
         raise ConfigError(
-            f"{rows.name} holds chats, which the model's own template words. Leave {setting} out."
+            f"{rows.name} contains chats, which the chat template of the model formats. Leave {setting} out."
         )
     pieces = parse_template(template or _template(rows.name, columns, setting), (*columns, "input"))
     begin = bos_ids(tokenizer)
@@ -69,31 +69,33 @@ def prompt_ids(
         yield row, [*begin, *tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
-def chat_prompt_messages(row: Row, place: str) -> list[Message]:
-    """The messages of a chat up to where the assistant answers; a last answer that is there is left out.
+def chat_prompt_messages(row: Row, location: str) -> list[Message]:
+    """The messages of a chat without its answer, if the last message is one of the assistant.
 
     Args:
-        row: With a column `messages`.
-        place: Where it stands, for messages.
+        row: A row with a column `messages`.
+        location: Location of the row, for error messages.
 
     Raises:
-        DataError: They cannot be used, or nothing is asked.
+        DataError: The messages cannot be used, or there is none before the answer.
     """
-    messages = parse_messages((row.values or row.fields).get("messages"), place, answered=False)
-    asked = messages[:-1] if messages[-1]["role"] == "assistant" else messages
-    if not asked:
-        raise DataError(f"{place}: nothing is asked. Add a question, or remove the row.")
-    return asked
+    messages = parse_messages((row.values or row.fields).get("messages"), location, answered=False)
+    prompt = messages[:-1] if messages[-1]["role"] == "assistant" else messages
+    if not prompt:
+        raise DataError(
+            f"{location}: there is no message before the answer. Add a question, or remove the row."
+        )
+    return prompt
 
 
 def _template(name: str, columns: Sequence[str], setting: str) -> str:
-    """The wording that fits the columns."""
+    """The default template for these columns."""
     if "instruction" in columns:
         return ALPACA
-    found = next((column for column in (*PROMPTS, *TEXTS) if column in columns), None)
-    if found is None:
+    column = next((column for column in (*PROMPTS, *TEXTS) if column in columns), None)
+    if column is None:
         raise DataError(
             f"{name}: it is not clear which column holds the prompts; the columns are: {', '.join(columns)}. "
-            f"Call it prompt, or set {setting} to one like '{{column}}'."
+            f"Rename it to 'prompt', or set {setting} to a template like '{{column}}'."
         )
-    return f"{{{found}}}"
+    return f"{{{column}}}"

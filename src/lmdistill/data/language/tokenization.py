@@ -1,4 +1,4 @@
-"""Tokens: prompts and completions to passages of token ids, on disk, once for each content and tokenizer."""
+"""Tokenization of prompts and completions to passages of token ids, cached on disk."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +21,9 @@ from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.language.chat_template import render_chat, require_template
 from lmdistill.data.language.packing import pack_blocks
 
-FORMAT = 1  # count up when rows are encoded differently, so that no old cache is read
+FORMAT = 1  # increase it when rows are encoded differently, so that older caches are not used
 
-WHOLE, CUT, LONG, UNSCORED = range(4)  # what became of a row
+COMPLETE, CUT, LONG, UNSCORED = range(4)  # values of the column `fate`; rows above CUT are dropped
 
 PASSAGES = Features(
     {
@@ -33,76 +33,80 @@ PASSAGES = Features(
         "index": Value("int64"),
     }
 )
-"""Columns of passages."""
+"""Columns of passages; see `Passages.rows`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodingCounts:
-    """What encoding did to the rows."""
+    """Numbers of rows that tokenization cut or dropped."""
 
     total: int
-    """Rows before."""
+    """Number of rows before any was dropped."""
 
     cut: int = 0
-    """Rows whose completion was cut at the maximum; they have no end token."""
+    """Rows whose completion was cut at the maximum length; they have no end token."""
 
     long_prompts: int = 0
-    """Rows dropped because their prompt alone fills the maximum."""
+    """Rows that were dropped because their prompt alone has the maximum length or more."""
 
     unscored: int = 0
-    """Rows dropped because no token of theirs can be predicted."""
+    """Rows that were dropped because they have fewer than two tokens, so none can be predicted."""
 
     @property
     def dropped(self) -> int:
-        """Rows that were dropped."""
+        """Number of rows that were dropped."""
         return self.long_prompts + self.unscored
 
     @property
     def cut_share(self) -> float:
-        """Cut rows over all rows, in [0, 1]."""
+        """Fraction of all rows that were cut, in [0, 1]."""
         return self.cut / self.total if self.total else 0.0
 
     @property
     def dropped_share(self) -> float:
-        """Dropped rows over all rows, in [0, 1]."""
+        """Fraction of all rows that were dropped, in [0, 1]."""
         return self.dropped / self.total if self.total else 0.0
 
     def notes(self, max_length: int) -> tuple[str, ...]:
-        """What to say of them; nothing when nothing was lost."""
-        said = (
+        """A note for each kind of row that was cut or dropped; none if there are none.
+
+        Args:
+            max_length: Maximum number of tokens of a passage.
+        """
+        counts = (
             (self.cut, f"completions cut at {max_length} tokens"),
             (self.long_prompts, f"rows dropped whose prompt alone has {max_length} tokens or more"),
             (self.unscored, "rows dropped without a token to predict"),
         )
         return tuple(
-            f"{count} of {self.total} ({count / self.total:.1%}) {what}" for count, what in said if count
+            f"{count} of {self.total} ({count / self.total:.1%}) {what}" for count, what in counts if count
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Passages:
-    """Rows as token ids."""
+    """Tokenized rows."""
 
     rows: Dataset = field(repr=False)
-    """Columns input_ids, start (index of the first response token), length (tokens) and index (row number in
-    the source; of a block, its own number)."""
+    """Columns input_ids, start (index of the first response token), length (number of tokens) and index (row
+    number in the source, or the number of a packed block)."""
 
     counts: EncodingCounts
-    """What was cut and dropped."""
+    """Numbers of rows that were cut or dropped."""
 
     @property
     def lengths(self) -> Int[np.ndarray, " n"]:
-        """Tokens of each passage."""
+        """Number of tokens of each passage."""
         return np.asarray(
             self.rows.select_columns("length").with_format("numpy")[:]["length"], dtype=np.int64
         )
 
 
 def eos_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Id of the end token.
+    """The id of the end token.
 
     Raises:
-        DataError: The tokenizer has none.
+        DataError: The tokenizer has no end token.
     """
     if tokenizer.eos_token_id is None:
         name = tokenizer.name_or_path or type(tokenizer).__name__
@@ -114,27 +118,27 @@ def eos_id(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Id that fills short rows: the padding token, or the end token where there is none."""
+    """The token id that fills short rows: the padding token, or the end token if there is none."""
     return eos_id(tokenizer) if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
 
 def bos_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What the tokenizer puts before a text: its begin token, or nothing."""
-    bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole: list[int] = tokenizer("a")["input_ids"]
-    places = range(len(whole) - len(bare) + 1)
-    return next((whole[:n] for n in places if whole[n : n + len(bare)] == bare), [])
+    """The token ids that the tokenizer adds before a text: its begin token, or none."""
+    plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
+    complete: list[int] = tokenizer("a")["input_ids"]
+    starts = range(len(complete) - len(plain) + 1)
+    return next((complete[:n] for n in starts if complete[n : n + len(plain)] == plain), [])
 
 
 def make_passage(prompt: Sequence[int], completion: Sequence[int], *, end: int, max_length: int) -> list[int]:
-    """Prompt, completion and end token; what is too long is cut, the end token first."""
+    """Prompt, completion and end token, cut to `max_length` tokens at the end."""
     return [*prompt, *completion, end][:max_length]
 
 
 def _texts_of(
     batch: Mapping[str, list[Any]], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[str], list[str]]:
-    """Prompts and completions; chats are written out by the tokenizer's template."""
+    """Prompts and completions of a batch of rows; chats are formatted by the tokenizer's chat template."""
     pairs = [
         render_chat(json.loads(chat), tokenizer) if chat else (prompt, completion)
         for prompt, completion, chat in zip(
@@ -149,54 +153,55 @@ def _columns(
     tokenizer: PreTrainedTokenizerBase,
     begin: list[int],
     max_length: int,
-    shown: Progress,
+    bar: Progress,
 ) -> dict[str, list[Any]]:
-    """One batch for `Dataset.map`."""
-    bare = partial(tokenizer.__call__, add_special_tokens=False, return_attention_mask=False, verbose=False)
-    prompts, completions = (bare(texts)["input_ids"] for texts in _texts_of(batch, tokenizer))
+    """Tokenize one batch of rows, for `Dataset.map`; the column `fate` says what happened to each row."""
+    tokenize = partial(
+        tokenizer.__call__, add_special_tokens=False, return_attention_mask=False, verbose=False
+    )
+    prompts, completions = (tokenize(texts)["input_ids"] for texts in _texts_of(batch, tokenizer))
     end, unended = eos_id(tokenizer), batch.get("unended", [False] * len(prompts))
     columns: dict[str, list[Any]] = {"input_ids": [], "start": [], "length": [], "fate": []}
-    for prompt, completion, chat, open_end in zip(
+    for prompt, completion, chat, is_unended in zip(
         prompts, completions, batch["messages"], unended, strict=True
     ):
         before = prompt if chat else [*begin, *prompt]
         ids = make_passage(before, completion, end=end, max_length=max_length)
-        whole = len(before) + len(completion) < max_length
-        ids = ids[:-1] if whole and open_end else ids
-        fate = WHOLE if whole else CUT
+        is_complete = len(before) + len(completion) < max_length
+        ids = ids[:-1] if is_complete and is_unended else ids
+        fate = COMPLETE if is_complete else CUT
         fate = LONG if len(before) >= max_length else UNSCORED if len(ids) < 2 else fate
         row = {"input_ids": ids, "start": len(before), "length": len(ids), "fate": fate}
         for name, value in row.items():
             columns[name].append(value)
-    shown.add(len(columns["length"]))
+    bar.add(len(columns["length"]))
     return columns
 
 
 def encode_passages(
     rows: Dataset, tokenizer: PreTrainedTokenizerBase, *, max_length: int = 512, packing: bool = False
 ) -> Passages:
-    """Token ids of all rows, memory-mapped from the cache of `datasets`.
+    """Tokenize all rows; the result is memory-mapped from the cache of `datasets`.
 
-    Prompt and completion are encoded each on its own and put together as ids, so that the boundary is
-    exact; a
-    tokenizer that writes a space before every text writes one before the completion too. The begin token, if
-    the tokenizer has one, comes first (in a chat its template writes it) and belongs to the prompt. The end
-    token comes last and is learned, unless the completion was cut.
+    Prompt and completion are tokenized separately and their ids are joined, so that the boundary between them
+    is exact. (A tokenizer that adds a space before every text adds one before the completion too.) The begin
+    token, if the tokenizer has one, comes first and belongs to the prompt; in chats the template writes it.
+    The end token comes last and is scored, unless the completion was cut.
 
     Args:
-        rows: Columns of `Conversations`; a completion that is `unended`, where that column is there, gets no
-            end token.
-        tokenizer: Of the model that will read the ids.
-        max_length: Most tokens of a passage, prompt, begin and end token included.
-        packing: Join plain texts, each with its begin and end token (once where they are the same), and cut
-            them into blocks of `max_length`, of which every token but the first is scored.
+        rows: Rows with the columns of `Conversations`. Completions that are `unended`, if there is such a
+            column, get no end token.
+        tokenizer: Tokenizer of the model.
+        max_length: Maximum number of tokens of a passage, with prompt, begin and end token, >= 3.
+        packing: Join plain texts, each with its begin and end token (one token if they are the same), and cut
+            them into blocks of `max_length` tokens, of which all but the first are scored.
 
     Returns:
-        Passages in the order of the rows, not padded, and what was cut and dropped.
+        Passages in the order of the rows, without padding, and counts of what was cut and dropped.
 
     Raises:
-        ConfigError: `max_length` is out of range, or rows with prompts are to be packed.
-        DataError: There is no end token or chat template, or no row is left.
+        ConfigError: `max_length` is out of range, or `packing` is on and rows have prompts.
+        DataError: The tokenizer has no end token or no chat template, or no row is left.
     """
     check_max_length(tokenizer, max_length, pair=False)
     end, begin = eos_id(tokenizer), bos_ids(tokenizer)
@@ -211,11 +216,11 @@ def encode_passages(
     template = tokenizer.chat_template if chats else None
     key = fingerprint(FORMAT, rows._fingerprint, tokenizer_fingerprint(tokenizer), begin, end, template)
     longest = np.iinfo(np.int32).max if packing else max_length
-    with without_bars(), progress("encoding", rows.num_rows, minor=True) as shown:
+    with without_bars(), progress("encoding", rows.num_rows, minor=True) as bar:
         table = rows.with_format(None).map(
             _columns,
             batched=True,
-            fn_kwargs={"tokenizer": tokenizer, "begin": begin, "max_length": int(longest), "shown": shown},
+            fn_kwargs={"tokenizer": tokenizer, "begin": begin, "max_length": int(longest), "bar": bar},
             remove_columns=[name for name in rows.column_names if name != "index"],
             features=Features({**PASSAGES, "fate": Value("int8")}),
             new_fingerprint=fingerprint(key, int(longest)),
@@ -227,26 +232,26 @@ def encode_passages(
 
 
 def _any_text(rows: Dataset, column: str) -> bool:
-    """Whether some row has a text in this column."""
+    """Whether any row has a text in this column."""
     return any(any(batch[column]) for batch in rows.select_columns(column).with_format(None).iter(10_000))
 
 
 def _kept(table: Dataset, max_length: int) -> Passages:
-    """The rows that have something to learn."""
+    """Drop rows that cannot be trained on, and count what was cut and dropped."""
     fates = np.asarray(table.select_columns("fate").with_format("numpy")[:]["fate"])
     counts = [int((fates == fate).sum()) for fate in range(4)]
-    facts = EncodingCounts(
+    summary = EncodingCounts(
         total=len(fates), cut=counts[CUT], long_prompts=counts[LONG], unscored=counts[UNSCORED]
     )
-    if facts.dropped == facts.total:
-        why = "; ".join(facts.notes(max_length)) or "there are none"
-        raise DataError(f"no row is left to learn from: {why}. Raise texts.max_length, or check the data.")
-    kept = table.select(np.flatnonzero(fates <= CUT)) if facts.dropped else table
-    return Passages(rows=kept.remove_columns("fate"), counts=facts)
+    if summary.dropped == summary.total:
+        reason = "; ".join(summary.notes(max_length)) or "there are none"
+        raise DataError(f"no row is left to train on: {reason}. Raise texts.max_length, or check the data.")
+    kept = table.select(np.flatnonzero(fates <= CUT)) if summary.dropped else table
+    return Passages(rows=kept.remove_columns("fate"), counts=summary)
 
 
 def _packed(table: Dataset, begin: list[int], end: int, max_length: int, key: str) -> Passages:
-    """Blocks of the joined texts."""
+    """Pack tokenized texts into blocks."""
     with without_bars():
         try:
             rows = Dataset.from_generator(
@@ -255,17 +260,19 @@ def _packed(table: Dataset, begin: list[int], end: int, max_length: int, key: st
         except DatasetGenerationError as error:
             raise underlying_error(error) from error
     if not rows.num_rows:
-        raise DataError("no row is left to learn from: the texts have fewer than two tokens together.")
+        raise DataError(
+            "no row is left to train on: the texts have fewer than two tokens in total. Check the data."
+        )
     return Passages(rows=rows, counts=EncodingCounts(total=table.num_rows))
 
 
 def _blocks(table: Dataset, begin: list[int], end: int, max_length: int) -> Iterator[dict[str, Any]]:
-    """Passages of blocks."""
+    """Yield packed blocks as passages."""
 
     def texts() -> Iterator[list[int]]:
         rows = table.select_columns("input_ids").with_format(None)
         for number, row in enumerate(track(rows, "packing", table.num_rows, unit="row")):
-            # The end token of one text is the begin token of the next where they are the same.
+            # If begin and end token are the same, the end token of one text is the begin token of the next.
             yield row["input_ids"][len(begin) if number and begin == [end] else 0 :]
 
     for number, ids in enumerate(pack_blocks(texts(), max_length)):
