@@ -100,7 +100,7 @@ def test_without_the_program_the_line_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        MissingExtraError, match="apertium is not installed; apt-get install apertium apertium-eng-spa"
+        MissingExtraError, match="apertium is not installed. Run: apt-get install apertium apertium-eng-spa"
     ):
         Apertium()(["yes"])
 
@@ -121,4 +121,4 @@ def test_a_program_that_fails_says_its_last_words_and_one_that_chokes_on_a_text_
     )
     with caplog.at_level(logging.WARNING, logger="lmdistill"):
         assert apertium.translate("eng-spa", ["one", "bad", "three"]) == ["one", "", "three"]
-    assert "gave up on 'bad' (exit code 3)" in caplog.text
+    assert "cannot translate 'bad' (exit code 3)" in caplog.text

@@ -84,7 +84,7 @@ def test_an_augmenter_that_loses_a_text_is_refused_and_nothing_is_filed(tmp_path
             return list(texts)[1:]
 
     with AugmentationCache(tmp_path / "store.sqlite") as store:
-        with pytest.raises(RunError, match="'loser' gave 1 texts for 2"):
+        with pytest.raises(RunError, match="'loser' returned 1 texts for 2"):
             store.results(Loser(), ["a", "b"])
         assert len(store) == 0
 

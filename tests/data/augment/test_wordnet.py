@@ -21,9 +21,9 @@ def data_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         import nltk.data
 
         monkeypatch.setattr(nltk.data, "path", [])
-    wordnet._opened.cache_clear()
+    wordnet._load_synonyms.cache_clear()
     yield
-    wordnet._opened.cache_clear()
+    wordnet._load_synonyms.cache_clear()
 
 
 @needs_nltk

@@ -1,7 +1,7 @@
-"""New training texts out of old ones: back-translation, masked language models, small edits.
+"""Text augmentation: back-translation, replacement by masked language models, and small edits of words.
 
-An augmenter is a frozen dataclass of settings and returns one new text for each text of a batch. An
-`AugmentationCache` (in `cache.py`) keeps every result on disk; `add_augmented_rows` (in `augment_rows.py`)
+An augmenter is a frozen dataclass of settings that returns one new text for each text of a batch. An
+`AugmentationCache` (in `cache.py`) stores every result on disk; `add_augmented_rows` (in `augment_rows.py`)
 appends the new rows to the training rows. Those two files are not imported here, so that a recipe can name
 an augmenter without importing datasets and transformers.
 """
@@ -19,11 +19,14 @@ from lmdistill.data.augment.protocol import Augmenter
 AUGMENTERS: Mapping[str, type[Apertium] | type[Eda] | type[Marian] | type[Masked]] = MappingProxyType(
     {"apertium": Apertium, "eda": Eda, "marian": Marian, "masked": Masked}
 )
-"""Name in a recipe -> augmenter; its fields are its settings."""
+"""Name in a recipe -> augmenter, whose fields are its settings."""
 
 
 def augmenter_named(name: str) -> type[Apertium] | type[Eda] | type[Marian] | type[Masked]:
-    """The augmenter called `name`; `UnknownNameError` if there is none.
+    """The augmenter called `name`.
+
+    Raises:
+        UnknownNameError: No augmenter has this name.
 
     Examples:
         >>> augmenter_named("eda").__name__

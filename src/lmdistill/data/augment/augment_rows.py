@@ -1,4 +1,4 @@
-"""Training rows with augmented ones behind them: what a recipe calls."""
+"""Append augmented rows to the training rows."""
 
 import hashlib
 import json
@@ -21,41 +21,42 @@ from lmdistill.data.augment.word_splitting import collapse_whitespace
 
 COLUMNS = ("sentence1", "sentence2", "label", "index")
 TEXTS_A_BATCH = 1024
+"""Maximum number of texts that are augmented at once."""
 
 Progress = Callable[[int, int], None]
-"""Told (done, total) after each batch, in rows times copies."""
+"""Called with (done, total) after each batch; both count rows times copies."""
 
 _log = logging.getLogger("lmdistill")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationCounts:
-    """What became of the originals. Every row asked for is added or dropped: originals * copies in all."""
+    """Numbers of new rows that were added or dropped; they sum to originals * copies."""
 
     originals: int
-    """Rows that came in; they are the first rows that go out."""
+    """Number of original rows."""
 
     added: int
-    """New rows behind them."""
+    """New rows that were appended."""
 
     dropped_empty: int
-    """New rows with an empty text where the original has one."""
+    """New rows that were dropped because a text is empty that is not empty in the original."""
 
     dropped_unchanged: int
-    """New rows equal to their original but for white space; of a pair, both sentences."""
+    """New rows that were dropped because they equal their original (pairs: both texts), white space aside."""
 
     dropped_repeated: int
-    """New rows equal to an earlier copy of the same original but for white space."""
+    """New rows that were dropped because they equal an earlier copy of the original, white space aside."""
 
     from_store: int
-    """Texts that were found in the store."""
+    """Texts that were read from the cache."""
 
     computed: int
-    """Texts that the augmenter made now."""
+    """Texts that the augmenter computed."""
 
 
 def no_progress(done: int, total: int) -> None:
-    """A `Progress` that tells no one."""
+    """A `Progress` that does nothing."""
 
 
 def add_augmented_rows(
@@ -66,23 +67,28 @@ def add_augmented_rows(
     copies: int = 1,
     on_progress: Progress = no_progress,
 ) -> tuple[Dataset, AugmentationCounts]:
-    """The rows, and behind them `copies` augmented versions of each that are neither empty nor unchanged.
+    """Append `copies` augmented versions of each row, except empty, unchanged and repeated ones.
 
-    The composition of MixKD's +BT rows: augmented examples are ordinary ones, for the teacher and for mixup
-    alike (Liang et al. 2021, section 4). A new row keeps the label and the index of its original; of a pair,
-    both sentences are augmented, and one that stays as it was is kept beside one that changed. Call it on
-    training rows only. New rows are an arrow file beside the store, so that memory stays flat.
+    This is how MixKD composes its +BT training set: augmented examples are treated as ordinary ones, by the
+    teacher and by mixup (Liang et al. 2021, section 4). A new row has the label and the index of its
+    original. In a pair both texts are augmented; the row is kept if at least one of them has changed. Use
+    it for training rows only. New rows are written to an Arrow file beside the cache and memory-mapped, so
+    memory use stays constant.
 
     Args:
         rows: Training rows with the columns sentence1, sentence2 ("" for single texts), label and index.
-        augmenter: What makes new texts.
-        store: Where results are found and filed; a stopped call goes on from there.
-        copies: New versions of each row, >= 1.
-        on_progress: Told how far it is.
+        augmenter: Makes the new texts.
+        store: Cache of its results; an interrupted call continues from there.
+        copies: Number of new versions of each row, >= 1.
+        on_progress: Called after each batch.
+
+    Returns:
+        The original rows followed by the new ones, and counts.
 
     Raises:
-        ConfigError: `copies` is below 1, or above 1 for an augmenter whose copies are all the same.
+        ConfigError: `copies` is below 1, or above 1 for an augmenter whose copies are all equal.
         DataError: A column is missing.
+        RunError: The new rows cannot be written.
     """
     _check(rows, augmenter, copies)
     rows = rows.select_columns(list(COLUMNS))
@@ -106,13 +112,13 @@ def add_augmented_rows(
     )  # fmt: skip
     if not counts.added:
         return rows, counts
-    again = partial(_new_rows, rows, augmenter, store, copies, Counter(), no_progress)
-    extra = _written(again, rows.features, store.path.parent / "rows", fingerprint(digest.hexdigest()))
+    new_rows = partial(_new_rows, rows, augmenter, store, copies, Counter(), no_progress)
+    extra = _written(new_rows, rows.features, store.path.parent / "rows", fingerprint(digest.hexdigest()))
     return concatenate_datasets([rows, extra]), counts
 
 
 def _check(rows: Dataset, augmenter: Augmenter, copies: int) -> None:
-    """Refuse what cannot work before anything is computed."""
+    """Check the columns and the number of copies."""
     for column in COLUMNS:
         if column not in rows.column_names:
             raise DataError(
@@ -135,7 +141,7 @@ def _new_rows(
     tally: Counter[str],
     on_progress: Progress,
 ) -> Iterator[dict[str, Any]]:
-    """New rows in the order of their originals, then of the copies; `tally` counts on the way."""
+    """Yield the new rows, in the order of their originals, then of the copies; updates `tally`."""
     size = max(1, TEXTS_A_BATCH // (2 * copies))
     for start in range(0, len(rows), size):
         batch = rows[start : start + size]
@@ -144,14 +150,14 @@ def _new_rows(
         numbers = [copy for _ in originals for copy in range(copies) for _ in range(2)]
         results = store.results(augmenter, texts, numbers)
         tally.update(from_store=results.from_store, computed=results.computed)
-        made = iter(results.texts)
+        new_texts = iter(results.texts)
         for pair, label, index in zip(originals, batch["label"], batch["index"], strict=True):
             seen: set[tuple[str, str]] = set()
             for _ in range(copies):
-                new = (next(made), next(made))
-                fate = _fate(pair, new, seen)
-                tally[fate] += 1
-                if fate == "added":
+                new = (next(new_texts), next(new_texts))
+                status = _status(pair, new, seen)
+                tally[status] += 1
+                if status == "added":
                     yield dict(zip(COLUMNS, (*new, label, index), strict=True))
         on_progress(copies * (start + len(originals)), copies * len(rows))
 
@@ -159,20 +165,20 @@ def _new_rows(
 def _written(
     rows: Callable[[], Iterator[dict[str, Any]]], features: Features, folder: Path, name: str
 ) -> Dataset:
-    """`rows` as an arrow file in `folder`, memory-mapped; the file is used again if `name` exists."""
+    """Write `rows` to an Arrow file in `folder` and memory-map it; a file of the same `name` is reused."""
     try:
         return Dataset.from_generator(rows, features=features, cache_dir=str(folder), fingerprint=name)
     except (OSError, DatasetGenerationError) as error:
         raise RunError(
-            f"the new rows cannot be written to {str(folder)!r}: {error.__cause__ or error}; free space, or "
-            "keep the store in another folder."
+            f"the new rows cannot be written to {str(folder)!r}: {error.__cause__ or error}. Free some "
+            "space, or keep the cache in another folder."
         ) from error
 
 
-def _fate(
+def _status(
     old: tuple[str, str], new: tuple[str, str], seen: set[tuple[str, str]]
 ) -> Literal["added", "empty", "unchanged", "repeated"]:
-    """What becomes of `new`; `seen` are its earlier siblings, to which it is added."""
+    """Whether to add or drop a new row; `seen` are the earlier copies of its original, and is updated."""
     first = (collapse_whitespace(old[0]), collapse_whitespace(old[1]))
     second = (collapse_whitespace(new[0]), collapse_whitespace(new[1]))
     if any(before and not after for before, after in zip(first, second, strict=True)):

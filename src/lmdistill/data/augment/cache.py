@@ -1,4 +1,4 @@
-"""Results of augmenters on disk: written as they come, found again by content, whole after a kill."""
+"""Cache of the results of augmenters in an SQLite file, keyed by augmenter, text and copy."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -19,29 +19,29 @@ CREATE TABLE IF NOT EXISTS results (
 
 @dataclass(frozen=True, kw_only=True)
 class LookupResult:
-    """What a store gave back."""
+    """Results from the cache or the augmenter."""
 
     texts: list[str]
-    """One result for each text asked for, in their order."""
+    """One result for each requested text, in order."""
 
     from_store: int
-    """Distinct results that were there already."""
+    """Number of distinct results that were read from the cache."""
 
     computed: int
-    """Distinct results that the augmenter made now."""
+    """Number of distinct results that the augmenter computed."""
 
 
 class AugmentationCache:
-    """One SQLite file with every result ever computed, keyed by augmenter, text and copy.
+    """An SQLite file with all results that were computed, keyed by augmenter, text and copy.
 
-    A batch is committed as a whole before the next one starts: whoever kills the process loses at most the
-    batch at work. Close it, or use it in a `with` block.
+    Each batch is committed before the next one starts, so a killed process loses at most the current batch.
+    Close it, or use it in a `with` block.
 
     Args:
-        path: The file; it and its folder are made if missing.
+        path: The file; it and its folder are created if missing.
 
     Raises:
-        RunError: The file exists and is no such store, or cannot be written.
+        RunError: The file exists and is not such a cache, or it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,7 +69,7 @@ class AugmentationCache:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
     def __len__(self) -> int:
@@ -78,61 +78,61 @@ class AugmentationCache:
     def results(
         self, augmenter: Augmenter, texts: Sequence[str], copies: Sequence[int] | None = None
     ) -> LookupResult:
-        """Results for `texts`: those on file, and the missing ones computed in one call and filed at once.
+        """Results for `texts`; those that are not in the cache are computed in one call and stored.
 
-        Blank texts are blank results and never reach the augmenter.
+        The result of a blank text is "", without a call of the augmenter.
 
         Args:
-            augmenter: What makes new texts.
-            texts: Any strings, repeats included.
-            copies: Which variant of each text, >= 0; None is variant 0 of each.
+            augmenter: Makes the new texts.
+            texts: Any strings; repeated ones are computed once.
+            copies: Number of the variant of each text, >= 0; None is variant 0 of each.
 
         Raises:
-            RunError: The augmenter gave back more or fewer texts than it got, or the file cannot be written.
+            RunError: The augmenter returned more or fewer texts than it got, or the file cannot be written.
         """
         numbers = [0] * len(texts) if copies is None else copies
         wanted = list(dict.fromkeys((t, c) for t, c in zip(texts, numbers, strict=True) if t.strip()))
-        found = self._found(augmenter, wanted)
-        missing = [key for key in wanted if key not in found]
+        cached = self._read(augmenter, wanted)
+        missing = [key for key in wanted if key not in cached]
         if missing:
-            found |= self._filed(augmenter, missing)
+            cached |= self._computed(augmenter, missing)
         return LookupResult(
-            texts=[found.get(key, "") for key in zip(texts, numbers, strict=True)],
+            texts=[cached.get(key, "") for key in zip(texts, numbers, strict=True)],
             from_store=len(wanted) - len(missing),
             computed=len(missing),
         )
 
-    def _found(self, augmenter: Augmenter, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
-        """What is on file of `wanted`."""
-        found = {}
-        question = "SELECT result FROM results WHERE augmenter = ? AND text = ? AND copy = ?"
+    def _read(self, augmenter: Augmenter, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """The results for `wanted` that are in the file."""
+        cached = {}
+        query = "SELECT result FROM results WHERE augmenter = ? AND text = ? AND copy = ?"
         for text, copy in wanted:
-            row = self._database.execute(question, (augmenter.identity, fingerprint(text), copy)).fetchone()
+            row = self._database.execute(query, (augmenter.identity, fingerprint(text), copy)).fetchone()
             if row is not None:
-                found[text, copy] = row[0]
-        return found
+                cached[text, copy] = row[0]
+        return cached
 
-    def _filed(self, augmenter: Augmenter, missing: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
-        """New results for `missing`, committed."""
-        made = augmenter([text for text, _ in missing], [copy for _, copy in missing])
-        if len(made) != len(missing):
+    def _computed(self, augmenter: Augmenter, missing: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """Compute the results for `missing` and store them."""
+        new_texts = augmenter([text for text, _ in missing], [copy for _, copy in missing])
+        if len(new_texts) != len(missing):
             raise RunError(
-                f"the augmenter {augmenter.name!r} gave {len(made)} texts for {len(missing)}; "
-                "it must give one each, in the same order."
+                f"the augmenter {augmenter.name!r} returned {len(new_texts)} texts for {len(missing)}; "
+                "it must return one for each, in the same order."
             )
         rows = [
             (augmenter.identity, fingerprint(text), copy, result)
-            for (text, copy), result in zip(missing, made, strict=True)
+            for (text, copy), result in zip(missing, new_texts, strict=True)
         ]
         try:
             with self._database:
                 self._database.executemany("INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
-        return dict(zip(missing, made, strict=True))
+        return dict(zip(missing, new_texts, strict=True))
 
     def _unusable(self, error: sqlite3.Error) -> RunError:
-        """One line for a file that SQLite refuses."""
+        """The error for a file that SQLite cannot open or write."""
         return RunError(
-            f"the store {str(self.path)!r} cannot be used: {error}; free space, or name another file."
+            f"the cache {str(self.path)!r} cannot be used: {error}. Free some space, or choose another file."
         )

@@ -1,4 +1,4 @@
-"""Easy data augmentation: synonyms, insertions, swaps and deletions of words."""
+"""Easy data augmentation (EDA): synonyms, insertions, swaps and deletions of words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,64 +23,64 @@ OPERATIONS = ("synonym", "insertion", "swap", "deletion")
 
 @dataclass(frozen=True, kw_only=True)
 class Eda:
-    """One of four small edits for each new text, drawn evenly among those whose share is above 0.
+    """Edit each text with one of four operations, chosen uniformly among those whose share is above 0.
 
     Wei & Zou 2019 (EDA), section 2; a text of l words has max(1, int(alpha * l)) of them edited, and a
-    deletion drops each word with probability alpha. Deviations: case and punctuation stay (theirs are
-    removed), numbers are never touched, and what counts as a stop word is a list of grammatical words.
+    deletion removes each word with probability alpha. Deviations: case and punctuation are kept (EDA removes
+    them), numbers are not edited, and the stop words are a list of function words.
     """
 
     name: ClassVar[str] = "eda"
     varied: ClassVar[bool] = True
 
     synonym: float = 0.1
-    """Share of words replaced by a synonym, in [0, 1]; 0 turns the edit off; the paper's alpha."""
+    """Fraction of the words that are replaced by a synonym, in [0, 1]; 0 is off. The paper's alpha."""
 
     insertion: float = 0.1
-    """Synonyms of random words put at random places, as a share of the words, in [0, 1]."""
+    """Number of synonyms of random words inserted at random positions, per word, in [0, 1]; 0 is off."""
 
     swap: float = 0.1
-    """Swaps of two random words, as a share of the words, in [0, 1]."""
+    """Number of swaps of two random words, per word, in [0, 1]; 0 is off."""
 
     deletion: float = 0.1
-    """Probability that a word is dropped, in [0, 1]."""
+    """Probability that a word is deleted, in [0, 1]; 0 is off."""
 
     seed: int = 0
-    """Seed of the draws."""
+    """Random seed."""
 
     wordnet: str | None = None
-    """Folder with WordNet's files; None looks at WNSEARCHDIR, NLTK's data and the system."""
+    """Folder with WordNet's files; None looks in WNSEARCHDIR, NLTK's data and the system's folder."""
 
     def __post_init__(self) -> None:
         for field in OPERATIONS:
             if not 0 <= getattr(self, field) <= 1:
                 raise ConfigError(f"{field} must be in [0, 1], got {getattr(self, field)}.")
         if not self._operations:
-            raise ConfigError(f"{', '.join(OPERATIONS)} are all 0, which leaves nothing to do; raise one.")
+            raise ConfigError(f"{', '.join(OPERATIONS)} are all 0, so no text would change; raise one.")
 
     @property
     def identity(self) -> str:
-        """Names the shares, the seed and the setting of WordNet."""
+        """Fingerprint of the shares, the seed and the WordNet folder."""
         shares = [getattr(self, operation) for operation in OPERATIONS]
         return fingerprint(self.name, shares, self.seed, self.wordnet)
 
     def __call__(self, texts: Sequence[str], copies: Sequence[int] | None = None) -> list[str]:
-        """Each text with one edit; a text that has nothing to edit comes back as it was."""
+        """Edit each text once; a text without a word that can be edited is returned unchanged."""
         numbers = [0] * len(texts) if copies is None else copies
         return [self._edited(text, copy) for text, copy in zip(texts, numbers, strict=True)]
 
     @property
     def _operations(self) -> list[str]:
-        """Edits that are on."""
+        """Names of the operations whose share is above 0."""
         return [operation for operation in OPERATIONS if getattr(self, operation) > 0]
 
     @cached_property
     def _synonyms(self) -> Synonyms:
-        """WordNet, opened when first needed."""
+        """The synonyms of WordNet, loaded at the first use."""
         return wordnet_synonyms(self.wordnet)
 
     def _edited(self, text: str, copy: int) -> str:
-        """One variant of `text`, from a random stream of its own."""
+        """One variant of `text`; its random numbers depend only on the seed, the text and the copy."""
         random = generator(self.seed, self.name, fingerprint(text), copy)
         pieces = split_words(text)
         operation = self._operations[random.integers(len(self._operations))]
@@ -100,29 +100,36 @@ class Eda:
 def with_synonyms(
     pieces: Sequence[str], count: int, random: np.random.Generator, synonyms: Synonyms
 ) -> list[str]:
-    """`pieces` with up to `count` content words replaced, each by one of its synonyms in its own case."""
+    """Replace up to `count` content words, each by one of its synonyms in the same case.
+
+    Args:
+        pieces: Words and gaps of a text, from `split_words`; also in the functions below.
+        count: Number of edits, >= 0.
+        random: Random generator.
+        synonyms: Synonyms of a word.
+    """
     result = list(pieces)
-    places = _replaceable(pieces, synonyms)
-    for place in random.permutation(places)[:count].tolist():
-        result[place] = match_case(_one_of(synonyms(pieces[place]), random), pieces[place])
+    positions = _replaceable(pieces, synonyms)
+    for position in random.permutation(positions)[:count].tolist():
+        result[position] = match_case(_one_of(synonyms(pieces[position]), random), pieces[position])
     return result
 
 
 def with_insertions(
     pieces: Sequence[str], count: int, random: np.random.Generator, synonyms: Synonyms
 ) -> list[str]:
-    """`pieces` with `count` synonyms of random content words, each put after a random word."""
+    """Insert `count` synonyms of random content words, each after a random word."""
     result = list(pieces)
-    places = _replaceable(pieces, synonyms)
-    for _ in range(count if places else 0):
-        source = pieces[places[random.integers(len(places))]]
+    positions = _replaceable(pieces, synonyms)
+    for _ in range(count if positions else 0):
+        source = pieces[positions[random.integers(len(positions))]]
         target = 2 * int(random.integers(len(pieces) // 2)) + 1
         result[target] += " " + _one_of(synonyms(source), random)
     return result
 
 
 def with_swaps(pieces: Sequence[str], count: int, random: np.random.Generator) -> list[str]:
-    """`pieces` after `count` swaps of two random words; the gaps stay where they are."""
+    """Swap two random words `count` times; the gaps between words are kept."""
     result = list(pieces)
     words = len(pieces) // 2
     for _ in range(count if words > 1 else 0):
@@ -132,21 +139,21 @@ def with_swaps(pieces: Sequence[str], count: int, random: np.random.Generator) -
 
 
 def with_deletions(pieces: Sequence[str], share: float, random: np.random.Generator) -> list[str]:
-    """`pieces` without the words that a draw below `share` hits; one word is always left."""
+    """Delete each word with probability `share`; one random word is kept if all would be deleted."""
     words = len(pieces) // 2
     if not words:
         return list(pieces)
     kept = random.random(words) >= share
     if not kept.any():
         kept[random.integers(words)] = True
-    return [piece if place % 2 == 0 or kept[place // 2] else "" for place, piece in enumerate(pieces)]
+    return [piece if index % 2 == 0 or kept[index // 2] else "" for index, piece in enumerate(pieces)]
 
 
 def _replaceable(pieces: Sequence[str], synonyms: Synonyms) -> list[int]:
-    """Places of content words that have synonyms."""
+    """Indices in `pieces` of content words that have synonyms."""
     return [i for i in range(1, len(pieces), 2) if is_content_word(pieces[i]) and synonyms(pieces[i])]
 
 
 def _one_of(words: Sequence[str], random: np.random.Generator) -> str:
-    """One of `words`, each as likely."""
+    """One of `words`, chosen uniformly."""
     return words[int(random.integers(len(words)))]

@@ -1,4 +1,4 @@
-"""What every augmenter is: a frozen dataclass that turns a batch of texts into as many new ones."""
+"""Interface of augmenters: frozen dataclasses that return one new text for each text of a batch."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -6,34 +6,34 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Augmenter(Protocol):
-    """Texts in, as many texts out. The dataclass of its settings is the augmenter, as with methods."""
+    """Makes one new text from each text. Like a method, it is the dataclass of its settings."""
 
     @property
     def name(self) -> str:
-        """Its key in `AUGMENTERS`."""
+        """Key of the augmenter in `AUGMENTERS`."""
         ...
 
     @property
     def identity(self) -> str:
-        """Sixteen hexadecimal digits over all settings (and local model files) that change results.
+        """Fingerprint of all settings and local model files that change results, 16 hexadecimal digits.
 
-        Batch sizes, devices and numbers of workers are left out, so that stored results outlive them.
+        Settings that change only the speed are left out, so that cached results stay valid.
         """
         ...
 
     @property
     def varied(self) -> bool:
-        """Whether copies of one text differ; if not, asking for more than one is a mistake."""
+        """Whether copies of one text differ; if not, more than one copy is an error."""
         ...
 
     def __call__(self, texts: Sequence[str], copies: Sequence[int] | None = None) -> list[str]:
-        """One new text for each of `texts`, in their order.
+        """Make one new text for each of `texts`, in order.
 
-        What comes back depends on the text and on the number of the copy, not on its neighbours
-        (up to the rounding of batched arithmetic, and `Apertium` says what it cannot keep).
+        A result depends only on the text and the number of the copy, not on the other texts of the batch,
+        except for rounding in batched arithmetic and a limitation of `Apertium`.
 
         Args:
-            texts: Any strings; a blank one comes back blank.
-            copies: Which variant of each text is wanted, >= 0; None is variant 0 of each.
+            texts: Any strings; the result of a blank text is blank.
+            copies: Number of the variant of each text, >= 0; None is variant 0 of each.
         """
         ...

@@ -1,8 +1,9 @@
-"""A text as words and the gaps between them, so that words can change while everything else stays."""
+"""Splitting of a text into words and the gaps between them, so that words can be replaced separately."""
 
 import re
 
 WORD = re.compile(r"([^\W\d_]+(?:['’-][^\W\d_]+)*)")
+"""A word: letters, also with apostrophes or hyphens inside."""
 
 FUNCTION_WORDS: frozenset[str] = frozenset(
     """
@@ -21,15 +22,15 @@ FUNCTION_WORDS: frozenset[str] = frozenset(
     s t d m ll re ve
     """.split()  # noqa: SIM905 - a list literal would be one word a line
 )
-"""Closed-class words of English, negations and what tokenizers leave of contractions included.
+"""Function words of English, with negations and the parts of contractions that tokenizers produce.
 
-Neither EDA nor TinyBERT replaces stop words; ours is a list of grammatical words alone, since the usual
-lists need a download. Numbers are no words here: they stay as they are.
+EDA and TinyBERT do not replace stop words. This list replaces the usual lists, which must be downloaded.
+Numbers are not in it, because they are not words for `split_words`.
 """
 
 
 def split_words(text: str) -> list[str]:
-    """Pieces of `text` that join to it again: gaps at even places, words at odd ones.
+    """Split `text` into pieces: gaps at even indices, words at odd ones. The joined pieces are `text`.
 
     Examples:
         >>> split_words("It's good, isn't it?")
@@ -39,7 +40,7 @@ def split_words(text: str) -> list[str]:
 
 
 def is_content_word(word: str) -> bool:
-    """Whether `word` carries meaning of its own, so that replacing it makes a paraphrase.
+    """Whether `word` is not a function word, so that replacing it by a synonym makes a paraphrase.
 
     Examples:
         >>> is_content_word("movie"), is_content_word("The"), is_content_word("isn't")
@@ -54,7 +55,7 @@ def is_content_word(word: str) -> bool:
 
 
 def match_case(word: str, model: str) -> str:
-    """`word` in the case of `model`: capitals for capitals, a capital for a capital, itself otherwise.
+    """`word` in the case of `model`: all capitals, a capital first letter, or unchanged.
 
     Examples:
         >>> match_case("film", "MOVIE"), match_case("film", "Movie"), match_case("film", "movie")
@@ -66,7 +67,7 @@ def match_case(word: str, model: str) -> str:
 
 
 def collapse_whitespace(text: str) -> str:
-    r"""`text` with every run of white space as one blank, none at the ends.
+    r"""`text` with each run of white space replaced by one space, and none at the ends.
 
     Examples:
         >>> collapse_whitespace(" a\n b ")

@@ -1,4 +1,4 @@
-"""Synonyms from WordNet files, read by NLTK from wherever they are installed."""
+"""Synonyms from WordNet's files, read with NLTK."""
 
 import io
 import os
@@ -15,40 +15,41 @@ Synonyms = Callable[[str], tuple[str, ...]]
 """Word -> its synonyms, sorted."""
 
 SYSTEM_FOLDER = Path("/usr/share/wordnet")
-"""Where Debian's package `wordnet` puts its files."""
+"""Folder of the files of Debian's package `wordnet`."""
 
 NUM_LEXNAMES = 45
+"""Number of WordNet's lexicographer files."""
 
 
 def wordnet_synonyms(folder: str | None = None) -> Synonyms:
-    """A function from a word to its synonyms: lemmas of all its synsets, without the word itself, sorted.
+    """Return a function from a word to its synonyms: the lemmas of all its synsets, except itself, sorted.
 
-    WordNet's own lemmatizer is at work ("children" has the synonyms of "child"); lemmas with digits or dots
-    are left out, and those of several words come with blanks.
+    Words are lemmatized by WordNet, so "children" has the synonyms of "child". Lemmas with digits or dots are
+    left out; lemmas of several words contain spaces.
 
     Args:
-        folder: Folder with WordNet's `index.noun` and its siblings. None looks at the environment variable
-            WNSEARCHDIR, then at NLTK's data, then at `SYSTEM_FOLDER`.
+        folder: Folder with WordNet's `index.noun` and its other files. None looks in the folder that the
+            environment variable WNSEARCHDIR names, then in NLTK's data, then in `SYSTEM_FOLDER`.
 
     Raises:
         MissingExtraError: NLTK or the files are not installed.
-        DataError: The folder that was named holds no WordNet.
+        DataError: The given folder contains no WordNet files.
     """
     try:
         import nltk.data  # noqa: F401 - an optional extra
     except ImportError:
-        raise MissingExtraError(f"EDA needs NLTK, which is not installed; {EXTRA_LINE}.") from None
-    return _opened(_located(folder or os.environ.get("WNSEARCHDIR")))
+        raise MissingExtraError(f"EDA needs NLTK, which is not installed. Run: {EXTRA_LINE}.") from None
+    return _load_synonyms(_find_files(folder or os.environ.get("WNSEARCHDIR")))
 
 
-def _located(folder: str | None) -> str:
-    """Where the files are: a folder, or NLTK's address of a zip file."""
+def _find_files(folder: str | None) -> str:
+    """The location of WordNet's files: a folder, or "nltk:" and the name of an NLTK resource."""
     import nltk.data
 
     if folder:
         if not (Path(folder) / "index.noun").is_file():
             raise DataError(
-                f"{folder!r} holds no WordNet (no index.noun); name the folder that has it, or none."
+                f"{folder!r} holds no WordNet (no index.noun). Name the folder that has it, or leave it out."
             )
         return str(Path(folder).resolve())
     for address in ("corpora/wordnet", "corpora/wordnet.zip/wordnet/"):
@@ -60,29 +61,29 @@ def _located(folder: str | None) -> str:
     if (SYSTEM_FOLDER / "index.noun").is_file():
         return str(SYSTEM_FOLDER)
     raise MissingExtraError(
-        "EDA needs WordNet's files, and neither NLTK's data nor the system has them; "
-        "apt-get install wordnet, or set WNSEARCHDIR to their folder."
+        "EDA needs WordNet's files, and neither NLTK's data nor the system has them. "
+        "Run: apt-get install wordnet, or set WNSEARCHDIR to their folder."
     )
 
 
 @lru_cache(maxsize=2)
-def _opened(where: str) -> Synonyms:
-    """The synonyms of the WordNet at `where`; reading its indexes takes a second, so it is done once."""
+def _load_synonyms(location: str) -> Synonyms:
+    """Load WordNet from `location`; cached, because reading its indexes takes about a second."""
     import nltk.data
 
-    if where.startswith("nltk:"):
-        root = nltk.data.find(where.removeprefix("nltk:"))
+    if location.startswith("nltk:"):
+        root = nltk.data.find(location.removeprefix("nltk:"))
     else:
-        root = where
-        if where not in nltk.data.path:  # how NLTK is told that it may read a folder
-            nltk.data.path.append(where)
+        root = location
+        if location not in nltk.data.path:  # NLTK reads only folders on its path
+            nltk.data.path.append(location)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it has no other languages, and says so
+        warnings.simplefilter("ignore")  # NLTK warns that there are no other languages
         reader = _reader(root)
 
     @lru_cache(maxsize=100_000)
     def synonyms(word: str) -> tuple[str, ...]:
-        lemmas = {name.replace("_", " ") for found in reader.synsets(word) for name in found.lemma_names()}
+        lemmas = {name.replace("_", " ") for synset in reader.synsets(word) for name in synset.lemma_names()}
         return tuple(
             sorted(
                 name
@@ -95,11 +96,12 @@ def _opened(where: str) -> Synonyms:
 
 
 def _reader(root: Any) -> Any:
-    """NLTK's reader over the files that every distribution of WordNet has.
+    """An NLTK reader that needs only the files that every distribution of WordNet has.
 
-    NLTK also wants `lexnames` and `index.sense`, which Debian leaves out: the first names the lexicographers'
-    files, which synonyms do not need; the second maps versions, and there is only one here. Files are read
-    whole, since NLTK leaves them open otherwise; they are ASCII, so their byte offsets hold for characters.
+    NLTK also requires `lexnames` and `index.sense`, which Debian's package does not have. `lexnames` names the
+    lexicographer files, which synonyms do not need; `index.sense` maps between versions of WordNet, and here
+    there is only one. Files are read completely into memory, because NLTK leaves them open otherwise; they
+    are ASCII, so byte offsets are character offsets.
     """
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
