@@ -100,7 +100,7 @@ def test_without_the_program_the_line_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        MissingExtraError, match="apertium is not installed. Run: apt-get install apertium apertium-eng-spa"
+        MissingExtraError, match=r"apertium is not installed\. Run: apt-get install apertium apertium-eng-spa"
     ):
         Apertium()(["yes"])
 

@@ -38,7 +38,7 @@ def test_blocks_predict_every_token_but_the_first_once(passages, size):
 
 
 def test_a_block_of_one_token_is_refused():
-    with pytest.raises(ConfigError, match="2 tokens or more, .* got 1"):
+    with pytest.raises(ConfigError, match=r"2 tokens or more, .* got 1\."):
         list(pack_blocks([[1, 2]], 1))
 
 

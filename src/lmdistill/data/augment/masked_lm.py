@@ -53,7 +53,7 @@ class Masked:
 
     Jiao et al. 2020 (TinyBERT), Algorithm 1. A word of one token is masked, and its replacement is sampled
     from the `candidates` most likely words. Deviations: a word of several tokens is replaced by words whose
-    embeddings in the model's own table have the highest cosine similarity to the mean of its tokens (the paper
+    embeddings in the model's own table are nearest by cosine to the mean embedding of its tokens (the paper
     uses GloVe); the word itself and subwords are no candidates; function words and numbers are neither
     replaced nor candidates; words beyond the maximum input length of the model are kept.
     """
@@ -206,7 +206,7 @@ class Masked:
         return normalize(self._loaded[1].get_input_embeddings().weight.detach(), dim=-1)
 
     def _top(self, scores: Float[Tensor, "b v"], words: list[str]) -> list[list[str]]:
-        """The words with the highest scores in each row, `candidates` of them if the vocabulary has so many."""
+        """The `candidates` words with the highest scores in each row; fewer in a smaller vocabulary."""
         best = scores.topk(min(self.candidates, scores.shape[-1]))
         is_finite = best.values.isfinite().tolist()
         return [

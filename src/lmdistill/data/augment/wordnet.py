@@ -98,7 +98,7 @@ def _load_synonyms(location: str) -> Synonyms:
 def _reader(root: Any) -> Any:
     """An NLTK reader that needs only the files that every distribution of WordNet has.
 
-    NLTK also requires `lexnames` and `index.sense`, which Debian's package does not have. `lexnames` names the
+    NLTK also requires `lexnames` and `index.sense`, which Debian's package lacks. `lexnames` names the
     lexicographer files, which synonyms do not need; `index.sense` maps between versions of WordNet, and here
     there is only one. Files are read completely into memory, because NLTK leaves them open otherwise; they
     are ASCII, so byte offsets are character offsets.

@@ -1,1 +1,1 @@
-"""Labelled reviews and stories that this program writes, for demos and tests."""
+"""Synthetic labelled reviews and stories from small grammars, for demos and tests."""

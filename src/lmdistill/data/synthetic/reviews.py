@@ -1,8 +1,8 @@
-"""The synthetic task: reviews that a grammar makes, which therefore knows what they mean.
+"""The synthetic task: sentiment classification of reviews that a grammar generates.
 
-Labels are computed from the parts (`lmdistill.data.synthetic.reviews_grammar`), never guessed from the
-text. What has to be understood: negation, also twice; contrast ("X, but Y" means Y); whose opinion counts
-(the writer's); what is said and then refuted; and words that training never shows.
+The label of a review is computed from its parts (see `reviews_grammar`), not estimated from its text. A model
+must learn: negation and double negation; contrast ("X, but Y" means Y); that only the opinion of the writer
+counts; statements that are refuted later; and words of opinion that do not occur in the training split.
 """
 
 import re
@@ -30,24 +30,24 @@ from lmdistill.data.tasks.task_spec import SYNTHETIC
 Split = Literal["train", "dev", "test"]
 
 HELD_OUT_SHARE = 0.4
-"""Share of the words of opinion in dev and test that training never shows."""
+"""Fraction of the words of opinion in dev and test that do not occur in the training split."""
 
 CARELESS_SHARE = 0.1
-"""Share of the training labels that are wrong, as hurried people leave them; dev and test are right."""
+"""Fraction of wrong training labels, which imitate careless annotators; dev and test have none."""
 
 FEWEST_WORDS, MOST_WORDS = 6, 45
-"""Length of the shortest and the longest review."""
+"""Minimum and maximum number of words of a review."""
 
 T = TypeVar("T")
 
 
 class Writer:
-    """Draws opinions on one kind of thing.
+    """Generates random opinions on the things of one domain.
 
     Args:
-        rng: Where chance comes from.
+        rng: Random generator.
         domain: What is reviewed.
-        held_out_share: Share of the words of opinion that training never shows, in [0, 1].
+        held_out_share: Fraction of the words of opinion that are held out from training, in [0, 1].
     """
 
     def __init__(self, rng: np.random.Generator, domain: Domain, held_out_share: float) -> None:
@@ -56,110 +56,110 @@ class Writer:
         self.held_out_share = held_out_share
 
     def review(self) -> tuple[str, bool]:
-        """A text, and whether it is praise."""
+        """A review, and whether it is positive."""
         opinion = self.opinion()
         sentences = [opinion.text]
-        if self._happens(0.15):
-            sentences.insert(int(self._happens(0.5)), self._one(self.domain.facts))
+        if self._chance(0.15):
+            sentences.insert(int(self._chance(0.5)), self._one(self.domain.facts))
         return self._typed(". ".join(sentences)), opinion.praises
 
     def opinion(self) -> Opinion:
-        """What a whole review says."""
-        dice = self.rng.random()
-        if dice < 0.55:
+        """The opinion that a review expresses."""
+        number = self.rng.random()
+        if number < 0.55:
             return self.side()
-        if dice < 0.77:
+        if number < 0.77:
             return disagreement(self.side(), self.side(), self._one(reviews_lexicon.CONTRASTS))
-        return self.attributed() if dice < 0.88 else self.judged()
+        return self.attributed() if number < 0.88 else self.judged()
 
     def attributed(self) -> Opinion:
-        """Somebody's opinion and the writer's, which disagree."""
+        """The opinions of another person and of the writer, which differ; the writer's counts."""
         who = self._one(reviews_lexicon.CITED)
-        if self._happens(0.4):
+        if self._chance(0.4):
             pattern = self._one(reviews_lexicon.FEELING_CONTRASTS)
             return disagreement(self.felt(who), self.felt("I"), pattern)
         pattern = self._one(reviews_lexicon.ATTRIBUTIONS).replace("{who}", who)
         return disagreement(self.statement(), self.clause(), pattern)
 
     def judged(self) -> Opinion:
-        """Somebody's opinion, which the writer confirms or refutes."""
-        turns = self._happens(0.5)
+        """The opinion of another person, which the writer confirms or refutes."""
+        turns = self._chance(0.5)
         pattern = self._one(reviews_lexicon.REFUTED if turns else reviews_lexicon.CONFIRMED)
         return framed(self.clause(), pattern.replace("{who}", self._one(reviews_lexicon.CITED)), turns=turns)
 
     def side(self) -> Opinion:
         """The writer's own opinion: a statement, two clauses that agree, or a feeling."""
-        dice = self.rng.random()
-        if dice < 0.2:
+        number = self.rng.random()
+        if number < 0.2:
             return agreement(self.clause(), self.clause())
-        return self.felt("I") if dice < 0.4 else self.statement()
+        return self.felt("I") if number < 0.4 else self.statement()
 
     def statement(self) -> Opinion:
-        """A clause, in some draws hedged or denied as a whole."""
-        dice, clause = self.rng.random(), self.clause()
-        if dice < 0.08:
+        """A clause, with probability 0.1 after an opener such as "I think that", with 0.08 after a denial."""
+        number, clause = self.rng.random(), self.clause()
+        if number < 0.08:
             return framed(clause, self._one(reviews_lexicon.DENIALS), turns=True)
-        return framed(clause, self._one(reviews_lexicon.OPENERS)) if dice < 0.18 else clause
+        return framed(clause, self._one(reviews_lexicon.OPENERS)) if number < 0.18 else clause
 
     def clause(self) -> Opinion:
-        """One short opinion on the thing or a part of it."""
+        """A short opinion on the thing or a part of it."""
         return self._one((self.described, self.described, self.named, self.acting))()
 
     def described(self) -> Opinion:
         """An opinion with an adjective: "the plot is gripping"."""
-        praises, special = self._happens(0.5), self._happens(0.4)
+        praises, special = self._chance(0.5), self._chance(0.4)
         subject = self._one(self.domain.described) if special else self._subject()
         be = self._one(("are", "were") if subject in self.domain.many else ("is", "was"))
         word = self._word((self.domain.adjectives if special else reviews_lexicon.ADJECTIVES)[praises])
         text = " ".join(filter(None, (subject, be, self._one(reviews_lexicon.INTENSIFIERS), word)))
         contrary = self._one(reviews_lexicon.DENIED_ADJECTIVE).format(subject=subject, be=be, word=word)
-        return self._perhaps_denied(Opinion(text, contrary, praises))
+        return self._maybe_negated(Opinion(text, contrary, praises))
 
     def named(self) -> Opinion:
         """An opinion with a noun: "the plot is a triumph"."""
-        praises, subject = self._happens(0.5), self._one((self.domain.thing, *self.domain.parts))
+        praises, subject = self._chance(0.5), self._one((self.domain.thing, *self.domain.parts))
         noun = f"{self._one(reviews_lexicon.ARTICLES)} {self._word(reviews_lexicon.NOUNS[praises])}"
         be = self._one(("is", "was"))
         contrary = self._one(reviews_lexicon.DENIED_NOUN).format(subject=subject, be=be, word=noun)
-        return self._perhaps_denied(Opinion(f"{subject} {be} {noun}", contrary, praises))
+        return self._maybe_negated(Opinion(f"{subject} {be} {noun}", contrary, praises))
 
     def acting(self) -> Opinion:
         """An opinion with a verb: "the plot falls flat"."""
-        praises, subject = self._happens(0.5), self._subject()
+        praises, subject = self._chance(0.5), self._subject()
         verb = self._word(reviews_lexicon.VERBS[praises])
         do, ended = ("do", verb) if subject in self.domain.many else ("does", third_person(verb))
         contrary = self._one(reviews_lexicon.DENIED_VERB).format(subject=subject, do=do, word=verb)
-        return self._perhaps_denied(Opinion(f"{subject} {ended}", contrary, praises))
+        return self._maybe_negated(Opinion(f"{subject} {ended}", contrary, praises))
 
     def felt(self, who: str) -> Opinion:
-        """What somebody felt: "I loved the plot"."""
-        praises, subject = self._happens(0.5), self._subject()
+        """A feeling of a person: "I loved the plot"."""
+        praises, subject = self._chance(0.5), self._subject()
         verb = self._word(reviews_lexicon.FEELINGS[praises])
         contrary = self._one(reviews_lexicon.DENIED_FEELING).format(who=who, subject=subject, word=verb)
-        return self._perhaps_denied(Opinion(f"{who} {past(verb)} {subject}", contrary, praises))
+        return self._maybe_negated(Opinion(f"{who} {past(verb)} {subject}", contrary, praises))
 
-    def _perhaps_denied(self, opinion: Opinion) -> Opinion:
-        """The opinion, or in some draws its contrary."""
-        return opinion.negated() if self._happens(0.2) else opinion
+    def _maybe_negated(self, opinion: Opinion) -> Opinion:
+        """The opinion, or its contrary with probability 0.2."""
+        return opinion.negated() if self._chance(0.2) else opinion
 
     def _subject(self) -> str:
-        """What is praised or blamed."""
+        """The thing or one of its parts."""
         return self._one((self.domain.thing, *self.domain.parts, *self.domain.many))
 
     def _word(self, words: Words) -> str:
-        """A word that training shows, or one that it does not."""
-        return self._one(words.held_out if self._happens(self.held_out_share) else words.seen)
+        """A held-out word with probability `held_out_share`, else one that occurs in training."""
+        return self._one(words.held_out if self._chance(self.held_out_share) else words.seen)
 
-    def _happens(self, share: float) -> bool:
-        """True in `share` of all draws."""
-        return bool(self.rng.random() < share)
+    def _chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return bool(self.rng.random() < probability)
 
     def _one(self, options: Sequence[T]) -> T:
-        """One of the options, all equally likely; ten times faster than numpy's choice."""
+        """One of the options, chosen uniformly; ten times as fast as numpy's `choice`."""
         return options[int(self.rng.random() * len(options))]
 
     def _typed(self, text: str) -> str:
-        """Sentences as people type them: mostly with capitals and a full stop."""
+        """Vary case and punctuation: most texts have capitals and end with a mark, some have neither."""
         style, mark = self.rng.random(), self._one((".", ".", ".", "!", "..."))
         if style < 0.1:
             return re.sub(r"\bI\b", "i", text)
@@ -170,12 +170,12 @@ class Writer:
 
 
 def letters(text: str) -> str:
-    """What makes a review itself: its letters, without case, spaces and punctuation."""
+    """The letters of a review in lower case, which identify it; without spaces and punctuation."""
     return re.sub(r"[^a-z]", "", text.lower())
 
 
 def split_of(text: str) -> Split:
-    """The split that a text belongs to, a function of its letters: no seed can bring it into another.
+    """The split of a text, a function of its letters, so that no text is in two splits for any seeds.
 
     Examples:
         >>> split_of("I loved it!") == split_of("i loved it")
@@ -186,13 +186,13 @@ def split_of(text: str) -> Split:
 
 
 def make_reviews(rows: int, *, seed: int, split: Split) -> list[tuple[str, int]]:
-    """Reviews with labels (0 negative, 1 positive), no two the same, half of them positive.
+    """Generate distinct reviews with labels (0 negative, 1 positive), half of them positive.
 
     Args:
-        rows: How many, >= 1; an odd number has one more negative review.
-        seed: Same seed, same reviews.
-        split: "train" has only the words that are `seen` in the lexicon, "dev" and "test" have others too.
-            No text can come up in two splits, whatever the seeds.
+        rows: Number of reviews, >= 1; an odd number has one more negative review.
+        seed: Random seed; the same seed gives the same reviews.
+        split: "train" uses only the words that are `seen` in the lexicon, "dev" and "test" also the others.
+            No text is in two splits, for any seeds.
 
     Raises:
         ConfigError: `rows` is below 1.
@@ -205,14 +205,14 @@ def make_reviews(rows: int, *, seed: int, split: Split) -> list[tuple[str, int]]
         raise ConfigError(f"a split needs 1 review or more, got {rows}. Ask for more rows.")
     rng = generator(seed, "synthetic", split)
     share = 0.0 if split == "train" else HELD_OUT_SHARE
-    wanted = rng.permutation(np.arange(rows) % 2)
+    labels = rng.permutation(np.arange(rows) % 2)
     reviews: list[tuple[str, int]] = []
     known: set[str] = set()
     while len(reviews) < rows:
         domain = reviews_lexicon.DOMAINS[int(rng.random() * len(reviews_lexicon.DOMAINS))]
         text, praises = Writer(rng, domain, share).review()
         fits = FEWEST_WORDS <= len(text.split()) <= MOST_WORDS and letters(text) not in known
-        if praises == wanted[len(reviews)] and fits and split_of(text) == split:
+        if praises == labels[len(reviews)] and fits and split_of(text) == split:
             known.add(letters(text))
             reviews.append((text, int(praises)))
     return reviews
@@ -221,16 +221,16 @@ def make_reviews(rows: int, *, seed: int, split: Split) -> list[tuple[str, int]]
 def reviews_task(
     train_rows: int = 3000, dev_rows: int = 1000, *, seed: int = 0, careless: float = CARELESS_SHARE
 ) -> Task:
-    """The synthetic task: sentiment of reviews that this program makes.
+    """The synthetic task: sentiment of generated reviews.
 
     Args:
-        train_rows: Training examples, >= 1.
-        dev_rows: Dev examples, >= 1.
-        seed: Same seed, same task.
-        careless: Share of the training labels that are turned round, in [0, 1).
+        train_rows: Number of training examples, >= 1.
+        dev_rows: Number of dev examples, >= 1.
+        seed: Random seed; the same seed gives the same task.
+        careless: Fraction of the training labels that are flipped, in [0, 1).
 
     Raises:
-        ConfigError: `careless` is out of its range, or a split is asked for without rows.
+        ConfigError: `careless` or a number of rows is out of range.
 
     Examples:
         >>> task = reviews_task(8, 4)
@@ -250,11 +250,11 @@ def reviews_task(
 
 
 def _dataset(rows: int, seed: int, split: Split, wrong: Sequence[int] = ()) -> Dataset:
-    """Reviews with the columns that every task has; the labels of the rows `wrong` are turned round."""
-    texts, truth = zip(*make_reviews(rows, seed=seed, split=split), strict=True)
-    turned = set(wrong)
-    labels = [1 - label if row in turned else label for row, label in enumerate(truth)]
-    kinds = {"sentence1": "string", "sentence2": "string", "label": "int64", "index": "int64"}
+    """Reviews with the columns that every task has; the labels of the rows `wrong` are flipped."""
+    texts, true_labels = zip(*make_reviews(rows, seed=seed, split=split), strict=True)
+    flipped = set(wrong)
+    labels = [1 - label if row in flipped else label for row, label in enumerate(true_labels)]
+    dtypes = {"sentence1": "string", "sentence2": "string", "label": "int64", "index": "int64"}
     columns = {"sentence1": texts, "sentence2": [""] * rows, "label": labels, "index": range(rows)}
-    features = Features({name: Value(kind) for name, kind in kinds.items()})
+    features = Features({name: Value(dtype) for name, dtype in dtypes.items()})
     return Dataset.from_dict({name: list(column) for name, column in columns.items()}, features=features)

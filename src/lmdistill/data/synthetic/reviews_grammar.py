@@ -1,11 +1,11 @@
-"""Opinions: phrases that know what they mean, and the rules that join them."""
+"""Opinions: phrases with their sentiment, and the rules that combine them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """A phrase with its contrary and its meaning.
+    """A phrase with its contrary and its sentiment.
 
     Examples:
         >>> dull = Opinion("the plot is dull", "the plot is not dull", praises=False)
@@ -14,21 +14,26 @@ class Opinion:
     """
 
     text: str
-    """The phrase, without a capital and a full stop."""
+    """The phrase, without a capital letter at the start and without a full stop."""
 
     contrary: str
-    """A phrase that means the opposite."""
+    """A phrase with the opposite meaning."""
 
     praises: bool
-    """Whether `text` is praise; blame otherwise."""
+    """Whether `text` is positive; negative otherwise."""
 
     def negated(self) -> "Opinion":
-        """The contrary opinion, whose contrary is this one."""
+        """The contrary opinion; its contrary is this one."""
         return Opinion(self.contrary, self.text, not self.praises)
 
 
 def framed(opinion: Opinion, pattern: str, *, turns: bool = False) -> Opinion:
-    """An opinion put into a sentence that keeps it, or that `turns` it round.
+    """Put an opinion into a sentence.
+
+    Args:
+        opinion: The opinion.
+        pattern: The sentence, with {0} for the opinion.
+        turns: Whether the sentence negates the opinion.
 
     Examples:
         >>> dull = Opinion("the plot is dull", "the plot is not dull", praises=False)
@@ -40,7 +45,12 @@ def framed(opinion: Opinion, pattern: str, *, turns: bool = False) -> Opinion:
 
 
 def contrast(minor: Opinion, major: Opinion, pattern: str = "{minor}, but {major}") -> Opinion:
-    """Two opinions of which the major one decides, wherever the pattern puts it.
+    """Combine two opinions; the result has the sentiment of the major one.
+
+    Args:
+        minor: The opinion that does not count.
+        major: The opinion that counts.
+        pattern: The sentence, with {minor} and {major} in any order.
 
     Examples:
         >>> fine = Opinion("the cast is fine", "the cast is not fine", praises=True)
@@ -55,12 +65,12 @@ def contrast(minor: Opinion, major: Opinion, pattern: str = "{minor}, but {major
 
 
 def disagreement(minor: Opinion, major: Opinion, pattern: str) -> Opinion:
-    """A contrast whose minor opinion is turned round where it says the same as the major one."""
+    """A contrast of opinions that differ: the minor one is negated if both have the same sentiment."""
     return contrast(minor.negated() if minor.praises == major.praises else minor, major, pattern)
 
 
 def agreement(first: Opinion, second: Opinion) -> Opinion:
-    """Two opinions that say the same, joined by "and"; the second is turned round where it does not.
+    """Join two opinions of the same sentiment by "and"; the second is negated if its sentiment differs.
 
     Examples:
         >>> fine = Opinion("the cast is fine", "the cast is not fine", praises=True)
@@ -74,7 +84,7 @@ def agreement(first: Opinion, second: Opinion) -> Opinion:
 
 
 def third_person(verb: str) -> str:
-    """The verb with the ending that goes with "it".
+    """The third person singular of a verb phrase.
 
     Examples:
         >>> third_person("work well"), third_person("impress"), third_person("satisfy us")
@@ -89,7 +99,7 @@ def third_person(verb: str) -> str:
 
 
 def past(verb: str) -> str:
-    """The past of a verb that forms it with -d or -ed.
+    """The past tense of a regular verb, with -d or -ed.
 
     Examples:
         >>> past("love"), past("detest")

@@ -1,4 +1,4 @@
-"""Words and sentence patterns of the synthetic reviews; nothing here is drawn, only listed."""
+"""Words and sentence patterns of the synthetic reviews. Results depend on them, so do not change them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,48 +7,48 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """Words of one polarity and part of speech."""
+    """Words of one sentiment and part of speech."""
 
     seen: tuple[str, ...]
-    """May appear in every split."""
+    """Words that occur in all splits."""
 
     held_out: tuple[str, ...]
-    """Never appear in training."""
+    """Words that occur only in dev and test."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
-    """One kind of thing that is reviewed."""
+    """A kind of thing that is reviewed."""
 
     thing: str
-    """The whole: "the film"."""
+    """The thing as a whole: "the film"."""
 
     parts: tuple[str, ...]
-    """What can be praised or blamed, in the singular: "the plot"."""
+    """Parts of the thing in the singular: "the plot"."""
 
     many: tuple[str, ...]
-    """The same in the plural: "the jokes"."""
+    """Parts of the thing in the plural: "the jokes"."""
 
     described: tuple[str, ...]
-    """The parts, singular or plural, that the adjectives of the domain fit."""
+    """The thing and parts that `adjectives` can describe."""
 
     adjectives: Mapping[bool, Words]
-    """Adjectives of this domain; True for praise, False for blame."""
+    """Adjectives that are specific to this domain: True -> positive, False -> negative."""
 
     facts: tuple[str, ...]
     """Sentences without an opinion."""
 
 
 def _split(words: str) -> tuple[str, ...]:
-    """Words or phrases of a list with commas."""
+    """Split a comma-separated list of words or phrases."""
     return tuple(" ".join(word.split()) for word in words.split(","))
 
 
 def _pair(good: str, good_held_out: str, bad: str, bad_held_out: str) -> Mapping[bool, Words]:
-    """Words of praise (True) and of blame (False), as lists with commas."""
-    praise = Words(seen=_split(good), held_out=_split(good_held_out))
-    blame = Words(seen=_split(bad), held_out=_split(bad_held_out))
-    return MappingProxyType({True: praise, False: blame})
+    """Positive (True) and negative (False) words from comma-separated lists."""
+    positive = Words(seen=_split(good), held_out=_split(good_held_out))
+    negative = Words(seen=_split(bad), held_out=_split(bad_held_out))
+    return MappingProxyType({True: positive, False: negative})
 
 
 ADJECTIVES = _pair(
@@ -61,7 +61,7 @@ ADJECTIVES = _pair(
     "dreadful, atrocious, abysmal, lousy, dismal, appalling, woeful, shoddy, pathetic, ghastly, wretched, "
     "insipid, lacklustre, third-rate, deplorable, horrendous, crummy, slapdash",
 )
-"""Adjectives that fit everything."""
+"""Adjectives for all domains."""
 
 NOUNS = _pair(
     "success, gem, joy, highlight, treat, pleasure",
@@ -69,7 +69,7 @@ NOUNS = _pair(
     "failure, mess, disaster, problem, waste of money, disappointment",
     "fiasco, flop, catastrophe, travesty, nightmare, dud, debacle",
 )
-"""What a thing can be called, with "a"."""
+"""Nouns for a thing, used with an article: "a triumph"."""
 
 VERBS = _pair(
     "impress, shine, please, work well, win us over, satisfy us",
@@ -77,7 +77,7 @@ VERBS = _pair(
     "fail, annoy us, fall flat, disappoint, irritate us, let us down",
     "flounder, falter, stink, grate on the nerves, repel us, disgust us",
 )
-"""What a thing does; the first word takes the ending."""
+"""Verb phrases with a thing as the subject; the first word is inflected."""
 
 FEELINGS = _pair(
     "love, like, enjoy, admire",
@@ -85,7 +85,7 @@ FEELINGS = _pair(
     "hate, dislike, curse, condemn",
     "loathe, despise, detest, resent, deplore",
 )
-"""What a person does to a thing; all form the past with -d or -ed."""
+"""Regular verbs with a person as the subject and a thing as the object."""
 
 DOMAINS = (
     Domain(
@@ -170,19 +170,19 @@ DOMAINS = (
         ),
     ),
 )
-"""Everything that is reviewed."""
+"""All kinds of things that are reviewed."""
 
 CITED = _split(
     "my brother, the critics, my neighbours, most people, a colleague, a friend of mine, my aunt, "
     "the reporters"
 )
-"""Whose opinions do not count."""
+"""Other people, whose opinions do not count."""
 
 INTENSIFIERS = ("", "", "", "really", "truly", "so", "quite", "simply")
-"""Before adjectives; they change nothing."""
+"""Adverbs before adjectives, which do not change the sentiment."""
 
 ARTICLES = ("a", "a real", "a complete")
-"""Before nouns; they change nothing."""
+"""Articles before nouns, which do not change the sentiment."""
 
 DENIED_ADJECTIVE = (
     "{subject} {be} not {word}",
@@ -193,7 +193,7 @@ DENIED_ADJECTIVE = (
     "there is nothing {word} about {subject}",
     "nobody would call {subject} {word}",
 )
-"""Contraries of opinions with an adjective."""
+"""Negations of opinions with an adjective."""
 
 DENIED_NOUN = (
     "{subject} {be} not {word}",
@@ -201,17 +201,17 @@ DENIED_NOUN = (
     "{subject} {be} anything but {word}",
     "nobody would call {subject} {word}",
 )
-"""Contraries of opinions with a noun, which comes with its article."""
+"""Negations of opinions with a noun; {word} contains its article."""
 
 DENIED_VERB = (
     "{subject} {do} not {word}",
     "{subject} {do} not {word} at all",
     "at no point {do} {subject} {word}",
 )
-"""Contraries of opinions with a verb."""
+"""Negations of opinions with a verb."""
 
 DENIED_FEELING = ("{who} did not {word} {subject}", "{who} did not {word} {subject} one bit")
-"""Contraries of feelings."""
+"""Negations of feelings."""
 
 OPENERS = (
     "I think that {0}",
@@ -220,7 +220,7 @@ OPENERS = (
     "there is no doubt that {0}",
     "nobody can deny that {0}",
 )
-"""Keep the opinion, some of them by two negations."""
+"""Sentences that keep the sentiment of an opinion, some with a double negation."""
 
 DENIALS = (
     "it is not true that {0}",
@@ -230,7 +230,7 @@ DENIALS = (
     "it would be wrong to say that {0}",
     "I doubt that {0}",
 )
-"""Turn the opinion round."""
+"""Sentences that negate an opinion."""
 
 CONTRASTS = (
     "{minor}, but {major}",
@@ -244,7 +244,7 @@ CONTRASTS = (
     "{major}, even if {minor}",
     "{major}, and never mind that {minor}",
 )
-"""Two opinions, of which the major one decides."""
+"""Sentences with two opinions, of which the major one counts."""
 
 ATTRIBUTIONS = (
     "{who} told me that {minor}; in my view {major}",
@@ -253,7 +253,7 @@ ATTRIBUTIONS = (
     "{who} kept telling me that {minor}, but I think that {major}",
     "I say that {major}, while {who} told us that {minor}",
 )
-"""Two opinions, of which the writer's decides."""
+"""Sentences with the opinions of another person and of the writer, which counts."""
 
 CONFIRMED = (
     "{who} told me that {0}, and that is true",
@@ -261,7 +261,7 @@ CONFIRMED = (
     "{who} assured me that {0}, and rightly so",
     "I had heard that {0}, and that turned out to be right",
 )
-"""Somebody's opinion, which the writer shares."""
+"""Sentences with the opinion of another person, which the writer shares."""
 
 REFUTED = (
     "{who} told me that {0}, and that is not true",
@@ -269,7 +269,7 @@ REFUTED = (
     "{who} kept telling me that {0}, which is nonsense",
     "I had heard that {0}, and that turned out to be wrong",
 )
-"""Somebody's opinion, which the writer does not share."""
+"""Sentences with the opinion of another person, which the writer does not share."""
 
 FEELING_CONTRASTS = (
     "{minor}, but {major}",
@@ -278,4 +278,4 @@ FEELING_CONTRASTS = (
     "{major}; {minor}",
     "{major}, but {minor}",
 )
-"""The feelings of somebody else and of the writer, who decides."""
+"""Sentences with the feelings of another person and of the writer, which count."""

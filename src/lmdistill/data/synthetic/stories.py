@@ -1,8 +1,8 @@
-"""Synthetic stories: very short, made by a small grammar, with a tokenizer trained on them.
+"""Synthetic stories: very short texts from a small grammar, with a tokenizer trained on them.
 
-Each story names a child, a thing and its color, and comes back to them later; what goes
-wrong decides what mends it. So a small model has something to miss: a wrong name, color or pronoun, or a
-thing that is pulled out of the water after it broke. No person wrote these stories.
+Each story names a child, a thing and its color and mentions them again later; the problem determines the
+solution. So a small model can make measurable errors: a wrong name, color or pronoun, or a thing that is
+pulled out of the water after it broke. No person wrote these stories.
 """
 
 from collections.abc import Sequence
@@ -21,32 +21,32 @@ from lmdistill.data.language.conversations import COLUMNS, Conversations
 from lmdistill.data.synthetic import stories_lexicon as words
 
 DEV_PART = 8
-"""One in so many combinations of child, color and thing is kept for dev."""
+"""One of this many combinations of child, color and thing belongs to dev, the others to train."""
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
-"""First entries of the vocabulary, in order of their ids."""
+"""Special tokens: the first entries of the vocabulary, in the order of their ids."""
 
 Split = Literal["train", "dev"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """A story and what it is about."""
+    """A story and its subject."""
 
     opening: str
     """The first sentence, which names the child."""
 
     rest: str
-    """All other sentences."""
+    """All sentences after the first."""
 
     child: str
-    """Who it is about."""
+    """Name of the child."""
 
     color: str
-    """Of the thing."""
+    """Color of the thing."""
 
     thing: str
-    """What is given, lost or broken, and mended."""
+    """The thing that the child gets, and that is lost or broken and then found or repaired."""
 
     @property
     def text(self) -> str:
@@ -55,7 +55,7 @@ class Story:
 
 
 def split_of(child: str, color: str, thing: str) -> Split:
-    """The split that a combination belongs to, whatever the seed; training never shows those of dev.
+    """The split of a combination of child, color and thing, for every seed; train and dev share none.
 
     Examples:
         >>> split_of("Lily", "red", "ball")
@@ -65,12 +65,12 @@ def split_of(child: str, color: str, thing: str) -> Split:
 
 
 def _one(rng: np.random.Generator, options: Sequence[str]) -> str:
-    """One of the options, all equally likely; ten times faster than numpy's choice."""
+    """One of the options, chosen uniformly; ten times as fast as numpy's `choice`."""
     return options[int(rng.random() * len(options))]
 
 
-def _fillings(rng: np.random.Generator) -> dict[str, str]:
-    """Who and what a story is about: one word for each field, the same in all of its sentences."""
+def _fields(rng: np.random.Generator) -> dict[str, str]:
+    """One word or phrase for each field of the sentences of a story."""
     is_girl = rng.random() < 0.5
     giver = _one(rng, words.WOMEN + words.MEN)
     helpers = [name for name in words.WOMEN + words.MEN if name != giver]
@@ -94,36 +94,36 @@ def _fillings(rng: np.random.Generator) -> dict[str, str]:
 
 
 def _with_article(text: str) -> str:
-    """The text with "an" before vowels."""
+    """Replace the article "a" by "an" before vowels."""
     vowels = tuple("aeiou")
     parts = text.split(" ")
-    for place, (word, after) in enumerate(pairwise(parts)):
+    for index, (word, after) in enumerate(pairwise(parts)):
         if word in ("a", "A") and after.startswith(vowels):
-            parts[place] = word + "n"
+            parts[index] = word + "n"
     return " ".join(parts)
 
 
 def _story(rng: np.random.Generator) -> Story:
-    """One story of any split; its end comes back to the place, or to whoever helped."""
-    filling = _fillings(rng)
+    """One random story of any split; its end mentions the place again, or the person who helped."""
+    fields = _fields(rng)
     problem, solution = words.PROBLEMS[int(rng.random() * len(words.PROBLEMS))]
     parts: tuple[words.Patterns, ...] = (words.OUTINGS, problem, solution, words.ENDINGS)
     if rng.random() < 0.5:
         middle = words.FEELINGS if rng.random() < 0.5 else words.HELPS
         parts = (problem, middle, solution, words.THANKS)
     patterns = (words.OPENINGS, words.GIFTS, *parts)
-    opening, *rest = (_with_article(_one(rng, options).format(**filling)) for options in patterns)
-    about = {name: filling[name] for name in ("child", "color", "thing")}
-    return Story(opening=opening, rest=" ".join(rest), **about)
+    opening, *sentences = (_with_article(_one(rng, options).format(**fields)) for options in patterns)
+    subject = {name: fields[name] for name in ("child", "color", "thing")}
+    return Story(opening=opening, rest=" ".join(sentences), **subject)
 
 
 def make_stories(rows: int, *, seed: int, split: Split) -> list[Story]:
-    """Stories of one split, no two the same.
+    """Generate distinct stories of one split.
 
     Args:
-        rows: How many, >= 1.
-        seed: Same seed, same stories.
-        split: No child has the same thing in the same color in both splits, whatever the seeds.
+        rows: Number of stories, >= 1.
+        seed: Random seed; the same seed gives the same stories.
+        split: The splits share no combination of child, color and thing, for any seeds.
 
     Raises:
         ConfigError: `rows` is below 1.
@@ -147,13 +147,17 @@ def make_stories(rows: int, *, seed: int, split: Split) -> list[Story]:
 def stories_corpus(
     train_rows: int = 4000, dev_rows: int = 400, *, seed: int = 0, prompted: bool = False
 ) -> Conversations:
-    """The synthetic corpus.
+    """The synthetic corpus of stories.
 
     Args:
-        train_rows: Training stories, >= 1.
-        dev_rows: Dev stories, >= 1.
-        seed: Same seed, same corpus.
-        prompted: Whether the first sentence is a prompt and only the rest is learned; else all of a story is.
+        train_rows: Number of training stories, >= 1.
+        dev_rows: Number of dev stories, >= 1.
+        seed: Random seed; the same seed gives the same corpus.
+        prompted: Whether the first sentence is a prompt and the loss covers only the other sentences. If not,
+            it covers the whole story.
+
+    Raises:
+        ConfigError: A number of rows is below 1.
 
     Examples:
         >>> corpus = stories_corpus(8, 4, prompted=True)
@@ -175,7 +179,7 @@ def stories_corpus(
 
 
 def _dataset(stories: Sequence[Story], prompted: bool) -> Dataset:
-    """Stories with the columns of all conversations."""
+    """Stories with the columns of `Conversations`."""
     columns = {
         "prompt": [story.opening if prompted else "" for story in stories],
         "completion": [story.rest if prompted else story.text for story in stories],
@@ -183,31 +187,34 @@ def _dataset(stories: Sequence[Story], prompted: bool) -> Dataset:
         "messages": [""] * len(stories),
         "index": list(range(len(stories))),
     }
-    kinds = {**{name: Value("string") for name in COLUMNS}, "index": Value("int64")}
-    return Dataset.from_dict(columns, features=Features(kinds))
+    dtypes = {**{name: Value("string") for name in COLUMNS}, "index": Value("int64")}
+    return Dataset.from_dict(columns, features=Features(dtypes))
 
 
 def stories_tokenizer(corpus: Conversations) -> PreTrainedTokenizerFast:
-    """A tokenizer of the words and marks of the training stories: one token each, words with their space.
+    """Train a word-level tokenizer on the training stories: one token per punctuation mark and per word.
 
-    It writes `<s>` before a text and has `</s>` as end and `<pad>` as padding token; other words are `<unk>`.
-    A text that is cut at a space has the same tokens as its two parts.
+    It adds `<s>` before a text; the end token is `</s>`, the padding token `<pad>`, and unknown words are
+    `<unk>`. A word token contains the space before the word, so a text that is split at a space has the same
+    tokens as its two parts.
 
     Args:
-        corpus: One of `stories_corpus`; whether it is prompted makes no difference.
+        corpus: A corpus of `stories_corpus`; `prompted` makes no difference.
     """
-    inner = Tokenizer(models.WordLevel({}, unk_token="<unk>"))
+    tokenizer = Tokenizer(models.WordLevel({}, unk_token="<unk>"))
     marks = pre_tokenizers.Split(Regex(r'[.,!?"]'), "isolated")
-    inner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(prepend_scheme="always"), marks])
-    inner.decoder = decoders.Metaspace(prepend_scheme="always")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(prepend_scheme="always"), marks]
+    )
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     trainer = trainers.WordLevelTrainer(special_tokens=list(SPECIAL), show_progress=False)
     texts = (
         f"{row['prompt']} {row['completion']}".strip() for row in corpus.train.select_columns(COLUMNS[:2])
     )
-    inner.train_from_iterator(texts, trainer)
-    inner.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=inner, model_max_length=512,
+        tokenizer_object=tokenizer, model_max_length=512,
         pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>",
         model_input_names=["input_ids", "attention_mask"],
     )  # fmt: skip

@@ -1,11 +1,14 @@
-"""Words and sentences of the synthetic stories; {fields} are filled by the writer, once for a whole story."""
+"""Words and sentences of the synthetic stories. Results depend on them, so do not change them.
+
+The fields in braces, such as {child}, have the same value in all sentences of a story.
+"""
 
 Patterns = tuple[str, ...]
-"""Sentences that can stand in one place of a story."""
+"""Alternative sentences for one position of a story."""
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """Words that stand between blanks."""
+    """Split a list of words at spaces."""
     return tuple(text.split())
 
 
@@ -145,4 +148,4 @@ PROBLEMS = (
         ),
     ),
 )
-"""What goes wrong, and what mends it: one of each pair is taken."""
+"""Pairs of sentences for a problem and sentences for its solution."""
