@@ -19,24 +19,24 @@ from lmdistill.studies.search.trials import Trial
 from lmdistill.studies.study_folder import StudyFolder
 
 
-def list_trials(study: Study, place: StudyFolder) -> None:
+def list_trials(study: Study, study_folder: StudyFolder) -> None:
     """Print all trials in the order of their numbers, without running any.
 
     Args:
         study: A study with a search.
-        place: Folder of the study.
+        study_folder: Folder of the study.
     """
     assert study.search is not None
-    for finding in SearchFolder(study=study, place=place).findings():
+    for finding in SearchFolder(study=study, place=study_folder).findings():
         _show(results(), finding, finding.trials, study.search.trials)
 
 
-def search(study: Study, place: StudyFolder, command: Sequence[str]) -> int:
+def search(study: Study, study_folder: StudyFolder, command: Sequence[str]) -> int:
     """Run all trials that are not finished, and print all trials, the best first.
 
     Args:
         study: A study with a search.
-        place: Folder of the study.
+        study_folder: Folder of the study.
         command: Command line that runs a recipe, up to the recipe.
 
     Returns:
@@ -45,18 +45,19 @@ def search(study: Study, place: StudyFolder, command: Sequence[str]) -> int:
     """
     assert study.search is not None
     with following(grows=True) as watch:
-        findings = run_search(study, place, command=command, watch=watch)
-    folder, console = SearchFolder(study=study, place=place), results()
+        findings = run_search(study, study_folder, command=command, watch=watch)
+    search_folder, console = SearchFolder(study=study, place=study_folder), results()
     for finding in findings:
         _show(console, finding, (*finding.ranked, *finding.failed), study.search.trials)
         if finding.ranked:
-            best = folder.best(finding.branch)
-            out = place.path.with_name(f"{place.path.name}-{best.stem}")
+            best = search_folder.best(finding.branch)
+            path = study_folder.path
+            out = path.with_name(f"{path.name}-{best.stem}")
             say(f"repeat the best: lmdistill distill {shlex.quote(str(best))} --out {shlex.quote(str(out))}")
     if any(finding.ranked for finding in findings):
         say(TRIALS_NOTE)
-    if (place.path / REPORT).is_file():
-        say(f"report: {place.path / REPORT}")
+    if (study_folder.path / REPORT).is_file():
+        say(f"report: {study_folder.path / REPORT}")
     return _complain_of_failed(findings)
 
 

@@ -46,7 +46,7 @@ class Eda:
     """Probability that a word is deleted, in [0, 1]; 0 is off."""
 
     seed: int = 0
-    """Random seed."""
+    """Random seed of the edits."""
 
     wordnet: str | None = None
     """Folder with WordNet's files; None looks in WNSEARCHDIR, NLTK's data and the system's folder."""

@@ -71,7 +71,7 @@ class Masked:
     """Number of candidates for each word, >= 1; the paper's K, M in its code."""
 
     seed: int = 0
-    """Random seed."""
+    """Random seed of the replacements."""
 
     batch_size: int = 32
     """Number of masked texts per forward pass, >= 1; changes speed and memory, not results."""

@@ -85,7 +85,7 @@ class EncodingCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Passages:
-    """Tokenized rows."""
+    """Tokenized rows, and counts of what was cut or dropped."""
 
     rows: Dataset = field(repr=False)
     """Columns input_ids, start (index of the first response token), length (number of tokens) and index (row
