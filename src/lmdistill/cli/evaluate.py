@@ -29,9 +29,7 @@ def evaluate(
     ],
     set_: Overrides = None,
     benchmark: Benchmark = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Number of examples per benchmark. Default: all.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Number of examples per benchmark. Default: all.")] = None,
     few_shot: Annotated[
         int | None,
         typer.Option(help="Number of solved examples before each question. Default: that of the task."),

@@ -94,7 +94,7 @@ def _log_size(
     log_class: float | None,
     rademacher: float | None,
 ) -> float | None:
-    """log |G| in nats, from --log-class or from a number of parameters; None with a Rademacher complexity."""
+    """The size log |G| in nats, from --log-class or a number of parameters; None with --rademacher."""
     options = {"--parameters": parameters, "--log-class": log_class, "--rademacher": rademacher}
     used = [f"{name} {value}" for name, value in options.items() if value is not None]
     if len(used) > 1:

@@ -84,7 +84,12 @@ def test_templates_that_cannot_be_filled_are_refused():
         (("text",), {"layout": "prose"}, UnknownNameError, "layout is called 'prose'"),
         (("text", "prompt"), {"completion": "txt"}, UnknownNameError, "Did you mean 'text'"),
         (("text",), {"template": "{text}"}, ConfigError, "which takes no template of the prompt"),
-        (("messages",), {"layout": "messages", "template": "x"}, ConfigError, "which takes no template of the prompt"),
+        (
+            ("messages",),
+            {"layout": "messages", "template": "x"},
+            ConfigError,
+            "which takes no template of the prompt",
+        ),
     ],
 )
 def test_what_fits_no_layout_is_refused(columns, options, error, said):

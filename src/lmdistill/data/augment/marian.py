@@ -93,9 +93,7 @@ class Marian:
         model = load_model(AutoModelForSeq2SeqLM, source, device=self.device, allow_pickle=self.allow_pickle)
         return load_tokenizer(source), model
 
-    def _translated(
-        self, direction: str, texts: Sequence[str], keys: Sequence[tuple[str, int]]
-    ) -> list[str]:
+    def _translated(self, direction: str, texts: Sequence[str], keys: Sequence[tuple[str, int]]) -> list[str]:
         """Translate with one model, in batches of similar length; blank texts give "".
 
         `keys` are the fingerprint and the copy of each text, which determine its random numbers.
@@ -120,9 +118,7 @@ class Marian:
                 results[i] = line
         return results
 
-    def _search(
-        self, keys: list[tuple[str, str, int]], longest: int, device: torch.device
-    ) -> dict[str, Any]:
+    def _search(self, keys: list[tuple[str, str, int]], longest: int, device: torch.device) -> dict[str, Any]:
         """Arguments of `generate` for beam search or sampling."""
         if not self.varied:
             return {"num_beams": self.beams}
