@@ -109,7 +109,7 @@ def test_what_belonged_to_the_source_of_the_run_is_left_out_for_another_one_and_
     assert found.passages == 4
     assert "texts.separator was '%' for rows.txt; it is left out" in caplog.text
     assert "texts.dev was 'dev.txt' for rows.txt; it is left out" in caplog.text
-    with pytest.raises(ConfigError, match=r"Leave texts\.separator out"):
+    with pytest.raises(ConfigError, match=r"texts\.separator applies only to text files"):
         evaluate_language("run", ["texts.source=other.jsonl", "texts.separator='%'"])
     Path("other.txt").write_text("".join(f"{row['text']}%" for row in rows))
     kept = evaluate_language("run", ["texts.source=other.txt", "texts.dev_rows=4"])

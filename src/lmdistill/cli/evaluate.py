@@ -13,7 +13,7 @@ from lmdistill.core.errors import ConfigError
 Benchmark = Annotated[
     list[str] | None,
     typer.Option(
-        help="Evaluate on a benchmark instead of the dev splits: a task of lm-evaluation-harness, a task "
+        help="Benchmark to evaluate on instead of the dev splits: a task of lm-evaluation-harness, a task "
         "or a folder of task files. Can be repeated."
     ),
 ]

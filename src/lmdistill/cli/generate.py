@@ -13,7 +13,7 @@ def generate(
     target: Annotated[str, typer.Argument(help="Run folder of a language model, model folder or hub id.")],
     source: Annotated[
         Path,
-        typer.Argument(help="File of prompts: JSON lines, CSV, TSV, Parquet, or text, one per line."),
+        typer.Argument(help="File of prompts: JSON lines, CSV, TSV, Parquet, or text with one per line."),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Output file. Default: NAME.completed.jsonl beside the source.")
@@ -29,7 +29,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="Random seed of the sampling.")] = 0,
     threads: Threads = None,
 ) -> None:
-    """Complete every prompt of a file, in order. The same command continues an interrupted call."""
+    """Complete every prompt of a file, in order. The same command continues an interrupted run."""
     from lmdistill.commands.generate import generate as run_generation
 
     chosen = out or source.with_name(f"{source.name.split('.')[0]}.completed.jsonl")

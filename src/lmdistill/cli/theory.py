@@ -35,7 +35,9 @@ def theory(
             help="R, Rademacher complexity of the losses on the original samples, instead of a class size."
         ),
     ] = None,
-    confidence: Annotated[float, typer.Option(help="1 - delta, in (0, 1).")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(help="Probability that the bounds hold, 1 - delta, in (0, 1).")
+    ] = 0.95,
     original: Annotated[
         int | None, typer.Option(help="a, number of original samples. Default: that of the run.")
     ] = None,
