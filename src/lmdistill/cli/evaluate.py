@@ -14,7 +14,7 @@ Benchmark = Annotated[
     list[str] | None,
     typer.Option(
         help="Benchmark to evaluate on instead of the dev splits: a task of lm-evaluation-harness, a task "
-        "or a folder of task files. Can be repeated."
+        "file or a folder of task files. Can be repeated."
     ),
 ]
 

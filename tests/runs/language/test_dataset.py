@@ -134,7 +134,7 @@ def test_prompts_of_a_file_are_worded_and_answered_as_the_texts_are():
         ([{**row, "completion": ""} for row in PAIRS], {}, DataError, "set texts.completion to another column"),
         ([{"left": "a", "right": "b"}], {}, DataError, "Set texts.template and texts.completion"),
         ([{"text": "a"}] * 3, {"template": "{text}"}, ConfigError, "Leave texts.template out, or set texts.layout"),
-        (PAIRS, {"separator": "%"}, ConfigError, "Leave texts.separator out"),
+        (PAIRS, {"separator": "%"}, ConfigError, "texts.separator applies only to text files"),
         (PAIRS, {"dev_rows": 12}, DataError, "Lower texts.dev_rows, or set texts.dev"),
     ],
 )  # fmt: skip
