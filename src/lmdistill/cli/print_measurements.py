@@ -4,15 +4,21 @@ from collections.abc import Sequence
 
 from lmdistill.cli.console import results
 from lmdistill.cli.print_tables import print_grid
-from lmdistill.commands.measure import BATCHES, Measured
+from lmdistill.commands.measure import Measured
 from lmdistill.report.grid import Grid
 
 MILLION, BILLION = 1e6, 1e9
 
 
 def show_measurements(networks: Sequence[Measured], tokens: int) -> None:
-    """Print one row for each network; `tokens` is the length of the timed texts."""
-    latency_columns = [f"{quantile} ms, batch {size}" for size in BATCHES for quantile in ("p50", "p95")]
+    """Print one row for each network.
+
+    Args:
+        networks: Measurements of one network or more, with latencies of the same batch sizes.
+        tokens: Length of the timed texts.
+    """
+    batch_sizes = networks[0].latency
+    latency_columns = [f"{quantile} ms, batch {size}" for size in batch_sizes for quantile in ("p50", "p95")]
     parameter_columns = ("embeddings M", "encoder M", "head M")
     grid = Grid(
         caption=f"texts of {tokens} tokens",
@@ -28,9 +34,7 @@ def _cells(network: Measured) -> tuple[str, ...]:
     """The row of one network."""
     parts = network.parameters
     latencies = [
-        f"{value:.1f}"
-        for size in BATCHES
-        for value in (network.latency[size].p50_ms, network.latency[size].p95_ms)
+        f"{value:.1f}" for latency in network.latency.values() for value in (latency.p50_ms, latency.p95_ms)
     ]
     return (
         network.name,
