@@ -109,7 +109,7 @@ def test_runs_of_other_dev_examples_are_refused_or_stand_apart_and_that_is_said(
     assert not Path("page").exists()
     said = lmdistill("report", "runs", "--markdown", "--apart")
     assert said.code == 0
-    assert said.out.count("they have a table of their own and are not compared with these") == 2
+    assert said.out.count("in a separate table and are not compared with these") == 2
     assert "p against" not in said.out
 
 
