@@ -152,7 +152,7 @@ def test_texts_and_places_add_up_to_the_record(place, name):
         assert sum(getattr(one, by_text)[0] for one in texts) / total == pytest.approx(nats, rel=1e-4)
     assert {one.tokens for one in texts} == {int(one.label) + 1 for one in texts}  # all but the first token
     page = (folder / "report.html").read_text()
-    assert "Nats a token by how many tokens of the text stand before it" in page
+    assert "Nats per token by number of preceding tokens in the text" in page
     first = quotes(RecordedRun(path=folder, record=record)).found[0]
     assert " has a " in first.texts[-1]
     assert first.texts[-1] in page
