@@ -67,7 +67,7 @@ def test_regression_agreement_by_hand():
 
 
 def test_different_numbers_of_classes_are_refused():
-    with pytest.raises(MismatchError, match="the student writes 2 values an example and the teacher 3"):
+    with pytest.raises(MismatchError, match="the student has 2 outputs and the teacher 3"):
         agreement(np.zeros((4, 2)), np.zeros((4, 3)))
 
 

@@ -131,7 +131,7 @@ def test_the_record_holds_the_three_numbers_by_name():
     "function", [reliability_bins, expected_calibration_error, brier, negative_log_likelihood]
 )
 def test_a_regression_is_refused(function):
-    with pytest.raises(ConfigError, match="calibration needs at least 2 classes, got 1 value"):
+    with pytest.raises(ConfigError, match="calibration needs at least 2 classes, got 1 output"):
         function(np.array([0, 0]), np.zeros((2, 1)))
 
 

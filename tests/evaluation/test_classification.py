@@ -108,7 +108,7 @@ def test_an_unknown_metric_is_refused_with_the_nearest_name():
 
 
 def test_f1_of_three_classes_is_refused_with_macro_f1_named():
-    with pytest.raises(ConfigError, match="f1 is for 2 classes and the network has 3; ask for macro_f1"):
+    with pytest.raises(ConfigError, match="f1 is for 2 classes and the network has 3; use macro_f1"):
         score(["f1"], np.array([0, 1]), _one_hot([0, 1], 3))
     with pytest.raises(ConfigError, match="here is a class 2; ask for macro_f1"):
         majority(["f1"], np.array([0, 1, 2]))
@@ -116,11 +116,11 @@ def test_f1_of_three_classes_is_refused_with_macro_f1_named():
 
 def test_metrics_of_the_wrong_kind_are_refused_with_fitting_ones():
     with pytest.raises(
-        ConfigError, match=r"pearson compares scores and the network writes 2 values.*accuracy"
+        ConfigError, match=r"pearson compares scores and the network has 2 outputs.*accuracy"
     ):
         score(["pearson"], np.array([0, 1]), _one_hot([0, 1], 2))
     with pytest.raises(
-        ConfigError, match=r"accuracy compares classes and the network writes 1 value .*pearson"
+        ConfigError, match=r"accuracy compares classes and the network has 1 output.*pearson"
     ):
         score(["accuracy"], np.array([0.0, 1.0]), np.array([[0.0], [1.0]]))
 

@@ -157,7 +157,7 @@ def test_a_fresh_process_counts_its_own_memory_and_not_that_of_this_one():
 
 
 def test_work_that_fails_in_the_fresh_process_is_reported():
-    with pytest.raises(RunError, match="ended with code 1 and no answer"):
+    with pytest.raises(RunError, match="ended with code 1 and no result"):
         peak_memory_of(functools.partial(int, "no number"))
 
 
@@ -169,5 +169,5 @@ def test_the_size_on_disk_counts_files_in_all_folders(tmp_path):
 
 
 def test_the_size_of_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(DataError, match="gone is no folder"):
+    with pytest.raises(DataError, match="gone is not a folder"):
         disk_bytes(tmp_path / "gone")

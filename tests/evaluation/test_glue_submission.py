@@ -128,7 +128,7 @@ def test_the_same_predictions_give_the_same_bytes(whole, tmp_path):
 
 def test_missing_tasks_are_refused_by_name_and_nothing_is_written(tmp_path):
     with pytest.raises(
-        MismatchError, match=r"wants 11 files, there are predictions for 9, missing: wnli, ax\. Predict"
+        MismatchError, match=r"needs 11 files, there are predictions for 9, missing: wnli, ax\. Predict"
     ):
         write_submission(tmp_path / "a.zip", _predictions(leave_out=("ax", "wnli")))
     assert list(tmp_path.iterdir()) == []
@@ -175,9 +175,9 @@ def test_an_older_zip_survives_a_failure_while_writing(tmp_path, monkeypatch):
     ("key", "values", "message"),
     [
         ("wnli", np.zeros(71, dtype=np.int64), "wnli has 71 predictions and its official test set 146 rows"),
-        ("wnli", np.zeros(146), r"wnli wants class numbers \(integers\), got float64; take the argmax"),
-        ("wnli", np.arange(146), "wnli has classes 0 to 1, got 2 row 2; use a model of this task"),
-        ("wnli", -np.ones(146, dtype=np.int64), "got -1 row 0"),
+        ("wnli", np.zeros(146), r"wnli needs class numbers \(integers\), got float64; take the argmax"),
+        ("wnli", np.arange(146), "wnli has classes 0 to 1, got 2 in row 2; use a model of this task"),
+        ("wnli", -np.ones(146, dtype=np.int64), "got -1 in row 0"),
         ("stsb", np.full(1379, np.nan), "stsb has 1379 scores that are not finite"),
     ],
 )

@@ -140,7 +140,7 @@ def test_no_batches_are_refused(net):
 
 def test_numbers_on_some_batches_only_are_refused(net):
     batches = [*_batches([0, 1], 1), *_batches([2], 1, numbered=False)]
-    with pytest.raises(DataError, match="2 of 3 batches carry example numbers"):
+    with pytest.raises(DataError, match="2 of 3 batches have example numbers"):
         logits_of(net, batches, device="cpu")
 
 

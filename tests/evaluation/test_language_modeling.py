@@ -181,7 +181,7 @@ def test_bars_hear_of_every_batch(student, batches):
 
 
 def test_vocabularies_of_another_size_are_refused(student, batches):
-    with pytest.raises(MismatchError, match=r"the student writes 24 tokens and the teacher 30; align them"):
+    with pytest.raises(MismatchError, match=r"the student predicts 24 tokens and the teacher 30; align their"):
         language_scores(student, batches, teacher=tiny_language(rows=30), device="cpu")
 
 
@@ -194,7 +194,7 @@ def test_nothing_scored_is_refused(student, batches):
 
 def test_weights_that_are_no_numbers_are_noticed(student, batches):
     student.model.transformer.ln_f.weight.data.fill_(math.nan)
-    with pytest.raises(DataError, match="no finite likelihood"):
+    with pytest.raises(DataError, match="likelihood of some tokens is not finite"):
         language_scores(student, batches, device="cpu")
 
 

@@ -133,8 +133,8 @@ def test_a_task_that_cannot_be_loaded_says_so_in_one_line(harness, tmp_path):
     path = write_task(tmp_path)
     (tmp_path / "opinions.json").unlink()
     cases = {
-        str(tmp_path / "empty"): r"^the folder .*empty holds no task of the harness",
-        str(path): r"^the benchmark .*opinions\.yaml cannot be loaded: .*opinions\.json.* Mend its file\.$",
+        str(tmp_path / "empty"): r"^the folder .*empty has no task file",
+        str(path): r"^the benchmark .*opinions\.yaml cannot be loaded: .*opinions\.json.* Correct its task file\.$",
     }
     for name, match in cases.items():
         with pytest.raises(DataError, match=match) as caught:
@@ -145,7 +145,7 @@ def test_a_task_that_cannot_be_loaded_says_so_in_one_line(harness, tmp_path):
 def test_a_task_whose_data_are_on_the_hub_says_so_where_there_is_no_network(harness, tmp_path, monkeypatch):
     path = write_task(tmp_path)
     path.write_text(path.read_text().replace("dataset_path: json", "dataset_path: nobody/nothing"))
-    with pytest.raises(DataError, match=r"are on the hub, which does not answer \(.*\) Offline: fetch them"):
+    with pytest.raises(DataError, match=r"are on the hub, which cannot be reached \(.*\) Offline: download them"):
         load_benchmarks([str(path)])
 
 
@@ -153,7 +153,7 @@ def test_a_task_whose_data_are_on_the_hub_says_so_where_there_is_no_network(harn
 def test_a_task_of_the_harness_is_found_by_name_and_a_misspelt_one_gets_a_hint(harness):
     with pytest.raises(DataError, match="the data of the benchmark arc_easy are on the hub"):
         load_benchmarks(["arc_easy"])
-    with pytest.raises(DataError, match=r"arc_esy is no task of the harness.* Did you mean arc_easy"):
+    with pytest.raises(DataError, match=r"arc_esy is not a task of the harness.* Did you mean arc_easy"):
         load_benchmarks(["arc_esy"])
 
 

@@ -128,7 +128,7 @@ def test_what_is_no_model_is_never_removed(files, tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("mine")
     with pytest.raises(
-        ModelError, match=r"holds more than a saved model, such as .* Choose a folder of its own"
+        ModelError, match=r"holds more than a saved model, such as .* Choose an empty or new folder"
     ):
         save(tiny(), tmp_path)
     assert [(tmp_path / name).read_text() for name in files] == ["mine"] * len(files)

@@ -1,1 +1,1 @@
-"""Methods and batches to steps, on accelerate."""
+"""The training loop, built on accelerate."""

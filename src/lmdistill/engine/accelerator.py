@@ -1,4 +1,4 @@
-"""The one door to accelerate's settings."""
+"""Creation of the `Accelerator` that a run uses."""
 
 import torch
 from accelerate import Accelerator as Accelerator
@@ -9,16 +9,22 @@ from lmdistill.engine.training_settings import Training
 
 
 def make_accelerator(training: Training) -> Accelerator:
-    """An accelerator for one run: device and processes as launched.
+    """The `Accelerator` of one run, with the device and the processes that were launched.
 
-    Works alike under `python`, `accelerate launch` and `torchrun`, with or without a device beside the CPU.
-    The recipe alone says the precision, and the loop keeps to it with `torch.autocast`: accelerate's own
-    setting holds for a whole process, stays in the network that was trained, and follows the launcher.
+    It works under `python`, `accelerate launch` and `torchrun`, on a GPU or on the CPU. Mixed precision is
+    switched off here and set by the training loop with `torch.autocast`, so that only the recipe decides it:
+    accelerate's setting applies to the whole process, remains on the trained network, and depends on the
+    launcher.
+
+    Args:
+        training: Settings of the run; only `precision` is read.
 
     Raises:
-        ConfigError: If the device has no bfloat16.
+        ConfigError: If `precision` is bf16 and the GPU does not support bfloat16.
     """
     if training.precision == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
-        raise ConfigError("precision is bf16 and this device has none. Set training.precision to fp32.")
+        raise ConfigError(
+            "precision is bf16 and this device does not support bfloat16. Set training.precision to fp32."
+        )
     process_state()
     return Accelerator(mixed_precision="no", cpu=on_cpu())

@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on, and when it is over."""
+"""Callbacks of the training loop, and the results that they receive."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,59 +8,60 @@ from lmdistill.core.protocols import Net
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What one optimizer step did."""
+    """Results of one optimizer step."""
 
     number: int
-    """From 1."""
+    """Number of the step, from 1."""
 
     loss: float
-    """Objective, a mean over scored positions."""
+    """Training loss, averaged over the scored positions of the step."""
 
     parts: dict[str, float]
-    """Its terms; they add up to it."""
+    """Average of each loss term by name; their sum is `loss`."""
 
     count: int
-    """Scored positions, over all processes."""
+    """Number of scored positions in the step, over all processes."""
 
     rate: float
-    """Learning rate."""
+    """Learning rate of the step."""
 
     seconds: float
-    """Since the run began or continued."""
+    """Time in seconds since this process started or resumed the training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Callbacks:
-    """Who is told what; watchers cannot change the run."""
+    """Functions that the training loop calls; they do not change the training."""
 
     evaluate: Callable[[Net], dict[str, float]] | None = None
-    """Scores on dev, better when higher; the first selects. Called on all processes; the main one's count."""
+    """Computes dev scores by name, higher is better; the first one selects the best weights. It is called on
+    all processes, and the scores of the main process are used. None skips evaluation."""
 
     on_start: Callable[[int], None] = field(default=lambda step: None)
-    """Called once, on the main process, with the steps that an earlier process has done."""
+    """Called once, on the main process, with the number of steps done before this process started."""
 
     on_step: Callable[[Step], None] = field(default=lambda step: None)
-    """Called after every step, on the main process."""
+    """Called after every optimizer step, on the main process."""
 
     on_scores: Callable[[int, dict[str, float]], None] = field(default=lambda step, scores: None)
-    """Called after every evaluation, on the main process."""
+    """Called after every evaluation with the step and the scores, on the main process."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """What a whole run did."""
+    """Summary of a training run."""
 
     steps: int
-    """Optimizer steps, those of earlier processes included."""
+    """Optimizer steps in total, including those before the run was resumed."""
 
     resumed: int
-    """Steps that an earlier process had done."""
+    """Step of the checkpoint that this process resumed from; 0 if it started from the beginning."""
 
     seconds: float
-    """Of this process."""
+    """Training time of this process, in seconds."""
 
     best_step: int
-    """Step of the best evaluation; 0 without one."""
+    """Step of the best evaluation; 0 if there was none."""
 
     best_score: float | None
-    """Its score."""
+    """Dev score at `best_step`; None if there was no evaluation."""

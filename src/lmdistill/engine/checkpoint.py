@@ -1,7 +1,8 @@
-"""What a killed run needs to go on as if nothing had happened.
+"""Checkpoints, from which an interrupted run continues exactly where it stopped.
 
 A folder of checkpoints holds `step-N` (weights, optimizer and counters after step N; only the newest is
-kept) and `best` (weights of the best evaluation). Each appears by one rename, so what exists is whole.
+kept) and `best` (weights of the best evaluation). Each is written under a temporary name and then renamed,
+so a checkpoint that exists is complete.
 """
 
 import os
@@ -21,25 +22,25 @@ from lmdistill.core.errors import RunError
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """Where a run is."""
+    """Counters of a training run that are saved with each checkpoint."""
 
     step: int = 0
-    """Optimizer steps done."""
+    """Number of optimizer steps done."""
 
     best_step: int = 0
-    """Step of the best evaluation so far."""
+    """Step of the best evaluation so far; 0 if there was none."""
 
     best_score: float | None = None
-    """Its score."""
+    """Dev score at `best_step`; None if there was no evaluation."""
 
     stale: int = 0
-    """Evaluations since then."""
+    """Number of evaluations since the best one."""
 
     processes: int = 1
-    """Processes of the run; the weights are stored as they wrap them."""
+    """Number of processes of the run; the format of the saved weights depends on it."""
 
     def record_score(self, score: float) -> bool:
-        """Take in an evaluation; whether it is the best so far (a tie is not)."""
+        """Record the score of an evaluation; true if it is higher than all before it."""
         if self.best_score is None or score > self.best_score:
             self.best_step, self.best_score, self.stale = self.step, score, 0
             return True
@@ -49,41 +50,44 @@ class TrainingState:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoints:
-    """The checkpoints of one run."""
+    """Reads and writes the checkpoints of one run."""
 
     folder: Path
-    """Where they lie."""
+    """Folder that contains the checkpoints."""
 
     accelerator: Accelerator
-    """Knows the prepared model and optimizer, and the other processes."""
+    """Holds the prepared model and optimizer, and synchronises the processes."""
 
     def newest(self) -> Path | None:
-        """The last whole checkpoint, or None."""
-        found = sorted(self.folder.glob("step-*"), key=lambda path: int(path.name.partition("-")[2]))
-        return found[-1] if found else None
+        """Folder of the latest checkpoint; None if there is none."""
+        checkpoints = sorted(self.folder.glob("step-*"), key=lambda path: int(path.name.partition("-")[2]))
+        return checkpoints[-1] if checkpoints else None
 
     def restore(self) -> TrainingState:
-        """Load the newest checkpoint into what the accelerator has prepared; a fresh state without one.
+        """Load the latest checkpoint into the model and the optimizer.
+
+        Returns:
+            The saved counters; those of a new run if there is no checkpoint.
 
         Raises:
             RunError: If another number of processes wrote it.
         """
-        newest, here = self.newest(), self.accelerator.num_processes
+        newest, processes = self.newest(), self.accelerator.num_processes
         if newest is None:
-            return TrainingState(processes=here)
+            return TrainingState(processes=processes)
         state = TrainingState(**read_json(newest / "state.json"))
-        if state.processes != here:
+        if state.processes != processes:
             raise RunError(
-                f"{newest} was written by {state.processes} process(es) and there are {here} now. "
+                f"{newest} was written by {state.processes} process(es) and there are {processes} now. "
                 f"Launch {state.processes}, or remove {self.folder} to begin again."
             )
         self.accelerator.load_state(str(newest))
         return state
 
     def save(self, state: TrainingState) -> None:
-        """Write a checkpoint, then drop the older ones."""
+        """Write a checkpoint, then remove the older ones."""
         name = f"step-{state.step}"
-        with self._whole(name) as part:
+        with self._complete_folder(name) as part:
             self.accelerator.save_state(str(part))
             if self.accelerator.is_main_process:
                 write_json(part / "state.json", asdict(state))
@@ -93,26 +97,26 @@ class Checkpoints:
                     shutil.rmtree(old, ignore_errors=True)
 
     def save_best(self, learner: nn.Module) -> None:
-        """Write the weights that evaluated best so far."""
-        with self._whole("best") as part:
+        """Save the current weights as the best ones so far."""
+        with self._complete_folder("best") as part:
             self.accelerator.save_model(learner, str(part))
 
     def load_best(self, learner: nn.Module) -> None:
-        """Put the best weights into the network behind `learner`."""
+        """Load the best weights into `learner`, the network as accelerate has wrapped it."""
         load_model(self.accelerator.unwrap_model(learner), self.folder / "best" / "model.safetensors")
 
     @contextmanager
-    def _whole(self, name: str) -> Iterator[Path]:
-        """Yield a folder that all processes write into; it gets its name when all have finished."""
+    def _complete_folder(self, name: str) -> Iterator[Path]:
+        """Yield a temporary folder that all processes write to; rename it to `name` when all are done."""
         part, target = self.folder / f".{name}.part", self.folder / name
         wait = self.accelerator.wait_for_everyone
         if self.accelerator.is_main_process:
-            shutil.rmtree(part, ignore_errors=True)  # half-written by a killed run
+            shutil.rmtree(part, ignore_errors=True)  # left by an interrupted run
             part.mkdir(parents=True)
         wait()
         try:
             yield part
-        except BaseException:  # a full disk, say: leave the room to what is whole
+        except BaseException:  # for example a full disk: free the space
             if self.accelerator.is_main_process:
                 shutil.rmtree(part, ignore_errors=True)
             raise

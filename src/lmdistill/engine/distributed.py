@@ -1,4 +1,4 @@
-"""Processes that were launched together: one writes, the others wait."""
+"""Communication between the processes of a run: the main process writes files, the others wait for it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,42 +14,42 @@ from lmdistill.core.errors import LmdistillError
 from lmdistill.core.file_lock import exclusive_file
 
 LONGEST_WAIT = timedelta(days=7)
-"""How long a process waits for another one; a launcher ends the others when one fails, long before."""
+"""Timeout for waiting on another process. It is long because launchers stop all processes if one fails."""
 
 Value = TypeVar("Value")
 
 
 def on_cpu() -> bool:
-    """Whether the work is done on the CPU: nothing else is there, or `accelerate launch --cpu` says so."""
+    """Whether to run on the CPU: there is no accelerator, or `accelerate launch --cpu` was used."""
     return parse_flag_from_env("ACCELERATE_USE_CPU") == 1 or not torch.accelerator.is_available()
 
 
 def process_state() -> PartialState:
-    """This process among those launched with it; the only one, and the main one, when started alone."""
+    """The state of this process among those of the run; a process that was started alone is the main one."""
     return PartialState(cpu=on_cpu(), timeout=LONGEST_WAIT)
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes and speaks."""
+    """Whether this is the main process, which writes files and prints messages."""
     return bool(process_state().is_main_process)
 
 
 def broadcast_from_main(value: Value) -> Value:
-    """The main process's `value`, on every process."""
+    """The `value` of the main process, returned on every process."""
     return cast(Value, broadcast_object_list([value])[0])
 
 
 @contextmanager
 def main_process_first() -> Iterator[None]:
-    """The main process does the block before the others do it.
+    """Run the block on the main process first, then on the other processes.
 
     Raises:
-        LmdistillError: On the others, with the main process's message, where the main process fails.
+        LmdistillError: On the other processes if the main process fails, with its message.
     """
     if not is_main():
-        failed = broadcast_from_main("")
-        if failed:
-            raise LmdistillError(failed)
+        failure = broadcast_from_main("")
+        if failure:
+            raise LmdistillError(failure)
         yield
         return
     try:
@@ -61,22 +61,25 @@ def main_process_first() -> Iterator[None]:
 
 
 def on_main_process(action: Callable[[], Value]) -> Value:
-    """Do `action` on the main process while the others wait; what it gives, on every process.
+    """Call `action` on the main process only, and return its result on every process.
+
+    Raises:
+        LmdistillError: On the other processes if `action` fails, with its message.
 
     Examples:
         >>> on_main_process(lambda: 1 + 1)
         2
     """
-    answer: Any = None
+    result: Any = None
     with main_process_first():
         if is_main():
-            answer = action()
-    return cast(Value, broadcast_from_main(answer))
+            result = action()
+    return cast(Value, broadcast_from_main(result))
 
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock on `path` for all processes of this run during the block; see `exclusive_file`."""
-    with ExitStack() as held:
-        on_main_process(lambda: held.enter_context(exclusive_file(path)))
+    """Lock `path` on behalf of all processes of this run during the block; see `exclusive_file`."""
+    with ExitStack() as stack:
+        on_main_process(lambda: stack.enter_context(exclusive_file(path)))
         yield

@@ -1,4 +1,4 @@
-"""The loop."""
+"""The training loop."""
 
 import time
 from pathlib import Path
@@ -21,24 +21,33 @@ from lmdistill.schedules.learning_rate import lr_multiplier
 
 @runtime_checkable
 class BatchSource(Protocol):
-    """Where batches come from."""
+    """Source of the training batches."""
 
     @property
     def total_steps(self) -> int:
-        """Optimizer steps of the whole run."""
+        """Number of optimizer steps in the whole run."""
         ...
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps of one pass over the training set."""
+        """Number of optimizer steps in one pass over the training set."""
         ...
 
     def loader(self, *, start: int, processes: int, process: int) -> DataLoader[list[Batch]]:
-        """From step `start` on, a list of micro-batches a step: the share of one of several processes."""
+        """A loader that yields one list of micro-batches per optimizer step.
+
+        Args:
+            start: First step, >= 0.
+            processes: Number of processes, which share the examples of each step.
+            process: Number of this process, from 0; the loader yields its share only.
+        """
         ...
 
     def regenerate(self, window: list[Batch], student: nn.Module, step: int) -> list[Batch]:
-        """What is learned from in this step instead; a feed that samples from the student writes anew."""
+        """The micro-batches to train on in a step, in place of `window`.
+
+        Sources with fixed examples return `window`. Others may generate new texts with the student.
+        """
         ...
 
 
@@ -53,42 +62,42 @@ def fit(
     folder: Path,
     watch: Callbacks,
 ) -> FitResult:
-    """Train `student`, in place, from the newest checkpoint in `folder` or from the start.
+    """Train `student` in place, from the latest checkpoint in `folder` or from the beginning.
 
     Args:
-        method: What to learn.
-        student: Network that learns; also a `Net`.
-        teacher: Network that is imitated; never changed.
-        feed: Batches.
-        training: How.
+        method: Computes the loss.
+        student: Network to train; it must also be a `Net` or a `LanguageNet`.
+        teacher: Network to learn from; its weights do not change. None for methods without a teacher.
+        feed: Source of the training batches.
+        training: Training settings.
         accelerator: Device and processes.
-        folder: Of the checkpoints; made when missing.
-        watch: Who evaluates and who is told.
+        folder: Folder of the checkpoints; created if it does not exist.
+        watch: Functions for evaluation and progress.
 
     Returns:
-        What the run did.
+        A summary of the run.
 
     Raises:
-        MismatchError: If method, student and teacher do not fit; before the first step.
-        RunError: If the checkpoint was written by another number of processes.
-        DivergedError: If the loss or the gradient stops being a number; checkpoints stay.
+        MismatchError: If the method cannot be used with this student and teacher; before the first step.
+        RunError: If another number of processes wrote the checkpoint.
+        DivergedError: If the loss or its gradient is NaN or infinite; the last checkpoint is kept.
     """
     method.check(cast(Net, student), teacher)
     learner = make_learner(method, student, teacher, training=training, accelerator=accelerator)
     checkpoints = Checkpoints(folder=folder, accelerator=accelerator)
     state = checkpoints.restore()
     resumed, began = state.step, time.monotonic()
-    place, total = accelerator.process_index, feed.total_steps
+    process, total = accelerator.process_index, feed.total_steps
     watch = watch if accelerator.is_main_process else Callbacks(evaluate=watch.evaluate)
     watch.on_start(resumed)
-    for window in feed.loader(start=resumed, processes=accelerator.num_processes, process=place):
+    for window in feed.loader(start=resumed, processes=accelerator.num_processes, process=process):
         if training.patience and state.stale >= training.patience:
             break
-        seed_everything(training.seed, "step", state.step, place)
+        seed_everything(training.seed, "step", state.step, process)
         terms = learner.gradients(feed.regenerate(window, student, state.step))
         require_finite(terms, state.step + 1, window)
-        now = _rate(training, state.step, total)
-        learner.update(now)
+        rate = _rate(training, state.step, total)
+        learner.update(rate)
         state.step += 1
         watch.on_step(
             Step(
@@ -96,7 +105,7 @@ def fit(
                 loss=terms.loss,
                 parts=terms.parts,
                 count=terms.count,
-                rate=now,
+                rate=rate,
                 seconds=time.monotonic() - began,
             )
         )
@@ -117,25 +126,24 @@ def fit(
 
 def _rate(training: Training, step: int, total: int) -> float:
     """The learning rate of a step."""
-    chosen = training.optimizer
-    return chosen.learning_rate * lr_multiplier(
-        step, total=total, warmup=chosen.warmup, shape=chosen.schedule
+    optimizer = training.optimizer
+    return optimizer.learning_rate * lr_multiplier(
+        step, total=total, warmup=optimizer.warmup, shape=optimizer.schedule
     )
 
 
 def _is_due(step: int, every: int, total: int) -> bool:
-    """Every so many steps, and after the last."""
+    """Whether `step` is a multiple of `every`, or the last step."""
     return step % every == 0 or step == total
 
 
 def _evaluate(learner: Learner, checkpoints: Checkpoints, watch: Callbacks, state: TrainingState) -> None:
-    """Score on dev, and keep the weights if they are the best so far and the run may end with them."""
+    """Evaluate on the dev set, and save the weights if they are the best so far and `keep` is "best"."""
     if watch.evaluate is None:
         return
     student = learner.accelerator.unwrap_model(learner.network)
-    scores = broadcast_from_main(
-        watch.evaluate(cast(Net, student))
-    )  # all must agree, to the last bit, on what is best
+    # Scores may differ in rounding between processes, which must all make the same decision.
+    scores = broadcast_from_main(watch.evaluate(cast(Net, student)))
     watch.on_scores(state.step, scores)
     if state.record_score(next(iter(scores.values()))) and learner.training.keep == "best":
         checkpoints.save_best(learner.network)

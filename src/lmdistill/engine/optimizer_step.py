@@ -1,4 +1,4 @@
-"""One optimizer step: micro-batches to gradients, gradients to weights."""
+"""One optimizer step: gradients accumulated over micro-batches, then the update of the weights."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,136 +18,147 @@ from lmdistill.core.protocols import LanguageNet, Method, MultiBackwardMethod, N
 from lmdistill.engine.training_settings import Optimizer, Training
 
 ROWS_SHOWN = 8
-"""Training rows that a message names, at most."""
+"""Maximum number of training rows listed in an error message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepLoss:
-    """The objective of one step, over all processes."""
+    """Loss and gradient norm of one optimizer step, over all processes."""
 
     parts: dict[str, float]
-    """Its terms, means over scored positions."""
+    """Average of each loss term over the scored positions, by name."""
 
     count: int
-    """Scored positions."""
+    """Number of scored positions."""
 
     norm: float
-    """Length of the gradient before it was clipped."""
+    """Euclidean norm of the gradient before clipping."""
 
     @property
     def loss(self) -> float:
-        """What was minimised."""
+        """The training loss: the sum of its terms."""
         return math.fsum(self.parts.values())
 
     @property
     def not_finite(self) -> list[str]:
-        """Names of what is no number."""
-        named = (*self.parts.items(), ("gradient norm", self.norm))
-        return [name for name, value in named if not math.isfinite(value)]
+        """Names of the values that are NaN or infinite: loss terms, or "gradient norm"."""
+        values = (*self.parts.items(), ("gradient norm", self.norm))
+        return [name for name, value in values if not math.isfinite(value)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """A student, prepared for the processes it is trained by."""
+    """A student with everything that a training step needs."""
 
     method: Method
-    """What it learns."""
+    """Computes the loss."""
 
     network: nn.Module
-    """The student as accelerate wraps it."""
+    """The student as accelerate has wrapped it."""
 
     forward: Net
-    """The same, compiled where that was asked for."""
+    """The network that is called: `network`, or its compiled version if `training.compile` is set."""
 
     teacher: Net | None
-    """Who is imitated."""
+    """Network to learn from; None for methods without a teacher."""
 
     optimizer: Any
-    """AdamW, as accelerate wraps it."""
+    """AdamW, as accelerate has wrapped it."""
 
     training: Training
-    """How."""
+    """Training settings."""
 
     accelerator: Accelerator
     """Device and processes."""
 
     def gradients(self, window: list[Batch]) -> StepLoss:
-        """Leave the clipped gradient of a step in the weights; every sum is divided once, by all that counts.
+        """Compute the gradient of one step, clip it, and store it in the parameters.
+
+        The losses of all micro-batches and processes are summed and divided once, by the number of scored
+        positions.
 
         Args:
-            window: This process's micro-batches.
+            window: The micro-batches of this process.
         """
         self.network.train()
-        window = self._surveyed([batch.to(self.accelerator.device) for batch in window])
-        count = self._total(torch.tensor(float(sum(batch.count for batch in window))))
+        window = self._with_prepass([batch.to(self.accelerator.device) for batch in window])
+        count = self._sum_over_processes(torch.tensor(float(sum(batch.count for batch in window))))
         sums: dict[str, Tensor] = {}
-        for number, batch in enumerate(window, start=1):
-            pieces = self._pieces(batch)
-            for place, piece in enumerate(pieces, start=1):
-                is_last = number == len(window) and place == len(pieces)
+        for batch_number, batch in enumerate(window, start=1):
+            closures = self._loss_closures(batch)
+            for closure_number, closure in enumerate(closures, start=1):
+                is_last = batch_number == len(window) and closure_number == len(closures)
                 with nullcontext() if is_last else self.accelerator.no_sync(self.network):
-                    with self._precision():
-                        terms = piece()
-                    # Processes average their gradients; times their number, that is the sum.
+                    with self._autocast():
+                        terms = closure()
+                    # Gradients are averaged over processes, so multiply by their number to get the sum.
                     self.accelerator.backward(sum(terms.values()) * (self.accelerator.num_processes / count))
                 sums |= {name: sums.get(name, 0.0) + value.detach() for name, value in terms.items()}
-        means = self._total(torch.stack([value.float() for value in sums.values()])) / count
+        means = self._sum_over_processes(torch.stack([value.float() for value in sums.values()])) / count
         norm = self.accelerator.clip_grad_norm_(
             self.network.parameters(), self.training.optimizer.clip or math.inf
         )
         parts = dict(zip(sums, means.tolist(), strict=True))
         return StepLoss(parts=parts, count=int(count), norm=float(norm))
 
-    def _pieces(self, batch: Batch) -> Sequence[Callable[[], dict[str, Tensor]]]:
-        """What is done with a micro-batch, each with a backward pass of its own."""
+    def _loss_closures(self, batch: Batch) -> Sequence[Callable[[], dict[str, Tensor]]]:
+        """Functions that compute the loss terms of a micro-batch; a backward pass follows each of them."""
         if isinstance(self.method, MultiBackwardMethod):
             return self.method.loss_closures(self.forward, self.teacher, batch)
         return (partial(self.method.losses, self.forward, self.teacher, batch),)
 
     def update(self, rate: float) -> None:
-        """Move the weights along the gradient, at this learning rate."""
+        """Update the weights with learning rate `rate`, and reset the gradients."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def _surveyed(self, window: list[Batch]) -> list[Batch]:
-        """The same batches, each with a view of the whole step, for methods that ask for one."""
+    def _with_prepass(self, window: list[Batch]) -> list[Batch]:
+        """The batches with the teacher's prepass and the scores of the step, if the method needs them."""
         method = self.method
         if not isinstance(method, PrepassMethod) or not method.needs_prepass:
             return window
-        with torch.no_grad(), self._precision():
-            found = [method.prepass(self.teacher, batch) for batch in window]
-        step = self._gathered(torch.cat([one.scores for one in found]))
+        with torch.no_grad(), self._autocast():
+            passes = [method.prepass(self.teacher, batch) for batch in window]
+        step_scores = self._gather(torch.cat([prepass.scores for prepass in passes]))
         return [
-            replace(batch, prepass=replace(one, step_scores=step))
-            for batch, one in zip(window, found, strict=True)
+            replace(batch, prepass=replace(prepass, step_scores=step_scores))
+            for batch, prepass in zip(window, passes, strict=True)
         ]
 
-    def _gathered(self, values: Tensor) -> Tensor:
-        """The values of all processes, which need not have equally many, one after another."""
+    def _gather(self, values: Tensor) -> Tensor:
+        """Concatenate the values of all processes, whose lengths may differ."""
         sizes = self.accelerator.gather(torch.tensor([len(values)], device=values.device)).tolist()
         padded = self.accelerator.gather(self.accelerator.pad_across_processes(values))
         parts = cast(Tensor, padded).view(len(sizes), -1)
         return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
-    def _precision(self) -> torch.autocast:
-        """Forward passes in the recipe's arithmetic."""
+    def _autocast(self) -> torch.autocast:
+        """Run forward passes in bfloat16 if the recipe says so."""
         mixed = self.training.precision == "bf16"
         return torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=mixed)
 
-    def _total(self, values: Tensor) -> Tensor:
-        """Sum over the processes."""
+    def _sum_over_processes(self, values: Tensor) -> Tensor:
+        """The elementwise sum of `values` over all processes."""
         return cast(Tensor, self.accelerator.reduce(values.to(self.accelerator.device), "sum"))
 
 
 def make_learner(
     method: Method, student: nn.Module, teacher: Net | None, *, training: Training, accelerator: Accelerator
 ) -> Learner:
-    """Hand student and optimizer to accelerate; move the teacher to the device and switch its dropout off."""
+    """Prepare a student for training.
+
+    Args:
+        method: Computes the loss.
+        student: Network to train; accelerate moves it to the device and wraps it.
+        teacher: Network to learn from; it is moved to the device and put in evaluation mode.
+        training: Training settings.
+        accelerator: Device and processes.
+    """
     network, optimizer = accelerator.prepare(student, _adamw(student, training.optimizer))
     for name in (*Net.__annotations__, *LanguageNet.__annotations__) if network is not student else ():
-        if hasattr(student, name):  # methods ask for them, and a wrapper has none
+        if hasattr(student, name):  # methods read these attributes, which a distributed wrapper lacks
             setattr(network, name, getattr(student, name))
     if isinstance(teacher, nn.Module):
         teacher.to(accelerator.device).eval()
@@ -163,15 +174,20 @@ def make_learner(
 
 
 def require_finite(terms: StepLoss, step: int, window: list[Batch]) -> None:
-    """The loss and its gradient must be numbers, before the weights are touched.
+    """Check that the loss and its gradient are finite, before the weights are updated.
+
+    Args:
+        terms: Loss and gradient norm of the step.
+        step: Number of the step, from 1.
+        window: The micro-batches of this process.
 
     Raises:
-        DivergedError: On every process, naming the step (from 1) and its rows, if one of them is not.
+        DivergedError: If a value is NaN or infinite; on every process, with the training rows of the step.
     """
     if not terms.not_finite:
         return
     examples = [batch.examples for batch in window if batch.examples is not None]
-    rows = gather_object([row for some in examples for row in some.tolist()])
+    rows = gather_object([row for numbers in examples for row in numbers.tolist()])
     shown = ", ".join(map(str, rows[:ROWS_SHOWN])) + (", ..." if len(rows) > ROWS_SHOWN else "")
     raise DivergedError(
         f"step {step}: {' and '.join(terms.not_finite)} is not a finite number, on training rows {shown}. "
@@ -179,12 +195,12 @@ def require_finite(terms: StepLoss, step: int, window: list[Batch]) -> None:
     )
 
 
-def _adamw(student: nn.Module, chosen: Optimizer) -> torch.optim.AdamW:
-    """Fused AdamW; vectors do not decay."""
+def _adamw(student: nn.Module, settings: Optimizer) -> torch.optim.AdamW:
+    """Fused AdamW without weight decay for vectors (biases and norms)."""
     matrices = [p for p in student.parameters() if p.requires_grad and p.ndim >= 2]
     vectors = [p for p in student.parameters() if p.requires_grad and p.ndim < 2]
     groups = [
-        {"params": matrices, "weight_decay": chosen.weight_decay},
+        {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=chosen.learning_rate, fused=True)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)

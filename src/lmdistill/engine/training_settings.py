@@ -1,4 +1,4 @@
-"""How to train, as values: no method, no data, no model."""
+"""Training settings that do not depend on the method, the data or the model."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,25 +8,26 @@ from lmdistill.core.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """AdamW (fused) and its learning rate over the run.
+    """AdamW (fused) and its learning-rate schedule.
 
-    Defaults are those of PKD's protocol, which MixKD takes its KD and PKD rows from; MixKD itself names none.
+    The defaults follow the PKD paper, from which MixKD takes its KD and PKD results; the MixKD paper states
+    no settings of its own.
     """
 
     learning_rate: float = 5e-5
-    """Largest rate, > 0; PKD searches 5e-5, 2e-5 and 1e-5."""
+    """Peak learning rate, > 0; the PKD paper searches 5e-5, 2e-5 and 1e-5."""
 
     weight_decay: float = 0.01
-    """Decoupled decay of matrices, >= 0; vectors (biases, norms) never decay."""
+    """Decoupled weight decay of matrices, >= 0; vectors (biases and norms) have none."""
 
     warmup: float = 0.1
-    """Share of the steps over which the rate rises, in [0, 1)."""
+    """Fraction of the steps in which the learning rate rises linearly to its peak, in [0, 1)."""
 
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the rate falls afterwards."""
+    """Shape of the decay of the learning rate after the warmup: to 0, or constant."""
 
     clip: float = 1.0
-    """Largest norm of the gradient, > 0; 0 leaves it alone."""
+    """Maximum Euclidean norm of the gradient, > 0; 0 disables clipping."""
 
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
@@ -41,43 +42,46 @@ class Optimizer:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Everything about a run that is neither the method nor the data."""
+    """Settings of the training loop."""
 
     epochs: int = 4
-    """Passes over the training set, >= 1."""
+    """Number of passes over the training set, >= 1."""
 
     batch_size: int = 32
-    """Examples of one optimizer step, over all processes and micro-batches, >= 1."""
+    """Number of examples per optimizer step, over all processes and micro-batches, >= 1."""
 
     accumulate: int = 1
-    """Micro-batches in which a process works off its share of a batch, >= 1; changes memory, not results."""
+    """Number of micro-batches per optimizer step and process, >= 1; more need less memory and give the same
+    results."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the forward passes; weights and losses stay fp32."""
+    """Precision of the forward passes: float32, or mixed precision with bfloat16. Weights and losses are
+    always float32."""
 
     compile: bool = False
-    """Pass the student through torch.compile."""
+    """Compile the student with `torch.compile`."""
 
     group_by_length: bool = True
-    """Put examples of similar length together."""
+    """Put examples of similar length in the same batch, which reduces padding."""
 
     eval_every: int = 0
-    """Steps between evaluations on dev, >= 0; 0 means once an epoch."""
+    """Number of steps between evaluations on the dev set, >= 0; 0 evaluates once per epoch."""
 
     checkpoint_every: int = 200
-    """Steps between checkpoints, >= 1: what a kill can cost."""
+    """Number of steps between checkpoints, >= 1; an interrupted run repeats at most this many."""
 
     patience: int = 0
-    """Evaluations without a better score after which the run stops, >= 0; 0 means never."""
+    """Early stopping: number of evaluations without a better score after which training stops, >= 0; 0
+    disables it."""
 
     keep: Literal["last", "best"] = "last"
-    """Which weights the run ends with: of the last step, or of the best evaluation on dev."""
+    """Weights to keep: those of the last step, or those of the best evaluation on the dev set."""
 
     seed: int = 0
-    """Of the batches, the dropout and what is mixed."""
+    """Seed of the order of examples, of dropout and of mixup, >= 0."""
 
     optimizer: Optimizer = field(default_factory=Optimizer)
-    """AdamW's settings."""
+    """Settings of AdamW and of its learning rate."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "checkpoint_every"):

@@ -1,1 +1,1 @@
-"""Networks to numbers: quality, agreement, calibration, cost."""
+"""Evaluation of networks: quality, agreement with the teacher, calibration and cost."""

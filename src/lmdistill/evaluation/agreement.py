@@ -1,4 +1,4 @@
-"""How much of the teacher's behaviour the student took over, right or wrong."""
+"""Agreement of student and teacher, whether or not their predictions are correct."""
 
 import numpy as np
 from jaxtyping import Float
@@ -12,31 +12,32 @@ from lmdistill.metrics.probabilities import log_softmax
 def agreement(
     student: Float[np.ndarray, "b v"], teacher: Float[np.ndarray, "b v_teacher"]
 ) -> dict[str, float]:
-    """How alike two networks answer the same examples; labels are not needed.
+    """Measures of agreement between the predictions of two networks on the same examples, without labels.
 
     Args:
         student: Logits of the student.
-        teacher: Logits of the teacher on the same examples in the same order, classes in the same order.
+        teacher: Logits of the teacher, with examples and classes in the same order.
 
     Returns:
-        For classes: `top_agreement`, the share of examples with the same highest class, in [0, 1];
+        For classification: `top_agreement`, the share of examples with the same most likely class, in [0, 1];
         `kl_nats`, the mean of KL(teacher || student) in nats, >= 0; `probability_difference`, the mean over
         examples and classes of |p_student - p_teacher|, in [0, 1].
-        For a regression (v = 1): `pearson`, in [-1, 1], and `squared_difference`, the mean, >= 0.
+        For regression (v = 1): `pearson`, in [-1, 1], and `squared_difference`, the mean squared difference,
+        >= 0.
 
     Raises:
         MismatchError: The networks have different numbers of classes.
         DataError: There are no examples, or a logit is not finite.
 
     Examples:
-        >>> ours, theirs = np.log([[0.5, 0.5]]), np.log([[0.75, 0.25]])
-        >>> {name: round(value, 4) for name, value in agreement(ours, theirs).items()}
+        >>> student, teacher = np.log([[0.5, 0.5]]), np.log([[0.75, 0.25]])
+        >>> {name: round(value, 4) for name, value in agreement(student, teacher).items()}
         {'top_agreement': 1.0, 'kl_nats': 0.1308, 'probability_difference': 0.25}
     """
     if student.shape[1] != teacher.shape[1]:
         raise MismatchError(
-            f"the student writes {student.shape[1]} values an example and the teacher {teacher.shape[1]}; "
-            "agreement compares them one by one. Use two networks of the same task."
+            f"the student has {student.shape[1]} outputs and the teacher {teacher.shape[1]}; agreement "
+            "compares them one by one. Use two networks of the same task."
         )
     check_finite(student)
     check_finite(teacher)
@@ -51,6 +52,6 @@ def agreement(
     kl = (np.exp(log_t) * (log_t - log_s)).sum(axis=1)
     return {
         "top_agreement": float((student.argmax(axis=1) == teacher.argmax(axis=1)).mean()),
-        "kl_nats": max(0.0, float(kl.mean())),  # rounding may leave -1e-17 between equals
+        "kl_nats": max(0.0, float(kl.mean())),  # rounding may give -1e-17 for equal distributions
         "probability_difference": float(np.abs(np.exp(log_s) - np.exp(log_t)).mean()),
     }

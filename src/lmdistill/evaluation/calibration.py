@@ -1,4 +1,4 @@
-"""Whether a classifier that is 80 % sure is right 80 % of the time."""
+"""Calibration of classifiers: whether predictions with 80 % confidence are correct 80 % of the time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,44 +12,44 @@ from lmdistill.evaluation.generalization_gap import empirical_risk
 from lmdistill.metrics.probabilities import softmax
 
 NUM_BINS = 15
-"""Bins of Guo et al., 2017."""
+"""Default number of confidence bins, as in Guo et al., 2017."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
-    """The examples whose confidence lies in (low, high]; one bar of a reliability diagram."""
+    """The examples with a confidence in (low, high]: one bar of a reliability diagram."""
 
     low: float
-    """Lower edge, in [0, 1), excluded."""
+    """Lower edge (excluded), in [0, 1)."""
 
     high: float
-    """Upper edge, in (0, 1], included."""
+    """Upper edge (included), in (0, 1]."""
 
     count: int
-    """Examples in the bin."""
+    """Number of examples in the bin, >= 0."""
 
     confidence: float | None
-    """Mean probability of the top class, in [0, 1]; None in an empty bin."""
+    """Mean probability of the predicted class, in [0, 1]; None in an empty bin."""
 
     accuracy: float | None
-    """Share of right top classes, in [0, 1]; None in an empty bin."""
+    """Share of correct predictions, in [0, 1]; None in an empty bin."""
 
 
 def reliability_bins(
     labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"], *, num_bins: int = NUM_BINS
 ) -> tuple[Bin, ...]:
-    """Confidence against accuracy in bins of equal width, empty bins included.
+    """Confidence and accuracy in bins of equal width, from labels and logits.
 
     Args:
         labels: Class numbers in [0, v).
-        logits: One row an example, v >= 2.
-        num_bins: Bins of [0, 1], >= 1.
+        logits: One row per example, v >= 2.
+        num_bins: Number of bins that divide [0, 1], >= 1.
 
     Returns:
-        `num_bins` bins, the least confident first.
+        `num_bins` bins by ascending confidence, including empty ones.
 
     Raises:
-        ConfigError: The logits are those of a regression, or `num_bins` is below 1.
+        ConfigError: The network is a regression (v = 1), or `num_bins` is below 1.
         DataError: There are no examples, a label is missing, or a logit is not finite.
 
     Examples:
@@ -57,22 +57,22 @@ def reliability_bins(
         0.5
     """
     probabilities = _probabilities(labels, logits)
-    right = probabilities.argmax(axis=1) == labels
-    return confidence_bins(probabilities.max(axis=1), right, num_bins=num_bins)
+    correct = probabilities.argmax(axis=1) == labels
+    return confidence_bins(probabilities.max(axis=1), correct, num_bins=num_bins)
 
 
 def confidence_bins(
     confidence: Float[np.ndarray, " b"], right: Bool[np.ndarray, " b"], *, num_bins: int = NUM_BINS
 ) -> tuple[Bin, ...]:
-    """The same from what is left of the logits.
+    """Confidence and accuracy in bins of equal width, from the confidence of each prediction.
 
     Args:
-        confidence: Probability of the top class, in [0, 1].
-        right: Whether it is the label.
-        num_bins: Bins of [0, 1], >= 1.
+        confidence: Probability of the predicted class, in [0, 1].
+        right: Whether the prediction is correct.
+        num_bins: Number of bins that divide [0, 1], >= 1.
 
     Returns:
-        `num_bins` bins, the least confident first.
+        `num_bins` bins by ascending confidence, including empty ones.
 
     Raises:
         ConfigError: `num_bins` is below 1.
@@ -80,10 +80,10 @@ def confidence_bins(
     if num_bins < 1:
         raise ConfigError(f"num_bins must be at least 1, got {num_bins}.")
     edges = np.arange(num_bins + 1) / num_bins
-    place = np.searchsorted(edges[1:-1], confidence, side="left")  # a value on an edge goes below it
+    bin_of = np.searchsorted(edges[1:-1], confidence, side="left")  # a value on an edge goes to the lower bin
     bins = []
     for number in range(num_bins):
-        inside = place == number
+        inside = bin_of == number
         count = int(inside.sum())
         bins.append(
             Bin(
@@ -98,7 +98,7 @@ def confidence_bins(
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Mean distance of confidence and accuracy over the examples of all bins, in [0, 1]; 0 without any."""
+    """Mean of |accuracy - confidence| over bins, weighted by examples, in [0, 1]; 0 if all bins are empty."""
     gaps = [
         bin_.count * abs(bin_.accuracy - bin_.confidence)
         for bin_ in bins
@@ -110,46 +110,47 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 def expected_calibration_error(
     labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"], *, num_bins: int = NUM_BINS
 ) -> float:
-    """Mean distance of confidence and accuracy: sum over bins of count/b * |accuracy - confidence|.
+    """Expected calibration error (ECE): sum over bins of count/b * |accuracy - confidence|.
 
     Args:
         labels: Class numbers in [0, v).
-        logits: One row an example, v >= 2.
-        num_bins: Bins of [0, 1], >= 1.
+        logits: One row per example, v >= 2.
+        num_bins: Number of bins that divide [0, 1], >= 1.
 
     Returns:
         The error, in [0, 1]; 0 for perfect calibration.
 
     Raises:
-        ConfigError: The logits are those of a regression, or `num_bins` is below 1.
+        ConfigError: The network is a regression (v = 1), or `num_bins` is below 1.
         DataError: There are no examples, a label is missing, or a logit is not finite.
 
     Examples:
         >>> logits = np.log([[0.75, 0.25]] * 4)
-        >>> round(expected_calibration_error(np.array([0, 0, 0, 1]), logits), 12)  # right 3 times of 4
+        >>> round(expected_calibration_error(np.array([0, 0, 0, 1]), logits), 12)  # 3 of 4 are correct
         0.0
         >>> round(expected_calibration_error(np.array([0, 0, 1, 1]), logits), 12)
         0.25
 
     References:
-        Guo et al., "On Calibration of Modern Neural Networks", 2017, equation 3, bins of their
+        Guo et al., "On Calibration of Modern Neural Networks", 2017, equation 3, with the bins of their
         experiments. Deviation: none.
     """
     return calibration_error(reliability_bins(labels, logits, num_bins=num_bins))
 
 
 def brier(labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
-    """Mean over examples of the squared distance between probabilities and the one-hot label.
+    """Brier score: mean squared Euclidean distance between the probabilities and the one-hot label.
 
     Args:
         labels: Class numbers in [0, v).
-        logits: One row an example, v >= 2.
+        logits: One row per example, v >= 2.
 
     Returns:
-        The loss, in [0, 2]. For two classes it is twice the one-sided form that scikit-learn defaults to.
+        The score, in [0, 2], lower is better. For two classes it is twice the default of scikit-learn, which
+        sums over one class only.
 
     Raises:
-        ConfigError: The logits are those of a regression.
+        ConfigError: The network is a regression (v = 1).
         DataError: There are no examples, a label is missing, or a logit is not finite.
 
     Examples:
@@ -168,10 +169,10 @@ def negative_log_likelihood(labels: Int[np.ndarray, " b"], logits: Float[np.ndar
 
     Args:
         labels: Class numbers in [0, v).
-        logits: One row an example, v >= 2.
+        logits: One row per example, v >= 2.
 
     Raises:
-        ConfigError: The logits are those of a regression.
+        ConfigError: The network is a regression (v = 1).
         DataError: There are no examples, a label is missing, or a logit is not finite.
     """
     _check_classes(logits)
@@ -179,17 +180,17 @@ def negative_log_likelihood(labels: Int[np.ndarray, " b"], logits: Float[np.ndar
 
 
 def calibration(labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> dict[str, float]:
-    """The three numbers of this file by name, as a record keeps them.
+    """All calibration metrics by name, as stored in records.
 
     Args:
         labels: Class numbers in [0, v).
-        logits: One row an example, v >= 2.
+        logits: One row per example, v >= 2.
 
     Returns:
         `expected_calibration_error` (15 bins, [0, 1]), `brier` ([0, 2]) and `negative_log_likelihood` (nats).
 
     Raises:
-        ConfigError: The logits are those of a regression.
+        ConfigError: The network is a regression (v = 1).
         DataError: There are no examples, a label is missing, or a logit is not finite.
     """
     return {
@@ -200,17 +201,15 @@ def calibration(labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"])
 
 
 def _check_classes(logits: Float[np.ndarray, "b v"]) -> None:
-    """Refuse a regression."""
+    """Raise if the network is a regression."""
     if logits.shape[1] == 1:
-        raise ConfigError(
-            "calibration needs at least 2 classes, got 1 value an example; leave it out for scores."
-        )
+        raise ConfigError("calibration needs at least 2 classes, got 1 output; skip it for regressions.")
 
 
 def _probabilities(
     labels: Int[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]
 ) -> Float[np.ndarray, "b v"]:
-    """Softmax in float64, after checking what goes in."""
+    """Class probabilities in float64, after the labels and logits have been checked."""
     _check_classes(logits)
     check_labelled(labels, logits)
     return softmax(logits)

@@ -1,4 +1,4 @@
-"""Scores of a classifier or a regressor against the labels, as GLUE computes them."""
+"""Metrics of a classifier or a regression against the labels, as GLUE computes them."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ from lmdistill.metrics.classification import METRICS, REGRESSION_METRICS, metric
 def score(
     metrics: Sequence[str], labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]
 ) -> dict[str, float]:
-    """Every metric of the network that gave `logits`, as fractions: 0.5 is 50 %.
+    """Compute metrics from labels and logits, as fractions: 0.5 is 50 %.
 
     Args:
         metrics: Names in METRICS.
-        labels: Class numbers in [0, v), or scores when v = 1.
-        logits: One row an example, in the order of the labels; v = 1 for a regression.
+        labels: Class numbers in [0, v), or scores if v = 1.
+        logits: One row per example, in the order of the labels; v = 1 for a regression.
 
     Returns:
-        Metric name to a value in [-1, 1] (correlations) or [0, 1] (the others), in the order asked for.
+        Value of each metric by name, in the order of `metrics`: correlations in [-1, 1], others in [0, 1].
 
     Raises:
         UnknownNameError: A name is not in METRICS.
-        ConfigError: A metric of classes is asked of scores, or one of scores of classes.
+        ConfigError: A metric of classes is requested for a regression, or one of scores for a classifier.
         DataError: There are no examples, a label is missing, or a logit is not finite.
 
     Examples:
@@ -36,32 +36,29 @@ def score(
     functions = {name: metric_named(name) for name in metrics}
     for name in functions:
         if (name in REGRESSION_METRICS) != (num_classes == 1):
-            wanted = "scores" if name in REGRESSION_METRICS else "classes"
-            fitting = [known for known in METRICS if (known in REGRESSION_METRICS) == (num_classes == 1)]
+            compared = "scores" if name in REGRESSION_METRICS else "classes"
+            suitable = [known for known in METRICS if (known in REGRESSION_METRICS) == (num_classes == 1)]
             raise ConfigError(
-                f"{name} compares {wanted} and the network writes {num_classes} "
-                f"value{'s' * (num_classes > 1)} an example; ask for {', '.join(fitting)}."
+                f"{name} compares {compared} and the network has {num_classes} "
+                f"output{'s' * (num_classes > 1)}; use {', '.join(suitable)}."
             )
-        if name == "f1" and num_classes > 2:  # even if the third class never wins
-            raise ConfigError(
-                f"f1 is for 2 classes and the network has {num_classes}; ask for macro_f1 instead."
-            )
+        if name == "f1" and num_classes > 2:  # even if only two of the classes are predicted
+            raise ConfigError(f"f1 is for 2 classes and the network has {num_classes}; use macro_f1 instead.")
     predictions = predictions_of(logits)
     return {name: function(labels, predictions) for name, function in functions.items()}
 
 
 def majority(metrics: Sequence[str], labels: Num[np.ndarray, " b"]) -> dict[str, float]:
-    """Every metric of the predictor that always says the most frequent class; what any network must beat.
+    """Metrics of a baseline that always predicts the most frequent class, the lower one if two are tied.
 
-    Ties go to the lower class. For a regression (floating labels) it always says their mean, whose
-    correlation is 0.
+    For a regression (floating-point labels) the baseline predicts the mean label; its correlation is 0.
 
     Args:
         metrics: Names in METRICS.
         labels: Class numbers, or scores as floats.
 
     Returns:
-        Metric name to value, as `score` returns it.
+        Value of each metric by name, as from `score`.
 
     Raises:
         UnknownNameError: A name is not in METRICS.
@@ -81,22 +78,22 @@ def majority(metrics: Sequence[str], labels: Num[np.ndarray, " b"]) -> dict[str,
 def is_at_chance(
     metrics: Sequence[str], labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]
 ) -> bool:
-    """Whether the headline metric is no better than what always saying the most frequent class gets.
+    """Whether a network is no better than the baseline that always predicts the most frequent class.
 
-    The headline is the first of `metrics`, but accuracy where that is f1: always saying class 1 has
-    a high F1 and has learned nothing. So every constant network is at chance, on every metric.
+    The first of `metrics` is compared, or accuracy if that is f1, because a network that always predicts
+    class 1 can have a high F1. Every network with constant predictions is at chance.
 
     Args:
-        metrics: Names in METRICS, headline first.
-        labels: Class numbers in [0, v), or scores when v = 1.
-        logits: One row an example, in the order of the labels.
+        metrics: Names in METRICS; the first one decides.
+        labels: Class numbers in [0, v), or scores if v = 1.
+        logits: One row per example, in the order of the labels.
 
     Returns:
-        True at or below chance.
+        True if the metric is at most that of the baseline.
 
     Raises:
         UnknownNameError: A name is not in METRICS.
-        ConfigError: `metrics` is empty, or the headline does not fit the logits.
+        ConfigError: `metrics` is empty, or its first metric does not suit the network.
         DataError: There are no examples, a label is missing, or a logit is not finite.
 
     Examples:
@@ -104,16 +101,16 @@ def is_at_chance(
         True
     """
     if not metrics:
-        raise ConfigError("chance is judged by the first metric and got 0 metrics; name one.")
-    headline = "accuracy" if metrics[0] == "f1" else metrics[0]
-    return score([headline], labels, logits)[headline] <= majority([headline], labels)[headline]
+        raise ConfigError("is_at_chance compares the first metric, got 0 metrics; give at least one.")
+    metric = "accuracy" if metrics[0] == "f1" else metrics[0]
+    return score([metric], labels, logits)[metric] <= majority([metric], labels)[metric]
 
 
 def check_finite(logits: Float[np.ndarray, "b v"]) -> None:
-    """Check that there are logits and that all are numbers.
+    """Check that there are logits, and that all of them are finite.
 
     Raises:
-        DataError: There are no rows, or a value is NaN or infinite.
+        DataError: There are no examples, or a value is NaN or infinite.
     """
     if not logits.size:
         raise DataError("there are 0 examples to score; check the split and its filters.")
@@ -121,15 +118,15 @@ def check_finite(logits: Float[np.ndarray, "b v"]) -> None:
     if bad.size:
         raise DataError(
             f"the network's output is not finite for {bad.size} of {len(logits)} examples, "
-            f"first for example {bad[0]}; it diverged in training, or needs float32."
+            f"first for example {bad[0]}; training may have diverged, or the network needs float32."
         )
 
 
 def check_labelled(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> None:
-    """Check that every example has a usable label and finite logits.
+    """Check that every example has a valid label and finite logits.
 
     Raises:
-        DataError: No examples, a logit or score that is not finite, a class outside [0, v).
+        DataError: There are no examples, a logit or score is not finite, or a class is outside [0, v).
     """
     check_finite(logits)
     num_classes = logits.shape[1]

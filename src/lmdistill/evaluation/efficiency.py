@@ -1,4 +1,4 @@
-"""What running a network costs: milliseconds, memory, disk."""
+"""Cost of running a network: latency, memory and disk space."""
 
 import math
 import multiprocessing
@@ -28,23 +28,23 @@ LATENCY_BATCHES = (1, 16)
 """Batch sizes at which the latency of a classifier is measured; 16 is that of MixKD's Table 2."""
 
 FEWEST_RUNS = 10
-"""Timed passes below which a median's interval is not computed."""
+"""Minimum number of timed passes before `latencies` may stop early."""
 
 
 def latency(
     net: Net, inputs: Inputs, *, runs: int = 50, warmup: int = 5, device: torch.device | str = "cpu"
 ) -> Latency:
-    """Time of a forward pass without gradients and dropout; moving the inputs is not counted.
+    """Latency of a forward pass in evaluation mode, without moving the inputs to the device.
 
     Args:
         net: A network that is already on `device`.
         inputs: One batch.
-        runs: Timed passes, >= 1.
-        warmup: Passes before them that are not timed, >= 0.
-        device: Where to run.
+        runs: Number of timed passes, >= 1.
+        warmup: Number of untimed passes before them, >= 0.
+        device: Device of the network.
 
     Returns:
-        The median, the 95th percentile and what they are of.
+        The median and the 95th percentile in milliseconds, and the conditions of the measurement.
 
     Raises:
         ConfigError: `runs` or `warmup` is out of range.
@@ -61,22 +61,22 @@ def latencies(
     device: torch.device | str = "cpu",
     precision: float | None = None,
 ) -> dict[str, Latency]:
-    """Latency of several networks, taken in turn: A B C A B C.
+    """Latency of several networks, measured alternately: A B C A B C.
 
-    A machine that is busy for a while then slows all of them, and the ratios stay fair.
+    If the machine is busy for a while, all networks become slower, and their ratios stay comparable.
 
     Args:
-        nets: Networks by name, already on `device`. One that writes text reads its inputs and answers with
-            the logits of the token after them.
-        inputs: One batch for all, or one a name where tokenizers differ.
-        runs: Timed passes of each network, >= 1.
-        warmup: Passes of each before them that are not timed, >= 0.
-        device: Where to run.
-        precision: Stop before `runs`, but not before 10, once the 95 % interval of every median lies within
-            this fraction of it, > 0; None always takes all `runs`.
+        nets: Networks by name, already on `device`. A pass of a language model reads the inputs and computes
+            the logits of the next token.
+        inputs: One batch for all networks, or one batch by name if their tokenizers differ.
+        runs: Number of timed passes of each network, >= 1.
+        warmup: Number of untimed passes of each network before them, >= 0.
+        device: Device of the networks.
+        precision: Stop early, after at least 10 passes, if the 95 % confidence interval of every median lies
+            within this fraction of the median, > 0; None never stops early.
 
     Returns:
-        Name to latency, in the order of `nets`.
+        Latency by name, in the order of `nets`.
 
     Raises:
         ConfigError: `runs` or `warmup` is out of range.
@@ -84,37 +84,37 @@ def latencies(
     """
     if runs < 1 or warmup < 0:
         raise ConfigError(f"latency needs runs >= 1 and warmup >= 0, got {runs} and {warmup}.")
-    place = torch.device(device)
-    views = {name: _inputs_of(name, inputs).to(place) for name in nets}
-    passes = {name: _pass(net, views[name]) for name, net in nets.items()}
+    target = torch.device(device)
+    batches = {name: _inputs_of(name, inputs).to(target) for name in nets}
+    passes = {name: _pass(net, batches[name]) for name, net in nets.items()}
     times_ms: dict[str, list[float]] = {name: [] for name in nets}
     with ExitStack() as stack:
         for net in nets.values():
             stack.enter_context(evaluation_mode(net))
-        shown = stack.enter_context(
+        progress_bar = stack.enter_context(
             progress("measuring latency", (warmup + runs) * len(nets), unit="pass", minor=True)
         )
         for run in range(warmup + runs):
-            for name, once in passes.items():
-                took_ms = _time_ms(once, place)
+            for name, forward in passes.items():
+                time_ms = _time_ms(forward, target)
                 if run >= warmup:
-                    times_ms[name].append(took_ms)
-                shown.add()
+                    times_ms[name].append(time_ms)
+                progress_bar.add()
             if precision is not None and all(_is_precise(times, precision) for times in times_ms.values()):
                 break
-    return {name: _summary(times_ms[name], views[name], place) for name in nets}
+    return {name: _summary(times_ms[name], batches[name], target) for name in nets}
 
 
 def speedup(teacher: Latency, student: Latency) -> float:
-    """How many times faster the student is: ratio of the medians, > 0.
+    """Speedup of the student: median latency of the teacher divided by that of the student, > 0.
 
     Args:
-        teacher: What the student is compared with.
-        student: Taken with the same batch size, device and threads; better still by the same
-            call of `latencies`. Tokens may differ, since tokenizers may.
+        teacher: Latency of the teacher.
+        student: Latency of the student, measured with the same batch size, device and threads, and preferably
+            in the same call of `latencies`. The number of tokens may differ, because tokenizers do.
 
     Raises:
-        MismatchError: The two were taken under different conditions.
+        MismatchError: The two were measured under different conditions.
 
     Examples:
         >>> conditions = {"num_runs": 9, "batch_size": 1, "tokens": 16, "device": "cpu", "threads": 2}
@@ -124,58 +124,61 @@ def speedup(teacher: Latency, student: Latency) -> float:
         4.0
     """
     for condition in ("batch_size", "device", "threads"):
-        theirs, ours = getattr(teacher, condition), getattr(student, condition)
-        if theirs != ours:
+        of_teacher, of_student = getattr(teacher, condition), getattr(student, condition)
+        if of_teacher != of_student:
             raise MismatchError(
-                f"the teacher was timed with {condition} {theirs} and the student with {ours}; "
+                f"the teacher was timed with {condition} {of_teacher} and the student with {of_student}; "
                 "time both in one call of latencies."
             )
     return teacher.p50_ms / student.p50_ms
 
 
 def peak_memory_mb(device: torch.device | str = "cpu") -> float:
-    """The most memory that this process has held so far, in MB of 10^6 bytes.
+    """Peak memory of this process so far, in MB (10^6 bytes).
 
-    For the CPU that is everything resident since the process began, Python and libraries included, and it
-    never falls: measure one network a process, with `peak_memory_of`. For CUDA it is what torch allocated
-    there.
+    On the CPU it is the peak resident memory since the process started, including Python and libraries. It
+    never decreases, so measure each network in a process of its own, with `peak_memory_of`. On CUDA it is the
+    peak of the memory that torch has allocated.
+
+    Args:
+        device: A CUDA device; any other device measures the memory of the CPU.
 
     Raises:
-        RunError: The system does not say.
+        RunError: The operating system does not report it (Windows).
     """
-    place = torch.device(device)
-    if place.type == "cuda":
-        return torch.cuda.max_memory_allocated(place) / BYTES_PER_MB
+    target = torch.device(device)
+    if target.type == "cuda":
+        return torch.cuda.max_memory_allocated(target) / BYTES_PER_MB
     status = Path("/proc/self/status")
-    if status.exists():  # the kernel's ru_maxrss would include the parent of a fresh process
+    if status.exists():  # ru_maxrss would include the peak of the parent of a new process
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
         if "VmHWM" in lines:
             return int(lines["VmHWM"].split()[0]) * 1024 / BYTES_PER_MB
     if sys.platform == "win32":
         raise RunError(
-            "Windows does not say how much memory a process held at most; measure on Linux or macOS."
+            "Windows does not report the peak memory of a process; measure it on Linux or macOS."
         )
-    import resource  # not on Windows
+    import resource  # does not exist on Windows
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / BYTES_PER_MB
 
 
 def peak_memory_of(work: Callable[[], object]) -> float:
-    """The most memory that a fresh process holds while it does `work`, in MB of 10^6 bytes of CPU memory.
+    """Peak CPU memory of a new process that calls `work`, in MB (10^6 bytes).
 
-    Python and torch themselves are in it (some hundreds of MB), so compare with the peak of doing nothing.
+    It includes Python and torch (a few hundred MB), so compare it with the peak of an empty function.
 
     Args:
-        work: What to do, result dropped; goes to the process by pickle, so a function of a module, or a
+        work: Function to call; its result is ignored. It must be picklable: a function of a module, or a
             `functools.partial` of one.
 
     Raises:
-        RunError: The process died or `work` raised.
+        RunError: `work` raised an error, or the process was killed.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would start with our own memory
+    context = multiprocessing.get_context("spawn")  # a forked process would start with our memory
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work_and_tell, args=(work, sender))
+    process = context.Process(target=_send_peak_memory, args=(work, sender))
     process.start()
     sender.close()
     try:
@@ -183,8 +186,8 @@ def peak_memory_of(work: Callable[[], object]) -> float:
     except EOFError:
         process.join()
         raise RunError(
-            f"the process that measures memory ended with code {process.exitcode} and no answer; "
-            "its error is above, or the machine ran out of memory."
+            f"the process that measures memory ended with code {process.exitcode} and no result; "
+            "see its error above, or the machine ran out of memory."
         ) from None
     finally:
         process.join()
@@ -192,29 +195,29 @@ def peak_memory_of(work: Callable[[], object]) -> float:
 
 
 def disk_bytes(folder: Path) -> int:
-    """Bytes of all files in `folder` and below; what has to be shipped.
+    """Total size in bytes of all files in `folder` and its subfolders.
 
     Raises:
         DataError: There is no such folder.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; give the folder that the model was saved in.")
+        raise DataError(f"{folder} is not a folder; give the folder that the model was saved in.")
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _inputs_of(name: str, inputs: Inputs | Mapping[str, Inputs]) -> Inputs:
-    """The inputs for the network called `name`."""
+    """The inputs of the network called `name`."""
     if isinstance(inputs, Inputs):
         return inputs
     if name not in inputs:
         raise MismatchError(
-            f"there are inputs for {', '.join(inputs)} and none for {name}; give each network some."
+            f"there are inputs for {', '.join(inputs)} and none for {name}; give a batch for each network."
         )
     return inputs[name]
 
 
 def _pass(net: Net | LanguageNet, inputs: Inputs) -> Callable[[], object]:
-    """One pass over the inputs; of a network that writes text, up to the logits of the next token."""
+    """A forward pass over the inputs; for a language model, it computes the logits of the next token."""
     if not isinstance(net, LanguageNet):
         return partial(net, inputs, hidden=False)
     last = torch.zeros_like(inputs.mask, dtype=torch.bool)
@@ -223,27 +226,27 @@ def _pass(net: Net | LanguageNet, inputs: Inputs) -> Callable[[], object]:
 
 
 def _next_token(states: Float[Tensor, "n d"], head: LMHead) -> dict[str, Tensor]:
-    """All logits of the positions that are read."""
+    """The logits of the selected positions."""
     return {"logits": head.logits(states)}
 
 
-def _time_ms(once: Callable[[], object], place: torch.device) -> float:
-    """Milliseconds of one pass, with the accelerator waited for."""
-    _wait(place)
+def _time_ms(forward: Callable[[], object], device: torch.device) -> float:
+    """Time in milliseconds of one forward pass."""
+    _synchronize(device)
     start = time.perf_counter()
-    once()
-    _wait(place)
+    forward()
+    _synchronize(device)
     return (time.perf_counter() - start) * 1000
 
 
-def _wait(place: torch.device) -> None:
-    """Let an accelerator finish what it was given."""
-    if place.type != "cpu":
-        torch.accelerator.synchronize(place)
+def _synchronize(device: torch.device) -> None:
+    """Wait until an accelerator has finished its work."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def _is_precise(times_ms: Sequence[float], precision: float) -> bool:
-    """Whether the median is known well enough: its distribution-free 95 % interval, by order statistics."""
+    """Whether the 95 % confidence interval of the median, from order statistics, is within `precision`."""
     count = len(times_ms)
     if count < FEWEST_RUNS:
         return False
@@ -253,20 +256,20 @@ def _is_precise(times_ms: Sequence[float], precision: float) -> bool:
     return max(high - median, median - low) <= precision * median
 
 
-def _summary(times_ms: list[float], inputs: Inputs, place: torch.device) -> Latency:
-    """What was measured, with its conditions."""
+def _summary(times_ms: list[float], inputs: Inputs, device: torch.device) -> Latency:
+    """Percentiles of the times, and the conditions of the measurement."""
     return Latency(
         p50_ms=float(np.percentile(times_ms, 50)),
         p95_ms=float(np.percentile(times_ms, 95)),
         num_runs=len(times_ms),
         batch_size=inputs.ids.shape[0],
         tokens=inputs.ids.shape[1],
-        device=torch.cuda.get_device_name(place) if place.type == "cuda" else str(place),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         threads=torch.get_num_threads(),
     )
 
 
-def _work_and_tell(work: Callable[[], object], sender: Connection) -> None:
-    """What the fresh process does."""
+def _send_peak_memory(work: Callable[[], object], sender: Connection) -> None:
+    """Call `work` and send the peak memory of this process to the parent."""
     work()
     sender.send(peak_memory_mb())

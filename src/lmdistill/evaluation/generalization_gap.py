@@ -1,4 +1,4 @@
-"""Empirical risk on what was trained on and on what was not: the gap that MixKD's theorems bound."""
+"""Generalization gap: empirical risk on the dev set minus that on the training set, as bounded in MixKD."""
 
 import math
 
@@ -11,11 +11,11 @@ from lmdistill.metrics.probabilities import log_softmax
 
 
 def empirical_risk(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
-    """Mean loss over examples: cross-entropy in nats, or the squared error where v = 1.
+    """Mean loss over examples: cross-entropy in nats, or squared error for a regression (v = 1).
 
     Args:
-        labels: Class numbers in [0, v), or scores when v = 1.
-        logits: One row an example, in the order of the labels.
+        labels: Class numbers in [0, v), or scores if v = 1.
+        logits: One row per example, in the order of the labels.
 
     Returns:
         The risk, >= 0, computed in float64.
@@ -33,7 +33,7 @@ def empirical_risk(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v
 
 
 def _losses(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> Float[np.ndarray, " b"]:
-    """The loss of each example in float64."""
+    """Loss of each example, in float64."""
     check_labelled(labels, logits)
     if logits.shape[1] == 1:
         squares: Float[np.ndarray, " b"] = np.square(logits[:, 0].astype(np.float64) - labels)
@@ -46,17 +46,21 @@ def _losses(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> 
 def risk_interval(
     labels: Num[np.ndarray, " n"], logits: Float[np.ndarray, "n v"], *, total: int
 ) -> tuple[float, float]:
-    """95 % interval of the mean loss over `total` examples, of which these are a random sample.
+    """95 % confidence interval of the mean loss over `total` examples, estimated from a random sample.
 
-    Student's t interval with the finite-population correction: a sample of all examples has no width.
+    It is Student's t interval with the finite-population correction, so its width is 0 if the sample contains
+    all examples.
 
     Args:
-        labels: Class numbers in [0, v), or scores when v = 1.
-        logits: One row an example, in the order of the labels.
-        total: Number of examples the sample was drawn from, >= n.
+        labels: Class numbers in [0, v), or scores if v = 1.
+        logits: One row per example of the sample, in the order of the labels.
+        total: Number of examples in the population, >= n.
 
     Returns:
-        Lower and upper end, in nats or squared score points; infinitely wide for one of several examples.
+        Lower and upper end, in nats or squared score units; infinite if n = 1 and `total` > 1.
+
+    Raises:
+        DataError: There are no examples, a label is missing, or a logit is not finite.
 
     Examples:
         >>> labels, logits = np.array([0.0, 0.0]), np.array([[1.0], [3.0]])
@@ -65,14 +69,14 @@ def risk_interval(
     """
     losses = _losses(labels, logits)
     count, mean = len(losses), float(losses.mean())
-    unseen = 1 - count / total
-    if unseen <= 0:
+    correction = 1 - count / total
+    if correction <= 0:
         return mean, mean
     if count == 1:
         return -math.inf, math.inf
-    error = float(losses.std(ddof=1)) * math.sqrt(unseen / count)
-    width = float(student_t.ppf(0.975, count - 1)) * error
-    return mean - width, mean + width
+    standard_error = float(losses.std(ddof=1)) * math.sqrt(correction / count)
+    half_width = float(student_t.ppf(0.975, count - 1)) * standard_error
+    return mean - half_width, mean + half_width
 
 
 def risks(
@@ -82,27 +86,29 @@ def risks(
     dev_labels: Num[np.ndarray, " b"],
     dev_logits: Float[np.ndarray, "b v"],
 ) -> dict[str, float]:
-    """Risk on the training set, on the dev set, and the second minus the first.
+    """Risks on the training set and the dev set, and the generalization gap between them.
 
-    The training set should be the original one, without augmented or mixed examples, so that
-    methods can be compared; a sample of it will do.
+    Use the original training set, without augmented or mixed examples, so that methods can be compared. A
+    sample of it is sufficient.
 
     Args:
-        train_labels: Labels of training examples.
-        train_logits: The network's logits for them, without dropout.
-        dev_labels: Labels of dev examples.
-        dev_logits: The network's logits for them.
+        train_labels: Labels of the training examples.
+        train_logits: The network's logits of the training examples, without dropout.
+        dev_labels: Labels of the dev examples.
+        dev_logits: The network's logits of the dev examples.
 
     Returns:
-        `train_risk`, `dev_risk` (nats, or squared score points) and `generalisation_gap`, which may be
-        negative; of classes also `train_error` and `dev_error`, the means of the bounded 0/1 loss.
+        `train_risk` and `dev_risk` (nats, or squared score units) and `generalisation_gap`, their difference,
+        which may be negative. For classification also `train_error` and `dev_error`, the means of the 0/1
+        loss, in [0, 1].
 
     Raises:
         DataError: There are no examples, a label is missing, or a logit is not finite.
 
     References:
-        Liang et al., "MixKD", 2021, its theorems on the gap. Deviation: they speak of a bounded loss and
-        the expected risk; this is the unbounded cross-entropy, and the dev set stands for the expectation.
+        Liang et al., "MixKD", 2021, theorems on the generalization gap. Deviation: the theorems assume a
+        bounded loss and the expected risk; this is the unbounded cross-entropy, and the mean over the dev set
+        is an estimate of the expected risk.
     """
     train, dev = empirical_risk(train_labels, train_logits), empirical_risk(dev_labels, dev_logits)
     values = {"train_risk": train, "dev_risk": dev, "generalisation_gap": dev - train}
@@ -116,5 +122,5 @@ def risks(
 
 
 def _error(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
-    """Share of examples whose largest logit is not that of their label."""
+    """Share of incorrect predictions, in [0, 1]."""
     return float(np.mean(logits.argmax(axis=1) != labels))

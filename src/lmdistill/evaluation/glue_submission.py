@@ -1,4 +1,4 @@
-"""The zip of TSV files that the GLUE test server takes."""
+"""The zip archive of TSV files that the GLUE test server accepts."""
 
 import logging
 import zipfile
@@ -16,7 +16,7 @@ from lmdistill.core.errors import DataError, MismatchError, UnknownNameError
 logger = logging.getLogger("lmdistill")
 
 SCORE_RANGE = (0.0, 5.0)
-"""Lowest and highest similarity of STS-B."""
+"""Range of the similarity scores of STS-B."""
 
 _DIGITS = ("0", "1")
 _TWO = ("entailment", "not_entailment")
@@ -25,18 +25,18 @@ _THREE = ("entailment", "neutral", "contradiction")
 
 @dataclass(frozen=True, kw_only=True)
 class TestFile:
-    """One file of the zip."""
+    """One TSV file of the archive."""
 
-    __test__ = False  # not a test, whatever pytest makes of the name
+    __test__ = False  # the class name starts with "Test", but pytest must not collect it
 
     name: str
-    """File name without .tsv, as the server spells it."""
+    """File name without .tsv, as the server requires it."""
 
     rows: int
-    """Rows of the official test set."""
+    """Number of rows in the official test set."""
 
     answers: tuple[str, ...]
-    """What to write for each class, in the official order of classes; () for scores."""
+    """Text written for each class, in the official order of classes; empty for a regression."""
 
 
 TEST_FILES: Mapping[str, TestFile] = MappingProxyType(
@@ -54,33 +54,34 @@ TEST_FILES: Mapping[str, TestFile] = MappingProxyType(
         "ax": TestFile(name="AX", rows=1104, answers=_THREE),
     }
 )
-"""Task (and which half, for MNLI) to its file; the server wants all eleven."""
+"""File of each task, with two for MNLI; the server requires all eleven."""
 
 
 def write_submission(
     zip_path: Path, predictions: Mapping[str, Num[np.ndarray, " _"]], *, fill: bool = False
 ) -> tuple[str, ...]:
-    """Write the zip and say which files are fillers.
+    """Write predictions as an archive for the GLUE test server.
 
-    Each file is `index<TAB>prediction` with indices from 0. CoLA, SST-2, MRPC, QQP and WNLI get 0 or 1; MNLI,
-    QNLI, RTE and AX get names; STS-B gets a score with three decimals, cut to [0, 5].
-    The same predictions give the same bytes.
+    Each file has lines of `index<TAB>prediction` with indices from 0. The predictions of CoLA, SST-2, MRPC,
+    QQP and WNLI are 0 or 1, those of MNLI, QNLI, RTE and AX are class names, and those of STS-B are scores
+    with three decimals, clipped to [0, 5]. The same predictions give the same bytes.
 
     Args:
-        zip_path: Where to write; the whole file or nothing. An older one is replaced, and that is logged.
-        predictions: Key of TEST_FILES to class numbers in the official order of classes, or to scores for
-            stsb; in the order of the official test file, every row of it.
-        fill: The server refuses a zip with fewer than eleven files. If True, the missing ones are written
-            with the first class (or 0.000) in every row, as is the custom, and this is logged: the server's
-            figures for those tasks, and its average, then mean nothing.
+        zip_path: Path of the archive, which is written atomically. An existing file is replaced with a
+            warning.
+        predictions: For keys of TEST_FILES, class numbers in the official order of classes (scores for stsb),
+            for every row of the official test file and in its order.
+        fill: The server rejects archives with fewer than eleven files. If true, missing files are written
+            with the first class (or 0.000) in every row, as is common, and a warning is logged: the results
+            of the server for these tasks, and its average, are then meaningless.
 
     Returns:
-        Keys that were filled, in the order of TEST_FILES; () if none.
+        Keys of the files that were filled, in the order of TEST_FILES.
 
     Raises:
         UnknownNameError: A key is not in TEST_FILES.
-        MismatchError: Tasks are missing and `fill` is False.
-        DataError: The wrong number of rows, a class that does not exist, or a score that is not finite.
+        MismatchError: Tasks are missing and `fill` is false.
+        DataError: The number of rows is wrong, a class does not exist, or a score is not finite.
     """
     for key, values in predictions.items():
         if key not in TEST_FILES:
@@ -89,7 +90,7 @@ def write_submission(
     missing = tuple(key for key in TEST_FILES if key not in predictions)
     if missing and not fill:
         raise MismatchError(
-            f"the GLUE server wants {len(TEST_FILES)} files, there are predictions for {len(predictions)}, "
+            f"the GLUE server needs {len(TEST_FILES)} files, there are predictions for {len(predictions)}, "
             f"missing: {', '.join(missing)}. Predict them, or pass fill=True for constant answers."
         )
     if zip_path.exists():
@@ -97,7 +98,7 @@ def write_submission(
     with atomic_file(zip_path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, file in TEST_FILES.items():
             values = predictions[key] if key in predictions else np.zeros(file.rows, dtype=np.int64)
-            entry = zipfile.ZipInfo(f"{file.name}.tsv")  # dated 1980: no clock in the bytes
+            entry = zipfile.ZipInfo(f"{file.name}.tsv")  # dated 1980, so that the bytes are reproducible
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, "".join(_lines(file, values)))
     if missing:
@@ -106,7 +107,7 @@ def write_submission(
 
 
 def _check(key: str, file: TestFile, values: Num[np.ndarray, " _"]) -> None:
-    """Refuse what the server would refuse, or worse, take."""
+    """Check the number, the type and the range of the predictions of one file."""
     if len(values) != file.rows:
         raise DataError(
             f"{key} has {len(values)} predictions and its official test set {file.rows} rows; "
@@ -120,18 +121,18 @@ def _check(key: str, file: TestFile, values: Num[np.ndarray, " _"]) -> None:
         return
     if values.dtype.kind not in "iu":
         raise DataError(
-            f"{key} wants class numbers (integers), got {values.dtype}; take the argmax of the logits."
+            f"{key} needs class numbers (integers), got {values.dtype}; take the argmax of the logits."
         )
     bad = (values < 0) | (values >= len(file.answers))
     if bad.any():
         raise DataError(
-            f"{key} has classes 0 to {len(file.answers) - 1}, got {values[bad][0]} row {int(bad.argmax())}; "
-            "use a model of this task."
+            f"{key} has classes 0 to {len(file.answers) - 1}, got {values[bad][0]} in row "
+            f"{int(bad.argmax())}; use a model of this task."
         )
 
 
 def _lines(file: TestFile, values: Num[np.ndarray, " _"]) -> Iterator[str]:
-    """Header and rows."""
+    """Lines of a TSV file: the header, then one line per prediction."""
     yield "index\tprediction\n"
     if file.answers:
         yield from (f"{index}\t{file.answers[value]}\n" for index, value in enumerate(values.tolist()))

@@ -1,4 +1,4 @@
-"""Running a network over a data set without training it."""
+"""Inference over a data set: the outputs of a network for every example."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from lmdistill.core.protocols import LanguageNet, Net
 
 @contextmanager
 def evaluation_mode(net: Net | LanguageNet) -> Iterator[None]:
-    """No dropout and no gradients inside the block; afterwards every module is in the mode it was in.
+    """Switch off dropout and gradients inside the block, then restore the mode of every module.
 
-    `no_grad` and not `inference_mode`: some models keep tensors that they make on the way (rotary
-    tables, say), and one made in inference mode cannot be used for training later.
+    It uses `no_grad` and not `inference_mode`, because some models cache tensors (for example rotary
+    embeddings), and tensors created in inference mode cannot be used in training afterwards.
     """
     modes = [(module, module.training) for module in net.modules()] if isinstance(net, nn.Module) else []
     for module, _ in modes:
@@ -39,20 +39,21 @@ def logits_of(
     as_teacher: bool = False,
     on_batch: Callable[[int], None] = lambda num_examples: None,
 ) -> Float[np.ndarray, "b v"]:
-    """The network's logits for every example, in the order of the data set.
+    """Logits of a network for every example, in the order of the data set.
 
-    Where the batches carry `Batch.examples`, rows come back by ascending row number, so that batches
-    sorted by length give the same array as unsorted ones; otherwise in the order of the batches.
+    If batches have `Batch.examples`, the rows are sorted by these numbers, so that batches may be grouped by
+    length. Otherwise the rows are in the order of the batches.
 
     Args:
         net: A network that is already on `device`.
-        batches: Batches of one position an example, in any order; read once, one at a time.
-        device: Where to move each batch.
-        as_teacher: Read the teacher's view of each batch (its own tokenizer), not the student's.
-        on_batch: Told the number of examples after each batch, for a progress bar.
+        batches: Batches with one position per example, in any order; iterated once.
+        device: Device to move each batch to.
+        as_teacher: Use `Batch.for_teacher`, which a teacher with its own tokenizer needs, instead of
+            `Batch.inputs`.
+        on_batch: Called with the number of examples after each batch, for a progress bar.
 
     Returns:
-        float32 logits, one row an example.
+        float32 logits, one row per example.
 
     Raises:
         DataError: There are no batches, or `sort_by_example` cannot order them.
@@ -76,10 +77,10 @@ def collect_outputs(
     as_teacher: bool = False,
     on_batch: Callable[[int], None] = lambda num_examples: None,
 ) -> Float[np.ndarray, "b k"]:
-    """What `read` finds in every example, in the order that `logits_of` has.
+    """Outputs of `read` for every example, in the order of the data set, as from `logits_of`.
 
     Args:
-        read: Runs `net` once; one row an example.
+        read: Function that runs `net` on the inputs and returns one row per example.
         net: See `logits_of`.
         batches: See `logits_of`.
         device: See `logits_of`.
@@ -87,56 +88,56 @@ def collect_outputs(
         on_batch: See `logits_of`.
 
     Returns:
-        float32 values, one row an example.
+        float32 values, one row per example.
 
     Raises:
         DataError: There are no batches, or `sort_by_example` cannot order them.
     """
-    place = torch.device(device)
-    found: list[Tensor] = []
+    target = torch.device(device)
+    outputs: list[Tensor] = []
     examples: list[Tensor] = []
     with evaluation_mode(net):
         for batch in batches:
-            inputs = (batch.for_teacher if as_teacher else batch.inputs).to(place)
-            found.append(read(inputs).float())  # stays there: copying would wait
+            inputs = (batch.for_teacher if as_teacher else batch.inputs).to(target)
+            outputs.append(read(inputs).float())  # stays on the device: a copy would wait for the computation
             if batch.examples is not None:
                 examples.append(batch.examples)
             on_batch(len(batch.labels))
-    if not found:
+    if not outputs:
         raise DataError("there are 0 batches to run the network on; check the split and its filters.")
-    if examples and len(examples) != len(found):
+    if examples and len(examples) != len(outputs):
         raise DataError(
-            f"{len(examples)} of {len(found)} batches carry example numbers; "
+            f"{len(examples)} of {len(outputs)} batches have example numbers; "
             "give them to all batches or to none."
         )
-    rows = torch.cat(found).cpu().numpy()
+    rows = torch.cat(outputs).cpu().numpy()
     return sort_by_example(rows, torch.cat(examples).cpu().numpy()) if examples else rows
 
 
 def sort_by_example(
     rows: Float[np.ndarray, "b v"], examples: Int[np.ndarray, " b"]
 ) -> Float[np.ndarray, "b v"]:
-    """The rows by ascending example number.
+    """Sort rows by example number.
 
     Args:
-        rows: One row an example.
-        examples: The example number of each row.
+        rows: One row per example.
+        examples: Example number of each row.
 
     Returns:
-        The same rows, sorted.
+        The same rows by ascending example number.
 
     Raises:
-        DataError: An example number occurs twice, as when a sampler repeats examples to fill the last batch.
+        DataError: An example number occurs twice, for example because a sampler fills up the last batch.
 
     Examples:
         >>> sort_by_example(np.array([[0.2], [0.0], [0.1]]), np.array([2, 0, 1])).tolist()
         [[0.0], [0.1], [0.2]]
     """
     order = np.argsort(examples, kind="stable")
-    twice = np.flatnonzero(np.diff(examples[order]) == 0)
-    if twice.size:
+    repeated = np.flatnonzero(np.diff(examples[order]) == 0)
+    if repeated.size:
         raise DataError(
-            f"example {examples[order][twice[0]]} occurs twice among {len(rows)} rows; "
+            f"example {examples[order][repeated[0]]} occurs twice among {len(rows)} rows; "
             "give every example once, without filling up the last batch."
         )
     return rows[order]

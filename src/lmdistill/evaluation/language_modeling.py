@@ -1,4 +1,4 @@
-"""How well a language model predicts tokens, and how like its teacher it is on easy and on hard ones."""
+"""Likelihood, accuracy and calibration of a language model, and its agreement with a teacher."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,81 +21,84 @@ from lmdistill.objectives.chunked.loss import chunked_log_uncertainty, token_sta
 from lmdistill.records.schema import Stretch, TokenGroup
 
 HARD_SHARE = 0.5
-"""Of the tokens that are called hard."""
+"""Share of the tokens that count as hard."""
 
 HISTOGRAM_BINS = 20
-"""Of the teacher's uncertainty, from 0 to 1."""
+"""Number of bins in the histogram of the teacher's uncertainty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherComparison:
-    """A student beside its teacher."""
+    """Comparison of a student with its teacher.
+
+    The teacher's uncertainty about a token is 1 - p(token), in [0, 1].
+    """
 
     whole: TokenGroup
     """All scored tokens."""
 
     easy: TokenGroup
-    """Those that are not hard."""
+    """Scored tokens that are not hard."""
 
     hard: TokenGroup
-    """The `HARD_SHARE` of all tokens that are most uncertain to the teacher; ties go hard."""
+    """The `HARD_SHARE` of the scored tokens with the highest uncertainty; ties count as hard."""
 
     threshold: float
-    """The least uncertainty, 1 - p(token), of a hard token, in [0, 1]."""
+    """Lowest uncertainty of a hard token, in [0, 1]."""
 
     histogram: tuple[int, ...]
-    """Tokens by the teacher's uncertainty, in `HISTOGRAM_BINS` equal bins of [0, 1], the surest first."""
+    """Number of tokens by uncertainty, in `HISTOGRAM_BINS` equal bins from 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageScores:
-    """A language model on the scored tokens of a data set."""
+    """Scores of a language model on the scored tokens of a data set."""
 
     tokens: int
-    """Scored tokens, >= 1."""
+    """Number of scored tokens, >= 1."""
 
     nats: float
-    """Mean of -log q(token), >= 0."""
+    """Mean negative log-likelihood per token, -log q(token), in nats, >= 0."""
 
     accuracy: float
-    """Share of tokens that have the highest probability, in [0, 1]."""
+    """Share of tokens that the model predicts as the most likely one, in [0, 1]."""
 
     calibration_error: float
     """Expected calibration error of the most likely token, in [0, 1]."""
 
     reliability: tuple[Bin, ...]
-    """Its 15 bins, the least confident first."""
+    """The 15 bins of the calibration error, by ascending confidence."""
 
     imitation: TeacherComparison | None
-    """Beside the teacher; None without one."""
+    """Comparison with the teacher; None without a teacher."""
 
     passages: Mapping[int, Passage]
-    """Each text, by its row number; empty where batches give no numbers."""
+    """Likelihood of each text by its row number; empty if batches have no example numbers."""
 
     positions: tuple[Stretch, ...]
-    """From early to late tokens."""
+    """Means by the position of a token in its text, from early to late."""
 
     @property
     def perplexity(self) -> float:
-        """The exponential of the nats a token, >= 1."""
+        """Perplexity, exp(nats), >= 1; infinite if `nats` is 700 or more."""
         return math.exp(self.nats) if self.nats < 700 else math.inf
 
     def metrics(self) -> dict[str, float]:
-        """The numbers by name, as a record keeps them; those beside the teacher only with one."""
-        found = {
+        """All metrics by name, as stored in records; comparisons with the teacher only if there is one."""
+        own = {
             "nats": self.nats,
             "perplexity": self.perplexity,
             "accuracy": self.accuracy,
             "calibration_error": self.calibration_error,
         }
-        beside = self.imitation
-        if beside is None:
-            return found
-        named = {"agreement": beside.whole.agreement, "teacher_nats": beside.whole.teacher_nats}
-        for name, part in (("easy", beside.easy), ("hard", beside.hard)):
-            named |= {f"{name}_nats": part.nats, f"{name}_agreement": part.agreement}
-            named |= {f"{name}_teacher_nats": part.teacher_nats}
-        return found | {name: value for name, value in named.items() if value is not None}
+        comparison = self.imitation
+        if comparison is None:
+            return own
+        compared = {"agreement": comparison.whole.agreement, "teacher_nats": comparison.whole.teacher_nats}
+        for name, group in (("easy", comparison.easy), ("hard", comparison.hard)):
+            compared |= {f"{name}_nats": group.nats, f"{name}_agreement": group.agreement}
+            compared |= {f"{name}_teacher_nats": group.teacher_nats}
+        return own | {name: value for name, value in compared.items() if value is not None}
 
 
 def language_scores(
@@ -106,44 +109,45 @@ def language_scores(
     device: torch.device | str,
     on_batch: Callable[[int], None] = lambda num_examples: None,
 ) -> LanguageScores:
-    """Read every scored token once; never hold more logits than those of a chunk of positions.
+    """Evaluate a language model on all scored tokens; logits are computed in chunks to save memory.
 
     Args:
         student: A network that is already on `device`.
-        batches: Labels and scored positions of shape (b, t): the label at t is the token after input t.
-        teacher: Of the same vocabulary, on `device`.
-        device: Where to move each batch.
-        on_batch: Told the number of examples after each batch, for a progress bar.
+        batches: Batches with labels and `scored` of shape (b, t); label t is the token after input t.
+        teacher: Network to compare with, on `device`, with the same vocabulary; None compares with none.
+        device: Device to move each batch to.
+        on_batch: Called with the number of examples after each batch, for a progress bar.
 
     Returns:
-        Means over all scored tokens, wherever they stand; a token counts as much in a short text as in a long
-        one.
+        Means over all scored tokens, each with the same weight regardless of the length of its text.
 
     Raises:
         MismatchError: The vocabularies differ in size.
         DataError: No token is scored, or a likelihood of the student is not finite.
 
     References:
-        Expected calibration error: Guo et al., 2017, of the top token. Easy and hard: Zhong et al., 2024,
-        section 4, here over the whole data set.
+        Expected calibration error: Guo et al., 2017, for the most likely token. Easy and hard tokens: Zhong
+        et al., 2024, section 4, here over the whole data set.
     """
     if teacher is not None and teacher.vocabulary != student.vocabulary:
         raise MismatchError(
-            f"the student writes {student.vocabulary} tokens and the teacher {teacher.vocabulary}; align "
-            "them before they are compared."
+            f"the student predicts {student.vocabulary} tokens and the teacher {teacher.vocabulary}; align "
+            "their vocabularies first."
         )
     parts = list(_read(student, teacher, batches, torch.device(device), on_batch))
     joined = {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}
     if not joined or not len(joined["log_prob"]):
         raise DataError("no token is scored; check the split, its filters and the length of the prompts.")
     if not joined["log_prob"].isfinite().all():
-        raise DataError("the student gives a token no finite likelihood; its training may have diverged.")
-    right = joined["correct"].numpy()
-    bins = confidence_bins(joined["top_prob"].double().numpy(), right)
+        raise DataError(
+            "the student's likelihood of some tokens is not finite; its training may have diverged."
+        )
+    correct = joined["correct"].numpy()
+    bins = confidence_bins(joined["top_prob"].double().numpy(), correct)
     return LanguageScores(
-        tokens=len(right),
+        tokens=len(correct),
         nats=-float(joined["log_prob"].double().mean()),
-        accuracy=float(right.mean()),
+        accuracy=float(correct.mean()),
         calibration_error=calibration_error(bins),
         reliability=bins,
         imitation=None if teacher is None else _imitation(joined),
@@ -159,65 +163,65 @@ def _read(
     device: torch.device,
     on_batch: Callable[[int], None],
 ) -> Iterator[Mapping[str, Tensor]]:
-    """One number of each kind for each scored token of each batch, on the CPU."""
-    with ExitStack() as quietly:
+    """Statistics of the scored tokens, for each batch: tensors by name of shape (n,), on the CPU."""
+    with ExitStack() as stack:
         for net in (student, teacher):
             if net is not None:
-                quietly.enter_context(evaluation_mode(net))
-        for batch in batches:
-            there = batch.to(device)
-            reader = _Reading(labels=there.labels[there.scored])
-            found = dict(student(there.inputs, at=there.scored, head_fn=reader))
+                stack.enter_context(evaluation_mode(net))
+        for cpu_batch in batches:
+            batch = cpu_batch.to(device)
+            of_student = _TokenStatistics(labels=batch.labels[batch.scored])
+            statistics = dict(student(batch.inputs, at=batch.scored, head_fn=of_student))
             if teacher is not None:
-                beside = _Reading(labels=reader.labels, uncertain=True)
-                other = teacher(there.for_teacher, at=there.scored, head_fn=beside)
-                found |= {f"teacher_{name}": value for name, value in other.items()}
-            found["position"] = there.scored.nonzero()[:, 1] + 1
-            if there.examples is not None:
-                found["row"] = there.examples.unsqueeze(-1).expand_as(there.scored)[there.scored]
-            yield {name: value.cpu() for name, value in found.items()}
+                of_teacher = _TokenStatistics(labels=of_student.labels, uncertainty=True)
+                values = teacher(batch.for_teacher, at=batch.scored, head_fn=of_teacher)
+                statistics |= {f"teacher_{name}": value for name, value in values.items()}
+            statistics["position"] = batch.scored.nonzero()[:, 1] + 1
+            if batch.examples is not None:
+                statistics["row"] = batch.examples.unsqueeze(-1).expand_as(batch.scored)[batch.scored]
+            yield {name: value.cpu() for name, value in statistics.items()}
             on_batch(len(batch.scored))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Reading:
-    """The reader: what is kept of each position."""
+class _TokenStatistics:
+    """A head function that computes statistics of each scored token."""
 
     labels: Int[Tensor, " n"]
-    uncertain: bool = False
+    uncertainty: bool = False
 
     def __call__(self, states: Float[Tensor, "n d"], head: LMHead) -> Mapping[str, Tensor]:
-        found = dict(token_statistics(states, head, self.labels))
-        if self.uncertain:
-            found["log_uncertainty"] = chunked_log_uncertainty(states, head, self.labels)
-        return found
+        statistics = dict(token_statistics(states, head, self.labels))
+        if self.uncertainty:
+            statistics["log_uncertainty"] = chunked_log_uncertainty(states, head, self.labels)
+        return statistics
 
 
 def _imitation(joined: Mapping[str, Tensor]) -> TeacherComparison:
-    """Everything that needs both networks, from what was read of each token."""
-    uncertain = joined["teacher_log_uncertainty"]
-    hard = hard_positions(uncertain, uncertain, share=HARD_SHARE)
-    counts, _ = np.histogram(uncertain.double().exp().numpy(), bins=HISTOGRAM_BINS, range=(0.0, 1.0))
+    """Compare student and teacher, from the statistics of all scored tokens."""
+    log_uncertainty = joined["teacher_log_uncertainty"]
+    hard = hard_positions(log_uncertainty, log_uncertainty, share=HARD_SHARE)
+    counts, _ = np.histogram(log_uncertainty.double().exp().numpy(), bins=HISTOGRAM_BINS, range=(0.0, 1.0))
     return TeacherComparison(
         whole=_scores(joined, torch.ones_like(hard)),
         easy=_scores(joined, ~hard),
         hard=_scores(joined, hard),
-        threshold=float(uncertain[hard].min().double().exp()),
+        threshold=float(log_uncertainty[hard].min().double().exp()),
         histogram=tuple(int(count) for count in counts),
     )
 
 
-def _scores(joined: Mapping[str, Tensor], chosen: Bool[Tensor, " n"]) -> TokenGroup:
-    """Means over the chosen tokens."""
-    same = joined["top"] == joined["teacher_top"]
+def _scores(joined: Mapping[str, Tensor], selected: Bool[Tensor, " n"]) -> TokenGroup:
+    """Means over the selected tokens."""
+    agrees = joined["top"] == joined["teacher_top"]
     return TokenGroup(
-        count=int(chosen.sum()),
-        nats=_mean(-joined["log_prob"][chosen]),
-        agreement=_mean(same[chosen]),
-        teacher_nats=_mean(-joined["teacher_log_prob"][chosen]),
+        count=int(selected.sum()),
+        nats=_mean(-joined["log_prob"][selected]),
+        agreement=_mean(agrees[selected]),
+        teacher_nats=_mean(-joined["teacher_log_prob"][selected]),
     )
 
 
 def _mean(values: Shaped[Tensor, " n"]) -> float | None:
-    """In double precision; None of nothing."""
+    """Mean in double precision; None if there are no values."""
     return float(values.double().mean()) if len(values) else None

@@ -1,4 +1,4 @@
-"""Standard benchmarks of language models, as lm-evaluation-harness runs them."""
+"""Standard benchmarks of language models, run with lm-evaluation-harness."""
 
 import difflib
 import importlib.util
@@ -16,30 +16,30 @@ from typing import Any
 from lmdistill.core.errors import DataError, MissingExtraError, first_sentence
 
 BATCH_SIZE = 8
-"""Texts at a time; all of their logits are in memory at once."""
+"""Number of texts per batch; all their logits are in memory at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkScore:
-    """One number of one task."""
+    """Value of one metric on one task."""
 
     task: str
-    """Name of the task, or of a group of tasks."""
+    """Name of the task or of the group of tasks."""
 
     metric: str
-    """Its metric, with the filter of the answers in brackets where there is one."""
+    """Name of the metric, followed by the answer filter in parentheses if the task uses one."""
 
     value: float
-    """As the task defines it; an accuracy is a fraction."""
+    """Value of the metric in the unit that the task defines; accuracies are fractions."""
 
     error: float | None
-    """Standard error of the value over the examples; None where the harness gives none."""
+    """Standard error of the value over the examples; None if the harness does not compute it."""
 
     examples: int | None
-    """How many were asked; None for a group."""
+    """Number of examples; None for a group."""
 
     few_shot: int | None
-    """Solved examples before each question; None where the harness does not say."""
+    """Number of solved examples in each prompt; None if the harness does not report it."""
 
     harness: str
     """Version of lm-evaluation-harness."""
@@ -47,21 +47,22 @@ class BenchmarkScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmarks:
-    """Tasks of the harness that can be run: their data are here."""
+    """Tasks of the harness that are ready to run, because their data are on this machine."""
 
     tasks: tuple[str, ...]
-    """What the harness calls them; paths of task files as they are."""
+    """Names of tasks and groups in the harness, and paths of task files."""
 
     manager: Any
-    """The harness's own table of tasks."""
+    """The `TaskManager` of the harness that knows these tasks."""
 
 
 def load_benchmarks(names: Sequence[str]) -> Benchmarks:
     """Find tasks and load their data.
 
     Args:
-        names: Tasks, groups or tags of the harness; paths of task files (YAML); folders of task files, of
-            which every group and task is taken. Paths need no network where their data need none.
+        names: Names of tasks, groups or tags of the harness, paths of task files (YAML), or folders of task
+            files, which select all groups and tasks in them. Paths need no internet connection if their data
+            are local.
 
     Raises:
         MissingExtraError: lm-evaluation-harness is not installed.
@@ -71,15 +72,16 @@ def load_benchmarks(names: Sequence[str]) -> Benchmarks:
         raise MissingExtraError(
             "benchmarks need lm-evaluation-harness, which is not installed. Run: pip install lmdistill[eval]"
         )
-    with _hushed():
+    with _silenced():
         from lm_eval.tasks import TaskManager
 
         folders = [name for name in names if Path(name).is_dir()]
-        inside = {name: _tasks_in(TaskManager(include_path=name, include_defaults=False)) for name in folders}
-        elsewhere = any(not Path(name).exists() for name in names)
-        manager = TaskManager(include_path=folders, include_defaults=elsewhere)
-        chosen = [found for name in names for found in _tasks_of(name, inside, manager)]
-        tasks = tuple(dict.fromkeys(chosen))
+        by_folder = {
+            name: _tasks_in(TaskManager(include_path=name, include_defaults=False)) for name in folders
+        }
+        needs_defaults = any(not Path(name).exists() for name in names)
+        manager = TaskManager(include_path=folders, include_defaults=needs_defaults)
+        tasks = tuple(dict.fromkeys(task for name in names for task in _tasks_of(name, by_folder, manager)))
         for name in tasks:
             _require_data(manager, name)
     return Benchmarks(tasks=tasks, manager=manager)
@@ -93,30 +95,35 @@ def benchmark_scores(
     limit: int | None = None,
     few_shot: int | None = None,
 ) -> list[BenchmarkScore]:
-    """Every number that the harness computes of a causal language model.
+    """Evaluate a causal language model on benchmarks.
 
-    Prompts are those of the task, without a chat template, begun as the tokenizer begins a text.
+    Prompts are those of the task without a chat template; they start with the special tokens that the
+    tokenizer adds.
 
     Args:
         model: A causal language model of transformers, on its device, in evaluation mode.
         tokenizer: Its tokenizer.
-        benchmarks: From `load_benchmarks`.
-        limit: Ask only the first examples of each task, >= 1; for a quick look, not for a result.
-        few_shot: Solved examples before each question, >= 0; those of the task unless given, or where the
-            task fixes 0.
+        benchmarks: Tasks from `load_benchmarks`.
+        limit: Number of examples of each task to use, the first ones, >= 1; None uses all. Scores on a part
+            of the examples are for quick checks, not for results.
+        few_shot: Number of solved examples in each prompt, >= 0. None uses the number of each task; tasks
+            that fix it to 0 always use 0.
+
+    Returns:
+        All metrics of all tasks and groups.
 
     Raises:
-        DataError: If the harness refuses a task, such as one that runs code that the model writes.
+        DataError: If the harness rejects a task, for example because it runs code generated by the model.
     """
-    with _hushed():
+    with _silenced():
         from lm_eval.evaluator import simple_evaluate
         from lm_eval.models.huggingface import HFLM
 
         network = HFLM(pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=BATCH_SIZE)
         try:
-            found: Any = simple_evaluate(
+            results: Any = simple_evaluate(
                 network,
-                tasks=list(benchmarks.tasks),  # by name: its task objects remember their last few-shot number
+                tasks=list(benchmarks.tasks),  # names, because task objects keep the previous few-shot number
                 task_manager=benchmarks.manager,
                 limit=limit,
                 num_fewshot=few_shot,
@@ -124,85 +131,87 @@ def benchmark_scores(
             )
         except ValueError as error:
             raise DataError(
-                f"the harness refuses these tasks: {first_sentence(error)} Leave them out."
+                f"the harness rejects these tasks: {first_sentence(error)} Leave them out."
             ) from error
-    return [score for task, values in found["results"].items() for score in _scores(task, values, found)]
+    return [score for task, values in results["results"].items() for score in _scores(task, values, results)]
 
 
-def _tasks_in(folder: Any) -> Sequence[str]:
-    """The groups of a folder and the tasks outside of them; a group stays whole, so that it is summed up."""
-    table = folder.task_index
-    below = {task for name in folder.all_groups for task in table[name].cfg["task"] if isinstance(task, str)}
-    return [name for name in (*folder.all_groups, *folder.all_subtasks) if name not in below]
+def _tasks_in(manager: Any) -> Sequence[str]:
+    """All groups, and the tasks that are in no group; running a group runs its tasks and aggregates them."""
+    index = manager.task_index
+    grouped = {
+        task for name in manager.all_groups for task in index[name].cfg["task"] if isinstance(task, str)
+    }
+    return [name for name in (*manager.all_groups, *manager.all_subtasks) if name not in grouped]
 
 
-def _tasks_of(name: str, inside: Mapping[str, Sequence[str]], manager: Any) -> Sequence[str]:
-    """What the harness calls the tasks that are meant."""
-    if name in inside:
-        if not inside[name]:
-            raise DataError(f"the folder {name} holds no task of the harness (YAML). Name another one.")
-        return inside[name]
+def _tasks_of(name: str, by_folder: Mapping[str, Sequence[str]], manager: Any) -> Sequence[str]:
+    """Names of the tasks that `name`, a task or a path, selects."""
+    if name in by_folder:
+        if not by_folder[name]:
+            raise DataError(f"the folder {name} has no task file (YAML) of the harness. Choose another one.")
+        return by_folder[name]
     if Path(name).is_file() or name in manager.task_index:
         return [name]
     near = difflib.get_close_matches(name, manager.all_tasks, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise DataError(f"{name} is no task of the harness, no task file and no folder of them.{hint}")
+    raise DataError(f"{name} is not a task of the harness, a task file or a folder of task files.{hint}")
 
 
 def _require_data(manager: Any, name: str) -> None:
-    """Whatever keeps a task from being loaded is the user's to mend."""
+    """Load a task; raise `DataError` if that fails for any reason."""
     try:
         manager.load([name])
     except ConnectionError as error:
         raise DataError(
-            f"the data of the benchmark {name} are on the hub, which does not answer "
-            f"({first_sentence(error)}) Offline: fetch them on another machine and set HF_HOME to its "
-            "cache, or name a task file."
+            f"the data of the benchmark {name} are on the hub, which cannot be reached "
+            f"({first_sentence(error)}) Offline: download them on another machine and set HF_HOME to its "
+            "cache, or give a task file."
         ) from error
-    except Exception as error:  # a gate: task files are programs, and may raise anything
+    except Exception as error:  # task files can contain code, which may raise any error
         raise DataError(
-            f"the benchmark {name} cannot be loaded: {first_sentence(error)} Mend its file."
+            f"the benchmark {name} cannot be loaded: {first_sentence(error)} Correct its task file."
         ) from error
 
 
-def _scores(task: str, values: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[BenchmarkScore]:
-    """The numbers of one task; the harness calls them `metric,filter`."""
+def _scores(task: str, values: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[BenchmarkScore]:
+    """The scores of one task; their keys in the harness are `metric,filter`."""
     for key, value in values.items():
-        metric, comma, sieve = key.partition(",")
+        metric, comma, answer_filter = key.partition(",")
         if not comma or metric.endswith("_stderr") or not isinstance(value, int | float):
             continue
-        error = values.get(f"{metric}_stderr,{sieve}")
+        error = values.get(f"{metric}_stderr,{answer_filter}")
         yield BenchmarkScore(
             task=task,
-            metric=metric if sieve == "none" else f"{metric} ({sieve})",
+            metric=metric if answer_filter == "none" else f"{metric} ({answer_filter})",
             value=float(value),
             error=float(error) if isinstance(error, int | float) else None,
-            examples=found["n-samples"].get(task, {}).get("effective"),
-            few_shot=found["n-shot"].get(task),
+            examples=results["n-samples"].get(task, {}).get("effective"),
+            few_shot=results["n-shot"].get(task),
             harness=version("lm_eval"),
         )
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """No warnings, messages and stray lines of the harness and of the programs that it starts; bars stay."""
-    chatter = logging.getLogger("lm_eval")
-    level, terminal = chatter.level, sys.stderr.isatty()
+def _silenced() -> Iterator[None]:
+    """Suppress warnings and messages of the harness and its subprocesses, but keep its progress bars."""
+    logger = logging.getLogger("lm_eval")
+    level, terminal = logger.level, sys.stderr.isatty()
     sys.stderr.flush()
-    kept = os.dup(2)
-    chatter.setLevel(logging.ERROR)
+    stderr = os.dup(2)
+    logger.setLevel(logging.ERROR)
     with (
-        open(os.devnull, "w") as nowhere,
-        open(kept if terminal else os.devnull, "w", closefd=not terminal) as bars,
+        open(os.devnull, "w") as null,
+        open(stderr if terminal else os.devnull, "w", closefd=not terminal) as bars,
         warnings.catch_warnings(),
-        redirect_stdout(nowhere),
+        redirect_stdout(null),
         redirect_stderr(bars),
     ):
         warnings.simplefilter("ignore")
-        os.dup2(nowhere.fileno(), 2)  # a started program knows nothing of sys.stderr
+        os.dup2(null.fileno(), 2)  # subprocesses write to the file descriptor, not to sys.stderr
         try:
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            chatter.setLevel(level)
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""What a classifier makes of texts before it answers: how far apart its classes lie, and a map of them."""
+"""Hidden states of classifiers: separation of the classes, and projection to two dimensions."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -13,51 +13,51 @@ from lmdistill.core.protocols import Net
 from lmdistill.evaluation.inference import collect_outputs
 
 Pool = Literal["first", "mean"]
-"""What stands for a text: the state of its first token, or the mean over its tokens."""
+"""Pooling of the states of a text: the state of its first token, or the mean over its tokens."""
 
 Projection = Literal["tsne", "pca"]
-"""How many dimensions become two."""
+"""Projection to two dimensions."""
 
 COMPONENTS = 50
-"""Dimensions that t-SNE begins with, at most; van der Maaten and Hinton's number is 30."""
+"""Maximum number of principal components given to t-SNE; van der Maaten and Hinton use 30."""
 
 PERPLEXITY = 30.0
-"""About how many neighbours t-SNE keeps together, where there are enough examples."""
+"""Perplexity of t-SNE, roughly the number of neighbours; lower if there are few examples."""
 
 FEWEST = 10
-"""Fewer examples are projected by PCA: they have no neighbourhoods."""
+"""Minimum number of examples for t-SNE; fewer are projected by PCA."""
 
 SPREAD = 1e-4
-"""Standard deviation of t-SNE's first guess, as scikit-learn has it."""
+"""Standard deviation of the first coordinate in the initialisation of t-SNE, as in scikit-learn."""
 
 
 def evenly_spaced_rows(total: int, count: int) -> Int[np.ndarray, " n"]:
-    """Rows of a split, evenly spaced; the same ones whoever asks.
+    """Evenly spaced row numbers of a split; they are not random.
 
     Args:
-        total: Rows of the split, >= 1.
-        count: How many of them, at most, >= 1.
+        total: Number of rows in the split, >= 1.
+        count: Maximum number of rows to select, >= 1.
 
     Returns:
-        Ascending row numbers, all of them different; n = min(total, count).
+        Distinct row numbers in ascending order; n = min(total, count).
 
     Examples:
         >>> evenly_spaced_rows(10, 3).tolist(), evenly_spaced_rows(2, 3).tolist()
         ([1, 5, 8], [0, 1])
     """
-    chosen = min(total, count)
-    return (2 * np.arange(chosen) + 1) * total // (2 * chosen)
+    selected = min(total, count)
+    return (2 * np.arange(selected) + 1) * total // (2 * selected)
 
 
 def pool_states(
     states: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"], pool: Pool = "first"
 ) -> Float[Tensor, "b d"]:
-    """One state for each text.
+    """Pool the hidden states of each text into one vector.
 
     Args:
-        states: Of every token.
-        mask: 1 for a token, 0 for padding, which is on the right.
-        pool: The first token's ([CLS] in BERT), or the mean over tokens.
+        states: Hidden state of every token.
+        mask: Attention mask: 1 for a token, 0 for padding, which is on the right.
+        pool: "first" selects the first token ([CLS] in BERT), "mean" averages over tokens.
     """
     if pool == "first":
         return states[:, 0]
@@ -73,19 +73,19 @@ def states_of(
     as_teacher: bool = False,
     pool: Pool = "first",
 ) -> Float[np.ndarray, "b d"]:
-    """The network's final states, one for each example, in the order of the data set.
+    """Pooled hidden states of a network for every example, in the order of the data set.
 
-    They are those after the last layer, before what a family's head adds to them (a pooler, say).
+    They are the states after the last layer, before the classification head (for example a pooler).
 
     Args:
         net: A network that is already on `device`.
         batches: See `logits_of`.
-        device: Where to move each batch.
-        as_teacher: Read the teacher's view of each batch, not the student's.
-        pool: Which state stands for a text.
+        device: Device to move each batch to.
+        as_teacher: See `logits_of`.
+        pool: Pooling of the states of a text.
 
     Returns:
-        float32 states, one row an example.
+        float32 states, one row per example.
 
     Raises:
         DataError: There are no batches, or an example occurs twice.
@@ -98,20 +98,21 @@ def states_of(
 
 
 def silhouette(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) -> float | None:
-    r"""How much nearer an example lies to its own class than to the nearest other one, over examples.
+    r"""Mean silhouette of the examples: a measure of how well their classes are separated.
 
     .. math:: \frac{1}{b} \sum_i \frac{o_i - a_i}{\max(a_i, o_i)}
 
-    a is the mean distance to the other examples of the class, o that to the nearest other class; distances
-    are Euclidean. Turning, moving and scaling all states change nothing.
+    a is the mean distance to the other examples of the same class, and o is the mean distance to the examples
+    of the nearest other class. Distances are Euclidean; rotation, translation and scaling of all states do
+    not change the result.
 
     Args:
-        states: One row an example.
+        states: One row per example.
         labels: Class numbers.
 
     Returns:
-        In [-1, 1]: near 1 for classes far apart, near 0 for classes that lie in one another; None unless
-        there are two classes at least, and more examples than classes.
+        A number in [-1, 1]: near 1 for separated classes, near 0 for overlapping ones. None if there are
+        fewer than two classes, or no more examples than classes.
 
     Examples:
         >>> states = np.array([[0.0], [0.0], [9.0], [9.0]])
@@ -122,7 +123,7 @@ def silhouette(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) 
         Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis",
         1987. Deviation: none.
     """
-    from sklearn.metrics import silhouette_score  # here: a recipe needs only the names of projections
+    from sklearn.metrics import silhouette_score  # loads slowly, and recipes import this module
 
     classes = len(np.unique(labels))
     if not 2 <= classes < len(labels):
@@ -131,35 +132,35 @@ def silhouette(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) 
 
 
 def spread_ratio(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) -> float | None:
-    r"""Spread of the classes' centres divided by the spread inside classes.
+    r"""Between-class scatter divided by within-class scatter of the states.
 
     .. math:: \frac{\sum_i \|m_{y_i} - m\|^2}{\sum_i \|x_i - m_{y_i}\|^2}
 
-    m is the mean of all states and m_y that of class y: Fisher's ratio, summed over dimensions. Turning,
-    moving and scaling all states change nothing.
+    m is the mean of all states and m_y that of class y: Fisher's ratio, summed over dimensions. Rotation,
+    translation and scaling of all states do not change the result.
 
     Args:
-        states: One row an example, b >= 1.
+        states: One row per example, b >= 1.
         labels: Class numbers.
 
     Returns:
-        >= 0; None with one class, or where no class has any spread.
+        A number >= 0. None if there is only one class, or if the states in each class are identical.
 
     Examples:
         >>> spread_ratio(np.array([[0.0], [2.0], [8.0], [10.0]]), np.array([0, 0, 1, 1]))
         16.0
     """
     centred = states.astype(np.float64) - states.mean(axis=0, dtype=np.float64)
-    names, places = np.unique(labels, return_inverse=True)
-    centres = np.stack([centred[labels == name].mean(axis=0) for name in names])[places]
-    inside = float(np.square(centred - centres).sum())
-    if len(names) < 2 or inside == 0:
+    classes, class_of = np.unique(labels, return_inverse=True)
+    centres = np.stack([centred[labels == label].mean(axis=0) for label in classes])[class_of]
+    within = float(np.square(centred - centres).sum())
+    if len(classes) < 2 or within == 0:
         return None
-    return float(np.square(centres).sum()) / inside
+    return float(np.square(centres).sum()) / within
 
 
 def projection_for(wanted: Projection, count: int) -> Projection:
-    """What so many examples can be projected by.
+    """The projection used for `count` examples: `wanted`, or PCA if there are too few examples for t-SNE.
 
     Examples:
         >>> projection_for("tsne", 500), projection_for("tsne", 5)
@@ -169,38 +170,38 @@ def projection_for(wanted: Projection, count: int) -> Projection:
 
 
 def project_2d(states: Float[np.ndarray, "b d"], projection: Projection = "tsne") -> Float[np.ndarray, "b 2"]:
-    """The states in two dimensions, the same on one machine for the same states.
+    """Project states to two dimensions; the result is reproducible on the same machine.
 
-    Nothing is drawn at random: t-SNE begins with the principal components. It keeps neighbours together;
-    distances between far groups, and their sizes, mean little.
+    t-SNE uses no random numbers here, because it is initialised with the principal components. It preserves
+    neighbourhoods; distances between clusters, and their sizes, have little meaning.
 
     Args:
-        states: One row an example, b >= 1.
-        projection: The first two principal components; or t-SNE, on at most 50 of them and beginning with
-            the first two. Too few examples are projected by PCA: see `projection_for`.
+        states: One row per example, b >= 1.
+        projection: "pca" uses the first two principal components. "tsne" runs t-SNE on at most 50 principal
+            components, or falls back to PCA if there are too few examples: see `projection_for`.
 
     Returns:
-        Coordinates without a unit; zeros where all states are the same.
+        Coordinates without a unit; zeros if all states are identical.
 
     References:
-        van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008, by scikit-learn. Liang et al.,
-        "MixKD", 2021, figure 2, shows sentence representations in two dimensions. Deviation: which projection
-        the figure uses is not known to us; t-SNE is assumed.
+        van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008, as in scikit-learn. Liang et al.,
+        "MixKD", 2021, figure 2, shows sentence representations in two dimensions. Deviation: the paper does
+        not name the projection of this figure; t-SNE is assumed.
     """
-    from sklearn.decomposition import PCA  # here: a recipe needs only the names of projections
+    from sklearn.decomposition import PCA  # loads slowly, and recipes import this module
     from sklearn.manifold import TSNE
 
     centred = states.astype(np.float64) - states.mean(axis=0, dtype=np.float64)
-    flat = np.zeros((len(states), 2))
+    plane = np.zeros((len(states), 2))
     if not centred.any():
-        return flat
+        return plane
     size = min(COMPONENTS, *centred.shape)
-    parts = PCA(n_components=size, svd_solver="full").fit_transform(centred)
-    flat[:, : min(size, 2)] = parts[:, :2]
+    components = PCA(n_components=size, svd_solver="full").fit_transform(centred)
+    plane[:, : min(size, 2)] = components[:, :2]
     if projection_for(projection, len(states)) == "pca":
-        return flat
-    mapper = TSNE(
+        return plane
+    tsne = TSNE(
         perplexity=min(PERPLEXITY, (len(states) - 1) / 3),
-        init=(SPREAD * flat / flat[:, 0].std()).astype(np.float32),
+        init=(SPREAD * plane / plane[:, 0].std()).astype(np.float32),
     )
-    return np.asarray(mapper.fit_transform(parts), dtype=np.float64)
+    return np.asarray(tsne.fit_transform(components), dtype=np.float64)

@@ -1,1 +1,1 @@
-"""Students as folders that other software loads."""
+"""Saving of models in a format that other libraries load."""

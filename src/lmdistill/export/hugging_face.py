@@ -1,4 +1,4 @@
-"""Students as folders that plain transformers loads."""
+"""Saving of models as folders that transformers loads without this package."""
 
 from pathlib import Path
 from typing import Any
@@ -16,28 +16,28 @@ from lmdistill.models.pruning.slicing import materialise_view
 from lmdistill.models.quiet_transformers import quiet
 
 MODELING_FILE = Path(modeling_narrow.__file__).stem
-"""Name of the file of classes that is written beside weights which no stock class can hold."""
+"""Name of the module that is saved with narrow models, which transformers has no classes for."""
 
 
 def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) -> None:
-    """Write a network so that plain transformers loads it and gives the same logits.
+    """Save a network so that transformers loads it without this package and computes the same logits.
 
-    That is `AutoModelForSequenceClassification.from_pretrained(folder)`, or `AutoModelForCausalLM`, without
-    this package. Weights are written as safetensors, in the dtype they have; adapters are merged into them,
-    slices of wider matrices become small ones, and matrices that the model's class ties are written once.
-    Where no stock class can hold a network (narrow ones, EncT5), its class is written beside the weights, and
-    `from_pretrained` needs `trust_remote_code=True` or an `import lmdistill` before it.
+    Load it with `AutoModelForSequenceClassification.from_pretrained(folder)` or `AutoModelForCausalLM`.
+    Weights are saved as safetensors in their current dtype: LoRA adapters are merged, slices of wider
+    matrices become dense matrices, and tied matrices are saved once. If transformers has no class for the
+    network (narrow models, EncT5), the source of its class is saved too; `from_pretrained` then needs
+    `trust_remote_code=True`, or `import lmdistill` before it.
 
     Args:
-        network: What to save.
-        folder: Where; it appears whole or not at all, and takes the place of an older model.
-        card: Text of its README.md, if any.
+        network: Network to save; not changed.
+        folder: Destination. A model that it contains is replaced; if saving fails, the folder is unchanged.
+        card: Content of README.md; None writes none.
 
     Raises:
-        ModelError: If the folder holds something else than a model, or cannot be written.
+        ModelError: If the folder contains anything other than a model, or cannot be written.
     """
     folder, network = Path(folder), materialise_view(merge_lora(network))
-    _require_no_strangers(folder)
+    _require_replaceable(folder)
     try:
         with atomic_folder(folder) as part, quiet():
             network.model.save_pretrained(part, state_dict=_weights(network))
@@ -52,36 +52,38 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
 
 
 def has_modeling_file(folder: str | Path) -> bool:
-    """Whether the model in `folder` is of a class of ours that lies beside its weights."""
+    """Whether the model in `folder` was saved with the source of its class."""
     config = Path(folder) / "config.json"
     classes = read_json(config).get("auto_map", {}) if config.is_file() else {}
     return any(str(name).startswith(f"{MODELING_FILE}.") for name in classes.values())
 
 
 def _weights(network: Network | LanguageNetwork) -> dict[str, Tensor]:
-    """Every tensor in memory of its own; transformers refuses shared ones that its classes do not know of."""
+    """The state dict without shared memory, which transformers accepts only for weights that a class ties."""
     seen: set[int] = set()
     weights: dict[str, Tensor] = {}
-    known: Any = network.model
-    for name, tensor in known.state_dict().items():
-        place = tensor.untyped_storage().data_ptr()
-        if place in seen and name in known.all_tied_weights_keys:
-            continue  # transformers ties it again
-        weights[name] = tensor.clone() if place in seen else tensor
+    model: Any = network.model
+    for name, tensor in model.state_dict().items():
+        address = tensor.untyped_storage().data_ptr()
+        if address in seen and name in model.all_tied_weights_keys:
+            continue  # transformers ties it again when it loads the model
+        weights[name] = tensor.clone() if address in seen else tensor
         weights[name] = weights[name].contiguous()
-        seen.add(place)
+        seen.add(address)
     return weights
 
 
-def _require_no_strangers(folder: Path) -> None:
-    """What is replaced is removed, so it must be a model and nothing but a model."""
+def _require_replaceable(folder: Path) -> None:
+    """Check that the folder is empty or contains only a model, because saving removes its contents."""
     if folder.is_dir():
-        inside = sorted(folder.iterdir())
-        if not inside or ((folder / "config.json").is_file() and not any(entry.is_dir() for entry in inside)):
+        entries = sorted(folder.iterdir())
+        if not entries or (
+            (folder / "config.json").is_file() and not any(entry.is_dir() for entry in entries)
+        ):
             return
         raise ModelError(
-            f"{folder} holds more than a saved model, such as {inside[0].name}, and saving would remove it. "
-            "Choose a folder of its own."
+            f"{folder} holds more than a saved model, such as {entries[0].name}, and saving would remove it. "
+            "Choose an empty or new folder."
         )
     if folder.exists():
         raise ModelError(f"{folder} is a file. Choose another name for the folder of the model.")
