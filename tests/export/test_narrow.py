@@ -169,7 +169,7 @@ def test_a_saved_narrow_network_knows_what_it_is_for(tmp_path):
     assert is_causal(tmp_path / "gpt2")
     assert is_causal(tmp_path / "llama")
     with pytest.raises(
-        ModelError, match=r"llama is a narrow-llama model that writes text .* needs an encoder"
+        ModelError, match=r"llama is a narrow-llama model that generates text .* needs an encoder"
     ):
         load(tmp_path / "llama")
     with pytest.raises(ModelError, match=r"bert is a classifier \(NarrowBertForSequenceClassification\)"):

@@ -119,7 +119,7 @@ def test_an_output_that_is_computed_in_another_way_is_refused():
     forward = network.model.lm_head.forward
     network.model.lm_head.forward = lambda states: forward(states) * 1.01
     with pytest.raises(
-        ModelError, match=r"is a llama model, and its output is computed in a way that is not known"
+        ModelError, match=r"is a llama model, which computes its logits in an unsupported way"
     ):
         require_known_output(network)
 

@@ -114,7 +114,7 @@ def test_adapters_are_a_function_of_their_seed_and_leave_the_generators_alone():
 def test_adapted_networks_are_not_adapted_again():
     pytest.importorskip("peft")
     network = add_lora(tiny_language(layers=1))
-    with pytest.raises(ConfigError, match=r"tiny llama has adapters already\. Merge them first"):
+    with pytest.raises(ConfigError, match=r"tiny llama already has LoRA adapters\. Merge them first"):
         add_lora(network)
 
 

@@ -20,8 +20,8 @@ def test_padded_vocabularies_are_cut_to_the_tokenizer_and_that_is_said(caplog):
     assert student.vocabulary == teacher.vocabulary == student.num_classes == 24
     assert len(student.head.weight) == len(teacher.head.weight) == 24
     assert [record.getMessage() for record in caplog.records] == [
-        "tiny llama has 32 outputs for 24 tokens; the others are left out",
-        "tiny llama has 40 outputs for 24 tokens; the others are left out",
+        "tiny llama has 32 outputs for 24 tokens; the others are ignored",
+        "tiny llama has 40 outputs for 24 tokens; the others are ignored",
     ]
     assert teacher.model.config.vocab_size == 40  # the stock model is as it was
 
@@ -57,7 +57,7 @@ def test_special_tokens_count():
     with pytest.raises(MismatchError, match=r"id 3 is '</s>' and '<end>'"):
         align_vocabularies(tiny_language(), other)
     other = tiny_language(tokenizer=tiny_language_tokenizer(end="<s>"))
-    with pytest.raises(MismatchError, match=r"their end tokens are '</s>' and '<s>'\. Set them alike"):
+    with pytest.raises(MismatchError, match=r"their end tokens are '</s>' and '<s>'\. Use the same one"):
         align_vocabularies(tiny_language(), other)
 
 
@@ -75,13 +75,13 @@ def test_tokens_added_later_count():
 def test_equal_strings_that_are_cut_otherwise_are_refused():
     other = tiny_language()
     other.tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    with pytest.raises(MismatchError, match=r"becomes \d+ and \d+ tokens, or others, from equal"):
+    with pytest.raises(MismatchError, match=r"into different tokens, \d+ and \d+ of them"):
         align_vocabularies(tiny_language(), other)
 
 
 def test_a_network_that_cannot_write_all_tokens_is_refused():
     student, teacher = tiny_language(rows=23), tiny_language()
-    with pytest.raises(MismatchError, match=r"has 24 tokens and the student \(tiny llama\) writes 23"):
+    with pytest.raises(MismatchError, match=r"has 24 tokens and the student \(tiny llama\) predicts 23"):
         align_vocabularies(student, teacher)
     assert (student.vocabulary, teacher.vocabulary) == (23, 24)
 

@@ -1,6 +1,7 @@
-"""The only place that knows Hugging Face classes.
+"""Networks on top of Hugging Face models: loading, adapters, pruning and initialisation of students.
 
-Importing it tells transformers of our own, so that their folders load without remote code.
+Importing this package registers our model classes with transformers, so that models saved with them load
+without `trust_remote_code`.
 """
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification

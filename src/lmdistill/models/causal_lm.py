@@ -1,4 +1,4 @@
-"""A Hugging Face causal language model behind the one call that methods use."""
+"""Causal language models of Hugging Face as a `LanguageNet`, the interface that methods use."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -14,23 +14,23 @@ from lmdistill.core.protocols import HeadFunction
 from lmdistill.models.classifier import Network
 
 LOGIT_MULTIPLIERS = ("logit_scale", "lm_head_multiplier")
-"""What configurations call a factor of all logits (Cohere, Falcon-H1)."""
+"""Fields of configurations that multiply all logits (Cohere, Falcon-H1)."""
 
 LOGIT_DIVISORS = ("logits_scaling", "logits_mup_width_multiplier")
-"""What they call a divisor (Granite, MiniCPM3, Inkling)."""
+"""Fields of configurations that divide all logits (Granite, MiniCPM3, Inkling)."""
 
 LOGIT_SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
-"""What they call the bound of a hyperbolic tangent (Gemma, RecurrentGemma, xLSTM)."""
+"""Fields of configurations that limit logits with a hyperbolic tangent (Gemma, RecurrentGemma, xLSTM)."""
 
 LOGIT_SCALE_EXCEPTIONS = {"hyperclovax": (("logits_scaling",), ()), "mpt": ((), ())}
-"""Families that use those names otherwise: their factors and their divisors."""
+"""Model types that use these fields differently: (multipliers, divisors)."""
 
 
 class LanguageNetwork(nn.Module):
-    """Adapter; the stock model is `network.model`, untouched.
+    """A causal language model; implements `LanguageNet`. The Hugging Face model is `network.model`.
 
-    The output layer is not applied here: whoever calls gets final states and the layer, and decides which
-    logits it can afford.
+    `forward` does not compute logits itself: it passes the final hidden states and the output layer to the
+    caller's function, which can compute logits in chunks to save memory.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: Any, *, source: str) -> None:
@@ -44,11 +44,11 @@ class LanguageNetwork(nn.Module):
         self.rows, self.width = (int(size) for size in _output(model, source).weight.shape)
         self.limit_vocabulary(self.rows)
         self._scale, self._softcap = _scale(config), _softcap(config)
-        self.train(model.training)  # as the model is, or whoever restores the mode later turns dropout on
+        self.train(model.training)  # a new module is in training mode, which would switch dropout on
 
     @property
     def head(self) -> LMHead:
-        """The output layer, cut to the vocabulary; gradients reach the model's own weights."""
+        """The output layer, limited to `vocabulary` tokens; it shares the model's weights."""
         layer = _output(self.model, self.source)
         bias = getattr(layer, "bias", None)
         return LMHead(
@@ -59,11 +59,11 @@ class LanguageNetwork(nn.Module):
         )
 
     def limit_vocabulary(self, vocabulary: int) -> None:
-        """Forget outputs from `vocabulary` on, which stand for no token."""
+        """Ignore outputs with ids >= `vocabulary`, which are padding and correspond to no token."""
         self.vocabulary = self.num_classes = int(vocabulary)
 
     def with_model(self, model: PreTrainedModel, *, source: str) -> "LanguageNetwork":
-        """A network of another model with the same tokenizer and vocabulary."""
+        """A network for another model, with the same tokenizer and vocabulary."""
         other = LanguageNetwork(model, self.tokenizer, source=source)
         other.limit_vocabulary(self.vocabulary)
         return other
@@ -71,58 +71,60 @@ class LanguageNetwork(nn.Module):
     def forward(
         self, inputs: Inputs, *, at: Bool[Tensor, "b t"], head_fn: HeadFunction
     ) -> Mapping[str, Tensor]:
-        """Run the layers once and let `head_fn` make something of the final states.
+        """Run the model once and apply `head_fn` to the final hidden states.
 
         Args:
-            inputs: Token ids and their mask; partners and segments are not read.
-            at: Positions to be read. Position t answers for the token at t + 1.
-            head_fn: Given the states of the n positions, row by row, of shape (n, d), and the output layer.
+            inputs: Token ids and their mask; `partners` and `segments` are ignored.
+            at: Positions to select. Position t predicts the token at t + 1.
+            head_fn: Called with the hidden states of the n selected positions, row by row, of shape (n, d),
+                and the output layer.
 
         Returns:
-            What `head_fn` returns.
+            The result of `head_fn`.
         """
         return head_fn(self.states(inputs)[at], self.head)
 
     def states(self, inputs: Inputs) -> Float[Tensor, "b t d"]:
-        """Final states of all positions, as the output layer reads them."""
+        """Final hidden states of all positions, which are the input of the output layer."""
         backbone: Any = self.model.base_model
-        found: Tensor = backbone(
+        states: Tensor = backbone(
             input_ids=inputs.ids, attention_mask=inputs.mask, use_cache=False
         ).last_hidden_state
-        return found
+        return states
 
     def checkpoint_gradients(self) -> None:
-        """Keep only what goes into each layer and compute the rest again in the backward pass.
+        """Enable gradient checkpointing: recompute the activations of each layer in the backward pass.
 
         Raises:
-            ModelError: If the family cannot.
+            ModelError: If the model does not support it.
         """
         model: Any = self.model
         if not model.supports_gradient_checkpointing:
             raise ModelError(
-                f"{self.source}: {model.config.model_type} models have no gradient checkpointing. Leave it."
+                f"{self.source}: {model.config.model_type} models do not support gradient checkpointing. "
+                "Switch it off."
             )
-        older = model.gradient_checkpointing_enable  # its former name
+        older = model.gradient_checkpointing_enable  # the name before it was renamed
         getattr(model, "activation_checkpointing_enable", older)({"use_reentrant": False})
 
     @property
     def checkpoints_gradients(self) -> bool:
-        """Whether `checkpoint_gradients` was asked for."""
+        """Whether gradient checkpointing is enabled."""
         return any(getattr(module, "gradient_checkpointing", False) for module in self.model.modules())
 
 
 AnyNetwork = TypeVar("AnyNetwork", Network, LanguageNetwork)
-"""A classifier or a language model; what goes in comes out."""
+"""A classifier or a language model; functions return the type that they are given."""
 
 
 def require_known_output(network: LanguageNetwork) -> None:
-    """The output layer as `LMHead` describes it must be all that stands between states and logits.
+    """Check on a few tokens that `network.head` computes the same logits as the Hugging Face model.
 
     Args:
-        network: Tried on a few tokens; not changed.
+        network: Network to check; not changed.
 
     Raises:
-        ModelError: If the stock model computes other logits.
+        ModelError: If the logits differ, because the model computes them in a way that `LMHead` lacks.
     """
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(network.vocabulary, (2, 5), generator=generator).to(network.model.device)
@@ -134,39 +136,42 @@ def require_known_output(network: LanguageNetwork) -> None:
         theirs = model(input_ids=ids, attention_mask=inputs.mask, use_cache=False).logits.float()
     network.train(modes)
     theirs = theirs[..., : network.vocabulary]
-    near = 1e-4 if model.dtype == torch.float32 else 3e-2  # of the largest: roundings of 24 and of 8 bits
-    if not torch.allclose(ours, theirs, rtol=0.0, atol=near * float(theirs.abs().max())):
-        raise _unknown(model, network.source)
+    # Relative to the largest logit, for rounding errors of 24 bits (float32) and of 8 bits (bfloat16).
+    tolerance = 1e-4 if model.dtype == torch.float32 else 3e-2
+    if not torch.allclose(ours, theirs, rtol=0.0, atol=tolerance * float(theirs.abs().max())):
+        raise _unsupported_output(model, network.source)
 
 
 def _output(model: PreTrainedModel, source: str) -> Any:
-    """The module that turns states into logits."""
+    """The output layer, which maps hidden states to logits."""
     stock: Any = model
     layer = stock.get_output_embeddings()
     if getattr(layer, "weight", None) is None or layer.weight.ndim != 2:
-        raise _unknown(model, source)
+        raise _unsupported_output(model, source)
     return layer
 
 
 def _scale(config: Any) -> float:
-    """What all logits are multiplied by."""
-    times, over = LOGIT_SCALE_EXCEPTIONS.get(config.model_type, (LOGIT_MULTIPLIERS, LOGIT_DIVISORS))
+    """Factor of all logits."""
+    multipliers, divisors = LOGIT_SCALE_EXCEPTIONS.get(
+        config.model_type, (LOGIT_MULTIPLIERS, LOGIT_DIVISORS)
+    )
     scale = 1.0
-    for name in times:
+    for name in multipliers:
         scale *= float(getattr(config, name, None) or 1.0)
-    for name in over:
+    for name in divisors:
         scale /= float(getattr(config, name, None) or 1.0)
     return scale
 
 
 def _softcap(config: Any) -> float | None:
-    """The bound of the logits, if there is one."""
+    """Limit of the logits (see `LMHead.softcap`); None if there is none."""
     caps = (getattr(config, name, None) for name in LOGIT_SOFTCAPS)
     return next((float(cap) for cap in caps if cap is not None), None)
 
 
-def _unknown(model: PreTrainedModel, source: str) -> ModelError:
+def _unsupported_output(model: PreTrainedModel, source: str) -> ModelError:
     return ModelError(
-        f"{source} is a {model.config.model_type} model, and its output is computed in a way that is not "
-        "known. Use a model of another family, such as llama, qwen2 or gpt2."
+        f"{source} is a {model.config.model_type} model, which computes its logits in an unsupported way. "
+        "Use a model of another family, such as llama, qwen2 or gpt2."
     )

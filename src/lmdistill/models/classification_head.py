@@ -10,22 +10,22 @@ from lmdistill.models.classifier import Network
 
 
 def reorder_outputs(network: Network, order: Sequence[int], labels: Sequence[str]) -> Network:
-    """Put a classifier's outputs into another order, in place, and name them.
+    """Reorder the outputs of a classifier in place, and name its classes.
 
     Args:
         network: A classifier whose last layer is linear.
-        order: For each new output, the old one; a permutation of the classes.
-        labels: Names of the new outputs.
+        order: Old output number of each new output; a permutation of the classes.
+        labels: Class names in the new order.
 
     Returns:
-        The same network: output k is what output `order[k]` was, and is called `labels[k]`.
+        The same network. New output k is the old output `order[k]`, with the name `labels[k]`.
 
     Raises:
         ModelError: If no linear layer has as many outputs as there are classes.
     """
-    last = output_layer(network)
+    layer = output_layer(network)
     with torch.no_grad():
-        for weights in (last.weight, last.bias):
+        for weights in (layer.weight, layer.bias):
             if weights is not None:
                 weights.copy_(weights[list(order)].clone())
     network.model.config.id2label = dict(enumerate(labels))
@@ -35,15 +35,15 @@ def reorder_outputs(network: Network, order: Sequence[int], labels: Sequence[str
 
 
 def output_layer(network: Network) -> nn.Linear:
-    """The last linear layer with an output for each class.
+    """The last linear layer with one output for each class.
 
     Raises:
         ModelError: If there is none.
     """
     layers = [
-        m
-        for m in network.model.modules()
-        if isinstance(m, nn.Linear) and m.out_features == network.num_classes
+        module
+        for module in network.model.modules()
+        if isinstance(module, nn.Linear) and module.out_features == network.num_classes
     ]
     if not layers:
         raise ModelError(

@@ -1,4 +1,4 @@
-"""A Hugging Face encoder classifier behind the one call that methods use."""
+"""Encoder classifiers of Hugging Face as a `Net`, the interface that methods use."""
 
 from typing import Any
 
@@ -11,10 +11,9 @@ from lmdistill.core.batch import Inputs, MixupPartners, Outputs
 
 
 class Network(nn.Module):
-    """Adapter; the one place that knows how transformers names things.
+    """A classifier or a regression; implements `Net`. The Hugging Face model is `network.model`.
 
-    Interpolation happens inside `forward`, so that distributed wrappers around the network see every use of
-    its weights. The stock model is `network.model`, untouched.
+    Mixup is computed inside `forward`, because distributed wrappers must see every use of a parameter.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: Any, *, source: str) -> None:
@@ -30,67 +29,68 @@ class Network(nn.Module):
         if self.num_classes > 1:
             self.labels = tuple(str(config.id2label[number]) for number in range(self.num_classes))
         self._segments_at = _segments_at(model)
-        self.train(model.training)  # as the model is, or whoever restores the mode later turns dropout on
+        self.train(model.training)  # a new module is in training mode, which would switch dropout on
 
     @property
     def takes_segments(self) -> bool:
-        """Whether the model tells the first text of a pair from the second by segment ids."""
+        """Whether the model has segment embeddings (`token_type_ids`)."""
         return self._segments_at is not None
 
     def with_model(self, model: PreTrainedModel, *, source: str) -> "Network":
-        """A network of another model with the same tokenizer."""
+        """A network for another model, with the same tokenizer."""
         return Network(model, self.tokenizer, source=source)
 
     def forward(self, inputs: Inputs, *, hidden: bool = False) -> Outputs:
         """Run the model once.
 
         Args:
-            inputs: Token ids, or two sets of them to interpolate.
-            hidden: Return the states after the embeddings and after each layer.
+            inputs: Token ids, and the second examples if mixup is used.
+            hidden: Return the hidden states after the embeddings and after each layer.
 
         Returns:
-            Logits of shape (b, v), and the states if asked for.
+            Logits of shape (b, v), and the hidden states if requested.
         """
-        given: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         if inputs.segments is not None and self.takes_segments:
-            given["token_type_ids"] = inputs.segments
+            arguments["token_type_ids"] = inputs.segments
         if inputs.partners is None:
-            given |= {"input_ids": inputs.ids, "attention_mask": inputs.mask}
+            arguments |= {"input_ids": inputs.ids, "attention_mask": inputs.mask}
         else:
-            embeds, mask = self._blended(inputs, inputs.partners), _united(inputs.mask, inputs.partners)
-            given |= {"inputs_embeds": embeds, "attention_mask": mask}
-        out = self.model(**given, output_hidden_states=hidden)
-        return Outputs(logits=out.logits, hidden=tuple(out.hidden_states or ()))
+            embeds = self._mixed_embeddings(inputs, inputs.partners)
+            mask = _mixed_mask(inputs.mask, inputs.partners)
+            arguments |= {"inputs_embeds": embeds, "attention_mask": mask}
+        outputs = self.model(**arguments, output_hidden_states=hidden)
+        return Outputs(logits=outputs.logits, hidden=tuple(outputs.hidden_states or ()))
 
-    def _blended(self, inputs: Inputs, blend: MixupPartners) -> Float[Tensor, "b t d"]:
+    def _mixed_embeddings(self, inputs: Inputs, partners: MixupPartners) -> Float[Tensor, "b t d"]:
         """Interpolated word embeddings, where padding counts as the zero vector.
 
-        The stock model adds segment embeddings by itself, those of the first text. To interpolate them too,
-        what it will add is corrected beforehand; padding has segment 0 there, as tokenizers pad.
+        The model itself adds the segment embeddings of the first text. To interpolate these too, the
+        difference is added here; padding has segment 0, as tokenizers set it.
         """
         words: Any = self.model.get_input_embeddings()
-        share = blend.share.unsqueeze(-1).to(words.weight.dtype)
-        weights = torch.cat([share * inputs.mask, (1 - share) * blend.mask])
-        # One look-up for both: the gradient of a look-up is as large as the whole table.
-        both = words(torch.cat([inputs.ids, blend.ids])) * weights.unsqueeze(-1)
-        ours, theirs = both.chunk(2)
-        embeds: Tensor = ours + theirs
-        if self._segments_at is None or blend.segments is None or inputs.segments is None:
+        share = partners.share.unsqueeze(-1).to(words.weight.dtype)
+        weights = torch.cat([share * inputs.mask, (1 - share) * partners.mask])
+        # One look-up for both texts, because the gradient of a look-up is as large as the embedding table.
+        weighted = words(torch.cat([inputs.ids, partners.ids])) * weights.unsqueeze(-1)
+        first, second = weighted.chunk(2)
+        embeds: Tensor = first + second
+        if self._segments_at is None or partners.segments is None or inputs.segments is None:
             return embeds
         table = self.model.get_submodule(self._segments_at)
-        change: Tensor = table(blend.segments) - table(inputs.segments)
-        return embeds + (1 - share).unsqueeze(-1) * change
+        difference: Tensor = table(partners.segments) - table(inputs.segments)
+        return embeds + (1 - share).unsqueeze(-1) * difference
 
 
-def _united(mask: Int[Tensor, "b t"], blend: MixupPartners) -> Int[Tensor, "b t"]:
-    """1 where a text has a token and a share; at a share of exactly 1 or 0 that is one text alone."""
-    share = blend.share.unsqueeze(-1)
-    first, second = (mask > 0) & (share > 0), (blend.mask > 0) & (share < 1)
+def _mixed_mask(mask: Int[Tensor, "b t"], partners: MixupPartners) -> Int[Tensor, "b t"]:
+    """1 where a text with a weight above 0 has a token: the union of both masks, if 0 < share < 1."""
+    share = partners.share.unsqueeze(-1)
+    first, second = (mask > 0) & (share > 0), (partners.mask > 0) & (share < 1)
     return (first | second).to(mask.dtype)
 
 
 def _segments_at(model: nn.Module) -> str | None:
-    """The name of the module that embeds segments, where the model has more than one."""
+    """Name of the segment-embedding module; None if the model has none or only one segment."""
     for name, module in model.named_modules():
         if name.endswith("token_type_embeddings") and isinstance(module, nn.Embedding):
             return name if module.num_embeddings > 1 else None

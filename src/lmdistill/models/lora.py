@@ -1,4 +1,4 @@
-"""Students that learn only small matrices beside their own, which are added to these when they are saved."""
+"""LoRA: training of low-rank adapters, which are merged into the weights when the model is saved."""
 
 import copy
 import importlib.util
@@ -15,29 +15,29 @@ from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 def add_lora(
     network: LanguageNetwork, *, rank: int = 8, alpha: int = 16, dropout: float = 0.0, seed: int = 0
 ) -> LanguageNetwork:
-    r"""Freeze the network, in place, and put low-rank adapters beside every linear layer but the last.
+    r"""Freeze a network in place and add low-rank adapters to all linear layers except the output layer.
 
     .. math:: W x + \frac{\alpha}{r} B A x, \quad A \in R^{r \times in}, B \in R^{out \times r}
 
-    B begins at zero, so the network computes at first what it did.
+    B is initialised with zeros, so the adapters do not change the outputs at first.
 
     Args:
-        network: A student; its parameters stop learning.
-        rank: r, >= 1.
-        alpha: >= 1; what the adapters add is multiplied by alpha / r.
-        dropout: On what an adapter reads, in [0, 1).
-        seed: Of A. Torch's own generators stay where they were.
+        network: A student; its parameters are frozen.
+        rank: Rank r of the adapters, >= 1.
+        alpha: Scaling, >= 1; the output of an adapter is multiplied by alpha / r.
+        dropout: Dropout probability on the inputs of the adapters, in [0, 1).
+        seed: Seed of the initialisation of A. The state of torch's random generators does not change.
 
     Returns:
-        The same network, which is saved as a stock model: see `merge_lora`.
+        The same network. It is saved without adapters: see `merge_lora`.
 
     Raises:
-        ConfigError: A setting is out of its range, or the network has adapters.
+        ConfigError: A setting is out of range, or the network already has adapters.
         MissingExtraError: peft is not installed.
 
     References:
         Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2022, section 4. Deviation: all
-        linear layers, where the paper adapts those of queries and values.
+        linear layers have adapters, where the paper adapts only queries and values.
     """
     _require_settings(network, rank, alpha, dropout)
     if importlib.util.find_spec("peft") is None:
@@ -56,23 +56,23 @@ def add_lora(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "adapters"))
         inject_adapter_in_model(config, model)
-    network.train(training)  # new modules come in training mode
+    network.train(training)  # new modules are in training mode
     return network
 
 
 def has_lora(network: Any) -> bool:
-    """Whether a network learns through adapters."""
+    """Whether a network has LoRA adapters."""
     return any(hasattr(module, "lora_A") for module in network.modules())
 
 
 def merge_lora(network: AnyNetwork) -> AnyNetwork:
-    """A stock network that computes the same, its adapters added to the matrices they stand beside.
+    """Merge adapters into the weights: W becomes W + alpha / r * B A.
 
     Args:
-        network: With or without adapters; not changed.
+        network: A network with or without adapters; not changed.
 
     Returns:
-        A copy without adapters, or `network` itself if it has none.
+        A copy that computes the same outputs without adapters, or `network` itself if it has none.
     """
     if not has_lora(network):
         return network
@@ -87,7 +87,7 @@ def merge_lora(network: AnyNetwork) -> AnyNetwork:
 
 
 def _require_settings(network: LanguageNetwork, rank: int, alpha: int, dropout: float) -> None:
-    """Every setting in its range."""
+    """Check the ranges of the settings, and that there are no adapters yet."""
     if rank < 1:
         raise ConfigError(f"rank must be >= 1, got {rank}.")
     if alpha < 1:
@@ -95,4 +95,4 @@ def _require_settings(network: LanguageNetwork, rank: int, alpha: int, dropout: 
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
     if has_lora(network):
-        raise ConfigError(f"{network.source} has adapters already. Merge them first.")
+        raise ConfigError(f"{network.source} already has LoRA adapters. Merge them first, with merge_lora.")

@@ -1,4 +1,4 @@
-"""What a network is made of: parameters, operations, a name for its weights."""
+"""Statistics of a network: number of parameters, floating-point operations, and a fingerprint."""
 
 import hashlib
 import json
@@ -16,27 +16,27 @@ from lmdistill.records.schema import Parameters
 INCIDENTAL = frozenset(
     {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "auto_map"}
 )
-"""What a configuration says that changes no output."""
+"""Fields of a configuration that do not affect the outputs."""
 
 TABLES = ("embeddings", "wpe.", "decoder.embed_positions.")
-"""How the names of embeddings other than those of words begin, in backbones that have them."""
+"""Prefixes of the parameter names of position and segment embeddings and of the embedding norm."""
 
 
 def count_parameters(network: Network | LanguageNetwork) -> Parameters:
-    """Count the parameters of `network`; shared ones once.
+    """Count the parameters of a network by part; shared parameters are counted once.
 
     Returns:
-        Embeddings are the word embeddings and everything in the backbone under a name that begins with one of
-        `TABLES`, the encoder is everything else in the backbone but its pooler, the head is the rest. Where
-        words are read and written with one matrix, it counts as embeddings.
+        `embeddings` are the word embeddings and the parameters of the backbone whose names begin with one of
+        `TABLES`; `encoder` is the rest of the backbone without a pooler; `head` is everything else. A matrix
+        that is shared by input and output embeddings counts as embeddings.
     """
     backbone = network.model.base_model
-    words = {id(p) for p in network.model.get_input_embeddings().parameters()}
-    inside = {id(p): name for name, p in backbone.named_parameters()}
+    word_embeddings = {id(parameter) for parameter in network.model.get_input_embeddings().parameters()}
+    backbone_names = {id(parameter): name for name, parameter in backbone.named_parameters()}
     embeddings = encoder = head = 0
     for parameter in network.model.parameters():
-        name = inside.get(id(parameter), "pooler.")
-        if id(parameter) in words or name.startswith(TABLES):
+        name = backbone_names.get(id(parameter), "pooler.")
+        if id(parameter) in word_embeddings or name.startswith(TABLES):
             embeddings += parameter.numel()
         elif name.startswith("pooler."):
             head += parameter.numel()
@@ -47,18 +47,21 @@ def count_parameters(network: Network | LanguageNetwork) -> Parameters:
 
 
 def flops(network: Network | LanguageNetwork, tokens: int) -> int:
-    """Floating-point operations of one forward pass of one example of `tokens` tokens.
+    """Number of floating-point operations in a forward pass of one example.
 
-    A language model writes logits at every one of them.
+    Torch counts the matrix products that are executed: a product of (m, k) and (k, n) is 2 m n k operations.
+    A language model computes the logits of all positions.
 
-    Counted by torch on the matrix products that run: a product of (m, k) and (k, n) is 2 m n k operations.
+    Args:
+        network: Network to measure.
+        tokens: Length of the example in tokens, >= 1.
     """
     device = next(network.parameters()).device
     ids = torch.zeros((1, tokens), dtype=torch.int64, device=device)
     mode = network.training
     network.eval()
-    # The counter does not know the CPU's fused attention, so attention is done as plain products here; and it
-    # hooks into gradients, which must then be possible.
+    # The counter does not support fused attention on the CPU, so attention is computed with matrix products.
+    # It also registers hooks on gradients, so gradients must be enabled.
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network.model(input_ids=ids, attention_mask=torch.ones_like(ids))
     network.train(mode)
@@ -66,9 +69,9 @@ def flops(network: Network | LanguageNetwork, tokens: int) -> int:
 
 
 def fingerprint(network: Network | LanguageNetwork) -> str:
-    """Sixteen hexadecimal digits that name the network: its architecture, weights, labels and vocabulary.
+    """Hash of the architecture, weights, labels and tokenizer of a network: 16 hexadecimal digits.
 
-    Where it lies and how its weights are stored do not count.
+    It does not depend on the folder of the network or on the format of its weights.
     """
     config = {key: value for key, value in network.model.config.to_dict().items() if key not in INCIDENTAL}
     tokenizer = _vocabulary(network.tokenizer)
@@ -82,8 +85,8 @@ def fingerprint(network: Network | LanguageNetwork) -> str:
 
 
 def _vocabulary(tokenizer: Any) -> Any:
-    """How a tokenizer reads, without how it was last called."""
-    if not hasattr(tokenizer, "backend_tokenizer"):  # the few that are written in Python
+    """Definition of a tokenizer as plain values, without truncation and padding, which calls may change."""
+    if not hasattr(tokenizer, "backend_tokenizer"):  # a slow tokenizer, implemented in Python
         return [type(tokenizer).__name__, tokenizer.get_vocab()]
-    inner = json.loads(tokenizer.backend_tokenizer.to_str())
-    return {key: value for key, value in inner.items() if key not in ("truncation", "padding")}
+    definition = json.loads(tokenizer.backend_tokenizer.to_str())
+    return {key: value for key, value in definition.items() if key not in ("truncation", "padding")}

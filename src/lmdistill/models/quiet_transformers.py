@@ -1,4 +1,4 @@
-"""Transformers without its bars and load reports."""
+"""Suppression of the progress bars and messages of transformers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,30 +9,30 @@ from transformers.utils import logging
 
 from lmdistill.core.progress import on_terminal
 
-_chatter: Any = logging  # its functions have no types
+_logging: Any = logging  # its functions have no types
 _hub: Any = huggingface_hub.utils
 
 
 @contextmanager
 def quiet(*, downloads: bool = False) -> Iterator[None]:
-    """Nothing but errors from transformers inside the block; its settings are put back behind it.
+    """Show only errors of transformers inside the block, then restore its settings.
 
     Args:
-        downloads: Show the bars of downloads on a terminal, because something large may be fetched.
+        downloads: Show progress bars of downloads if stderr is a terminal; set it if a download may be large.
     """
-    level, bars = _chatter.get_verbosity(), _chatter.is_progress_bar_enabled()
-    shown = not _hub.are_progress_bars_disabled()
-    _chatter.set_verbosity_error()
-    _chatter.disable_progress_bar()  # and those of downloads
-    if shown and downloads and on_terminal():
+    level, bars = _logging.get_verbosity(), _logging.is_progress_bar_enabled()
+    hub_bars = not _hub.are_progress_bars_disabled()
+    _logging.set_verbosity_error()
+    _logging.disable_progress_bar()  # disables those of downloads too
+    if hub_bars and downloads and on_terminal():
         _hub.enable_progress_bars()
     try:
         yield
     finally:
-        _chatter.set_verbosity(level)
+        _logging.set_verbosity(level)
         if bars:
-            _chatter.enable_progress_bar()
-        if shown:
+            _logging.enable_progress_bar()
+        if hub_bars:
             _hub.enable_progress_bars()
         else:
             _hub.disable_progress_bars()

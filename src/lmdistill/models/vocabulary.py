@@ -1,4 +1,4 @@
-"""One vocabulary for student and teacher: the same strings under the same ids, and no id without a string."""
+"""Alignment of the vocabularies of student and teacher: the same token for every id, and no unused ids."""
 
 import logging
 from typing import Any
@@ -13,81 +13,84 @@ PROBES = (
     "  two  spaces\n\tand a tab; naïve café, 日本語 and 🙂",
     "def f(x):\n    return x ** 2  # CamelCase and snake_case",
 )
-"""Texts that two tokenizers must cut alike."""
+"""Texts that both tokenizers must split into the same tokens."""
 
 
 def tokenizer_size(tokenizer: Any) -> int:
-    """The number of ids that a tokenizer uses: its largest one plus 1, special tokens included."""
+    """Size of a tokenizer's vocabulary: the largest id plus 1, including special tokens."""
     return int(max(tokenizer.get_vocab().values())) + 1
 
 
 def trim_vocabulary(network: LanguageNetwork, role: str = "model") -> None:
-    """Make a network answer for the tokens of its tokenizer only, in place; see `align_vocabularies`.
+    """Limit the outputs of a network to the tokens of its tokenizer, in place; see `align_vocabularies`.
 
     Args:
-        network: Its `vocabulary` becomes the size of the tokenizer; no weight changes.
-        role: What messages call it.
+        network: Its `vocabulary` is set to the size of the tokenizer; weights do not change.
+        role: Name of the network in messages, such as "student".
 
     Raises:
-        MismatchError: If it has fewer outputs than that.
+        MismatchError: If the network has fewer outputs than the tokenizer has tokens.
     """
     size, rows = tokenizer_size(network.tokenizer), network.rows
     if rows < size:
         raise MismatchError(
-            f"the tokenizer has {size} tokens and the {role} ({network.source}) writes {rows}. Use a "
+            f"the tokenizer has {size} tokens and the {role} ({network.source}) predicts {rows}. Use a "
             "model with its own tokenizer."
         )
     if network.vocabulary > size:
-        log.info("%s has %d outputs for %d tokens; the others are left out", network.source, rows, size)
+        log.info("%s has %d outputs for %d tokens; the others are ignored", network.source, rows, size)
     network.limit_vocabulary(size)
 
 
 def align_vocabularies(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
-    """Make both networks answer for the same tokens, in place.
+    """Limit both networks to the same tokens, in place.
 
-    Embedding matrices are often padded beyond the tokenizer, and not equally far. Ids that stand for nothing
-    are left out of both networks' distributions, instead of being given logits that nobody has learned.
+    Embedding matrices often have more rows than the tokenizer has tokens, and student and teacher may have
+    different numbers of such padding rows. They are excluded from the distributions of both networks, because
+    their logits are not trained.
 
     Args:
-        student: Its `vocabulary` becomes the size of the tokenizer; no weight changes.
-        teacher: Likewise.
+        student: Its `vocabulary` is set to the size of the tokenizer; weights do not change.
+        teacher: Changed in the same way.
 
     Raises:
-        MismatchError: If the tokenizers differ, with the first two ids that do.
+        MismatchError: If the tokenizers differ; the message gives the first two ids that do.
     """
     if student.tokenizer is not teacher.tokenizer:
-        _require_same(student, teacher)
+        _require_same_tokenizer(student, teacher)
     trim_vocabulary(student, "student")
     trim_vocabulary(teacher, "teacher")
 
 
-def _require_same(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
-    """Equal strings under equal ids, equal special roles, equal cuts."""
-    ours, theirs = (_strings(network.tokenizer) for network in (student, teacher))
+def _require_same_tokenizer(student: LanguageNetwork, teacher: LanguageNetwork) -> None:
+    """Check that both tokenizers have the same ids and end token, and split `PROBES` in the same way."""
+    ours, theirs = (_tokens_by_id(network.tokenizer) for network in (student, teacher))
     differing = [i for i in sorted(ours.keys() | theirs.keys()) if ours.get(i) != theirs.get(i)]
-    who = f"the tokenizers of {student.source} and {teacher.source} differ"
+    problem = f"the tokenizers of {student.source} and {teacher.source} differ"
     if differing:
-        shown = ", ".join(f"id {i} is {_said(ours, i)} and {_said(theirs, i)}" for i in differing[:2])
+        shown = ", ".join(f"id {i} is {_quoted(ours, i)} and {_quoted(theirs, i)}" for i in differing[:2])
         raise MismatchError(
-            f"{who}: {shown}; {len(differing)} ids in all. Distilling tokens needs one tokenizer: use models "
-            "of one family."
+            f"{problem}: {shown}; {len(differing)} ids in all. Distilling tokens needs one tokenizer: use "
+            "models of one family."
         )
-    ends = [network.tokenizer.eos_token for network in (student, teacher)]
-    if ends[0] != ends[1]:
-        raise MismatchError(f"{who}: their end tokens are {ends[0]!r} and {ends[1]!r}. Set them alike.")
+    end_tokens = [network.tokenizer.eos_token for network in (student, teacher)]
+    if end_tokens[0] != end_tokens[1]:
+        raise MismatchError(
+            f"{problem}: their end tokens are {end_tokens[0]!r} and {end_tokens[1]!r}. Use the same one."
+        )
     for text in PROBES:
-        cuts = [network.tokenizer(text)["input_ids"] for network in (student, teacher)]
-        if cuts[0] != cuts[1]:
+        ids = [network.tokenizer(text)["input_ids"] for network in (student, teacher)]
+        if ids[0] != ids[1]:
             raise MismatchError(
-                f"{who}: {text!r} becomes {len(cuts[0])} and {len(cuts[1])} tokens, or others, from equal "
-                "vocabularies. Save one tokenizer with both models."
+                f"{problem} although their vocabularies are the same: they split {text!r} into different "
+                f"tokens, {len(ids[0])} and {len(ids[1])} of them. Save one tokenizer with both models."
             )
 
 
-def _strings(tokenizer: Any) -> dict[int, str]:
-    """The string of each id."""
-    return {number: text for text, number in tokenizer.get_vocab().items()}
+def _tokens_by_id(tokenizer: Any) -> dict[int, str]:
+    """The token of each id, as a string."""
+    return {number: token for token, number in tokenizer.get_vocab().items()}
 
 
-def _said(strings: dict[int, str], number: int) -> str:
-    return repr(strings[number]) if number in strings else "nothing"
+def _quoted(tokens: dict[int, str], number: int) -> str:
+    return repr(tokens[number]) if number in tokens else "nothing"

@@ -98,9 +98,9 @@ def test_a_classifier_is_refused_and_says_what_to_use(tmp_path):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (BertConfig(architectures=["BertForMaskedLM"]), r"bert model that reads in both directions .* such as gpt2, or a"),
-        (BertConfig(), r"bert model that reads in both directions \(no class named\)"),
-        (T5Config(architectures=["T5ForConditionalGeneration"]), r"t5 model that turns one text into another .* such as gpt2"),
+        (BertConfig(architectures=["BertForMaskedLM"]), r"bert model with bidirectional attention .* such as gpt2, or a"),
+        (BertConfig(), r"bert model with bidirectional attention \(no class named\)"),
+        (T5Config(architectures=["T5ForConditionalGeneration"]), r"t5 sequence-to-sequence model .* such as gpt2"),
         (GPT2Config(architectures=["GPT2ForSequenceClassification"]), r"is a classifier \(GPT2ForSeq"),
         (ViTConfig(), r"^transformers has no causal language model for vit models"),
     ],
@@ -116,14 +116,14 @@ def test_what_does_not_write_is_refused(config, said, tmp_path):
 
 def test_a_writer_is_refused_as_a_classifier_and_says_what_to_use(folder):
     with pytest.raises(
-        ModelError, match=r"llama model that writes text .* needs an encoder.* recipe for language models"
+        ModelError, match=r"llama model that generates text .* needs an encoder.* recipe for language models"
     ):
         load(folder, labels=("a", "b"))
 
 
 def test_a_tokenizer_without_an_end_is_refused(tmp_path):
     save(tiny_language(tokenizer=tiny_language_tokenizer(end=None)), tmp_path / "model")
-    with pytest.raises(ModelError, match=r"has no end token, so nothing says where a text stops\. Set one"):
+    with pytest.raises(ModelError, match=r"has no end token, so texts would have no end\. Set one"):
         load_causal(tmp_path / "model")
     save(tiny_language(tokenizer=tiny_language_tokenizer(end=None, pad=None)), tmp_path / "other")
     with pytest.raises(ModelError, match=r"has no end token and no padding token, so"):
@@ -135,7 +135,7 @@ def test_the_end_token_pads_where_nothing_else_does(tmp_path, caplog):
     with caplog.at_level(logging.INFO, "lmdistill"):
         network = load_causal(tmp_path / "model")
     assert network.tokenizer.pad_token_id == network.tokenizer.eos_token_id == 3
-    assert "has no padding token; </s> pads" in caplog.text
+    assert "has no padding token; padding with </s>" in caplog.text
 
 
 def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):

@@ -205,7 +205,7 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
 
 def test_a_model_with_several_answers_to_a_text_is_refused(folder):
     edit_config(folder, problem_type="multi_label_classification")
-    with pytest.raises(ModelError, match="gives several labels to one text"):
+    with pytest.raises(ModelError, match="predicts several labels per text"):
         load(folder)
     assert load(folder, labels=("no", "yes")).model.config.problem_type == "single_label_classification"
 

@@ -56,14 +56,14 @@ def test_an_absolute_folder_that_is_not_there_is_named(tmp_path):
 
 def test_a_hub_id_without_network_says_what_to_do_offline():
     with pytest.raises(
-        ModelError, match=r"^org/name is neither a folder here nor .* Offline: download .* HF_HOME"
+        ModelError, match=r"^org/name is neither a local folder nor .* Offline: download .* HF_HOME"
     ) as caught:
         read_encoder_config("org/name")
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_configuration_is_no_model(tmp_path):
-    with pytest.raises(ModelError, match=r"has no config\.json, so it is no model folder\. Name the one"):
+    with pytest.raises(ModelError, match=r"has no config\.json, so it is not a model folder\. Name the folder"):
         read_encoder_config(str(tmp_path))
 
 
@@ -94,7 +94,7 @@ def test_a_broken_configuration_is_named(text, tmp_path):
 def test_models_that_write_text_are_refused(config, tmp_path):
     config.save_pretrained(tmp_path)
     with pytest.raises(
-        ModelError, match=rf"is a {config.model_type} model that writes text .* needs an encoder"
+        ModelError, match=rf"is a {config.model_type} model that generates text .* needs an encoder"
     ):
         read_encoder_config(str(tmp_path))
 
@@ -141,7 +141,7 @@ def test_a_folder_without_weights_is_refused(tmp_path):
 def test_pickles_are_refused_unless_allowed(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(
-        ModelError, match=r"has pickled weights only, .* Convert them to safetensors .*allow_pickle=True"
+        ModelError, match=r"has pickled weights only, .* convert them to safetensors .*allow_pickle=True"
     ):
         require_weights(str(tmp_path), allow_pickle=False)
     require_weights(str(tmp_path), allow_pickle=True)
@@ -158,5 +158,5 @@ def test_pickles_of_the_hub_are_refused_too():
         "org/x does not appear to have a file named pytorch_model.bin or model.safetensors. And more."
     )
     assert loading_error_message("org/x", error).startswith(
-        "org/x gives no safetensors; if anything it has pickled"
+        "org/x has no weights as safetensors; it may have pickled"
     )

@@ -1,1 +1,1 @@
-"""Models and tokenizers from a folder, a package or the hub."""
+"""Loading of models and tokenizers from a folder, a Python package or the Hugging Face hub."""

@@ -1,4 +1,4 @@
-"""Names and folders to language networks."""
+"""Loading of causal language models."""
 
 import logging
 from pathlib import Path
@@ -23,10 +23,14 @@ log = logging.getLogger("lmdistill")
 
 
 def is_causal(source: str | Path, *, trust_remote_code: bool = False) -> bool:
-    """Whether `source` is a causal language model, and not an encoder or a classifier.
+    """Whether `source` is a causal language model, as opposed to an encoder or a classifier.
+
+    Args:
+        source: Folder, hub id, or a key of `PACKAGED`.
+        trust_remote_code: Run code that comes with the model.
 
     Raises:
-        ModelError: If it cannot be found.
+        ModelError: If its configuration cannot be loaded.
     """
     return is_causal_lm_config(find_config(resolve(source), trust_remote_code=trust_remote_code))
 
@@ -38,15 +42,15 @@ def load_causal(
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> LanguageNetwork:
-    """The causal language model in `source`, in evaluation mode.
+    """Load a causal language model, in evaluation mode.
 
-    A tokenizer without a padding token pads with its end token from then on. Masks say what counts, so the
-    end token is still learned where it stands in a text.
+    If the tokenizer has no padding token, its end token is used for padding. The end token is still learned
+    at the end of texts, because masks exclude padding from the loss.
 
     Args:
         source: Folder, hub id, or a key of `PACKAGED`.
-        dtype: Of the weights: torch.float32, torch.bfloat16, or "auto" for bfloat16 where the model's
-            configuration says so and float32 elsewhere. What is trained should be float32.
+        dtype: Dtype of the weights: torch.float32, torch.bfloat16, or "auto", which uses the dtype in
+            `config.json` if it is bfloat16, else float32. Use float32 for training.
         trust_remote_code: Run code that comes with the model.
         allow_pickle: Load weights that were saved as pickles, which can run code.
 
@@ -54,62 +58,62 @@ def load_causal(
         A network with its tokenizer.
 
     Raises:
-        ModelError: If it cannot be found or loaded, and what to do; if it is no causal language model, its
-            tokenizer has no end token, or its logits are computed in a way that is not known.
-        ConfigError: For another dtype.
-        MissingExtraError: For a packaged model whose package is not installed.
+        ModelError: If the model cannot be loaded, is not a causal language model, has a tokenizer without an
+            end token, or computes its logits in an unsupported way.
+        ConfigError: If `dtype` is another value.
+        MissingExtraError: If it is a packaged model and its package is not installed.
     """
     if dtype not in (torch.float32, torch.bfloat16, "auto"):
         raise ConfigError(f"dtype must be torch.float32, torch.bfloat16 or 'auto', got {dtype}.")
-    place = resolve(source)
-    config = read_causal_lm_config(place, trust_remote_code=trust_remote_code)
-    require_weights(place, allow_pickle=allow_pickle)
+    location = resolve(source)
+    config = read_causal_lm_config(location, trust_remote_code=trust_remote_code)
+    require_weights(location, allow_pickle=allow_pickle)
     model, tokenizer, lacking = read_pretrained(
         AutoModelForCausalLM,
-        place,
+        location,
         config,
-        dtype=_stored(config) if dtype == "auto" else dtype,
+        dtype=_configured_dtype(config) if dtype == "auto" else dtype,
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
     )
-    require_complete(place, lacking)
-    _require_ends(place, tokenizer)
+    require_complete(location, lacking)
+    _prepare_special_tokens(location, tokenizer)
     network = LanguageNetwork(model.eval(), tokenizer, source=str(source))
     require_known_output(network)
     return network
 
 
 def load_tokenizer(source: str | Path, *, trust_remote_code: bool = False) -> Any:
-    """A tokenizer alone, for a model that begins with random weights.
+    """Load a tokenizer without a model, for a student with random weights.
 
     Args:
-        source: Folder or hub id.
+        source: Folder, hub id, or a key of `PACKAGED`.
         trust_remote_code: Run code that comes with the tokenizer.
 
     Raises:
-        ModelError: If there is none, or it has no end token.
+        ModelError: If there is no tokenizer, or it has no end token.
     """
-    place = resolve(source)
-    require_folder_or_hub_id(place)
-    tokenizer = read_tokenizer(place, trust_remote_code=trust_remote_code)
-    _require_ends(place, tokenizer)
+    location = resolve(source)
+    require_folder_or_hub_id(location)
+    tokenizer = read_tokenizer(location, trust_remote_code=trust_remote_code)
+    _prepare_special_tokens(location, tokenizer)
     return tokenizer
 
 
-def _stored(config: Any) -> torch.dtype:
-    """The precision that a configuration names, if it is one of the two that are used here."""
-    found = config.get_text_config().dtype or config.dtype
-    return torch.bfloat16 if found == torch.bfloat16 else torch.float32
+def _configured_dtype(config: Any) -> torch.dtype:
+    """The dtype in a configuration if it is bfloat16, else float32."""
+    dtype = config.get_text_config().dtype or config.dtype
+    return torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
 
 
-def _require_ends(place: str, tokenizer: Any) -> None:
-    """A token that ends a text, and one to pad with."""
+def _prepare_special_tokens(location: str, tokenizer: Any) -> None:
+    """Check that there is an end token, and use it for padding if there is no padding token."""
     if tokenizer.eos_token_id is None:
-        also = "" if tokenizer.pad_token_id is not None else " and no padding token"
+        also_missing = "" if tokenizer.pad_token_id is not None else " and no padding token"
         raise ModelError(
-            f"the tokenizer of {place} has no end token{also}, so nothing says where a text stops. Set one, "
-            "as in tokenizer.eos_token = '</s>', and save it there."
+            f"the tokenizer of {location} has no end token{also_missing}, so texts would have no end. Set "
+            "one, as in tokenizer.eos_token = '</s>', and save it there."
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-        log.info("the tokenizer of %s has no padding token; %s pads", place, tokenizer.eos_token)
+        log.info("the tokenizer of %s has no padding token; padding with %s", location, tokenizer.eos_token)

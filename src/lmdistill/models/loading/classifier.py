@@ -1,4 +1,4 @@
-"""Names and folders to networks."""
+"""Loading of classifiers."""
 
 import logging
 from collections.abc import Sequence
@@ -25,10 +25,14 @@ log = logging.getLogger("lmdistill")
 
 
 def has_head(source: str | Path, *, trust_remote_code: bool = False) -> bool:
-    """Whether a model was saved as a classifier.
+    """Whether `source` was saved with a classification head.
+
+    Args:
+        source: Folder, hub id, or a key of `PACKAGED`.
+        trust_remote_code: Run code that comes with the model.
 
     Raises:
-        ModelError: If it cannot be found, or is no encoder.
+        ModelError: If its configuration cannot be loaded, or it is not an encoder.
     """
     return (
         classifier_labels(read_encoder_config(resolve(source), trust_remote_code=trust_remote_code))
@@ -44,16 +48,17 @@ def load(
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> Network:
-    """The classifier in `source`, in float32, in evaluation mode.
+    """Load a classifier or a regression in float32, in evaluation mode.
 
-    A T5 that was not saved as a classifier becomes one, `EncT5ForSequenceClassification`: its encoder, its
-    first decoder layer, a new prompt and a new head.
+    A T5 without a classification head becomes an `EncT5ForSequenceClassification`, which has the encoder and
+    the first decoder layer of the T5, a new prompt and a new head.
 
     Args:
         source: Folder, hub id, or a key of `PACKAGED`.
-        labels: Wanted outputs, in this order. A head that has them by name is kept; any other is replaced by
-            a new one, drawn from torch's generator, and that is logged. None keeps the head that is there.
-        regression: One output instead of labels; a head with one is kept.
+        labels: Names of the classes, in the order of the outputs. A head with the same names is kept and
+            reordered. Any other head is replaced by a new one with random weights from torch's generator,
+            which is logged. None keeps the head of the model.
+        regression: Use a head with one output, in place of `labels`; a head with one output is kept.
         trust_remote_code: Run code that comes with the model.
         allow_pickle: Load weights that were saved as pickles, which can run code.
 
@@ -61,68 +66,68 @@ def load(
         A network with its tokenizer.
 
     Raises:
-        ModelError: If it cannot be found or loaded, and what to do; if it has no head and none is asked for.
-        MissingExtraError: For a packaged model whose package is not installed.
+        ModelError: If the model cannot be loaded, is not an encoder, or has no head and no labels are given.
+        MissingExtraError: If it is a packaged model and its package is not installed.
     """
-    place = resolve(source)
-    config = read_encoder_config(place, trust_remote_code=trust_remote_code)
-    require_weights(place, allow_pickle=allow_pickle)
-    found = classifier_labels(config)
-    wanted = () if regression else found if labels is None else tuple(labels)
-    if wanted is None:
+    location = resolve(source)
+    config = read_encoder_config(location, trust_remote_code=trust_remote_code)
+    require_weights(location, allow_pickle=allow_pickle)
+    old_labels = classifier_labels(config)
+    new_labels = () if regression else old_labels if labels is None else tuple(labels)
+    if new_labels is None:
         raise ModelError(
             f"{source} has no classification head. Fine-tune it first, or give the labels of a new one."
         )
-    keeps = found is not None and sorted(found) == sorted(wanted)
-    if keeps:
-        _require_one_answer(source, config)
+    keeps_head = old_labels is not None and sorted(old_labels) == sorted(new_labels)
+    if keeps_head:
+        _require_single_label(source, config)
     else:
-        _set_head(config, wanted)
-    model, tokenizer = _read(place, config, trust_remote_code, allow_pickle, keeps)
+        _set_head(config, new_labels)
+    model, tokenizer = _read(location, config, trust_remote_code, allow_pickle, keeps_head)
     network = Network(model.eval(), tokenizer, source=str(source))
-    if not keeps:
-        _renew(network, found)
-    elif found != wanted:
-        reorder_outputs(network, [list(found or ()).index(label) for label in wanted], wanted)
-        log.info("the outputs of %s are put into the order %s", source, ", ".join(wanted))
+    if not keeps_head:
+        _initialise_head(network, old_labels)
+    elif old_labels != new_labels:
+        reorder_outputs(network, [list(old_labels or ()).index(label) for label in new_labels], new_labels)
+        log.info("the outputs of %s are put into the order %s", source, ", ".join(new_labels))
     return network
 
 
 def _read(
-    place: str, config: Any, trust_remote_code: bool, allow_pickle: bool, keeps_head: bool
+    location: str, config: Any, trust_remote_code: bool, allow_pickle: bool, keeps_head: bool
 ) -> tuple[Any, Any]:
-    """Model and tokenizer, complete but for a new head and for a pooler that was never there."""
-    allowed: dict[str, Any] = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+    """Load model and tokenizer; only the weights of a new head and of a pooler may be missing."""
+    permissions: dict[str, Any] = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     if is_t5(config):
-        model, tokenizer = read_enc_t5(place, config, **allowed)
+        model, tokenizer = read_enc_t5(location, config, **permissions)
     else:
-        model, tokenizer, lacking = read_pretrained(
-            AutoModelForSequenceClassification, place, config, **allowed
+        model, tokenizer, missing = read_pretrained(
+            AutoModelForSequenceClassification, location, config, **permissions
         )
         if not keeps_head:
             backbone = "" if model.base_model is model else f"{model.base_model_prefix}."
-            lacking = [
-                name for name in lacking if backbone and name.startswith(backbone) and "pooler" not in name
+            missing = [
+                name for name in missing if backbone and name.startswith(backbone) and "pooler" not in name
             ]
-        require_complete(place, lacking)
+        require_complete(location, missing)
     if tokenizer.pad_token_id is None:
         raise ModelError(
-            f"the tokenizer of {place} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."
+            f"the tokenizer of {location} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."
         )
     return model, tokenizer
 
 
-def _require_one_answer(source: str | Path, config: Any) -> None:
-    """A head for classes that exclude each other, or for one score."""
+def _require_single_label(source: str | Path, config: Any) -> None:
+    """Check that a head predicts one label or one score per text, not several labels."""
     if config.problem_type == "multi_label_classification":
         raise ModelError(
-            f"{source} gives several labels to one text (problem_type multi_label_classification); lmdistill "
-            "knows single labels and scores. Use another teacher, or fine-tune the encoder."
+            f"{source} predicts several labels per text (problem_type multi_label_classification); lmdistill "
+            "supports one label or one score per text. Use another teacher, or fine-tune the encoder."
         )
 
 
 def _set_head(config: Any, labels: tuple[str, ...]) -> None:
-    """Describe a new head in the configuration; no labels mean one score."""
+    """Configure a new head: one output per label, or a regression if there are no labels."""
     if not labels:
         config.num_labels, config.problem_type = 1, "regression"
         return
@@ -131,15 +136,15 @@ def _set_head(config: Any, labels: tuple[str, ...]) -> None:
     config.problem_type = "single_label_classification"
 
 
-def _renew(network: Network, found: tuple[str, ...] | None) -> None:
-    """Draw the output layer anew if the weights of another head came with the model, and say so."""
+def _initialise_head(network: Network, old_labels: tuple[str, ...] | None) -> None:
+    """Log that there is a new head; if the model had another one, replace its weights by random ones."""
     new = ", ".join(network.labels) or "a score"
-    if found is None:
+    if old_labels is None:
         log.info("%s gets a new head for %s", network.source, new)
         return
-    old = ", ".join(found) or "a score"
+    old = ", ".join(old_labels) or "a score"
     log.warning("the head of %s is for %s; it is replaced by a new one for %s", network.source, old, new)
-    last, config = output_layer(network), network.model.config
-    nn.init.normal_(last.weight, std=getattr(config, "initializer_range", 0.02))
-    if last.bias is not None:
-        nn.init.zeros_(last.bias)
+    layer, config = output_layer(network), network.model.config
+    nn.init.normal_(layer.weight, std=getattr(config, "initializer_range", 0.02))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""Classifiers that begin with the weights of a T5."""
+"""Classifiers that are initialised with the weights of a T5."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,18 +17,20 @@ COPIED_FIELDS = (
     *("dropout_rate", "initializer_factor", "pad_token_id", "eos_token_id"),
     *("id2label", "label2id", "problem_type"),
 )
-"""What a T5's configuration says of the classifier."""
+"""Fields of a T5's configuration that are copied to that of the classifier."""
 
 
-def read_enc_t5(place: str, config: Any, *, trust_remote_code: bool, allow_pickle: bool) -> tuple[Any, Any]:
-    """A classifier of the encoder and the first decoder layer of the T5 at `place`.
+def read_enc_t5(
+    location: str, config: Any, *, trust_remote_code: bool, allow_pickle: bool
+) -> tuple[Any, Any]:
+    """Load a T5 as a classifier made of its encoder and its first decoder layer.
 
-    Prompt and head are drawn from torch's generator. What a decoder layer knows of distances is left out: the
-    prompt is one position.
+    Prompt and head are initialised from torch's random generator. The relative position bias of the decoder
+    layer is not used, because the prompt has only one position.
 
     Args:
-        place: Folder or hub id.
-        config: Its configuration, with the labels of the new head.
+        location: Folder or hub id.
+        config: Configuration of the T5, with the labels of the new head; modified in place.
         trust_remote_code: Run code that comes with the model.
         allow_pickle: Load weights that were saved as pickles, which can run code.
 
@@ -36,47 +38,48 @@ def read_enc_t5(place: str, config: Any, *, trust_remote_code: bool, allow_pickl
         Model and tokenizer.
 
     Raises:
-        ModelError: If they cannot be read, or there is no decoder.
+        ModelError: If they cannot be loaded, or there is no decoder.
     """
-    config.num_decoder_layers = 1  # the others are not read
-    config.is_encoder_decoder = True  # an encoder alone says that it is none
-    t5, tokenizer, lacking = read_pretrained(
-        T5Model, place, config, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle
+    config.num_decoder_layers = 1  # the other layers are not loaded
+    config.is_encoder_decoder = True  # false in the configuration of a T5 encoder
+    t5, tokenizer, missing = read_pretrained(
+        T5Model, location, config, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle
     )
-    if any(name.startswith("decoder.block.") for name in lacking):
+    if any(name.startswith("decoder.block.") for name in missing):
         raise ModelError(
-            f"{place} has no weights of a T5's first decoder layer, which its classifier needs. Use the "
+            f"{location} has no weights of a T5's first decoder layer, which its classifier needs. Use the "
             "whole model that the encoder was taken from."
         )
-    require_complete(place, lacking)
+    require_complete(location, missing)
     return from_t5(t5), tokenizer
 
 
 def from_t5(t5: T5Model) -> EncT5ForSequenceClassification:
-    """A classifier of the encoder and the first decoder layer of a T5, whose weights it takes over.
+    """Make a classifier of the encoder and the first decoder layer of a T5, with the weights of the T5.
 
     Args:
-        t5: With labels in its configuration; not to be used any more, as weights are not copied.
+        t5: A T5 with labels in its configuration. The classifier shares its weights, so do not use it
+            afterwards.
 
     Returns:
-        A model whose prompt and head are drawn from torch's generator.
+        A model whose prompt and head are initialised from torch's random generator.
     """
-    whole: Any = t5.config
-    config: Any = EncT5Config(**{name: getattr(whole, name) for name in COPIED_FIELDS})
-    with torch.device("meta"):  # nothing is drawn that is replaced
+    t5_config: Any = t5.config
+    config: Any = EncT5Config(**{name: getattr(t5_config, name) for name in COPIED_FIELDS})
+    with torch.device("meta"):  # does not initialise weights, which are replaced below
         model = EncT5ForSequenceClassification(config)
-    found = model.backbone.load_state_dict(dict(_weights(t5)), strict=False, assign=True)
-    assert found.missing_keys == ["prompt.weight"], found
-    assert not found.unexpected_keys, found
-    new: tuple[Any, ...] = (model.backbone.prompt, model.classifier)
-    for module in new:
+    keys = model.backbone.load_state_dict(dict(_weights(t5)), strict=False, assign=True)
+    assert keys.missing_keys == ["prompt.weight"], keys
+    assert not keys.unexpected_keys, keys
+    new_modules: tuple[Any, ...] = (model.backbone.prompt, model.classifier)
+    for module in new_modules:
         module.to_empty(device=t5.device)
         model._init_weights(module)
     return model
 
 
 def _weights(t5: Any) -> Iterator[tuple[str, Tensor]]:
-    """Weights under the names that they have in the classifier's backbone."""
+    """Weights of the T5, by their names in the classifier's backbone."""
     yield "embed_tokens.weight", t5.shared.weight
     table = t5.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
     for number, block in enumerate(t5.encoder.block):
@@ -96,15 +99,15 @@ def _weights(t5: Any) -> Iterator[tuple[str, Tensor]]:
 
 
 def _attention(layer: str, attention: nn.Module, norm: Any) -> Iterator[tuple[str, Tensor]]:
-    """Weights of heads, and of the norm before them."""
+    """Weights of an attention module and of the layer norm before it."""
     yield f"{layer}.attention_norm.weight", norm.weight
     for name in ("q", "k", "v", "o"):
         projection: Any = attention.get_submodule(name)
         yield f"{layer}.attention.{name}.weight", projection.weight
 
 
-def _feed_forward(layer: str, part: Any) -> Iterator[tuple[str, Tensor]]:
-    """Weights of neurons, and of the norm before them."""
-    yield f"{layer}.feed_forward_norm.weight", part.layer_norm.weight
-    for name, weight in part.DenseReluDense.named_parameters():
+def _feed_forward(layer: str, module: Any) -> Iterator[tuple[str, Tensor]]:
+    """Weights of a feed-forward module and of the layer norm before it."""
+    yield f"{layer}.feed_forward_norm.weight", module.layer_norm.weight
+    for name, weight in module.DenseReluDense.named_parameters():
         yield f"{layer}.feed_forward.{name}", weight

