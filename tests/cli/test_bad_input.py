@@ -90,7 +90,7 @@ DATA = [
 MODELS = [
     Case("layers above the depth", r"^layers must be between 1 and 3 \(the depth of models/classifier\), got 9", ("student.layers=9",)),
     Case("layers above the depth of a teacher that is yet to be fine-tuned", r"^layers must be between 1 and 3", ("student.layers=9", "teacher.model=models/encoder")),
-    Case("a listed layer that is not there", r"^layers must be rising numbers between 0 and 2", ("student.layers=[0, 3]",)),
+    Case("a listed layer that is not there", r"^layers must be ascending numbers between 0 and 2", ("student.layers=[0, 3]",)),
     Case("other labels", r"the task \(mid, neg, pos\) and of the model \(yes, no, perhaps\) differ", ("teacher.model=models/stranger",)),
     Case("another number of labels", r"^the teacher predicts 2 classes and own has 3: mid, neg, pos", ("teacher.model=models/binary",)),
     Case("a teacher of scores", r"^the teacher predicts 1 classes and own has 3", ("teacher.model=models/scorer",)),
@@ -155,7 +155,7 @@ PRUNED = [
     Case("unknown schedule", r"^no schedule is called 'minidisk'\. Did you mean 'minidisc'\?", ("schedule={name: minidisk}",)),
     Case("assistants deeper than the teacher", r"^schedule\.layers begins with 9 and the teacher has 3 layers", ("student.layers=1", "schedule={name: path, layers: [9]}")),
     Case("a student as deep as its assistant", r"^schedule\.layers ends with 2 and student\.layers is 2", ("student.layers=2", "schedule={name: path, layers: [2]}")),
-    Case("a slice without a head", r"^no layer of .* would keep a head, so no token would see another\. Keep at least 1 of", ("student.layers=all", "student.keep=0.02")),
+    Case("a slice without a head", r"^no layer of .* would keep a head, so no token could attend to another\. Keep at least 1 of", ("student.layers=all", "student.keep=0.02")),
 ]  # fmt: skip
 
 COMMANDS = [

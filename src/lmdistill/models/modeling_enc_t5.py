@@ -1,7 +1,7 @@
-"""Classifiers made of the encoder of a T5 and one decoder layer, which is fed a learned prompt.
+"""EncT5: classifiers made of the encoder of a T5 and one decoder layer, whose input is a learned prompt.
 
-This file stands alone: it needs torch and transformers only, and a copy of it lies beside the weights of
-every model of this class, so that `from_pretrained(folder, trust_remote_code=True)` loads them anywhere.
+This file needs only torch and transformers. A copy of it is saved with every model of this class, so that
+`from_pretrained(folder, trust_remote_code=True)` loads the model without lmdistill.
 """
 
 from typing import Any, no_type_check
@@ -14,29 +14,29 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.models.t5.modeling_t5 import T5Attention, T5LayerNorm
 
 
-@no_type_check  # configurations are dataclasses without being written as such
+@no_type_check  # transformers turns configurations into dataclasses, which mypy does not know
 class EncT5Config(T5Config):
-    """Shape of an encoder, a decoder layer and a head."""
+    """Configuration of an EncT5 classifier."""
 
     model_type = "enc-t5"
 
     is_encoder_decoder: bool = False
-    """It writes no text."""
+    """False: the model does not generate text."""
 
     kept_heads: list[int] | None = None
-    """Heads in each layer of the encoder, in the decoder's self-attention and in its cross-attention; None
-    keeps them all, and so for neurons."""
+    """Number of heads in each encoder layer, then in the decoder's self-attention and cross-attention; None
+    keeps all heads."""
 
     kept_neurons: list[int] | None = None
-    """Neurons in each layer of the encoder; 0, as none follow the decoder's self-attention; those that follow
-    its cross-attention."""
+    """Number of feed-forward neurons in each encoder layer, then 0 (the decoder's self-attention has no
+    feed-forward layer), then after the decoder's cross-attention; None keeps all neurons."""
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.num_decoder_layers = 1
         super().__post_init__(**kwargs)
 
     def widths(self) -> list[tuple[int, int]]:
-        """Heads and neurons of all layers, the decoder's self-attention and cross-attention last."""
+        """(heads, neurons) of each encoder layer, then of the decoder's self- and cross-attention."""
         depth = self.num_layers
         heads = self.kept_heads or [self.num_heads] * (depth + 2)
         neurons = self.kept_neurons or [self.d_ff] * depth + [0, self.d_ff]
@@ -44,7 +44,7 @@ class EncT5Config(T5Config):
 
 
 class Attention(nn.Module):
-    """Heads without a scale; in an encoder each adds a learned number for every distance of two tokens."""
+    """T5 attention: scores are not scaled, and encoder layers add a learned relative position bias."""
 
     def __init__(self, config: Any, heads: int, *, positions: bool) -> None:
         super().__init__()
@@ -56,13 +56,13 @@ class Attention(nn.Module):
         width = heads * config.d_kv
         self.q, self.k, self.v = (nn.Linear(config.d_model, width, bias=False) for _ in range(3))
         self.o = nn.Linear(width, config.d_model, bias=False)
-        # A projection of one-hot buckets: heads are its rows, as they are rows of the other projections.
+        # A linear layer on one-hot buckets, so that rows belong to heads as in the other projections.
         self.positions = nn.Linear(self.buckets, heads, bias=False) if positions else None
 
     def forward(
         self, hidden_states: Tensor, mask: Tensor, source: Tensor | None = None
     ) -> tuple[Tensor, None]:
-        """What the heads found in the source, or in the states themselves, and no weights of attention."""
+        """Attend to `source`, or to `hidden_states` if it is None; return the output and None."""
         source = hidden_states if source is None else source
         queries, keys, values = (
             projected.unflatten(-1, (-1, self.head_size)).transpose(1, 2)
@@ -71,27 +71,27 @@ class Attention(nn.Module):
         if self.positions is not None:
             mask = mask + self.distances(source.shape[1])
         dropout = self.dropout if self.training else 0.0
-        found = nn.functional.scaled_dot_product_attention(
+        attended = nn.functional.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask.to(queries.dtype), dropout_p=dropout, scale=1.0
         )
-        return self.o(found.transpose(1, 2).flatten(2)), None
+        return self.o(attended.transpose(1, 2).flatten(2)), None
 
     def distances(self, length: int) -> Tensor:
-        """What each head adds for each pair of tokens, of shape (heads, length, length)."""
+        """Relative position bias of each head for each pair of tokens, of shape (heads, length, length)."""
         assert self.positions is not None
         weight: Any = self.positions.weight
-        far = torch.arange(1 - length, length, device=weight.device)
+        offsets = torch.arange(1 - length, length, device=weight.device)
         buckets = T5Attention._relative_position_bucket(
-            far, bidirectional=True, num_buckets=self.buckets, max_distance=self.farthest
+            offsets, bidirectional=True, num_buckets=self.buckets, max_distance=self.farthest
         )
-        by_distance = self.positions(nn.functional.one_hot(buckets, self.buckets).to(weight.dtype))
-        # Token i looks at distances -i ... length - 1 - i, so its window begins i places before the last.
-        windows: Tensor = by_distance.t().unfold(1, length, 1).flip(1)
-        return windows
+        by_offset = self.positions(nn.functional.one_hot(buckets, self.buckets).to(weight.dtype))
+        # Token i needs offsets -i ... length - 1 - i: window number length - 1 - i, hence the flip.
+        bias: Tensor = by_offset.t().unfold(1, length, 1).flip(1)
+        return bias
 
 
 class FeedForward(nn.Module):
-    """Neurons, with a gate in T5 1.1."""
+    """Feed-forward layer of T5, which is gated in T5 1.1."""
 
     def __init__(self, config: Any, neurons: int) -> None:
         super().__init__()
@@ -104,16 +104,19 @@ class FeedForward(nn.Module):
         self.act, self.dropout = ACT2FN[config.dense_act_fn], nn.Dropout(config.dropout_rate)
 
     def forward(self, states: Tensor) -> Tensor:
-        """What the neurons make of each state."""
-        found = (
+        """Output for each hidden state, of the same shape."""
+        activations = (
             self.act(self.wi_0(states)) * self.wi_1(states) if self.is_gated else self.act(self.wi(states))
         )
-        returned: Tensor = self.wo(self.dropout(found))
-        return returned
+        output: Tensor = self.wo(self.dropout(activations))
+        return output
 
 
 class Layer(nn.Module):
-    """Attention and the neurons behind it; each adds to the states. No units are left where one is None."""
+    """Attention and feed-forward layer with residual connections.
+
+    `attention` is None if all heads are pruned, `feed_forward` if all neurons are pruned or there are none.
+    """
 
     def __init__(
         self,
@@ -134,42 +137,45 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(config.dropout_rate)
 
     def forward(self, states: Tensor, mask: Tensor, source: Tensor | None = None) -> Tensor:
-        """The states, to which both have added."""
+        """Hidden states after the layer, which attends to `source`, or to `states` if it is None."""
         if self.attention is not None:
-            found, _ = self.attention(self.attention_norm(states), mask, source)
-            states = states + self.dropout(found)
+            attended, _ = self.attention(self.attention_norm(states), mask, source)
+            states = states + self.dropout(attended)
         if self.feed_forward is not None:
             states = states + self.dropout(self.feed_forward(self.feed_forward_norm(states)))
         return states
 
 
 class Backbone(nn.Module):
-    """Everything but the head. The decoder layer is two: its self-attention, and what follows it."""
+    """Encoder and decoder layer without the head.
+
+    `decoder` has two parts: the decoder's self-attention, then its cross-attention and feed-forward layer.
+    """
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        *encoder, (own, _), cross = config.widths()
+        *encoder, (heads, _), cross = config.widths()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder = nn.ModuleList(Layer(config, *widths, positions=True) for widths in encoder)
         self.encoder_norm = T5LayerNorm(config.d_model, eps=config.layer_norm_epsilon)
         self.prompt = nn.Embedding(1, config.d_model)
-        self.decoder = nn.ModuleList([Layer(config, own, None), Layer(config, *cross, reads_text=True)])
+        self.decoder = nn.ModuleList([Layer(config, heads, None), Layer(config, *cross, reads_text=True)])
         self.decoder_norm = T5LayerNorm(config.d_model, eps=config.layer_norm_epsilon)
         self.dropout = nn.Dropout(config.dropout_rate)
 
     def forward(self, embeds: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The state of the prompt, and those of the tokens: embedded, and after each layer of the encoder."""
-        hidden = mask.new_zeros(mask.shape, dtype=embeds.dtype)
-        hidden = hidden.masked_fill(mask == 0, torch.finfo(embeds.dtype).min)[:, None, None]
+        """Final state of the prompt, and the encoder's states after the embeddings and after each layer."""
+        additive_mask = mask.new_zeros(mask.shape, dtype=embeds.dtype)
+        additive_mask = additive_mask.masked_fill(mask == 0, torch.finfo(embeds.dtype).min)[:, None, None]
         states = [self.dropout(embeds)]
         for layer in self.encoder:
-            states.append(layer(states[-1], hidden))
+            states.append(layer(states[-1], additive_mask))
         states[-1] = self.dropout(self.encoder_norm(states[-1]))
         prompt = self.dropout(self.prompt.weight.expand(len(embeds), 1, -1))
-        own, cross = self.decoder
-        # One position: its self-attention sees itself, and needs neither a mask nor distances.
-        prompt = own(prompt, hidden.new_zeros((1, 1)))
-        prompt = cross(prompt, hidden, states[-1])
+        self_attention, cross_attention = self.decoder
+        # The prompt has one position, so its self-attention needs neither a mask nor a position bias.
+        prompt = self_attention(prompt, additive_mask.new_zeros((1, 1)))
+        prompt = cross_attention(prompt, additive_mask, states[-1])
         return self.dropout(self.decoder_norm(prompt))[:, 0], tuple(states)
 
 
@@ -178,8 +184,8 @@ class EncT5ForSequenceClassification(PreTrainedModel):
 
     References:
         Liu et al., "EncT5: A Framework for Fine-tuning T5 as Non-autoregressive Models", 2021; Zhang et al.,
-        "MiniDisc", 2024. Deviation: each layer of the encoder has its own table of distances, which begin
-        alike, where T5's layers share one; so heads can be put into another order, layer by layer.
+        "MiniDisc", 2024. Deviation: each encoder layer has its own relative position bias, initialised with
+        that of the T5, whose layers share one. This allows heads to be reordered in each layer separately.
     """
 
     config_class = EncT5Config
@@ -194,16 +200,16 @@ class EncT5ForSequenceClassification(PreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """Those of words."""
+        """The word embeddings."""
         return self.backbone.embed_tokens
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Put others in their place."""
+        """Replace the word embeddings."""
         self.backbone.embed_tokens = value  # type: ignore[assignment]
 
     @torch.no_grad()
     def _init_weights(self, module: Any) -> None:
-        """Draw the weights of a module as T5 does."""
+        """Initialise the weights of a module as T5 does."""
         factor, width = self.config.initializer_factor, self.config.d_model
         if isinstance(module, nn.Embedding):
             initialization.normal_(module.weight, std=factor)
@@ -213,7 +219,7 @@ class EncT5ForSequenceClassification(PreTrainedModel):
             initialization.normal_(module.weight, std=factor * module.in_features**-0.5)
             if module.bias is not None:
                 initialization.zeros_(module.bias)
-        elif isinstance(module, Attention):  # after its projections
+        elif isinstance(module, Attention):  # called after its projections are initialised
             initialization.normal_(module.q.weight, std=factor * (width * module.head_size) ** -0.5)
             if module.positions is not None:
                 initialization.normal_(module.positions.weight, std=factor * width**-0.5)
@@ -227,17 +233,17 @@ class EncT5ForSequenceClassification(PreTrainedModel):
         output_hidden_states: bool | None = None,
         **_: Any,
     ) -> SequenceClassifierOutput:
-        """Logits of shape (b, labels).
+        """Compute the logits of shape (b, labels), and the loss if there are labels.
 
         Args:
             input_ids: Token ids, of shape (b, t).
-            attention_mask: 1 for a token, 0 for padding; None where nothing is padded.
-            inputs_embeds: Word embeddings in place of ids.
-            labels: Classes, or scores; asks for a loss.
-            output_hidden_states: Return the encoder's states: embedded, and after each layer.
+            attention_mask: 1 for a token, 0 for padding, of shape (b, t); None if there is no padding.
+            inputs_embeds: Word embeddings of shape (b, t, d), in place of `input_ids`.
+            labels: Class numbers or scores, of shape (b,); None computes no loss.
+            output_hidden_states: Return the encoder's states after the embeddings and after each layer.
 
         Raises:
-            ValueError: If not exactly one of ids and embeddings is given.
+            ValueError: If both or neither of `input_ids` and `inputs_embeds` are given.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")

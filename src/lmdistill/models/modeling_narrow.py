@@ -1,7 +1,10 @@
-"""Stock models with fewer attention heads and feed-forward neurons in some of their layers.
+"""Models of transformers with a different number of attention heads and feed-forward neurons in each layer.
 
-This file stands alone: it needs torch and transformers only, and a copy of it lies beside the weights of
-every model of these classes, so that `from_pretrained(folder, trust_remote_code=True)` loads them anywhere.
+This file needs only torch and transformers. A copy of it is saved with every model of these classes, so that
+`from_pretrained(folder, trust_remote_code=True)` loads the model without lmdistill.
+
+A unit of attention is a head, or with grouped-query attention one key/value head and its query heads. A unit
+of a feed-forward layer is a neuron.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,43 +39,44 @@ from transformers.pytorch_utils import Conv1D
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Where the heads and the neurons of a layer are; names are paths from the layer on."""
+    """Names of the modules of a layer in a family of models; paths are relative to the layer."""
 
     attention: str
-    """The module that attends; called with states, it returns a pair."""
+    """Path of the attention module; its forward returns a pair."""
 
     inputs: tuple[str, ...]
-    """Projections to queries, keys and values, in this order; one name if they are one matrix."""
+    """Paths of the query, key and value projections, in this order; one path if they are one matrix."""
 
     output: str
-    """The projection of what the heads found."""
+    """Path of the output projection of attention."""
 
     follows: tuple[str, ...] = ()
-    """What the attention module applies to that: its own names for the projection and a dropout behind it."""
+    """Names in the attention module of what it applies after the heads: output projection, then dropout."""
 
     head_size: str
-    """The attention module's name for the width of a head."""
+    """Attribute of the attention module with the size of a head."""
 
     num_heads: str = ""
-    """Its name for the number of its heads, if it keeps one."""
+    """Attribute of the attention module with the number of heads; empty if it has none."""
 
     width: str = ""
-    """Its name for the width of all heads together, if it keeps one."""
+    """Attribute of the attention module with the size of all heads together; empty if it has none."""
 
     positions: str = ""
-    """The projection to what heads add for a distance, in families that have one; a layer may lack it."""
+    """Path of the relative position bias; empty if there is none. Some layers may not have it."""
 
     rising: tuple[str, ...]
-    """Projections to the neurons: one, or two where a gate multiplies them; a layer may lack some."""
+    """Paths of the projections to the neurons: one, or two in gated layers; a layer may lack some."""
 
     falling: str
-    """The projection of the neurons back to states."""
+    """Path of the projection from neurons to hidden states."""
 
     free_heads: bool = False
-    """Whether the stock class takes any number of heads, because its configuration says how wide one is."""
+    """Whether the class of transformers allows any number of heads, because its configuration has the size
+    of a head."""
 
     neurons: str = "intermediate_size"
-    """The configuration's name for the number of neurons."""
+    """Field of the configuration with the number of neurons."""
 
 
 _BERT = Family(
@@ -141,31 +145,28 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "roberta": _BERT,
     }
 )
-"""Model type, and where its units are."""
+"""Supported model types."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one projection gives to each unit: rows or columns of its (outputs, inputs) matrix."""
+    """Rows or columns of the (outputs, inputs) matrix of a projection that belong to each unit."""
 
     name: str
-    """The projection."""
+    """Path of the projection, relative to the layer."""
 
     axis: int
-    """0 if units are rows, 1 if they are columns."""
+    """0 if rows belong to units, 1 if columns do."""
 
     block: int
-    """How many of these belong to one unit."""
+    """Number of rows or columns per unit, >= 1."""
 
     parts: int = 1
-    """How often all units stand side by side, as queries, keys and values do in one matrix."""
+    """Number of blocks of all units in the matrix: 3 if it holds queries, keys and values."""
 
 
 def head_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
-    """What belongs to a unit of attention; nothing if there is none left. The output projection comes last.
-
-    A unit is a head, or one head of keys and values with all its heads of queries.
-    """
+    """Shares of the units of attention, that of the output projection last; empty if all heads are pruned."""
     attention = part_of(layer, family.attention)
     if attention is None or isinstance(attention, Vanished):
         return ()
@@ -175,18 +176,18 @@ def head_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
     if len(family.inputs) == 1:
         return (Share(name=family.inputs[0], axis=0, block=size, parts=3), last)
     queries, keys, values = family.inputs
-    found: tuple[Share, ...] = (
+    shares: tuple[Share, ...] = (
         Share(name=queries, axis=0, block=group),
         Share(name=keys, axis=0, block=size),
         Share(name=values, axis=0, block=size),
     )
     if family.positions and part_of(layer, family.positions) is not None:
-        found = (*found, Share(name=family.positions, axis=0, block=group // size))
-    return (*found, last)
+        shares = (*shares, Share(name=family.positions, axis=0, block=group // size))
+    return (*shares, last)
 
 
 def neuron_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
-    """What belongs to a neuron; nothing if there is none left. The output projection comes last."""
+    """Shares of the neurons, that of the output projection last; empty if all neurons are pruned."""
     falling = part_of(layer, family.falling)
     if falling is None or isinstance(falling, Remainder):
         return ()
@@ -195,22 +196,22 @@ def neuron_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
 
 
 def _rising(layer: nn.Module, family: Family) -> list[str]:
-    """The projections to the neurons that a layer has."""
+    """Paths of the projections to the neurons that a layer has."""
     return [name for name in family.rising if part_of(layer, name) is not None]
 
 
 def part_of(layer: nn.Module, name: str) -> nn.Module | None:
-    """The module at a path from the layer on, if there is one."""
+    """The module at a path relative to the layer; None if there is none."""
     return dict(layer.named_modules()).get(name)
 
 
 def flipped(module: nn.Module) -> bool:
-    """Whether a projection holds its matrix as (inputs, outputs)."""
+    """Whether a projection stores its matrix as (inputs, outputs)."""
     return isinstance(module, Conv1D) or bool(getattr(module, "is_flipped", False))
 
 
 def prefix(module: Any, share: Share, units: int) -> tuple[Tensor, Tensor | None]:
-    """What the first units have in the (outputs, inputs) matrix and in the bias of a projection."""
+    """The part of the (outputs, inputs) matrix and of the bias that belongs to the first `units` units."""
     weight, bias = module.weight.t() if flipped(module) else module.weight, module.bias
     size = units * share.block
     if share.axis == 1:
@@ -222,11 +223,11 @@ def prefix(module: Any, share: Share, units: int) -> tuple[Tensor, Tensor | None
 
 
 Cut = Callable[[nn.Module, Share, int], nn.Module]
-"""What takes the place of a projection, so that it computes with its first units only."""
+"""A function that returns a replacement of a projection for a given number of units, the first ones."""
 
 
 def dense(module: nn.Module, share: Share, units: int) -> nn.Module:
-    """A projection of the same kind with small weights of its own."""
+    """A smaller projection of the same type with a copy of the weights of the first `units` units."""
     weight, bias = prefix(module, share, units)
     outputs, inputs = weight.shape
     with torch.device("meta"):
@@ -236,20 +237,20 @@ def dense(module: nn.Module, share: Share, units: int) -> nn.Module:
     matrix = weight.t() if flipped(module) else weight
     small.weight = nn.Parameter(matrix.detach().clone(memory_format=torch.contiguous_format))
     small.bias = None if bias is None else nn.Parameter(bias.detach().clone())
-    made: nn.Module = small
-    return made
+    projection: nn.Module = small
+    return projection
 
 
 class Nothing(nn.Module):
-    """A projection to no neurons."""
+    """A projection to 0 neurons."""
 
     def forward(self, states: Tensor) -> Tensor:
-        """As many states as came, of width 0."""
+        """An empty tensor of shape (..., 0)."""
         return states.new_empty((*states.shape[:-1], 0))
 
 
 class Remainder(nn.Module):
-    """What is left of an output projection when all its inputs are 0: its bias."""
+    """An output projection without inputs, which returns its bias."""
 
     def __init__(self, projection: Any) -> None:
         super().__init__()
@@ -257,13 +258,13 @@ class Remainder(nn.Module):
         self.bias = projection.bias
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The bias, or 0, for every position."""
-        rest = inputs.new_zeros(()) if self.bias is None else self.bias
-        return rest.expand((*inputs.shape[:-1], self.width))
+        """The bias for every position; 0 if there is no bias."""
+        bias = inputs.new_zeros(()) if self.bias is None else self.bias
+        return bias.expand((*inputs.shape[:-1], self.width))
 
 
 class Vanished(nn.Module):
-    """Attention without heads. It leaves marks in the cache, which other layers ask how long the text is."""
+    """Attention without heads. It writes zeros to the cache, from which the text length is read."""
 
     def __init__(self, attention: nn.Module, follows: Sequence[str]) -> None:
         super().__init__()
@@ -275,11 +276,11 @@ class Vanished(nn.Module):
     def forward(
         self, hidden_states: Tensor, *_: Any, past_key_values: Any = None, cache: Any = None, **__: Any
     ) -> tuple[Tensor, Tensor | None]:
-        """What follows the heads, of nothing, and no weights of attention; transformers 5.24 says `cache`."""
-        kept = past_key_values if cache is None else cache
-        if kept is not None:
-            marks = hidden_states.new_zeros((hidden_states.shape[0], 1, hidden_states.shape[1], 1))
-            kept.update(marks, marks, self.layer_idx)
+        """Output of `follows` without heads, and no attention weights; transformers 5.24 passes `cache`."""
+        key_values = past_key_values if cache is None else cache
+        if key_values is not None:
+            zeros = hidden_states.new_zeros((hidden_states.shape[0], 1, hidden_states.shape[1], 1))
+            key_values.update(zeros, zeros, self.layer_idx)
         states = hidden_states.new_empty((*hidden_states.shape[:-1], 0))
         for name in self.follows:
             states = self.get_submodule(name)(states)
@@ -289,14 +290,14 @@ class Vanished(nn.Module):
 def narrow(
     layers: Iterable[nn.Module], family: Family, heads: Sequence[int], neurons: Sequence[int], cut: Cut
 ) -> None:
-    """Make layers compute with their first units only, in place; what has vanished stays so.
+    """Reduce layers in place to their first units; parts without units stay as they are.
 
     Args:
-        layers: Of one model.
-        family: Where their units are.
-        heads: Units of attention to keep, one number a layer.
-        neurons: Neurons to keep, one number a layer.
-        cut: What to put in the place of a projection.
+        layers: Layers of one model.
+        family: Names of their modules.
+        heads: Number of attention units to keep in each layer.
+        neurons: Number of neurons to keep in each layer.
+        cut: Makes the replacement of a projection.
     """
     for layer, kept_heads, kept_neurons in zip(layers, heads, neurons, strict=True):
         _narrow_attention(layer, family, kept_heads, cut)
@@ -304,7 +305,7 @@ def narrow(
 
 
 def _narrow_attention(layer: nn.Module, family: Family, units: int, cut: Cut) -> None:
-    """Keep the first units of attention, and tell the module how many they are."""
+    """Keep the first units of attention, and set the number of heads in the module."""
     shares = head_shares(layer, family)
     if not shares:
         return
@@ -337,31 +338,31 @@ def _narrow_feed_forward(layer: nn.Module, family: Family, units: int, cut: Cut)
 
 
 def widths(layer: nn.Module, family: Family) -> tuple[int, int]:
-    """How many units of attention and how many neurons a layer computes with."""
+    """Number of attention units and number of neurons of a layer."""
     heads, neurons = head_shares(layer, family), neuron_shares(layer, family)
     return _units(layer, heads[-1]) if heads else 0, _units(layer, neurons[-1]) if neurons else 0
 
 
 def _units(layer: nn.Module, share: Share) -> int:
-    """How many units an output projection reads."""
+    """Number of units at the input of an output projection."""
     projection: Any = layer.get_submodule(share.name)
     return int(projection.nx if isinstance(projection, Conv1D) else projection.in_features) // share.block
 
 
-@no_type_check  # configurations take any keyword, and a checked dataclass would not
+@no_type_check  # a configuration accepts any keyword, and a checked dataclass would not
 @dataclass(kw_only=True)
 class Kept:
-    """What a configuration says beside the stock one."""
+    """Fields that narrow models add to the configuration of transformers."""
 
     kept_heads: list[int] | None = None
-    """Units of attention in each layer; None keeps them all, and so for neurons."""
+    """Number of attention units in each layer; None keeps all of them."""
 
     kept_neurons: list[int] | None = None
-    """Neurons in each layer."""
+    """Number of neurons in each layer; None keeps all of them."""
 
 
 class Narrowed(nn.Module):
-    """A stock model that is narrowed as soon as it is built; its weights are read afterwards."""
+    """A model of transformers that is narrowed in its constructor, before its weights are loaded."""
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
@@ -373,11 +374,11 @@ class Narrowed(nn.Module):
 
 
 PREFIX = "narrow-"
-"""How model types begin that are carried with the weights."""
+"""Prefix of the model types of narrow models."""
 
 
 class NarrowBertConfig(Kept, BertConfig):
-    """Shape of a narrow BERT."""
+    """Configuration of a narrow BERT model."""
 
     model_type = "narrow-bert"
 
@@ -389,7 +390,7 @@ class NarrowBertForSequenceClassification(Narrowed, BertForSequenceClassificatio
 
 
 class NarrowDistilBertConfig(Kept, DistilBertConfig):
-    """Shape of a narrow DistilBERT."""
+    """Configuration of a narrow DistilBERT model."""
 
     model_type = "narrow-distilbert"
 
@@ -401,7 +402,7 @@ class NarrowDistilBertForSequenceClassification(Narrowed, DistilBertForSequenceC
 
 
 class NarrowElectraConfig(Kept, ElectraConfig):
-    """Shape of a narrow ELECTRA."""
+    """Configuration of a narrow ELECTRA model."""
 
     model_type = "narrow-electra"
 
@@ -413,7 +414,7 @@ class NarrowElectraForSequenceClassification(Narrowed, ElectraForSequenceClassif
 
 
 class NarrowGPT2Config(Kept, GPT2Config):
-    """Shape of a narrow GPT-2."""
+    """Configuration of a narrow GPT-2 model."""
 
     model_type = "narrow-gpt2"
 
@@ -425,7 +426,7 @@ class NarrowGPT2ForCausalLM(Narrowed, GPT2LMHeadModel):
 
 
 class NarrowLlamaConfig(Kept, LlamaConfig):
-    """Shape of a narrow Llama."""
+    """Configuration of a narrow Llama model."""
 
     model_type = "narrow-llama"
 
@@ -437,7 +438,7 @@ class NarrowLlamaForCausalLM(Narrowed, LlamaForCausalLM):
 
 
 class NarrowMistralConfig(Kept, MistralConfig):
-    """Shape of a narrow Mistral."""
+    """Configuration of a narrow Mistral model."""
 
     model_type = "narrow-mistral"
 
@@ -449,7 +450,7 @@ class NarrowMistralForCausalLM(Narrowed, MistralForCausalLM):
 
 
 class NarrowQwen2Config(Kept, Qwen2Config):
-    """Shape of a narrow Qwen2."""
+    """Configuration of a narrow Qwen2 model."""
 
     model_type = "narrow-qwen2"
 
@@ -461,7 +462,7 @@ class NarrowQwen2ForCausalLM(Narrowed, Qwen2ForCausalLM):
 
 
 class NarrowQwen3Config(Kept, Qwen3Config):
-    """Shape of a narrow Qwen3."""
+    """Configuration of a narrow Qwen3 model."""
 
     model_type = "narrow-qwen3"
 
@@ -473,7 +474,7 @@ class NarrowQwen3ForCausalLM(Narrowed, Qwen3ForCausalLM):
 
 
 class NarrowRobertaConfig(Kept, RobertaConfig):
-    """Shape of a narrow RoBERTa."""
+    """Configuration of a narrow RoBERTa model."""
 
     model_type = "narrow-roberta"
 
@@ -492,7 +493,7 @@ CLASSIFIERS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
         "roberta": (NarrowRobertaConfig, NarrowRobertaForSequenceClassification),
     }
 )
-"""Model type, and the classes of its narrow classifier."""
+"""Configuration and model class of narrow classifiers, by model type of transformers."""
 
 WRITERS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
     {
@@ -503,7 +504,7 @@ WRITERS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
         "qwen3": (NarrowQwen3Config, NarrowQwen3ForCausalLM),
     }
 )
-"""Model type, and the classes of its narrow language model."""
+"""Configuration and model class of narrow language models, by model type of transformers."""
 
 for _config, _model in CLASSIFIERS.values():
     _config.register_for_auto_class("AutoConfig")

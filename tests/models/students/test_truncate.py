@@ -13,7 +13,7 @@ from transformers import (
 from lmdistill.core.errors import ModelError, UnknownNameError
 from lmdistill.export.hugging_face import save
 from lmdistill.models.classifier import Network
-from lmdistill.models.students.truncate import ENCODER_LAYERS, _chosen, truncate
+from lmdistill.models.students.truncate import ENCODER_LAYERS, _selected_layers, truncate
 from tests.models.families import FAMILIES, family
 from tests.tiny import make_batch, tiny, tiny_tokenizer
 
@@ -89,7 +89,7 @@ def test_a_depth_that_does_not_exist_is_refused(layers):
 @pytest.mark.parametrize("layers", [(), (1, 0), (0, 0), (0, 4), (-1, 2)])
 def test_listed_layers_must_rise_and_exist(layers):
     with pytest.raises(
-        ModelError, match=r"layers must be rising numbers between 0 and 3 \(the depth of tiny4 is 4\)"
+        ModelError, match=r"layers must be ascending numbers between 0 and 3 \(the depth of tiny4 is 4\)"
     ):
         truncate(tiny(layers=4), layers=layers)
 
@@ -98,7 +98,7 @@ def test_an_unknown_choice_of_layers_is_answered_with_the_nearest():
     with pytest.raises(
         UnknownNameError, match=r"no choice of layers is called 'fist'\. Did you mean 'first'"
     ):
-        _chosen(2, 4, "fist", "x")
+        _selected_layers(2, 4, "fist", "x")
 
 
 def test_a_student_of_a_frozen_teacher_can_learn():
@@ -110,7 +110,7 @@ def test_a_student_of_a_frozen_teacher_can_learn():
 
 @pytest.mark.parametrize("count", range(1, 13))
 def test_evenly_spaced_layers_are_distinct_and_reach_from_end_to_end(count):
-    chosen = _chosen(count, 12, "alternate", "x")
+    chosen = _selected_layers(count, 12, "alternate", "x")
     gaps = {after - before for before, after in itertools.pairwise(chosen)}
     assert len(chosen) == count
     assert chosen[0] == 0
@@ -119,7 +119,7 @@ def test_evenly_spaced_layers_are_distinct_and_reach_from_end_to_end(count):
 
 
 def test_six_evenly_spaced_layers_of_twelve_are_those_of_distilbert():
-    assert _chosen(6, 12, "alternate", "x") == (0, 2, 4, 7, 9, 11)
+    assert _selected_layers(6, 12, "alternate", "x") == (0, 2, 4, 7, 9, 11)
 
 
 def test_only_what_is_kept_is_copied():

@@ -1,1 +1,1 @@
-"""Importance of heads and neurons, and dense models without the least important ones."""
+"""Structured pruning: importance of heads and neurons, and models without the least important ones."""

@@ -1,7 +1,7 @@
-"""How wide the layers of a network are, and how wide they can be made.
+"""Widths of the layers of a network, and checks of the widths that it can be pruned to.
 
-A unit of attention is a head, or one head of keys and values with all its heads of queries. A unit of a
-feed-forward layer is a neuron.
+A unit of attention is a head, or with grouped-query attention one key/value head and its query heads. A unit
+of a feed-forward layer is a neuron.
 """
 
 from collections.abc import Sequence
@@ -18,25 +18,25 @@ from lmdistill.models.modeling_narrow import FAMILIES, PREFIX, Family, widths
 
 @dataclass(frozen=True, kw_only=True)
 class Widths:
-    """How many units each layer has."""
+    """Number of units in each layer."""
 
     heads: tuple[int, ...]
-    """Units of attention in each layer, >= 0."""
+    """Number of attention units in each layer, >= 0."""
 
     neurons: tuple[int, ...]
-    """Neurons in each layer, >= 0."""
+    """Number of neurons in each layer, >= 0."""
 
     @property
     def uniform(self) -> bool:
-        """Whether all layers are equally wide."""
+        """Whether all layers have the same widths."""
         return len(set(self.heads)) <= 1 and len(set(self.neurons)) <= 1
 
 
 def family_of(network: AnyNetwork) -> Family:
-    """Where the units of a network are.
+    """The names of the modules that contain the units of a network.
 
     Raises:
-        ModelError: If its family is not in the table, or it learns through adapters.
+        ModelError: If the model type is not in `FAMILIES`, or the network has LoRA adapters.
     """
     name = str(network.model.config.model_type).removeprefix(PREFIX)
     if name not in FAMILIES:
@@ -45,58 +45,64 @@ def family_of(network: AnyNetwork) -> Family:
             "Add an entry to FAMILIES in lmdistill/models/modeling_narrow.py, or truncate layers instead."
         )
     if has_lora(network):
-        raise ModelError(f"{network.source} has adapters, and units have no place there. Merge them first.")
+        raise ModelError(
+            f"{network.source} has LoRA adapters, which cannot be pruned. Merge them first, with merge_lora."
+        )
     return FAMILIES[name]
 
 
 def unit_layers(model: Any) -> list[nn.Module]:
-    """The layers that have units: those of every list of layers in the backbone, a decoder's last."""
-    lists = (part for part in model.base_model.modules() if isinstance(part, nn.ModuleList))
-    return [layer for part in lists for layer in part]
+    """The layers of the backbone, those of an encoder before those of a decoder."""
+    lists = (module for module in model.base_model.modules() if isinstance(module, nn.ModuleList))
+    return [layer for layers in lists for layer in layers]
 
 
 def widths_of(network: AnyNetwork) -> Widths:
-    """How wide the layers of a network are: all of a stock model, what is kept of a narrow one.
+    """Number of units in each layer of a network, without pruned ones.
 
     Raises:
-        ModelError: If its family is not in the table, or it learns through adapters.
+        ModelError: If the model type is not in `FAMILIES`, or the network has LoRA adapters.
     """
     family = family_of(network)
-    found = [widths(layer, family) for layer in unit_layers(network.model)]
-    return Widths(heads=tuple(heads for heads, _ in found), neurons=tuple(neurons for _, neurons in found))
+    pairs = [widths(layer, family) for layer in unit_layers(network.model)]
+    return Widths(heads=tuple(heads for heads, _ in pairs), neurons=tuple(neurons for _, neurons in pairs))
 
 
 def require_fit(network: AnyNetwork, wanted: Widths) -> None:
-    """Widths that a network can be narrowed to.
+    """Check that a network can be pruned to some widths.
+
+    Args:
+        network: Network to prune; not changed.
+        wanted: Number of units to keep in each layer.
 
     Raises:
-        ModelError: If it has other layers or fewer units, or if no head would be left in any layer, or none
-            through which a decoder reads the text.
+        ModelError: If the number of layers differs, a layer has fewer units, no layer would keep a head, or
+            the cross-attention of a decoder would keep none.
     """
-    has = widths_of(network)
-    _require_units("heads", wanted.heads, has.heads, network.source)
-    _require_units("neurons", wanted.neurons, has.neurons, network.source)
+    available = widths_of(network)
+    _require_units("heads", wanted.heads, available.heads, network.source)
+    _require_units("neurons", wanted.neurons, available.neurons, network.source)
     if not any(wanted.heads):
         raise ModelError(
-            f"no layer of {network.source} would keep a head, so no token would see another. Keep at least 1 "
-            f"of {sum(has.heads)}."
+            f"no layer of {network.source} would keep a head, so no token could attend to another. Keep at "
+            f"least 1 of {sum(available.heads)}."
         )
     for layer, kept in zip(unit_layers(network.model), wanted.heads, strict=True):
         if getattr(layer, "reads_text", False) and kept == 0:
             raise ModelError(
-                f"the decoder layer of {network.source} would keep 0 heads of cross-attention, so its answer "
+                f"the decoder layer of {network.source} would keep 0 heads of cross-attention, so its output "
                 "would not depend on the text. Keep at least 1, as pruning.scope layer does."
             )
 
 
-def _require_units(kind: str, wanted: Sequence[int], has: Sequence[int], name: str) -> None:
-    """One number a layer, and not more than there are."""
-    if len(wanted) != len(has):
+def _require_units(kind: str, wanted: Sequence[int], available: Sequence[int], name: str) -> None:
+    """Check that there is one number for each layer, from 0 to the number of its units."""
+    if len(wanted) != len(available):
         raise ModelError(
-            f"the widths have {kind} for {len(wanted)} layers and {name} has {len(has)}. Give one number a "
-            "layer."
+            f"the widths have {kind} for {len(wanted)} layers and {name} has {len(available)}. Give one "
+            "number per layer."
         )
-    for layer, (count, most) in enumerate(zip(wanted, has, strict=True)):
+    for layer, (count, most) in enumerate(zip(wanted, available, strict=True)):
         if not 0 <= count <= most:
             raise ModelError(
                 f"layer {layer} of {name} has {most} {kind} and cannot keep {count}. Keep 0 to {most} there."

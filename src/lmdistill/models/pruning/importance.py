@@ -1,4 +1,4 @@
-"""How much each head and each neuron of a network matters."""
+"""Importance scores of the heads and neurons of a network."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,24 +17,24 @@ from lmdistill.models.pruning.families import family_of, unit_layers, widths_of
 from lmdistill.objectives.supervised import label_loss
 
 TINY = 1e-17
-"""What is added to a norm before something is divided by it."""
+"""Added to norms before a division, so that nothing is divided by 0."""
 
 Loss = Callable[[Any, Batch], Float[Tensor, ""]]
-"""What a network loses on a batch; the network is a `Network` or a `LanguageNetwork`."""
+"""A function of a `Network` or `LanguageNetwork` and a batch that returns the loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Importance:
-    """One number, >= 0, for each unit of each layer."""
+    """Importance score of each unit in each layer, >= 0."""
 
     heads: tuple[Float[Tensor, " _"], ...]
-    """Of units of attention, one float64 tensor a layer; empty where attention has vanished."""
+    """Scores of attention units, one float64 tensor per layer; empty if all heads of a layer are pruned."""
 
     neurons: tuple[Float[Tensor, " _"], ...]
-    """Of neurons, likewise."""
+    """Scores of neurons, one float64 tensor per layer; empty if all neurons of a layer are pruned."""
 
     def normalised(self) -> "Importance":
-        """Divided by their Euclidean norm in each layer, heads and neurons apart."""
+        """The scores divided by their Euclidean norm in each layer, separately for heads and neurons."""
         return Importance(heads=_normalised(self.heads), neurons=_normalised(self.neurons))
 
 
@@ -42,7 +42,7 @@ def mean_label_loss(network: Network | LanguageNetwork, batch: Batch) -> Float[T
     """Mean loss over the scored positions of a batch.
 
     Returns:
-        Cross-entropy of classes or next tokens, squared error of scores.
+        Cross-entropy in nats for classes or next tokens, squared error for scores.
     """
     labels = batch.labels[batch.scored]
     if isinstance(network, Network):
@@ -58,28 +58,28 @@ def mean_label_loss(network: Network | LanguageNetwork, batch: Batch) -> Float[T
 def gradient_importance(
     network: AnyNetwork, batches: Iterable[Batch], loss: Loss = mean_label_loss
 ) -> Importance:
-    r"""How much the loss would change if a unit were taken away, to first order.
+    r"""First-order estimate of the change of the loss if a unit is removed.
 
     .. math:: I_u = \sum_{batches} \left| \frac{\partial L}{\partial m_u} \right|, \quad m_u = 1
 
-    The mask of a head multiplies what it found, that of a neuron what it is after its activation, and after
-    its gate. The network is in evaluation mode meanwhile; it is left as it was found.
+    The mask m of a head multiplies its output; that of a neuron multiplies its activation, after the gate if
+    there is one.
 
     Args:
-        network: A fine-tuned teacher, on its device.
-        batches: Of the data on which candidates are chosen later; each counts alike.
-        loss: What the network loses on a batch.
+        network: A fine-tuned teacher, on its device. It is evaluated without dropout, and not changed.
+        batches: Batches of the data on which candidates are compared later; all have the same weight.
+        loss: Loss of the network on a batch.
 
     Returns:
-        Numbers that are not normalised, on the CPU.
+        Scores on the CPU, not normalised.
 
     Raises:
-        ModelError: If the family of the network is not known.
+        ModelError: If the model type is not in `FAMILIES`, or the network has LoRA adapters.
 
     References:
         Michel et al., "Are Sixteen Heads Really Better than One?", 2019, section 4.1; Zhang et al.,
-        "MiniDisc", 2024, for neurons and the sum over batches. Deviation: heads of queries that share keys
-        and values share a mask.
+        "MiniDisc", 2024, for neurons and the sum over batches. Deviation: query heads that share a key/value
+        head share a mask.
     """
     family, device = family_of(network), network.model.device
     counts = _counts(network)
@@ -87,61 +87,61 @@ def gradient_importance(
     masks = [
         torch.ones(count, dtype=network.model.dtype, device=device, requires_grad=True) for count in counts
     ]
-    with _evaluating(network), _watching(network, family, [_masking(mask) for mask in masks]):
+    with _evaluating(network), _input_hooks(network, family, [_masking(mask) for mask in masks]):
         for batch in batches:
             with torch.enable_grad():
-                lost = loss(network, batch.to(device))
-            # Where attention has vanished nothing depends on the mask, which is empty.
-            slopes = torch.autograd.grad(lost, masks, materialize_grads=True)
-            for total, slope in zip(sums, slopes, strict=True):
-                total += slope.abs().double().cpu()
-    return _parted(sums)
+                value = loss(network, batch.to(device))
+            # The masks of layers without units are empty, and the loss does not depend on them.
+            gradients = torch.autograd.grad(value, masks, materialize_grads=True)
+            for total, gradient in zip(sums, gradients, strict=True):
+                total += gradient.abs().double().cpu()
+    return _importance(sums)
 
 
 def magnitude_importance(network: AnyNetwork) -> Importance:
-    """Euclidean norm of all weights that belong to a unit: its rows, their biases, and its columns.
+    """Euclidean norm of the weights of each unit: its rows with their biases, and its columns.
 
     Args:
-        network: Not changed.
+        network: Any network; not changed.
 
     Returns:
-        Numbers that need no data, on the CPU.
+        Scores on the CPU, not normalised; they need no data.
 
     Raises:
-        ModelError: If the family of the network is not known.
+        ModelError: If the model type is not in `FAMILIES`, or the network has LoRA adapters.
     """
     family = family_of(network)
     squares = [torch.zeros(count, dtype=torch.float64) for count in _counts(network)]
-    for total, (layer, shares) in zip(squares, _parts(network, family), strict=True):
+    for total, (layer, shares) in zip(squares, _layer_shares(network, family), strict=True):
         for share in shares:
-            total += _square(layer.get_submodule(share.name), share, len(total))
-    return _parted([total.sqrt() for total in squares])
+            total += _sum_of_squares(layer.get_submodule(share.name), share, len(total))
+    return _importance([total.sqrt() for total in squares])
 
 
 def activation_importance(network: AnyNetwork, batches: Iterable[Batch]) -> Importance:
-    r"""How much a unit moves the states, by the size of its weights and of what they multiply.
+    r"""Contribution of a unit to the hidden states: size of its output weights times that of their inputs.
 
     .. math:: I_u = \sum_{j \in u} \lVert X_j \rVert_2 \sum_i |W_{ij}|
 
-    W is the output projection and X_j its input j at all tokens of all batches, padding left out.
+    W is the output projection, and X_j its input j at all tokens of all batches, without padding.
 
     Args:
-        network: On its device; left as it was found, and in evaluation mode meanwhile.
-        batches: Labels are not read.
+        network: Network on its device. It is evaluated without dropout, and not changed.
+        batches: Batches of texts; labels are not used.
 
     Returns:
-        Numbers that are not normalised, on the CPU.
+        Scores on the CPU, not normalised.
 
     Raises:
-        ModelError: If the family of the network is not known.
+        ModelError: If the model type is not in `FAMILIES`, or the network has LoRA adapters.
 
     References:
         Sun et al., "A Simple and Effective Pruning Approach for Large Language Models" (Wanda), 2024,
-        equation 1. Deviation: summed over all that belongs to a unit.
+        equation 1. Deviation: the scores of all weights of a unit are summed.
     """
     family = family_of(network)
-    parts = list(_parts(network, family))
-    blocks = [shares[-1].block if shares else 0 for _, shares in parts]
+    layer_shares = list(_layer_shares(network, family))
+    blocks = [shares[-1].block if shares else 0 for _, shares in layer_shares]
     squares = [
         torch.zeros(count * block, dtype=torch.float64)
         for count, block in zip(_counts(network), blocks, strict=True)
@@ -149,42 +149,48 @@ def activation_importance(network: AnyNetwork, batches: Iterable[Batch]) -> Impo
     with _evaluating(network), torch.no_grad():
         for batch in batches:
             inputs = batch.inputs.to(network.model.device)
-            watchers = [_squaring(squares, number, inputs.mask == 1) for number in range(len(parts))]
-            with _watching(network, family, watchers):
+            functions = [
+                _adding_squares(squares, number, inputs.mask == 1) for number in range(len(layer_shares))
+            ]
+            with _input_hooks(network, family, functions):
                 network(inputs) if isinstance(network, Network) else network.states(inputs)
-    return _parted(
-        [_carried(layer, shares, square) for (layer, shares), square in zip(parts, squares, strict=True)]
+    return _importance(
+        [
+            _activation_scores(layer, shares, square)
+            for (layer, shares), square in zip(layer_shares, squares, strict=True)
+        ]
     )
 
 
-Watcher = Callable[[Tensor], Tensor | None]
-"""Sees what an output projection reads, and may return something else to be read."""
+InputFunction = Callable[[Tensor], Tensor | None]
+"""Called with the input of an output projection; a tensor that it returns replaces the input."""
 
 
-def _masking(mask: Tensor) -> Watcher:
-    """Multiply what each unit found by its mask."""
-    return lambda found: found * mask.repeat_interleave(found.shape[-1] // max(len(mask), 1))
+def _masking(mask: Tensor) -> InputFunction:
+    """A function that multiplies the inputs of each unit by its mask."""
+    return lambda inputs: inputs * mask.repeat_interleave(inputs.shape[-1] // max(len(mask), 1))
 
 
-def _squaring(squares: list[Tensor], number: int, real: Tensor) -> Watcher:
-    """Add the squares of what each input is at real tokens, or for a prompt, to `squares[number]`."""
+def _adding_squares(squares: list[Tensor], number: int, is_token: Tensor) -> InputFunction:
+    """A function that adds the sum of squares of each input over all tokens to `squares[number]`."""
 
-    def add(found: Tensor) -> None:
-        read = found[real] if found.shape[:2] == real.shape else found.flatten(0, 1)
-        squares[number] = squares[number] + read.double().square().sum(0).cpu()
+    def add(inputs: Tensor) -> None:
+        # The prompt of an EncT5 decoder has no mask.
+        tokens = inputs[is_token] if inputs.shape[:2] == is_token.shape else inputs.flatten(0, 1)
+        squares[number] = squares[number] + tokens.double().square().sum(0).cpu()
 
     return add
 
 
 @contextmanager
-def _watching(network: AnyNetwork, family: Family, watchers: Sequence[Watcher]) -> Iterator[None]:
-    """Let watchers see what output projections read, those of attention in all layers first."""
+def _input_hooks(network: AnyNetwork, family: Family, functions: Sequence[InputFunction]) -> Iterator[None]:
+    """Call functions with the inputs of the output projections: attention in all layers, then neurons."""
     layers = unit_layers(network.model)
     names = [family.output] * len(layers) + [family.falling] * len(layers)
     hooks = [
-        part.register_forward_pre_hook(_hook(watcher))
-        for layer, name, watcher in zip(layers + layers, names, watchers, strict=True)
-        if (part := part_of(layer, name)) is not None
+        projection.register_forward_pre_hook(_hook(function))
+        for layer, name, function in zip(layers + layers, names, functions, strict=True)
+        if (projection := part_of(layer, name)) is not None
     ]
     try:
         yield
@@ -193,13 +199,13 @@ def _watching(network: AnyNetwork, family: Family, watchers: Sequence[Watcher]) 
             hook.remove()
 
 
-def _hook(watcher: Watcher) -> Callable[[nn.Module, tuple[Any, ...]], Any]:
-    return lambda module, given: watcher(given[0])
+def _hook(function: InputFunction) -> Callable[[nn.Module, tuple[Any, ...]], Any]:
+    return lambda module, arguments: function(arguments[0])
 
 
 @contextmanager
 def _evaluating(network: AnyNetwork) -> Iterator[None]:
-    """Evaluation mode; each module then gets its own mode back."""
+    """Use evaluation mode inside the block, then restore the mode of each module."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -210,43 +216,43 @@ def _evaluating(network: AnyNetwork) -> Iterator[None]:
 
 
 def _counts(network: AnyNetwork) -> tuple[int, ...]:
-    """How many units attention has in each layer, then how many neurons there are."""
+    """Number of attention units in each layer, then number of neurons in each layer."""
     widths = widths_of(network)
     return widths.heads + widths.neurons
 
 
-def _parts(network: AnyNetwork, family: Family) -> Iterator[tuple[nn.Module, tuple[Share, ...]]]:
-    """Layers with what belongs to their units: attention of all layers, then feed-forward."""
+def _layer_shares(network: AnyNetwork, family: Family) -> Iterator[tuple[nn.Module, tuple[Share, ...]]]:
+    """(layer, shares of its units): attention in all layers, then neurons in all layers."""
     layers = unit_layers(network.model)
     yield from ((layer, head_shares(layer, family)) for layer in layers)
     yield from ((layer, neuron_shares(layer, family)) for layer in layers)
 
 
-def _parted(values: Sequence[Tensor]) -> Importance:
-    """Heads in the first half, neurons in the second."""
+def _importance(values: Sequence[Tensor]) -> Importance:
+    """Scores of heads from the first half of the tensors, those of neurons from the second."""
     depth = len(values) // 2
     return Importance(heads=tuple(values[:depth]), neurons=tuple(values[depth:]))
 
 
-def _square(module: nn.Module, share: Share, units: int) -> Tensor:
-    """Sum of squares of what a projection gives to each unit."""
+def _sum_of_squares(module: nn.Module, share: Share, units: int) -> Tensor:
+    """Sum of squares of the weights (and biases) of a projection that belong to each unit."""
     weight, bias = prefix(module, share, units)
-    along = weight.detach().double().square().sum(1 - share.axis).cpu()
+    squares = weight.detach().double().square().sum(1 - share.axis).cpu()
     if share.axis == 0 and bias is not None:
-        along = along + bias.detach().double().square().cpu()
-    return along.view(share.parts, units, share.block).sum((0, 2))
+        squares = squares + bias.detach().double().square().cpu()
+    return squares.view(share.parts, units, share.block).sum((0, 2))
 
 
-def _carried(layer: nn.Module, shares: Sequence[Share], square: Tensor) -> Tensor:
-    """Sum over the columns of each unit of absolute weights times the norm of what they multiply."""
+def _activation_scores(layer: nn.Module, shares: Sequence[Share], squares: Tensor) -> Tensor:
+    """Score of each unit, from its output weights and the sums of squares of their inputs."""
     if not shares:
         return torch.zeros(0, dtype=torch.float64)
     share, module = shares[-1], layer.get_submodule(shares[-1].name)
-    weight, _ = prefix(module, share, square.numel() // share.block)
-    columns: Tensor = weight.detach().double().abs().sum(0).cpu() * square.sqrt()
+    weight, _ = prefix(module, share, squares.numel() // share.block)
+    columns: Tensor = weight.detach().double().abs().sum(0).cpu() * squares.sqrt()
     return columns.view(-1, share.block).sum(1)
 
 
 def _normalised(layers: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Each divided by its norm."""
+    """Each tensor divided by its Euclidean norm."""
     return tuple(scores / (scores.norm() + TINY) for scores in layers)

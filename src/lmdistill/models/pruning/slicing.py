@@ -1,4 +1,4 @@
-"""Networks that compute with some heads and neurons of a wider one, beside it or on their own."""
+"""Narrower networks with some heads and neurons of a wider one, with shared or with copied weights."""
 
 import copy
 from itertools import chain
@@ -28,7 +28,7 @@ from lmdistill.models.pruning.importance import Importance
 
 
 class Sliced(nn.Module):
-    """A projection that holds the weights of a wider one and computes with its first units."""
+    """A projection that shares the weights of a wider one and computes with its first units."""
 
     def __init__(self, projection: Any, share: Share, units: int) -> None:
         super().__init__()
@@ -38,31 +38,32 @@ class Sliced(nn.Module):
 
     @property
     def in_features(self) -> int:
-        """How many inputs it reads."""
+        """Number of inputs."""
         if self.share.axis == 1:
             return self.units * self.share.block
         return int(self.weight.shape[0 if self.is_flipped else 1])
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The projection of `inputs` to, or from, the units that are kept."""
+        """Apply the part of the projection that belongs to the first units."""
         return nn.functional.linear(inputs, *prefix(self, self.share, self.units))
 
 
 def sort_units(network: AnyNetwork, importance: Importance) -> AnyNetwork:
-    """A network that computes the same, in whose layers the most important units come first.
+    """Reorder the units of each layer by descending importance, without changing the outputs.
 
     Args:
-        network: Not changed.
-        importance: Of its units; equal ones keep their order.
+        network: Network to sort; not changed.
+        importance: Scores of its units; units with the same score keep their order.
 
     Returns:
-        A network that shares no weights with `network` and can be trained.
+        A trainable network that shares no weights with `network`.
 
     Raises:
-        ModelError: If the family is not known, or `importance` is of a network of another shape.
+        ModelError: If the network cannot be pruned (see `family_of`), or `importance` does not match its
+            widths.
 
     References:
-        Zhang et al., "MiniDisc", 2024: what makes every candidate a prefix of the next.
+        Zhang et al., "MiniDisc", 2024: after sorting, each candidate is a prefix of the next wider one.
     """
     family, widths = family_of(network), widths_of(network)
     _require_same_shape(importance, widths, network.source)
@@ -73,64 +74,64 @@ def sort_units(network: AnyNetwork, importance: Importance) -> AnyNetwork:
             order = scores.argsort(descending=True, stable=True)
             for share in shares:
                 _permute(layer.get_submodule(share.name), share, order)
-    model.requires_grad_(True)  # the teacher may be frozen
+    model.requires_grad_(True)  # the weights of a teacher may be frozen
     return network.with_model(model, source=network.source)
 
 
 def view(network: AnyNetwork, widths: Widths) -> AnyNetwork:
-    """A network that computes with the first units of each layer of `network`, with the very same weights.
+    """A network with the first units of each layer of `network`, which shares its weights.
 
-    What one of them learns, the other has learned. A part of a layer that keeps no unit is skipped; the bias
-    of its output projection stays. Weights that are moved to another device stay shared; buffers are not, so
-    move a network before it is viewed.
+    Training one of them changes both. Attention or a feed-forward layer without units is skipped, except for
+    the bias of its output projection. Weights remain shared if they are moved to another device, but buffers
+    do not, so move `network` before the view is made.
 
     Args:
-        network: Best with sorted units; not changed. A view of a view is a view of the whole.
-        widths: How many units to keep.
+        network: Network, usually with sorted units; not changed. It may be a view itself.
+        widths: Number of units to keep in each layer.
 
     Returns:
-        A network with modes and settings of its own.
+        A network whose training mode is independent of that of `network`.
 
     Raises:
-        ModelError: If the family is not known, or the widths do not fit.
+        ModelError: If the network cannot be pruned to these widths (see `family_of`, `require_fit`).
     """
-    return network.with_model(_narrowed(network, widths, _sliced), source=_named(network, widths))
+    return network.with_model(_narrowed(network, widths, _sliced), source=_source_name(network, widths))
 
 
 def densify(network: AnyNetwork, widths: Widths) -> AnyNetwork:
-    """A network that computes what `view(network, widths)` does, with small matrices of its own.
+    """A network that computes the same as `view(network, widths)`, with smaller matrices of its own.
 
-    Where the stock class of the family can hold the widths, it is a stock model; otherwise it is of a class
-    in one of our `modeling_*.py`, which is saved with it.
+    Its class is the one of transformers if that supports the widths, otherwise a class of
+    `modeling_narrow.py` or `modeling_enc_t5.py`, whose source is saved with the model.
 
     Args:
-        network: Best with sorted units, or a view; not changed.
-        widths: How many units to keep.
+        network: Network, usually with sorted units, or a view; not changed.
+        widths: Number of units to keep in each layer.
 
     Returns:
-        A network that shares no weights with `network` and can be trained.
+        A trainable network that shares no weights with `network`.
 
     Raises:
-        ModelError: If the family is not known, or the widths do not fit.
+        ModelError: If the network cannot be pruned to these widths (see `family_of`, `require_fit`).
     """
     model: Any = copy.deepcopy(_narrowed(network, widths, dense))
-    _describe_shape(model, family_of(network), widths)
+    _set_class_and_config(model, family_of(network), widths)
     model.requires_grad_(True)
-    return network.with_model(model, source=_named(network, widths))
+    return network.with_model(model, source=_source_name(network, widths))
 
 
 def is_view(network: AnyNetwork) -> bool:
-    """Whether a network computes with slices of wider weights."""
+    """Whether a network was made with `view` and computes with parts of wider matrices."""
     return any(isinstance(module, Sliced) for module in network.modules())
 
 
 def materialise_view(network: AnyNetwork) -> AnyNetwork:
-    """The dense network that computes what a view does; any other network as it is."""
+    """A dense network that computes the same as a view; any other network is returned unchanged."""
     return densify(network, widths_of(network)) if is_view(network) else network
 
 
 def _narrowed(network: AnyNetwork, widths: Widths, cut: Any) -> PreTrainedModel:
-    """New modules around the same parameters and buffers, narrowed."""
+    """A narrowed copy of the modules that shares parameters and buffers; `cut` replaces projections."""
     require_fit(network, widths)
     tensors = chain(network.model.parameters(), network.model.buffers())
     model = copy.deepcopy(network.model, {id(tensor): tensor for tensor in tensors})
@@ -139,21 +140,21 @@ def _narrowed(network: AnyNetwork, widths: Widths, cut: Any) -> PreTrainedModel:
 
 
 def _sliced(module: nn.Module, share: Share, units: int) -> nn.Module:
-    """A slice; all units of a stock projection are the projection itself."""
-    whole: Any = module
+    """A `Sliced` projection, or the projection itself if all its units are kept."""
+    projection: Any = module
     axis = 1 - share.axis if flipped(module) else share.axis
-    if not isinstance(module, Sliced) and whole.weight.shape[axis] == units * share.block * share.parts:
+    if not isinstance(module, Sliced) and projection.weight.shape[axis] == units * share.block * share.parts:
         return module
     return Sliced(module, share, units)
 
 
 def _permute(module: Any, share: Share, order: Tensor) -> None:
-    """Put the rows or columns of all units into another order, in place."""
+    """Reorder the rows or columns of a projection in place, so that unit k is the old unit `order[k]`."""
     units = len(order)
-    inside = torch.arange(share.block)
-    block = (order.cpu()[:, None] * share.block + inside).flatten()
+    offsets = torch.arange(share.block)
+    rows = (order.cpu()[:, None] * share.block + offsets).flatten()
     start = torch.arange(share.parts)[:, None] * units * share.block
-    index = (start + block).flatten().to(module.weight.device)
+    index = (start + rows).flatten().to(module.weight.device)
     with torch.no_grad():
         axis = 1 - share.axis if flipped(module) else share.axis
         module.weight.copy_(module.weight.index_select(axis, index))
@@ -161,22 +162,22 @@ def _permute(module: Any, share: Share, order: Tensor) -> None:
             module.bias.copy_(module.bias.index_select(0, index))
 
 
-def _describe_shape(model: Any, family: Family, widths: Widths) -> None:
-    """Make configuration and class those of the narrowed model: the stock ones where they can hold it."""
-    carried = {**CLASSIFIERS, **WRITERS}.get(model.config.model_type.removeprefix(PREFIX))
-    if carried is not None:  # else the class builds its own widths
-        # The carried classes only add fields and a constructor, so a model that stands may change its class.
-        model.config.__class__, model.__class__ = (cls.__bases__[-1] for cls in carried)
-        if _becomes_stock(model, family, widths):
+def _set_class_and_config(model: Any, family: Family, widths: Widths) -> None:
+    """Set the class and configuration of a narrowed model, those of transformers if they support it."""
+    narrow_classes = {**CLASSIFIERS, **WRITERS}.get(model.config.model_type.removeprefix(PREFIX))
+    if narrow_classes is not None:  # else it is an EncT5, whose own configuration has widths
+        # Narrow classes only add fields and a constructor, so the class of an existing model can be changed.
+        model.config.__class__, model.__class__ = (cls.__bases__[-1] for cls in narrow_classes)
+        if _set_stock_config(model, family, widths):
             for field in ("kept_heads", "kept_neurons", "auto_map"):
                 vars(model.config).pop(field, None)
             return
-        model.config.__class__, model.__class__ = carried
+        model.config.__class__, model.__class__ = narrow_classes
     model.config.kept_heads, model.config.kept_neurons = list(widths.heads), list(widths.neurons)
 
 
-def _becomes_stock(model: Any, family: Family, widths: Widths) -> bool:
-    """Let the stock configuration say how wide the layers are, if it can."""
+def _set_stock_config(model: Any, family: Family, widths: Widths) -> bool:
+    """Write the widths to the configuration of transformers; false if it does not support them."""
     if not widths.uniform or widths.heads[0] == 0 or widths.neurons[0] == 0:
         return False
     layer, config = unit_layers(model)[0], model.config
@@ -187,32 +188,32 @@ def _becomes_stock(model: Any, family: Family, widths: Widths) -> bool:
         fields |= {"head_dim": size, "num_attention_heads": heads, "num_key_value_heads": widths.heads[0]}
     elif heads != config.num_attention_heads:
         return False
-    tried = copy.deepcopy(config)
+    candidate = copy.deepcopy(config)
     for name, value in fields.items():
-        setattr(tried, name, value)
+        setattr(candidate, name, value)
     try:
-        type(tried).from_dict(tried.to_dict())
-    except Exception:  # of a kind of its own, for heads that do not divide the width of the states
+        type(candidate).from_dict(candidate.to_dict())
+    except Exception:  # a custom error class, if the hidden size is not a multiple of the number of heads
         return False
     for name, value in fields.items():
         setattr(config, name, value)
     return True
 
 
-def _named(network: AnyNetwork, widths: Widths) -> str:
-    """What a narrowed network is called in messages."""
+def _source_name(network: AnyNetwork, widths: Widths) -> str:
+    """Name of a narrowed network in messages."""
     return f"{network.source}, {sum(widths.heads)} heads and {sum(widths.neurons)} neurons"
 
 
 def _require_same_shape(importance: Importance, widths: Widths, name: str) -> None:
-    """One score for each unit."""
-    for kind, scores, has in (
+    """Check that there is one score for each unit."""
+    for kind, scores, expected in (
         ("heads", importance.heads, widths.heads),
         ("neurons", importance.neurons, widths.neurons),
     ):
-        found = tuple(len(layer) for layer in scores)
-        if found != has:
+        counts = tuple(len(layer) for layer in scores)
+        if counts != expected:
             raise ModelError(
-                f"the importance is of {list(found)} {kind} and {name} has {list(has)}. Compute it for this "
-                "network."
+                f"the importance is of {list(counts)} {kind} and {name} has {list(expected)}. Compute it for "
+                "this network."
             )

@@ -1,1 +1,1 @@
-"""Students made from a teacher's layers, or with random weights."""
+"""Initialisation of students: from layers of the teacher, or with random weights."""

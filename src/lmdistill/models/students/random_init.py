@@ -1,4 +1,4 @@
-"""Students that begin with random weights."""
+"""Students with random weights and the architecture of another network."""
 
 import copy
 from typing import Any
@@ -11,17 +11,17 @@ from lmdistill.models.pruning.slicing import materialise_view
 
 
 def random_init(network: AnyNetwork, *, seed: int) -> AnyNetwork:
-    """A network of the same shape, tokenizer and labels with new random weights.
+    """A network with the architecture, tokenizer and labels of another one, and new random weights.
 
     Args:
-        network: What to take the shape of, for example a truncated teacher; not changed.
-        seed: Any integer; the same one gives the same weights. Torch's own generators stay where they were.
+        network: Network with the architecture to use, for example a truncated teacher; not changed.
+        seed: Seed of the weights, any integer. The state of torch's random generators does not change.
 
     Returns:
-        A network that shares nothing with `network` but its tokenizer, in evaluation mode.
+        A network in evaluation mode that shares only the tokenizer with `network`.
     """
     network = materialise_view(network)
-    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
+    with torch.random.fork_rng(devices=[]):  # weights are initialised on the CPU
         torch.default_generator.manual_seed(derive(seed, "weights"))
         model: Any = type(network.model)(copy.deepcopy(network.model.config))
     if model.can_generate():

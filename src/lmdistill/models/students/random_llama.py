@@ -1,4 +1,4 @@
-"""Language models that begin with random weights, in a shape of one's own."""
+"""Llama students with random weights and a given size."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ from lmdistill.models.causal_lm import LanguageNetwork
 def random_llama(
     tokenizer: Any, *, width: int, layers: int, heads: int, positions: int = 1024, seed: int
 ) -> LanguageNetwork:
-    """A Llama with random weights that reads and writes the tokens of `tokenizer`.
+    """A Llama with random weights and the vocabulary of a tokenizer.
 
     Args:
-        tokenizer: With an end token.
-        width: Of the states, a multiple of twice the heads; the feed-forward layers are 8/3 as wide,
-            rounded up to a multiple of 16.
-        layers: Depth, >= 1.
-        heads: Attention heads, each with keys and values of its own.
-        positions: Longest text in tokens.
-        seed: Any integer; the same one gives the same weights. Torch's own generators stay where they were.
+        tokenizer: Tokenizer with an end token.
+        width: Hidden size, a multiple of 2 * `heads`. Feed-forward layers have 8/3 * `width` neurons, rounded
+            up to a multiple of 16.
+        layers: Number of layers, >= 1.
+        heads: Number of attention heads, >= 1; each has its own keys and values.
+        positions: Maximum length of a text in tokens, >= 1.
+        seed: Seed of the weights, any integer. The state of torch's random generators does not change.
 
     Returns:
-        A network whose input and output embeddings are one matrix, in evaluation mode.
+        A network with tied input and output embeddings, in evaluation mode.
     """
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -38,7 +38,7 @@ def random_llama(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU
+    with torch.random.fork_rng(devices=[]):  # weights are initialised on the CPU
         torch.default_generator.manual_seed(derive(seed, "weights"))
         model: Any = LlamaForCausalLM(config)  # transformers does not type eval()
     source = f"Llama of {layers} layers and width {width} with random weights"

@@ -1,4 +1,4 @@
-"""Students that are some of their teacher's layers."""
+"""Students that consist of some layers of their teacher."""
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ ENCODER_LAYERS: Mapping[str, str] = MappingProxyType(
         "xlm-roberta": "encoder.layer",
     }
 )
-"""Families of encoders that can be cut: model type, and where its list of layers is in the backbone."""
+"""Path of the list of layers in the backbone, by model type of encoders that can be truncated."""
 
 CAUSAL_LM_LAYERS: Mapping[str, str] = MappingProxyType(
     {
@@ -46,28 +46,28 @@ CAUSAL_LM_LAYERS: Mapping[str, str] = MappingProxyType(
         "qwen3": "layers",
     }
 )
-"""Families of causal language models that can be cut."""
+"""The same for causal language models that can be truncated."""
 
 SHARED = frozenset({"albert"})
-"""Families whose layers are one set of weights."""
+"""Model types whose layers share one set of weights."""
 
 PER_LAYER = ("layer_types", "kept_heads", "kept_neurons")
-"""Lists of a configuration with an entry for each layer, and behind them perhaps some for a decoder."""
+"""Fields of a configuration that are lists with an entry for each layer; entries for a decoder may follow."""
 
 FIRST_DIFFERS = frozenset({"modernbert"})
-"""Families whose first layer is built unlike the others, so that no other layer can take its place."""
+"""Model types whose first layer has a different structure and cannot be replaced by another layer."""
 
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList:
-    """The list of layers of a stock model.
+    """The list of layers of a Hugging Face model.
 
     Raises:
-        ModelError: If the family is not in the table.
+        ModelError: If the model type is not in `ENCODER_LAYERS` or `CAUSAL_LM_LAYERS`.
     """
     family = str(model.config.model_type).removeprefix(PREFIX)
     if family in SHARED:
         raise ModelError(
-            f"{family} shares one set of weights between its layers, so fewer of them are no smaller model. "
+            f"{family} shares one set of weights between its layers, so fewer layers do not make it smaller. "
             f"Use one of {', '.join(ENCODER_LAYERS)}, or another student with student.model."
         )
     known = {**ENCODER_LAYERS, **CAUSAL_LM_LAYERS}
@@ -77,110 +77,112 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
             "Add a line to ENCODER_LAYERS or CAUSAL_LM_LAYERS in lmdistill/models/students/truncate.py, or "
             "use another student with student.model."
         )
-    found: Any = model.base_model
-    for part in known[family].split("."):
-        found = getattr(found, part)
-    assert isinstance(found, nn.ModuleList)
-    return found
+    module: Any = model.base_model
+    for name in known[family].split("."):
+        module = getattr(module, name)
+    assert isinstance(module, nn.ModuleList)
+    return module
 
 
 def truncate(
     network: AnyNetwork, *, layers: int | Sequence[int], keep: Literal["first", "last", "alternate"] = "first"
 ) -> AnyNetwork:
-    """A new network of some of the layers of `network`, with its embeddings and its head.
+    """Copy some layers of a network, with its embeddings and its head, to a new network.
 
     Args:
-        network: A classifier of a family in `ENCODER_LAYERS`, or a language model of one in
-            `CAUSAL_LM_LAYERS`; not changed.
-        layers: How many to keep, 1 to n; or which: numbers from 0 to n - 1, rising.
-        keep: Which, where `layers` is a number k of n: the first, the last, or evenly spaced ones from the
-            first to the last, layers j (n - 1) / (k - 1) for j = 0 ... k - 1, rounded.
+        network: A classifier with a model type in `ENCODER_LAYERS`, or a language model with one in
+            `CAUSAL_LM_LAYERS`, of n layers; not changed.
+        layers: Number of layers to keep, from 1 to n; or their numbers, from 0 to n - 1, ascending.
+        keep: Layers to keep if `layers` is a number k: the first, the last, or ("alternate") evenly spaced
+            ones from the first to the last: layers j (n - 1) / (k - 1) for j = 0 ... k - 1, rounded.
 
     Returns:
-        A network that shares no weights with `network` and can be trained: where those are in half precision,
-        its own are float32. What is dropped is never copied.
+        A trainable network that shares no weights with `network`. Its weights are float32 if those of
+        `network` are in half precision. Dropped layers are not copied, which saves memory.
 
     Raises:
-        ModelError: If the layers do not exist, or the family cannot be cut in this way.
-        UnknownNameError: If there is no such choice of layers.
+        ModelError: If the layers do not exist, or the model type does not support this selection.
+        UnknownNameError: If `keep` is unknown.
 
     References:
         First k layers: Liang et al., "MixKD", 2021. Evenly spaced: Sanh et al., "DistilBERT", 2019; 6 of 12
         are the layers of its released script: 0, 2, 4, 7, 9, 11.
     """
     stack = layers_of(network.model)
-    chosen = _chosen(layers, len(stack), keep, network.source)
-    _require_places(network.model.config, chosen)
-    # Instead of a dropped layer, deepcopy finds a placeholder in its memory.
-    dropped: dict[int, Any] = {id(layer): nn.Identity() for i, layer in enumerate(stack) if i not in chosen}
+    selected = _selected_layers(layers, len(stack), keep, network.source)
+    _require_movable(network.model.config, selected)
+    # In the memo of deepcopy, placeholders replace the layers that are dropped.
+    dropped: dict[int, Any] = {id(layer): nn.Identity() for i, layer in enumerate(stack) if i not in selected}
     model = copy.deepcopy(network.model, dropped)
     kept = layers_of(model)
     for number in reversed(range(len(stack))):
-        if number not in chosen:
+        if number not in selected:
             del kept[number]
     for number, layer in enumerate(kept):
         _renumber(layer, number)
-    model.requires_grad_(True)  # the teacher may be frozen
+    model.requires_grad_(True)  # the weights of a teacher may be frozen
     nn.Module.to(model, dtype=torch.promote_types(model.dtype, torch.float32))
-    model.config.num_hidden_layers = len(chosen)
+    model.config.num_hidden_layers = len(selected)
     for name in PER_LAYER:
         entries = getattr(network.model.config, name, None)
         if entries:
-            setattr(model.config, name, [entries[number] for number in chosen] + entries[len(stack) :])
-    return network.with_model(model, source=f"{network.source}, layers {', '.join(map(str, chosen))}")
+            setattr(model.config, name, [entries[number] for number in selected] + entries[len(stack) :])
+    return network.with_model(model, source=f"{network.source}, layers {', '.join(map(str, selected))}")
 
 
 def _renumber(layer: nn.Module, number: int) -> None:
-    """Tell a layer its place, by which it finds its keys and values while it writes."""
-    parts: Iterable[Any] = layer.modules()
-    for part in parts:
-        if hasattr(part, "layer_idx"):
-            part.layer_idx = number
+    """Set the number of a layer, which is its index in the cache of keys and values."""
+    modules: Iterable[Any] = layer.modules()
+    for module in modules:
+        if hasattr(module, "layer_idx"):
+            module.layer_idx = number
 
 
-def _require_places(config: Any, chosen: Sequence[int]) -> None:
-    """Layers can stand where they will."""
+def _require_movable(config: Any, selected: Sequence[int]) -> None:
+    """Check that the selected layers compute the same at their new positions."""
     family = str(config.model_type)
-    if family in FIRST_DIFFERS and chosen[0] != 0:
+    if family in FIRST_DIFFERS and selected[0] != 0:
         raise ModelError(
-            f"the first layer of {family} has no norm before its attention, so layer {chosen[0]} cannot take "
-            f"its place. Keep layer 0, as in layers={[0, *chosen[1:]]}."
+            f"the first layer of {family} has no norm before its attention, so layer {selected[0]} cannot "
+            f"replace it. Keep layer 0, as in layers={[0, *selected[1:]]}."
         )
-    if getattr(config, "scale_attn_by_inverse_layer_idx", False) and list(chosen) != list(range(len(chosen))):
+    if getattr(config, "scale_attn_by_inverse_layer_idx", False) and list(selected) != list(
+        range(len(selected))
+    ):
         raise ModelError(
-            f"attention of this {family} is scaled by the number of its layer, so layers {list(chosen)} "
-            f"cannot move. Keep the first ones, as in layers={len(chosen)}."
+            f"attention of this {family} is scaled by the number of its layer, so layers {list(selected)} "
+            f"cannot move. Keep the first ones, as in layers={len(selected)}."
         )
 
 
-def _chosen(layers: int | Sequence[int], depth: int, keep: str, name: str) -> tuple[int, ...]:
-    """The numbers of the layers to keep."""
+def _selected_layers(layers: int | Sequence[int], depth: int, keep: str, name: str) -> tuple[int, ...]:
+    """The numbers of the layers to keep, ascending."""
     if isinstance(layers, int):
         if not 1 <= layers <= depth:
             raise ModelError(f"layers must be between 1 and {depth} (the depth of {name}), got {layers}.")
-        spaced = {
+        selections = {
             "first": range(layers),
             "last": range(depth - layers, depth),
-            "alternate": _evenly(layers, depth),
+            "alternate": _evenly_spaced(layers, depth),
         }
-        if keep not in spaced:
-            raise UnknownNameError("choice of layers", keep, spaced)
-        return tuple(spaced[keep])
+        if keep not in selections:
+            raise UnknownNameError("choice of layers", keep, selections)
+        return tuple(selections[keep])
     if not layers or list(layers) != sorted(set(layers)) or not 0 <= layers[0] <= layers[-1] < depth:
         raise ModelError(
-            f"layers must be rising numbers between 0 and {depth - 1} (the depth of {name} is {depth}), "
+            f"layers must be ascending numbers between 0 and {depth - 1} (the depth of {name} is {depth}), "
             f"got {list(layers)}."
         )
     return tuple(layers)
 
 
-def _evenly(count: int, depth: int) -> tuple[int, ...]:
-    """`count` of the numbers below `depth`, evenly spaced from the first to the last, halves rounded up.
+def _evenly_spaced(count: int, depth: int) -> tuple[int, ...]:
+    """`count` numbers from 0 to `depth` - 1, evenly spaced, with halves rounded up.
 
     Examples:
-        >>> _evenly(6, 12)
+        >>> _evenly_spaced(6, 12)
         (0, 2, 4, 7, 9, 11)
-        >>> _evenly(1, 12)
+        >>> _evenly_spaced(1, 12)
         (0,)
     """
     gaps = max(count - 1, 1)
