@@ -57,7 +57,8 @@ def test_a_device_without_bfloat16_is_said(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     with pytest.raises(
-        ConfigError, match=r"bf16 and this device does not support bfloat16\. Set training\.precision to fp32\."
+        ConfigError,
+        match=r"bf16 and this device does not support bfloat16\. Set training\.precision to fp32\.",
     ):
         make_accelerator(course(precision="bf16"))
 

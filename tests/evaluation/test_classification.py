@@ -115,13 +115,9 @@ def test_f1_of_three_classes_is_refused_with_macro_f1_named():
 
 
 def test_metrics_of_the_wrong_kind_are_refused_with_fitting_ones():
-    with pytest.raises(
-        ConfigError, match=r"pearson compares scores and the network has 2 outputs.*accuracy"
-    ):
+    with pytest.raises(ConfigError, match=r"pearson compares scores and the network has 2 outputs.*accuracy"):
         score(["pearson"], np.array([0, 1]), _one_hot([0, 1], 2))
-    with pytest.raises(
-        ConfigError, match=r"accuracy compares classes and the network has 1 output.*pearson"
-    ):
+    with pytest.raises(ConfigError, match=r"accuracy compares classes and the network has 1 output.*pearson"):
         score(["accuracy"], np.array([0.0, 1.0]), np.array([[0.0], [1.0]]))
 
 

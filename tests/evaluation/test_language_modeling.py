@@ -181,7 +181,9 @@ def test_bars_hear_of_every_batch(student, batches):
 
 
 def test_vocabularies_of_another_size_are_refused(student, batches):
-    with pytest.raises(MismatchError, match=r"the student predicts 24 tokens and the teacher 30; align their"):
+    with pytest.raises(
+        MismatchError, match=r"the student predicts 24 tokens and the teacher 30; align their"
+    ):
         language_scores(student, batches, teacher=tiny_language(rows=30), device="cpu")
 
 

@@ -134,7 +134,9 @@ def test_a_task_that_cannot_be_loaded_says_so_in_one_line(harness, tmp_path):
     (tmp_path / "opinions.json").unlink()
     cases = {
         str(tmp_path / "empty"): r"^the folder .*empty has no task file",
-        str(path): r"^the benchmark .*opinions\.yaml cannot be loaded: .*opinions\.json.* Correct its task file\.$",
+        str(
+            path
+        ): r"^the benchmark .*opinions\.yaml cannot be loaded: .*opinions\.json.* Correct its task file\.$",
     }
     for name, match in cases.items():
         with pytest.raises(DataError, match=match) as caught:
@@ -145,7 +147,9 @@ def test_a_task_that_cannot_be_loaded_says_so_in_one_line(harness, tmp_path):
 def test_a_task_whose_data_are_on_the_hub_says_so_where_there_is_no_network(harness, tmp_path, monkeypatch):
     path = write_task(tmp_path)
     path.write_text(path.read_text().replace("dataset_path: json", "dataset_path: nobody/nothing"))
-    with pytest.raises(DataError, match=r"are on the hub, which cannot be reached \(.*\) Offline: download them"):
+    with pytest.raises(
+        DataError, match=r"are on the hub, which cannot be reached \(.*\) Offline: download them"
+    ):
         load_benchmarks([str(path)])
 
 

@@ -155,9 +155,7 @@ def peak_memory_mb(device: torch.device | str = "cpu") -> float:
         if "VmHWM" in lines:
             return int(lines["VmHWM"].split()[0]) * 1024 / BYTES_PER_MB
     if sys.platform == "win32":
-        raise RunError(
-            "Windows does not report the peak memory of a process; measure it on Linux or macOS."
-        )
+        raise RunError("Windows does not report the peak memory of a process; measure it on Linux or macOS.")
     import resource  # does not exist on Windows
 
     unit = 1 if sys.platform == "darwin" else 1024

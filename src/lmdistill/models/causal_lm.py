@@ -153,9 +153,7 @@ def _output(model: PreTrainedModel, source: str) -> Any:
 
 def _scale(config: Any) -> float:
     """Factor of all logits."""
-    multipliers, divisors = LOGIT_SCALE_EXCEPTIONS.get(
-        config.model_type, (LOGIT_MULTIPLIERS, LOGIT_DIVISORS)
-    )
+    multipliers, divisors = LOGIT_SCALE_EXCEPTIONS.get(config.model_type, (LOGIT_MULTIPLIERS, LOGIT_DIVISORS))
     scale = 1.0
     for name in multipliers:
         scale *= float(getattr(config, name, None) or 1.0)

@@ -63,7 +63,9 @@ def test_a_hub_id_without_network_says_what_to_do_offline():
 
 
 def test_a_folder_without_configuration_is_no_model(tmp_path):
-    with pytest.raises(ModelError, match=r"has no config\.json, so it is not a model folder\. Name the folder"):
+    with pytest.raises(
+        ModelError, match=r"has no config\.json, so it is not a model folder\. Name the folder"
+    ):
         read_encoder_config(str(tmp_path))
 
 

@@ -299,7 +299,9 @@ def test_families_that_are_not_known_are_named():
 def test_adapters_are_refused():
     pytest.importorskip("peft")
     network = add_lora(wide("llama"))
-    with pytest.raises(ModelError, match=r"tiny llama has LoRA adapters, .* Merge them first, with merge_lora\."):
+    with pytest.raises(
+        ModelError, match=r"tiny llama has LoRA adapters, .* Merge them first, with merge_lora\."
+    ):
         view(network, RAGGED["llama"])
     assert widths_of(merge_lora(network)) == FULL["llama"]
 
