@@ -124,7 +124,7 @@ def require_known_output(network: LanguageNetwork) -> None:
         network: Network to check; not changed.
 
     Raises:
-        ModelError: If the logits differ, because the model computes them in a way that `LMHead` lacks.
+        ModelError: If the logits differ, so `LMHead` does not describe how the model computes them.
     """
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(network.vocabulary, (2, 5), generator=generator).to(network.model.device)

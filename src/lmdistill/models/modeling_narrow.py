@@ -223,7 +223,7 @@ def prefix(module: Any, share: Share, units: int) -> tuple[Tensor, Tensor | None
 
 
 Cut = Callable[[nn.Module, Share, int], nn.Module]
-"""A function that returns a replacement of a projection for a given number of units, the first ones."""
+"""A function of a projection, its share and a number of units; returns a projection with the first units."""
 
 
 def dense(module: nn.Module, share: Share, units: int) -> nn.Module:

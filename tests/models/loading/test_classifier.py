@@ -183,7 +183,7 @@ def test_pickled_weights_are_loaded_when_they_are_allowed(folder):
 def test_a_model_without_tokenizer_is_refused(folder):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).unlink()
-    with pytest.raises(ModelError, match=r"has no tokenizer\. Save the one it was trained with"):
+    with pytest.raises(ModelError, match=r"has no tokenizer\. Save the one that the model was trained with"):
         load(folder)
 
 
