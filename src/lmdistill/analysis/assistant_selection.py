@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lmdistill.analysis.trade_off import rank_correlation
+from lmdistill.analysis.score_correlation import rank_correlation
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.records.record import Record
 from lmdistill.records.schema import Candidate, ScheduleFacts

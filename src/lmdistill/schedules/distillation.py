@@ -7,13 +7,13 @@ from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.schedules.assistant_choice import LAMBDA, require_weight
 from lmdistill.schedules.sparsity import (
     LARGEST_CANDIDATE,
     PUBLISHED_GRID,
     candidate_grid,
     require_kept_fraction,
 )
+from lmdistill.schedules.trade_off import LAMBDA, require_weight
 
 NUM_SMALLEST = 3
 """Sandwich sampling trains this many of the smallest candidates in every step, as in the released code."""

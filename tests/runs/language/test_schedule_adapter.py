@@ -12,7 +12,7 @@ from lmdistill.recipes.files import read_recipe
 from lmdistill.records.record import read_record
 from lmdistill.runs import stage as stage_module
 from lmdistill.runs.run_recipe import run_recipe
-from lmdistill.schedules.assistant_choice import trade_off
+from lmdistill.schedules.trade_off import trade_off
 from tests.tiny import WORDS
 from tests.tiny_causal import tiny_language
 

@@ -17,7 +17,8 @@ from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import find_records, read_record
 from lmdistill.runs.run_recipe import run_recipe
 from lmdistill.runs.schedules.pruning import require_prunable
-from lmdistill.schedules.assistant_choice import choose_assistant, step_cost, trade_off
+from lmdistill.schedules.assistant_choice import choose_assistant, step_cost
+from lmdistill.schedules.trade_off import trade_off
 from tests.cli.cli_project import LABELS, texts, trained, write_csv
 from tests.models.loading.test_enc_t5 import t5
 from tests.models.narrow import wide

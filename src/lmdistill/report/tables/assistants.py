@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from lmdistill.analysis.assistant_selection import through
 from lmdistill.analysis.metric_format import NONE, Value, metric_format
 from lmdistill.analysis.number_format import millions, milliseconds, percent_kept
-from lmdistill.analysis.trade_off import score_correlation
+from lmdistill.analysis.score_correlation import score_correlation
 from lmdistill.records.record import Record, RecordedRun
 from lmdistill.records.schema import Candidate, ScheduleFacts, Work
 from lmdistill.report.grid import Grid
 from lmdistill.report.tables.details import duration
-from lmdistill.schedules.assistant_choice import LAMBDA
+from lmdistill.schedules.trade_off import LAMBDA
 
 STEP_NOTE = (
     "A teacher-step is a forward and a backward pass of all the teacher's layers on one batch, computed from "

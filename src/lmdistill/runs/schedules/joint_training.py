@@ -20,8 +20,8 @@ from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.pruning import Slices
 from lmdistill.runs.train import TrainJob, train
-from lmdistill.schedules.assistant_choice import trade_off
 from lmdistill.schedules.distillation import MiniDisc
+from lmdistill.schedules.trade_off import trade_off
 
 RESULT = "candidates.json"
 """Results of the candidates; written last."""

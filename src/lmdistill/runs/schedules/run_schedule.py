@@ -14,8 +14,9 @@ from lmdistill.runs.schedules.joint_training import Joint, Outcome, run_joint
 from lmdistill.runs.schedules.pruning import require_prunable, sliced
 from lmdistill.runs.schedules.schedule_steps import ScheduleSteps, fitted_of
 from lmdistill.runs.stage import Stage
-from lmdistill.schedules.assistant_choice import choose_assistant, trade_off
+from lmdistill.schedules.assistant_choice import choose_assistant
 from lmdistill.schedules.distillation import MaxiDisc, MiniDisc, Path, Schedule
+from lmdistill.schedules.trade_off import trade_off
 
 
 def require_schedule(

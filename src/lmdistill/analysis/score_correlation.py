@@ -7,7 +7,7 @@ import numpy as np
 from lmdistill.analysis.metric_format import Value
 from lmdistill.metrics.classification import spearman
 from lmdistill.records.schema import Candidate
-from lmdistill.schedules.assistant_choice import trade_off
+from lmdistill.schedules.trade_off import trade_off
 
 FEWEST = 3
 """Smallest number of pairs for which a rank correlation is computed."""

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lmdistill.analysis.trade_off import rank_correlation, recorded_trade_off, score_correlation
+from lmdistill.analysis.score_correlation import rank_correlation, recorded_trade_off, score_correlation
 from lmdistill.records.schema import Candidate, ScheduleFacts
-from lmdistill.schedules.assistant_choice import LAMBDA, trade_off
+from lmdistill.schedules.trade_off import LAMBDA, trade_off
 from tests.report.factory import exhaustive_schedule
 
 
