@@ -8,25 +8,39 @@ from hypothesis import strategies as st
 
 from lmdistill.core.batch import MixupSettings
 from lmdistill.core.seeding import generator
-from lmdistill.data.mixup import draw_partners, draw_shares, stack_inputs
+from lmdistill.data.mixup import draw_shares, partners_in_batch, partners_in_training_set, stack_inputs
 from tests.tiny import make_batch, tiny
 
 
-@given(size=st.integers(1, 12), ratio=st.integers(1, 4), seed=st.integers(0, 99))
-def test_partners_of_the_batch_are_a_permutation_of_it_for_each_sample(size, ratio, seed):
+@given(size=st.integers(2, 12), ratio=st.integers(1, 4), seed=st.integers(0, 99))
+def test_partners_in_a_batch_are_a_permutation_of_it_without_self_pairs(size, ratio, seed):
     examples = np.arange(100, 100 + size)
-    drawn = draw_partners(MixupSettings(ratio=ratio), generator(seed), examples, total=1000)
-    assert drawn.shape == (size, ratio)
-    for column in drawn.T:
+    partners = partners_in_batch(generator(seed), examples, ratio)
+    assert partners.shape == (size, ratio)
+    for column in partners.T:
         assert sorted(column) == examples.tolist()
+        assert not (column == examples).any()
 
 
-def test_partners_from_the_training_set_are_uniform_over_it():
-    drawn = draw_partners(
-        MixupSettings(ratio=2, partner="train"), generator(0), np.zeros(5000, dtype=np.int64), total=10
-    )
-    shares = np.bincount(drawn.ravel(), minlength=10) / drawn.size
-    assert shares == pytest.approx(np.full(10, 0.1), abs=0.012)  # 4 standard deviations of 10,000 draws
+@given(total=st.integers(2, 12), ratio=st.integers(1, 4), seed=st.integers(0, 99))
+def test_partners_in_the_training_set_are_other_rows_of_it(total, ratio, seed):
+    partners = partners_in_training_set(generator(seed), total, ratio)
+    assert partners.shape == (total, ratio)
+    assert partners.min() >= 0
+    assert partners.max() < total
+    assert not (partners == np.arange(total)[:, None]).any()
+
+
+@pytest.mark.parametrize("kind", ["train", "batch"])
+def test_partners_are_uniform_over_the_other_rows(kind):
+    rng, rows, draws = generator(0), np.arange(6), 4000
+    counts = np.zeros((6, 6))
+    for _ in range(draws):
+        partners = partners_in_training_set(rng, 6, 1) if kind == "train" else partners_in_batch(rng, rows, 1)
+        counts[rows, partners[:, 0]] += 1
+    others = counts[~np.eye(6, dtype=bool)] / draws
+    assert np.diag(counts).tolist() == [0] * 6
+    assert others == pytest.approx(np.full(30, 0.2), abs=0.026)  # 4 standard deviations of 4,000 draws
 
 
 @given(

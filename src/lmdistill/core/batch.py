@@ -224,8 +224,9 @@ class MixupSettings:
     fold: bool = False
     """Replace a weight by max(weight, 1 - weight), so that the first example dominates."""
 
-    partner: Literal["batch", "train"] = "batch"
-    """Take second examples from the same batch (over all processes), or from the whole training set."""
+    partner: Literal["train", "batch"] = "train"
+    """Draw second examples uniformly from the whole training set, or from the same batch (over all
+    processes); never the example itself."""
 
     segments: Literal["mix", "keep"] = "mix"
     """Interpolate segment embeddings as well, or keep those of the first example."""

@@ -13,28 +13,46 @@ from jaxtyping import Float, Int
 from lmdistill.core.batch import Inputs, MixupPartners, MixupSettings
 
 
-def draw_partners(
-    mixing: MixupSettings, rng: np.random.Generator, examples: Int[np.ndarray, " b"], *, total: int
-) -> Int[np.ndarray, " b r"]:
-    """Draw the mixup partners of each example of a global batch.
+def partners_in_training_set(rng: np.random.Generator, total: int, ratio: int) -> Int[np.ndarray, " n r"]:
+    """Draw the mixup partners of each row of the training set, uniformly among the other rows.
 
     Args:
-        mixing: Settings: `ratio` partners per example, from the batch (a random permutation for each of the
-            `ratio` columns) or uniformly from the whole training set.
         rng: Random generator.
-        examples: Row numbers of the batch.
-        total: Number of rows of the training set.
+        total: Number of rows of the training set, >= 2.
+        ratio: Partners of each row, >= 1; one row may be drawn twice.
 
     Returns:
         Row numbers of the partners, one column for each of the r = `ratio` mixed samples.
 
     References:
-        Liang et al., "MixKD", 2021: the partner is "an extra random sample"; 1 to 3 mixed samples per
-        original.
+        Liang et al., "MixKD", 2021, section 3.3: the partner is "an extra random sample" of the training
+        data; 1 to 3 mixed samples per original.
     """
-    if mixing.partner == "train":
-        return rng.integers(total, size=(len(examples), mixing.ratio))
-    return np.stack([rng.permutation(examples) for _ in range(mixing.ratio)], axis=1)
+    partners = rng.integers(total - 1, size=(total, ratio))
+    return partners + (partners >= np.arange(total)[:, None])
+
+
+def partners_in_batch(
+    rng: np.random.Generator, examples: Int[np.ndarray, " b"], ratio: int
+) -> Int[np.ndarray, " b r"]:
+    """Draw the mixup partners of each example of a global batch among the other examples of that batch.
+
+    In each of the `ratio` columns every example is a partner once: the examples are put into a random circle,
+    and each gets the next one.
+
+    Args:
+        rng: Random generator.
+        examples: Row numbers of the batch, b >= 2.
+        ratio: Partners of each example, >= 1.
+
+    Returns:
+        Row numbers of the partners, one column for each of the r = `ratio` mixed samples.
+    """
+    partners = np.empty((len(examples), ratio), dtype=np.int64)
+    for column in range(ratio):
+        circle = rng.permutation(len(examples))
+        partners[circle, column] = examples[np.roll(circle, -1)]
+    return partners
 
 
 def draw_shares(mixing: MixupSettings, rng: np.random.Generator, size: int) -> Float[np.ndarray, " b r"]:

@@ -63,8 +63,9 @@ class MixKD:
     fold: bool = False
     """Replace lambda by max(lambda, 1 - lambda), so that the first example dominates."""
 
-    partner: Literal["batch", "train"] = "batch"
-    """Take second examples from the same batch (a permutation), or uniformly from the training set."""
+    partner: Literal["train", "batch"] = "train"
+    """Draw second examples uniformly from the training set, or from the same batch; never the example itself.
+    With `training.group_by_length`, examples of a batch have nearly the same length."""
 
     segments: Literal["mix", "keep"] = "mix"
     """Interpolate the segment embeddings of text pairs as well, or keep those of the first example."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from lmdistill.core.batch import MixupSettings
 from lmdistill.core.errors import DataError
@@ -76,15 +77,85 @@ def test_epochs_and_seeds_differ():
     assert same(steps(plan(seed=5)), steps(plan(seed=5)))
 
 
-def test_partners_in_the_batch_are_permutations_of_it():
-    for rows, partners, _ in steps(plan(mixing=MixupSettings(ratio=3))):
+def test_partners_in_the_batch_are_permutations_of_it_without_self_pairs():
+    for rows, partners, _ in steps(plan(mixing=MixupSettings(ratio=3, partner="batch"))):
         for column in partners.T:
             assert sorted(column) == sorted(rows)
+            assert not (column == rows).any()
 
 
-def test_partners_from_the_training_set_leave_the_batch():
-    drawn = steps(plan(mixing=MixupSettings(partner="train")))
-    assert any(set(partners.ravel()) - set(rows) for rows, partners, _ in drawn)
+def delivered_pairs(rows=11, *, processes=3, epochs=1500, grouped=True):
+    """Of each pair that a rank was given: row, partner, rank, and whether it came in the epoch's last step."""
+    lengths = np.random.default_rng(0).integers(3, 40, rows)
+    chosen = BatchSampler(
+        lengths=lengths, batch_size=4, epochs=epochs, seed=5, processes=processes, group_by_length=grouped,
+        mixing=MixupSettings(),
+    )  # fmt: skip
+    pairs = []
+    for number, micro_batches in enumerate(chosen):
+        step, rank = divmod(number, processes)
+        last = step % chosen.steps_per_epoch == chosen.steps_per_epoch - 1
+        for part in micro_batches:
+            pairs += [
+                (row, partner, rank, last)
+                for row, partner in zip(part.examples, part.partners[:, 0], strict=True)
+            ]
+    return np.array(pairs)
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_delivered_partners_are_uniform_over_the_other_rows_for_every_row_rank_and_last_batch(grouped):
+    pairs = delivered_pairs(grouped=grouped)
+    assert not (pairs[:, 0] == pairs[:, 1]).any()
+    for row in range(11):
+        counts = np.bincount(pairs[pairs[:, 0] == row][:, 1], minlength=11)
+        assert counts.sum() == 1500
+        assert chisquare(np.delete(counts, row)).pvalue > 1e-4
+    # By rank and by last batch: no training row is preferred as a partner.
+    for chosen in [pairs[:, 3] == 1, *(pairs[:, 2] == rank for rank in range(3))]:
+        counts = np.bincount(pairs[chosen][:, 1], minlength=11)
+        assert chisquare(counts).pvalue > 1e-4
+
+
+def test_length_groups_do_not_make_partners_alike():
+    """Where partners are drawn in a batch of one length, they have that length; drawn first, they do not."""
+    lengths = np.random.default_rng(0).integers(3, 60, 1000)
+
+    def difference(partner):
+        chosen = BatchSampler(
+            lengths=lengths, batch_size=8, epochs=1, seed=5, mixing=MixupSettings(partner=partner)
+        )
+        return np.mean([np.abs(lengths[r] - lengths[p[:, 0]]).mean() for r, p, _ in steps(chosen)])
+
+    random = np.abs(lengths[:, None] - lengths[None]).mean()
+    assert difference("train") == pytest.approx(random, rel=0.1)
+    assert difference("batch") < 0.2 * random
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+def test_pairs_are_grouped_by_their_longest_row(ratio):
+    """Padding of pairs in grouped batches, against the lengths of the pairs and against random batches."""
+    lengths = np.random.default_rng(0).integers(3, 60, 1000)
+
+    def padded(*, grouped):
+        chosen = BatchSampler(
+            lengths=lengths, batch_size=8, epochs=1, seed=5, group_by_length=grouped,
+            mixing=MixupSettings(ratio=ratio),
+        )  # fmt: skip
+        longest = [np.maximum(lengths[r], lengths[p].max(axis=1)) for r, p, _ in steps(chosen)]
+        return sum(pairs.max() * len(pairs) for pairs in longest), sum(pairs.sum() for pairs in longest)
+
+    (used, needed), (random, _) = padded(grouped=True), padded(grouped=False)
+    assert used < 1.05 * needed
+    assert used < 0.95 * random
+
+
+def test_mixup_without_another_row_is_refused():
+    with pytest.raises(DataError, match=r"mixup needs 2 training rows, and there is 1"):
+        plan(1, mixing=MixupSettings())
+    with pytest.raises(DataError, match=r"batch_size is 1, .* partner: batch needs 2\. Raise batch_size"):
+        plan(5, batch_size=1, mixing=MixupSettings(partner="batch"))
+    assert len(plan(5, batch_size=1, mixing=MixupSettings())) == 10
 
 
 def test_one_share_a_batch_is_one_share_a_batch():

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from lmdistill.core.batch import MixupSettings
 from lmdistill.core.errors import DataError
 from lmdistill.core.seeding import generator
-from lmdistill.data.mixup import draw_partners, draw_shares
+from lmdistill.data.mixup import draw_shares, partners_in_batch, partners_in_training_set
 
 POOL = 50
 """Number of batches that are sorted by length together; more means less padding and less random batches."""
@@ -65,7 +65,8 @@ class BatchSampler:
     """Settings of mixup; None draws no partners."""
 
     group_by_length: bool = True
-    """Whether batches consist of examples of similar length, which reduces padding."""
+    """Whether batches consist of examples of similar length, which reduces padding. With mixup partners from
+    the training set, an example counts with the longest of its partners if that is longer."""
 
     start: int = 0
     """First step to yield, >= 0; for a run that resumes."""
@@ -78,6 +79,21 @@ class BatchSampler:
             raise DataError(
                 f"batch_size is {self.batch_size} and there are {self.processes} processes; with "
                 f"{len(self.lengths)} training rows a step has only {smallest} of them. Raise batch_size."
+            )
+        self._check_partners(smallest)
+
+    def _check_partners(self, smallest: int) -> None:
+        """Check that every example has another one to be mixed with."""
+        if self.mixing is None:
+            return
+        if len(self.lengths) == 1:
+            raise DataError(
+                "mixup needs 2 training rows, and there is 1. Add rows, or choose another method."
+            )
+        if self.mixing.partner == "batch" and smallest == 1:
+            raise DataError(
+                f"batch_size is {self.batch_size}, so that a batch may have 1 example, and partner: batch "
+                "needs 2. Raise batch_size, or choose partner: train."
             )
 
     @property
@@ -101,30 +117,47 @@ class BatchSampler:
 
     def __iter__(self) -> Iterator[list[MicroBatch]]:
         for epoch in range(self.start // self.steps_per_epoch, self.epochs):
-            batches = self._epoch(epoch)
+            partners = self._partners_of_rows(epoch)
+            batches = self._epoch(epoch, partners)
             first = max(0, self.start - epoch * self.steps_per_epoch)
             for number, examples in enumerate(batches[first:], start=first):
-                yield from self._split(examples, epoch * self.steps_per_epoch + number)
+                yield from self._split(examples, partners, epoch * self.steps_per_epoch + number)
 
-    def _epoch(self, epoch: int) -> list[Int[np.ndarray, " b"]]:
+    def _partners_of_rows(self, epoch: int) -> Int[np.ndarray, " n r"] | None:
+        """The mixup partners of each training row in an epoch; None if they are drawn in the batch."""
+        if self.mixing is None or self.mixing.partner != "train":
+            return None
+        rng = generator(self.seed, "partners", epoch)
+        return partners_in_training_set(rng, len(self.lengths), self.mixing.ratio)
+
+    def _epoch(self, epoch: int, partners: Int[np.ndarray, " n r"] | None) -> list[Int[np.ndarray, " b"]]:
         """The global batches of one epoch, in order, as row numbers."""
         rng = generator(self.seed, "order", epoch)
         order = rng.permutation(len(self.lengths))
         edges = np.linspace(0, len(order), self.steps_per_epoch + 1).round().astype(int)
+        if partners is not None:  # else pairs of some lengths would always come in the smaller batches
+            edges = np.concatenate([[0], rng.permutation(np.diff(edges)).cumsum()])
         if self.group_by_length:
+            longest = self.lengths
+            if partners is not None:
+                longest = np.maximum(longest, self.lengths[partners].max(axis=1))
             for first in range(0, self.steps_per_epoch, POOL):
                 pool = slice(edges[first], edges[min(first + POOL, self.steps_per_epoch)])
-                order[pool] = order[pool][np.argsort(self.lengths[order[pool]], kind="stable")]
+                order[pool] = order[pool][np.argsort(longest[order[pool]], kind="stable")]
         batches = [order[first:end] for first, end in pairwise(edges)]
+        if partners is not None:  # else the first processes would always get the shortest pairs of a batch
+            batches = [rng.permutation(batch) for batch in batches]
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def _split(self, examples: Int[np.ndarray, " b"], step: int) -> Iterator[list[MicroBatch]]:
-        """Draw mixup partners for one global batch and split it into the micro-batches of each process."""
+    def _split(
+        self, examples: Int[np.ndarray, " b"], rows: Int[np.ndarray, " n r"] | None, step: int
+    ) -> Iterator[list[MicroBatch]]:
+        """Add mixup partners to one global batch and split it into the micro-batches of each process."""
         rng = generator(self.seed, "mix", step)
         no_partners = np.zeros((len(examples), 0))
         partners, shares = no_partners.astype(np.int64), no_partners
         if self.mixing is not None:
-            partners = draw_partners(self.mixing, rng, examples, total=len(self.lengths))
+            partners = partners_in_batch(rng, examples, self.mixing.ratio) if rows is None else rows[examples]
             shares = draw_shares(self.mixing, rng, len(examples))
         parts = self.processes * max(1, min(self.accumulate, len(examples) // self.processes))
         micro_batches = [
