@@ -56,16 +56,16 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Batches:
-    """The same examples twice: in batches of similar length, and in random ones."""
+    """The same pairs of examples twice: in batches of similar length, and in random ones."""
 
     rows: Dataset
     """Encoded examples."""
 
     grouped: tuple[MicroBatch, ...]
-    """As the plan of a run deals them out."""
+    """As the sampler of a run draws them: partners from all rows, pairs of similar length together."""
 
     shuffled: tuple[MicroBatch, ...]
-    """The same rows at random."""
+    """The same pairs with the same lambdas at random."""
 
 
 def make_networks(setting: Setting) -> tuple[Network, Network]:
@@ -92,34 +92,29 @@ def make_batches(setting: Setting, network: Network) -> Batches:
     chosen = generator(0, "benchmark").permutation(task.train.num_rows)[:total]
     rows = encode(task.train.select(chosen), network.tokenizer, pair=False).rows
     lengths = np.asarray(rows.with_format("numpy")["length"][:])
-    ordered = sorted(_draws(lengths, setting, grouped=True), key=lambda draw: lengths[draw.examples].max())
+    sampler = BatchSampler(
+        lengths=lengths, batch_size=setting.batch_size, epochs=1, seed=0, mixing=MixupSettings()
+    )
+    ordered = sorted((draw for (draw,) in sampler), key=lambda draw: tokens_of(lengths, draw))
     middle = ordered[STRIDE // 2 :: STRIDE]
     grouped = [middle[i] for i in generator(0, "steps").permutation(len(middle))]
-    same = np.concatenate([draw.examples for draw in grouped])
-    shuffled = [
-        MicroBatch(examples=same[draw.examples], partners=same[draw.partners], shares=draw.shares)
-        for draw in _draws(lengths[same], setting, grouped=False)
-    ]
-    return Batches(rows=rows, grouped=tuple(grouped), shuffled=tuple(shuffled))
+    return Batches(rows=rows, grouped=tuple(grouped), shuffled=tuple(_shuffled(grouped)))
 
 
 def tokens_of(lengths: Sequence[int], draw: MicroBatch) -> int:
-    """Positions a row when the batch is padded to its own longest."""
-    return max(lengths[row] for row in draw.examples)
+    """Positions a row when the batch is padded to its longest row, partners included."""
+    return max(lengths[row] for row in (*draw.examples, *draw.partners.ravel()))
 
 
-def _draws(lengths: np.ndarray, setting: Setting, *, grouped: bool) -> Iterator[MicroBatch]:
-    """One epoch of a plan over rows of these lengths."""
-    plan = BatchSampler(
-        lengths=lengths,
-        batch_size=setting.batch_size,
-        epochs=1,
-        seed=0,
-        mixing=MixupSettings(),
-        group_by_length=grouped,
+def _shuffled(draws: Sequence[MicroBatch]) -> Iterator[MicroBatch]:
+    """The pairs of these batches in random batches of the same sizes."""
+    examples, partners, shares = (
+        np.concatenate([getattr(draw, name) for draw in draws]) for name in ("examples", "partners", "shares")
     )
-    for (draw,) in plan:
-        yield draw
+    order = generator(0, "shuffled").permutation(len(examples))
+    edges = np.cumsum([len(draw.examples) for draw in draws])[:-1]
+    for chosen in np.split(order, edges):
+        yield MicroBatch(examples=examples[chosen], partners=partners[chosen], shares=shares[chosen])
 
 
 def _task(setting: Setting) -> Task:

@@ -125,8 +125,8 @@ class Plain:
 
     def loss(self, teacher: Network, student: Network, rows: Dataset, draw: MicroBatch) -> float:
         """The objective of one batch."""
-        batch, partner, share = next(self._batches(rows, student.tokenizer, [draw]))
-        return float(plain_loss(student.model, teacher.model, batch, partner, share))
+        batch, share = next(self._batches(rows, student.tokenizer, [draw]))
+        return float(plain_loss(student.model, teacher.model, batch, share))
 
     def train(
         self, teacher: Network, student: Network, rows: Dataset, draws: Sequence[MicroBatch]
@@ -137,8 +137,8 @@ class Plain:
         optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5)
         model.train()
         teacher.model.eval()
-        for batch, partner, share in self._batches(rows, student.tokenizer, draws):
-            loss = plain_loss(model, teacher.model, batch, partner, share)
+        for batch, share in self._batches(rows, student.tokenizer, draws):
+            loss = plain_loss(model, teacher.model, batch, share)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -148,31 +148,29 @@ class Plain:
 
     def _batches(
         self, rows: Dataset, tokenizer: Any, draws: Sequence[MicroBatch]
-    ) -> Iterator[tuple[Mapping[str, Tensor], Tensor, Tensor]]:
-        """Batches as transformers pads them, places of the partners in the batch, and shares."""
+    ) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+        """Batches as transformers pads them, first the originals and then their partners, and the shares."""
         names = [name for name in ("input_ids", "token_type_ids", "label") if name in rows.column_names]
         loader: DataLoader[Any] = DataLoader(
             rows.select_columns(names),  # type: ignore[arg-type]
-            batch_sampler=[draw.examples.tolist() for draw in draws],
+            batch_sampler=[[*draw.examples.tolist(), *draw.partners[:, 0].tolist()] for draw in draws],
             collate_fn=DataCollatorWithPadding(tokenizer, padding=self.padding, max_length=PADDED),
         )
         for batch, draw in zip(loader, draws, strict=True):
-            place = {row: i for i, row in enumerate(draw.examples)}
-            partner = torch.tensor([place[row] for row in draw.partners[:, 0]])
-            yield batch, partner, torch.from_numpy(draw.shares[:, 0].astype(np.float32))
+            yield batch, torch.from_numpy(draw.shares[:, 0].astype(np.float32))
 
 
-def plain_loss(
-    student: nn.Module, teacher: nn.Module, batch: Mapping[str, Tensor], partner: Tensor, share: Tensor
-) -> Tensor:
+def plain_loss(student: nn.Module, teacher: nn.Module, batch: Mapping[str, Tensor], share: Tensor) -> Tensor:
     """MixKD with its default weights, written down as the paper has it."""
-    ids, mask, labels = batch["input_ids"], batch["attention_mask"], batch["labels"]
-    logits = student(input_ids=ids, attention_mask=mask).logits
-    mixed = student(**_mixed(student, ids, mask, partner, share)).logits
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    size = len(share)
+    labels, partner_labels = batch["labels"].split(size)
+    logits = student(input_ids=ids[:size], attention_mask=mask[:size]).logits
+    mixed = student(**_mixed(student, ids, mask, share)).logits
     with torch.no_grad():
-        taught = teacher(**_mixed(teacher, ids, mask, partner, share)).logits
+        taught = teacher(**_mixed(teacher, ids, mask, share)).logits
     first = cross_entropy(mixed, labels, reduction="none")
-    second = cross_entropy(mixed, labels[partner], reduction="none")
+    second = cross_entropy(mixed, partner_labels, reduction="none")
     mixed_labels = (share * first + (1 - share) * second).mean()
     return cross_entropy(logits, labels) + mixed_labels + mse_loss(mixed, taught)
 
@@ -199,11 +197,11 @@ def _collator(rows: Dataset, network: Network) -> Collator:
     return Collator(student=view, mixing=MixKD().mixing)
 
 
-def _mixed(model: Any, ids: Tensor, mask: Tensor, partner: Tensor, share: Tensor) -> dict[str, Tensor]:
+def _mixed(model: Any, ids: Tensor, mask: Tensor, share: Tensor) -> dict[str, Tensor]:
     """Interpolated word embeddings, where padding is zero, and the union of both masks."""
+    size, weight = len(share), share[:, None, None]
     words = model.get_input_embeddings()(ids) * mask[..., None]
-    weight = share[:, None, None]
     return {
-        "inputs_embeds": weight * words + (1 - weight) * words[partner],
-        "attention_mask": mask | mask[partner],
+        "inputs_embeds": weight * words[:size] + (1 - weight) * words[size:],
+        "attention_mask": mask[:size] | mask[size:],
     }

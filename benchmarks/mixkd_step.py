@@ -4,12 +4,13 @@
 
 Trains the same student on the same SST-2 examples with the same teacher, in one process and in turn:
 
-* ours: `engine.fit` with batches of similar length, as a user gets it;
+* ours: `engine.fit` with pairs of similar length in a batch, as a user gets it;
 * plain loop: transformers and torch as a user would write it, random batches, each padded to its longest row;
 * plain loop, 128 tokens: the same padded to 128 tokens, the protocol of the papers;
 * ours, random batches: `engine.fit` on exactly the batches of the plain loop.
 
-All must compute the same loss before they are timed. A round trains each way anew, first step not counted.
+All get the same pairs, drawn from the whole training set, and must compute the same loss before they are
+timed. A round trains each way anew, first step not counted.
 """
 
 import argparse

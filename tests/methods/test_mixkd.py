@@ -156,9 +156,9 @@ def test_teacher_of_another_width_and_vocabulary_answers_its_own_view(student, b
 
 
 def test_the_draw_it_asks_for_is_its_settings():
-    method = MixKD(ratio=2, concentration=0.7, share="batch", fold=True, partner="train", segments="keep")
+    method = MixKD(ratio=2, concentration=0.7, share="batch", fold=True, partner="batch", segments="keep")
     assert method.mixing == MixupSettings(
-        ratio=2, concentration=0.7, share="batch", fold=True, partner="train", segments="keep"
+        ratio=2, concentration=0.7, share="batch", fold=True, partner="batch", segments="keep"
     )
 
 

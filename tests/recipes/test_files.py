@@ -40,7 +40,7 @@ OTHER = {
     "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",
     "student.pruning.score": "magnitude", "student.pruning.data": "dev", "student.pruning.scope": "layer",
     "seeds": [3, 4], "methods.MixKD.distance": "forward_kl", "methods.MixKD.share": "batch",
-    "methods.MixKD.partner": "train", "methods.MixKD.segments": "keep",
+    "methods.MixKD.partner": "batch", "methods.MixKD.segments": "keep",
     "map": {"examples": 300, "pool": "mean", "projection": "pca"},
 }  # fmt: skip
 TRAINING = {"precision": "bf16", "keep": "best", "optimizer.schedule": "cosine"}

@@ -4,9 +4,11 @@ import os
 import signal
 import time
 
+import pytest
 import torch
 
-from lmdistill.core.atomic_io import read_json
+from lmdistill.core.atomic_io import read_json, write_json
+from lmdistill.core.errors import RunError
 from lmdistill.recipes.files import read_recipe
 from lmdistill.runs.run_recipe import run_recipe
 from tests.tiny_recipe import history, start, write_recipe
@@ -49,3 +51,14 @@ def test_a_killed_command_gives_the_student_of_one_that_was_not(tmp_path):
     assert records[0]["metrics"] == records[1]["metrics"]
     assert not (cut / "checkpoints").exists()
     assert sorted(path.name for path in cut.iterdir()) == sorted(path.name for path in whole.iterdir())
+
+
+def test_a_run_whose_mixup_pairs_an_older_version_drew_is_not_continued(tmp_path):
+    recipe = read_recipe(write_recipe(tmp_path / "given", method={"name": "mixkd"}, epochs=1))
+    run_recipe(recipe, tmp_path / "run", command="run")
+    inputs = read_json(tmp_path / "run/inputs.json")
+    (tmp_path / "run/record.json").unlink()
+    assert inputs.pop("mixup_pairs") == "0.2"
+    write_json(tmp_path / "run/inputs.json", inputs)
+    with pytest.raises(RunError, match=r"holds another run: mixup_pairs is None there and '0\.2' here"):
+        run_recipe(recipe, tmp_path / "run", command="run")

@@ -20,7 +20,7 @@ def every_method():
     plain = {name: make() for name, make in CLASSIFIER_METHODS.items()}
     return {
         **plain,
-        "mixkd, partners from train": MixKD(partner="train"),
+        "mixkd, partners from the batch": MixKD(partner="batch"),
         "mixkd, twice": MixKD(ratio=2, alpha_kd=1.0),
     }
 

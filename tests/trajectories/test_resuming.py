@@ -33,7 +33,7 @@ def checkpoint(folder):
 
 
 @pytest.mark.parametrize(
-    "method", [make() for make in CLASSIFIER_METHODS.values()] + [MixKD(partner="train")], ids=repr
+    "method", [make() for make in CLASSIFIER_METHODS.values()] + [MixKD(partner="batch")], ids=repr
 )
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(method, tmp_path):
     training = course(checkpoint_every=LAST_CHECKPOINT, eval_every=2, accumulate=2)

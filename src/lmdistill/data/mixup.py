@@ -12,6 +12,9 @@ from jaxtyping import Float, Int
 
 from lmdistill.core.batch import Inputs, MixupPartners, MixupSettings
 
+PAIRING = "0.2"
+"""Version since which pairs are drawn as they are now; a run that an older one started is not continued."""
+
 
 def partners_in_training_set(rng: np.random.Generator, total: int, ratio: int) -> Int[np.ndarray, " n r"]:
     """Draw the mixup partners of each row of the training set, uniformly among the other rows.

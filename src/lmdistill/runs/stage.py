@@ -12,6 +12,7 @@ from lmdistill.core.atomic_io import write_text
 from lmdistill.core.progress import announce
 from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.dataloader import BatchLoader
+from lmdistill.data.mixup import PAIRING
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.callbacks import FitResult
 from lmdistill.engine.distributed import on_main_process
@@ -181,11 +182,12 @@ def run_stage(stage: Stage[AnyNetwork]) -> Record:
 
 def _input_fingerprints(stage: Stage[AnyNetwork]) -> dict[str, str]:
     """Fingerprints of everything that a recipe only names."""
-    return {
+    prints = {
         "data": stage.adapter.fingerprint,
         "student": fingerprint(stage.student),
         "teacher": "none" if stage.teacher is None else fingerprint(stage.teacher),
     }
+    return prints if stage.method.mixing is None else {**prints, "mixup_pairs": PAIRING}
 
 
 def _finish(

@@ -8,7 +8,7 @@ from lmdistill.analysis.footnote_text import BY_DEV, ONE_SEED, compared, score_t
 from lmdistill.analysis.grouping import layers_of
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.result_table import Comparison
-from lmdistill.records.record import TRIALS_NOTE, are_trials
+from lmdistill.records.record import TRIALS_NOTE, Record, are_trials
 
 DEV_NOTE = f"{BY_DEV} dev-selected: the dev set also selected the weights, so this score is optimistic."
 """Note for scores that are marked with †."""
@@ -99,6 +99,28 @@ def _constant_note(table: Comparison) -> list[str]:
     return [f"A constant prediction scores: {'; '.join(scores)}."] if scores else []
 
 
+def _pairs_note(table: Comparison) -> list[str]:
+    """A note on rows whose mixup pairs were drawn in batches of similar length."""
+    rows = [
+        row.label
+        for row in table.rows
+        if any(_pairs_in_length_groups(run.record) for run in row.runs) and row.role != "teacher"
+    ]
+    if not rows:
+        return []
+    return [
+        f"{', '.join(rows)}: mixup pairs come from the same batch (partner: batch), whose texts have nearly "
+        "equal length. MixKD's paper draws the partner from the training data, which is the default since "
+        "version 0.2 (partner: train)."
+    ]
+
+
+def _pairs_in_length_groups(record: Record) -> bool:
+    """Whether the training pairs of a run were drawn in batches that were grouped by length."""
+    training = record.recipe.get("training") or {}
+    return record.method.get("partner") == "batch" and bool(training.get("group_by_length", True))
+
+
 def shared_note(settings: Sequence[str]) -> list[str]:
     """A note on the settings that all students share and labels leave out."""
     return [f"All students: {', '.join(settings)}."] if settings else []
@@ -128,5 +150,5 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     if are_trials(run.path for run in table.runs):
         below.append(TRIALS_NOTE)
     below += [*p_notes(table), *_size_note(table), *_constant_note(table)]
-    below += shared_note(table.shared)
+    below += [*shared_note(table.shared), *_pairs_note(table)]
     return (*below, *_latency_note(table), *_machine_note(table), *remarks(table))
