@@ -4,7 +4,7 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test test-slow check bench docs format wheel-test
+.PHONY: demo test test-slow torture check bench docs format wheel-test
 .DEFAULT_GOAL := test
 
 .venv/.made: pyproject.toml constraints.txt
@@ -15,12 +15,15 @@ export TOKENIZERS_PARALLELISM ?= false
 demo: .venv/.made  ## the whole job on an embedded synthetic task, offline: a table and a report
 	$(BIN)/lmdistill distill demo --out runs/demo
 
-test test-slow: export OMP_NUM_THREADS ?= 1  # two workers on tiny networks: more threads only wait for each other
+test test-slow torture: export OMP_NUM_THREADS ?= 1  # two workers on tiny networks: more threads only wait for each other
 test: .venv/.made  ## the test suite
 	$(BIN)/python -m pytest -n 2
 
 test-slow: .venv/.made  ## checks that take minutes
 	$(BIN)/python -m pytest -m slow
+
+torture: .venv/.made  ## kills, damaged files, simultaneous commands and bad inputs by the hundred; about an hour
+	$(BIN)/python -m pytest -n 2 -m torture tests/torture
 
 check: .venv/.made  ## linter, formatter, type checker, spelling
 	$(BIN)/ruff check .

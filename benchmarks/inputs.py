@@ -87,18 +87,22 @@ def make_networks(setting: Setting) -> tuple[Network, Network]:
 
 def make_batches(setting: Setting, network: Network) -> Batches:
     """The rows of one round, drawn from SST-2 with a fixed seed."""
-    task = _task(setting)
-    total = STRIDE * setting.batches * setting.batch_size
-    chosen = generator(0, "benchmark").permutation(task.train.num_rows)[:total]
-    rows = encode(task.train.select(chosen), network.tokenizer, pair=False).rows
-    lengths = np.asarray(rows.with_format("numpy")["length"][:])
+    rows, lengths = encoded_rows(setting, network, STRIDE * setting.batches * setting.batch_size)
     sampler = BatchSampler(
         lengths=lengths, batch_size=setting.batch_size, epochs=1, seed=0, mixing=MixupSettings()
     )
     ordered = sorted((draw for (draw,) in sampler), key=lambda draw: tokens_of(lengths, draw))
     middle = ordered[STRIDE // 2 :: STRIDE]
     grouped = [middle[i] for i in generator(0, "steps").permutation(len(middle))]
-    return Batches(rows=rows, grouped=tuple(grouped), shuffled=tuple(_shuffled(grouped)))
+    return Batches(rows=rows, grouped=tuple(grouped), shuffled=tuple(shuffled(grouped)))
+
+
+def encoded_rows(setting: Setting, network: Network, total: int) -> tuple[Dataset, np.ndarray]:
+    """Rows drawn from SST-2 with a fixed seed, encoded, and their lengths in tokens."""
+    task = _task(setting)
+    chosen = generator(0, "benchmark").permutation(task.train.num_rows)[:total]
+    rows = encode(task.train.select(chosen), network.tokenizer, pair=False).rows
+    return rows, np.asarray(rows.with_format("numpy")["length"][:])
 
 
 def tokens_of(lengths: Sequence[int], draw: MicroBatch) -> int:
@@ -106,7 +110,7 @@ def tokens_of(lengths: Sequence[int], draw: MicroBatch) -> int:
     return max(lengths[row] for row in (*draw.examples, *draw.partners.ravel()))
 
 
-def _shuffled(draws: Sequence[MicroBatch]) -> Iterator[MicroBatch]:
+def shuffled(draws: Sequence[MicroBatch]) -> Iterator[MicroBatch]:
     """The pairs of these batches in random batches of the same sizes."""
     examples, partners, shares = (
         np.concatenate([getattr(draw, name) for draw in draws]) for name in ("examples", "partners", "shares")
