@@ -8,10 +8,10 @@ Computes the gradient of the student on the batches of one epoch, at the same we
 * random batches: the same pairs with the same lambdas, shuffled;
 * partner in the batch: rows grouped by length, each paired with a row of its own batch (`partner: batch`).
 
-The variance is the mean squared distance of a batch's gradient from the mean gradient of its way, summed over
-all weights, and shown as a multiple of that of random batches. The bias is the distance of a way's mean gradient
-from that of random batches, as a share of its length; pairs by length and random batches have the same pairs, so
-theirs is the rounding of sums.
+The variance is the mean squared distance of a batch's gradient from the mean gradient of its way, summed
+over all weights, and shown as a multiple of that of random batches. The bias is the distance of a way's
+mean gradient from that of random batches, as a share of its length; pairs by length and random batches have the same pairs,
+so theirs is the rounding of sums.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from lmdistill.methods import MixKD
 from lmdistill.models.classifier import Network
 
 RANDOM = "random batches"
+VARIANCE, BIAS = "variance, times random batches", "distance of the mean gradient, share"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         printed.append([name, f"{ratio:.3f}", f"{bias:.3f}"])
         lines += [
             Result(setting=setting.name, way=name, measure="variance, times random batches", value=ratio),
-            Result(setting=setting.name, way=name, measure="distance of the mean gradient, share", value=bias),
+            Result(
+                setting=setting.name, way=name, measure="distance of the mean gradient, share", value=bias
+            ),
         ]
     append(lines, benchmark="mixkd_gradient_variance", threads=torch.get_num_threads(), path=chosen.results)
-    print(table(["", "variance, times random batches", "distance of the mean gradient, share"], printed))
+    print(table(["", VARIANCE, BIAS], printed))
 
 
 if __name__ == "__main__":

@@ -151,4 +151,6 @@ def left_over(folder: Path) -> list[str]:
 def is_one_line(process: subprocess.CompletedProcess) -> bool:
     """Whether a refused command said so in one line, without a traceback."""
     lines = [line for line in process.stderr.splitlines() if line.startswith("error:")]
-    return len(lines) == 1 and "Traceback" not in process.stderr and "a bug in lmdistill" not in process.stderr
+    return (
+        len(lines) == 1 and "Traceback" not in process.stderr and "a bug in lmdistill" not in process.stderr
+    )

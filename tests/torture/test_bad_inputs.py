@@ -33,7 +33,10 @@ def fields(table: dict, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 def put(table: dict, path: tuple[str, ...], value: object) -> dict:
     """A deep copy with one value replaced."""
-    copied = {key: put(inner, path[1:], value) if key == path[0] and len(path) > 1 else inner for key, inner in table.items()}
+    copied = {
+        key: put(inner, path[1:], value) if key == path[0] and len(path) > 1 else inner
+        for key, inner in table.items()
+    }
     return copied if len(path) > 1 else {**copied, path[0]: value}
 
 
@@ -54,7 +57,17 @@ BLOBS = [
     b"\x1f\x8b\x08\x00broken", b"PK\x03\x04broken", "text,label\nü,é\n".encode("latin-1"), b"text\tlabel\na\tb\n",
     ("text,label\n" + "x" * 200_000 + ",a\ny,b\n").encode(), b"text,label\n" + b"word,1\n" * 3,
 ]  # fmt: skip
-NAMES = ["rows.csv", "rows.tsv", "rows.jsonl", "rows.json", "rows.parquet", "rows.txt", "rows.csv.gz", "rows.zip", "rows"]
+NAMES = [
+    "rows.csv",
+    "rows.tsv",
+    "rows.jsonl",
+    "rows.json",
+    "rows.parquet",
+    "rows.txt",
+    "rows.csv.gz",
+    "rows.zip",
+    "rows",
+]
 FILES = random.Random(1).sample(list(product(BLOBS, NAMES, ("kd", "language"))), 100)
 
 
@@ -88,7 +101,9 @@ def assert_one_line(done):
 @pytest.mark.parametrize("number", range(len(CASES)))
 def test_a_bad_value_of_a_recipe_is_one_line(number, tmp_path):
     name, path, value = CASES[number]
-    (tmp_path / "bad.yaml").write_text(yaml.dump(put(RECIPES[name], path, value), sort_keys=False, allow_unicode=False))
+    (tmp_path / "bad.yaml").write_text(
+        yaml.dump(put(RECIPES[name], path, value), sort_keys=False, allow_unicode=False)
+    )
     assert_one_line(run("distill", str(tmp_path / "bad.yaml"), "--out", str(tmp_path / "out")))
 
 

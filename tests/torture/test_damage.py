@@ -60,7 +60,10 @@ def intact(prepared, tmp_path_factory):
             folder = copy(prepared, tmp_path_factory.mktemp(name) / "intact")
             done = run(folder, *READERS[name].arguments)
             assert done.returncode == 0, done.stderr
-            known[name] = (digest(folder, READERS[name]) if READERS[name].results else {}, printed_scores(done.stdout))
+            known[name] = (
+                digest(folder, READERS[name]) if READERS[name].results else {},
+                printed_scores(done.stdout),
+            )
         return known[name]
 
     return of

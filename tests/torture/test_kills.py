@@ -26,7 +26,9 @@ CASES = [(number, list(SCENARIOS)[number % len(SCENARIOS)]) for number in range(
 
 
 @pytest.mark.parametrize(("number", "name"), CASES)
-def test_the_same_command_ends_with_the_same_results_after_a_kill(number, name, prepared, undisturbed, tmp_path):
+def test_the_same_command_ends_with_the_same_results_after_a_kill(
+    number, name, prepared, undisturbed, tmp_path
+):
     expected, seconds = undisturbed(name)
     folder = copy(prepared, tmp_path / "work")
     process = start(folder, *SCENARIOS[name].arguments)
