@@ -10,8 +10,8 @@ Computes the gradient of the student on the batches of one epoch, at the same we
 
 The variance is the mean squared distance of a batch's gradient from the mean gradient of its way, summed
 over all weights, and shown as a multiple of that of random batches. The bias is the distance of a way's
-mean gradient from that of random batches, as a share of its length; pairs by length and random batches have the same pairs,
-so theirs is the rounding of sums.
+mean gradient from that of random batches, as a share of its length; pairs by length
+and random batches have the same pairs, so theirs is the rounding of sums.
 """
 
 import argparse
