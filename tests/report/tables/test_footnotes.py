@@ -28,3 +28,13 @@ def test_pairs_of_equally_long_texts_are_named_with_the_rows_that_have_them():
 @pytest.mark.parametrize(("partner", "grouped"), [("train", True), ("batch", False), (None, True)])
 def test_other_pairs_need_no_note(partner, grouped):
     assert "mixup pairs" not in notes_of(partner=partner, grouped=grouped)
+
+
+def test_many_rows_are_counted_instead_of_named():
+    method = {"name": "mixkd", "alpha_sm": 1.0, "partner": "batch"}
+    runs = [
+        RecordedRun(path=Path(f"r{i}"), record=make_record(f"M{i}", method=method, recipe={"training": {}}))
+        for i in range(5)
+    ]
+    (table,) = compare(runs)
+    assert any(note.startswith("5 rows with mixup: mixup pairs") for note in grid(table).notes)

@@ -13,6 +13,9 @@ from lmdistill.records.record import TRIALS_NOTE, Record, are_trials
 DEV_NOTE = f"{BY_DEV} dev-selected: the dev set also selected the weights, so this score is optimistic."
 """Note for scores that are marked with †."""
 
+MOST_NAMED = 4
+"""Number of rows up to which a note on mixup pairs names them."""
+
 
 def _baselines_note(table: Comparison) -> list[str]:
     """Notes on several baselines, and on rows whose baseline has another size or amount of data."""
@@ -108,8 +111,9 @@ def _pairs_note(table: Comparison) -> list[str]:
     ]
     if not rows:
         return []
+    named = ", ".join(rows) if len(rows) <= MOST_NAMED else f"{len(rows)} rows with mixup"
     return [
-        f"{', '.join(rows)}: mixup pairs come from the same batch (partner: batch), whose texts have nearly "
+        f"{named}: mixup pairs come from the same batch (partner: batch), whose texts have nearly "
         "equal length. MixKD's paper draws the partner from the training data, which is the default since "
         "version 0.2 (partner: train)."
     ]
