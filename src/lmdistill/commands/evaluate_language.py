@@ -11,7 +11,8 @@ from lmdistill.commands.open_model import require_finished
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.data.files.plain_text import has_text_files
 from lmdistill.data.language.prompts import open_prompts
-from lmdistill.data.language.tokenization import Passages, pad_id
+from lmdistill.data.language.special_tokens import pad_id
+from lmdistill.data.language.tokenization import Passages
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.language_modeling import language_scores

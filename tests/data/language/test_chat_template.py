@@ -7,7 +7,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.language.chat_template import last_user_message, parse_messages, render_chat
+from lmdistill.data.language.chat_messages import last_user_message, parse_messages
+from lmdistill.data.language.chat_template import render_chat
 
 USER, ANSWER = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello you"}
 TEMPLATE = (

@@ -13,7 +13,8 @@ from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.language.collator import LanguageCollator
 from lmdistill.data.language.conversations import load_conversations
-from lmdistill.data.language.tokenization import bos_ids, encode_passages, eos_id, pad_id
+from lmdistill.data.language.special_tokens import bos_ids, eos_id, pad_id
+from lmdistill.data.language.tokenization import encode_passages
 
 SHARED = Path(__file__).parents[4] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here")

@@ -13,7 +13,8 @@ from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.language.collator import LanguageCollator
 from lmdistill.data.language.conversations import Conversations
-from lmdistill.data.language.tokenization import Passages, encode_passages, pad_id
+from lmdistill.data.language.special_tokens import pad_id
+from lmdistill.data.language.tokenization import Passages, encode_passages
 from lmdistill.engine.training_settings import Training
 from lmdistill.recipes.language_model import Texts
 from lmdistill.runs.batch_plan import plan
