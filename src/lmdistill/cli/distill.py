@@ -22,6 +22,10 @@ def distill(
         typer.Option(help="Output folder. The same command continues an interrupted run in this folder."),
     ],
     set_: Overrides = None,
+    find_rate: Annotated[
+        bool,
+        typer.Option("--find-rate", help="First try learning rates on held-out training rows; use the best."),
+    ] = False,
     threads: Threads = None,
 ) -> None:
     """Run a recipe: fine-tune the teacher, train the students, evaluate them and write a report."""
@@ -30,9 +34,13 @@ def distill(
 
     follow()
     chosen = read_recipe(recipe, set_ or [])  # report errors before slower modules than torch are imported
+    from lmdistill.cli.print_rates import show_rates
     from lmdistill.cli.print_tables import show
-    from lmdistill.runs.run_recipe import run_recipe
+    from lmdistill.runs.run_recipe import run_recipe, with_found_rate
 
     command = shlex.join(["lmdistill", *sys.argv[1:]])
+    if find_rate:
+        chosen, found = with_found_rate(chosen, out, command=command)
+        show_rates(found)
     run_recipe(chosen, out, command=command)
     show([out], order=tuple(chosen.methods))

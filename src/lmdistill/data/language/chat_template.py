@@ -2,47 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.core.errors import DataError
 from lmdistill.data.language.chat_messages import Message, answer_text
-
-SUFFIXES = (".jinja", ".jinja2", ".j2")
-"""Suffixes of files that hold a chat template."""
+from lmdistill.data.language.prompt_template import is_chat_template
 
 Tools = Sequence[dict[str, Any]] | None
 """Descriptions of functions that the assistant can call."""
-
-
-def is_chat_template(template: str) -> bool:
-    """Whether a template is one of chats, in Jinja, and not one of prompts with {column} fields.
-
-    Examples:
-        >>> is_chat_template("{% for m in messages %}{{ m.content }}{% endfor %}"), is_chat_template("{{q}}: {a}")
-        (True, False)
-    """
-    return "{%" in template or ("{{" in template and "messages" in template)
-
-
-def read_template(template: str) -> str:
-    """The text of a template: that of a file, if it names one, else the text itself.
-
-    Raises:
-        ConfigError: It names a Jinja file that does not exist, or a file that is not UTF-8.
-    """
-    path = Path(template)
-    if "\n" in template or "{" in template or not (path.suffix in SUFFIXES or path.is_file()):
-        return template
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"texts.template names the file {template}, which cannot be read ({error}). Name a file with a "
-            "chat template, or write the template itself."
-        ) from None
 
 
 def use_template(tokenizer: PreTrainedTokenizerBase, template: str | None) -> None:

@@ -7,7 +7,6 @@ from typing import Any, get_args
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.files.table import Rows
 from lmdistill.data.language.chat_messages import SYSTEM, TOOLS, chat_columns
-from lmdistill.data.language.chat_template import is_chat_template
 from lmdistill.data.language.instruction_format import (
     COMPLETIONS,
     ENDED,
@@ -20,7 +19,7 @@ from lmdistill.data.language.instruction_format import (
     has_turns,
     instruction_template,
 )
-from lmdistill.data.language.prompt_template import parse_template
+from lmdistill.data.language.prompt_template import is_chat_template, parse_template
 
 SHOWN = 8
 """Largest number of unused columns that a note names."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import DataError
+from lmdistill.data.files.table import Row
 from lmdistill.data.language.collator import prompt_length
 from lmdistill.data.language.instruction_format import COMPLETIONS, PROMPTS, TEXTS
-from lmdistill.data.language.chat_template import is_chat_template
+from lmdistill.data.language.prompt_template import is_chat_template
 from lmdistill.data.language.prompts import open_prompts, prompt_chat_columns, prompt_ids
+from lmdistill.data.language.text_cells import cell_value
 from lmdistill.recipes.language_model import Texts, Writing
 from lmdistill.runs.language.dataset import EncodedTexts
 
@@ -93,7 +95,7 @@ def prompts_in_file(
         if len(ids) >= texts.max_length:
             long += 1
         else:
-            prompts.append(Prompt(ids=tuple(ids), reference=row.fields.get(column, "")))
+            prompts.append(Prompt(ids=tuple(ids), reference=_reference(row, column)))
     if long:
         log.info("%s: %d prompts of %d tokens or more are left out", path, long, texts.max_length)
     if not prompts and most != 0:
@@ -102,6 +104,12 @@ def prompts_in_file(
             "another file."
         )
     return tuple(prompts)
+
+
+def _reference(row: Row, column: str) -> str:
+    """The text of a cell; "" if it is missing or not text."""
+    value = cell_value(row, column)
+    return value if isinstance(value, str) else ""
 
 
 def _template(texts: Texts, columns: Sequence[str]) -> str | None:
