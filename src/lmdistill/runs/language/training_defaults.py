@@ -39,12 +39,17 @@ def with_chosen_training(recipe: LanguageRecipe) -> LanguageRecipe:
     Raises:
         ModelError: If a model that the recipe names has no configuration.
     """
-    teacher = replace(recipe.teacher, training=_teacher_training(recipe))
+    recipe = replace(recipe, teacher=replace(recipe.teacher, training=_teacher_training(recipe)))
+    warm = recipe.student.warm
+    if warm is not None and warm.is_open:
+        size = student_size(replace(recipe, student=replace(recipe.student, warm=None)))
+        warm = _filled(warm, size.parameters, size.fresh, "warm-up of the student")
+        recipe = replace(recipe, student=replace(recipe.student, warm=warm))
     if not recipe.training.is_open:
-        return replace(recipe, teacher=teacher)
+        return recipe
     size = student_size(recipe)
     kept = size.parameters * recipe.student.keep
-    return replace(recipe, teacher=teacher, training=_filled(recipe.training, kept, size.fresh, "student"))
+    return replace(recipe, training=_filled(recipe.training, kept, size.fresh, "student"))
 
 
 def chosen_training(training: Training, network: LanguageNetwork) -> Training:
