@@ -11,6 +11,7 @@ from lmdistill.commands.generate import generate
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.language.instruction_format import ALPACA
 from lmdistill.export.hugging_face import save
+from lmdistill.recipes.files import recipe_of, recipe_text
 from lmdistill.recipes.language_model import Texts
 from lmdistill.recipes.parsing import parse
 from lmdistill.runs.language.data import load_dev, load_texts
