@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -95,19 +96,15 @@ def search_rate(prepared: Any, cell: Cell[AnyRecipe], cache: Path) -> RateSearch
     stage: Stage[Any] = prepared.stage(cell)
     data = stage.adapter.encode(stage.student, stage.teacher)
     train, held = _split(data.num_train, cell)
-    total = data.feed(stage.method, stage.training).total_steps
-    steps = min(STEPS, total)
-    inputs = (plain(cell.recipe), stage.adapter.fingerprint, model_stats.fingerprint(stage.student), steps)
-    teacher = "none" if stage.teacher is None else model_stats.fingerprint(stage.teacher)
-    path = cache / f"rates-{fingerprint(*inputs, teacher)}.json"
-    losses: dict[float, float] = {}
-    for rate in rates_around(cell.training.optimizer.rate):
-        known = on_main_process(lambda: _known(path))
-        if str(rate) not in known:
-            probe = replace(prepared.stage(cell), training=_short(cell, rate, steps, len(train)))
-            known[str(rate)] = broadcast_from_main(_probe(probe, train, held))
-            on_main_process(lambda known=known: write_json(path, known))
-        losses[rate] = math.inf if known[str(rate)] is None else known[str(rate)]
+    steps = min(STEPS, data.feed(stage.method, stage.training).total_steps)
+    path = cache / f"rates-{_key(stage, cell, steps)}.json"
+    known = on_main_process(lambda: _known(path))
+    rates = rates_around(cell.training.optimizer.rate)
+    for rate in (rate for rate in rates if str(rate) not in known):
+        probe = replace(prepared.stage(cell), training=_short(cell, rate, steps, len(train)))
+        known[str(rate)] = broadcast_from_main(_probe(probe, train, held))
+        on_main_process(partial(write_json, path, known))
+    losses = {rate: math.inf if (loss := known[str(rate)]) is None else loss for rate in rates}
     found = RateSearch(losses=losses, steps=steps, held=len(held))
     if not math.isfinite(losses[found.best]):
         raise DivergedError(
@@ -121,6 +118,13 @@ def search_rate(prepared: Any, cell: Cell[AnyRecipe], cache: Path) -> RateSearch
             found.best,
         )
     return found
+
+
+def _key(stage: Stage[Any], cell: Cell[Any], steps: int) -> str:
+    """A fingerprint of everything that decides the result of a search."""
+    networks = [model_stats.fingerprint(one) for one in (stage.student, stage.teacher) if one is not None]
+    settings = (list(FACTORS), steps, HELD_SHARE, MOST_HELD)
+    return fingerprint(plain(cell.recipe), stage.adapter.fingerprint, networks, *settings)
 
 
 def _split(rows: int, cell: Cell[Any]) -> tuple[list[int], list[int]]:
