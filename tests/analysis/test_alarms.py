@@ -66,7 +66,12 @@ def test_a_score_at_or_below_a_constant_answer_rings(score: float, rings: bool) 
 @pytest.mark.parametrize(("nats", "rings"), [(6.3, True), (6.2, False)])
 def test_a_language_model_worse_than_uniform_guessing_rings(nats: float, rings: bool) -> None:
     task = plain_record()["task"] | {"kind": "language", "labels": [], "metrics": ["nats"]}
-    facts = {"task": task, "teacher_metrics": None, "metrics": {"dev": {"nats": nats}}, **floor("nats", 6.238)}
+    facts = {
+        "task": task,
+        "teacher_metrics": None,
+        "metrics": {"dev": {"nats": nats}},
+        **floor("nats", 6.238),
+    }
     alarms = alarms_of(run("SFT", **facts))["SFT"]
     assert [LEARNED_NOTHING in alarm for alarm in alarms] == ([True] if rings else [])
     assert not rings or "guessing uniformly" in alarms[0]

@@ -159,12 +159,13 @@ def test_a_setting_that_an_older_recipe_lacks_keeps_no_runs_apart() -> None:
 
 
 def test_many_differing_settings_make_no_long_label() -> None:
-    one, two = ({name: value for name in "abcdef"} for value in (1, 2))
-    assert list(rows_of(trained("KD", **one), trained("KD", **two)))[1] == "KD (a=1, b=1, c=1, 3 more settings)"
+    one, two = (dict.fromkeys("abcdef", value) for value in (1, 2))
+    assert (
+        list(rows_of(trained("KD", **one), trained("KD", **two)))[1] == "KD (a=1, b=1, c=1, 3 more settings)"
+    )
 
 
 def test_a_row_is_compared_with_the_baseline_that_was_trained_as_it_was() -> None:
     rows = rows_of(*(trained(name, **RATES[n]) for n in (0, 1) for name in ("FT", "KD")))
     for rate in ("2e-05", "0.001"):
         assert rows[f"KD (learning_rate={rate})"].floor == f"FT (learning_rate={rate})"
-

@@ -70,4 +70,3 @@ def test_a_student_no_better_than_a_constant_answer_is_said_to_have_learned_noth
     said = verdict(table.rows[-1], table)
     assert said.startswith("KD is no better than a constant answer: it has learned nothing of use") != learned
     assert "KD keeps" in said
-

@@ -102,8 +102,8 @@ def _mixed(row: Row) -> list[str]:
     differ = [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
     cause = f"their recipes differ in {', '.join(differ)}" if differ else "a run may be listed twice"
     return [
-        f"the row has several runs with the same seed ({_listed(repeated)}), and {cause}. Mean, deviation and p "
-        "are not valid; report the runs separately."
+        f"the row has several runs with the same seed ({_listed(repeated)}), and {cause}. Mean, deviation "
+        "and p are not valid; report the runs separately."
     ]
 
 

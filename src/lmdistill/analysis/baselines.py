@@ -30,7 +30,9 @@ def baselines(rows: Sequence[Named], wanted: str | None) -> Mapping[str, str | N
         return {label: wanted for label, _ in rows}
     blocks = grouped(rows, lambda row: block_of(row[1][0]))
     by_label = {
-        label: _tuned(block, runs[0]) or _tuned(rows, runs[0]) for block in blocks.values() for label, runs in block
+        label: _tuned(block, runs[0]) or _tuned(rows, runs[0])
+        for block in blocks.values()
+        for label, runs in block
     }
     return {label: by_label[label] for label, _ in rows}
 

@@ -224,8 +224,9 @@ def compare(
     """One comparison for each task and set of dev examples, in the order of the runs.
 
     Runs with the same name, method, student architecture, number of training examples and settings of the
-    recipe are the seeds of one row. A fine-tuning run whose network is the teacher of another run belongs to the teacher's row. Runs
-    of one task get separate tables if the number, the contents or the labels of their dev examples differ.
+    recipe are the seeds of one row. A fine-tuning run whose network is the teacher of another run belongs to
+    the teacher's row. Runs of one task get separate tables if the number, the contents or the labels of their
+    dev examples differ.
     Settings that occur in the names of all rows are removed from the labels and listed in
     `Comparison.shared`.
 

@@ -22,7 +22,7 @@ PLACES = (
     *("teacher.model", "student.model", "teacher.tokenizer", "data.source", "data.dev", "texts.source"),
     *("texts.dev", "writing.prompts"),
 )
-"""Paths in a recipe, in which the runs of a row may differ, as in the seeds: folders have other names elsewhere."""
+"""Paths in a recipe; the runs of a row may differ in them, as in the seeds."""
 
 MOST_SETTINGS = 3
 """Largest number of settings that a label shows."""

@@ -62,7 +62,9 @@ def _shown(metric: str, value: float) -> tuple[str, str]:
     name = metric.replace("_", " ")
     if metric.endswith(PERCENT):
         return f"{name}, %", f"{100 * value:.2f}"
-    return (f"{name} × 100", f"{100 * value:.2f}") if metric.startswith(HUNDREDTHS) else (name, f"{value:.4f}")
+    return (
+        (f"{name} × 100", f"{100 * value:.2f}") if metric.startswith(HUNDREDTHS) else (name, f"{value:.4f}")
+    )
 
 
 def show_language(evaluated: EvaluatedTexts) -> None:

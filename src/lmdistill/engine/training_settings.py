@@ -15,8 +15,8 @@ class Optimizer:
     """
 
     learning_rate: float | None = 5e-5
-    """Peak learning rate, > 0; the PKD paper searches 5e-5, 2e-5 and 1e-5. For language models null means that it
-    is chosen by the size of the network."""
+    """Peak learning rate, > 0; the PKD paper searches 5e-5, 2e-5 and 1e-5. For language models null chooses
+    it by the size of the network."""
 
     weight_decay: float = 0.01
     """Decoupled weight decay of matrices, >= 0; vectors (biases and norms) have none."""
@@ -48,7 +48,9 @@ class Optimizer:
             ConfigError: It is null and nothing has chosen it.
         """
         if self.learning_rate is None:
-            raise ConfigError("learning_rate is null, which only recipes for language models fill in. Set it.")
+            raise ConfigError(
+                "learning_rate is null, which only recipes for language models fill in. Set it."
+            )
         return self.learning_rate
 
 
@@ -57,8 +59,8 @@ class Training:
     """Settings of the training loop."""
 
     epochs: int | None = 4
-    """Number of passes over the training set, >= 1. For language models null means that it is chosen by the size of
-    the network."""
+    """Number of passes over the training set, >= 1. For language models null chooses it by the size of the
+    network."""
 
     batch_size: int = 32
     """Number of examples per optimizer step, over all processes and micro-batches, >= 1."""

@@ -17,7 +17,7 @@ from lmdistill.schedules.distillation import Direct, Schedule
 
 
 def _training() -> Training:
-    """Training settings of ATKD's released script; epochs and learning rate are chosen by the network's size."""
+    """Training settings of ATKD's released script; the network's size chooses epochs and learning rate."""
     return Training(epochs=None, optimizer=Optimizer(learning_rate=None, schedule="cosine", warmup=0.03))
 
 
@@ -32,8 +32,8 @@ class Texts:
     """File of dev texts; without one, and if the source has none, training rows are held out."""
 
     dev_rows: int | float = 250
-    """Number of dev rows, >= 1: held out of training, or kept of the source's or the dev file's. A share in (0, 1)
-    is held out of training; dev rows of the source or of a file are then all kept."""
+    """Number of dev rows, >= 1: held out of training, or kept of the source's or the dev file's. A share in
+    (0, 1) is held out of training; dev rows of the source or of a file are then all kept."""
 
     rows: int | None = None
     """Number of training rows to use, >= 1; all by default."""
@@ -42,8 +42,8 @@ class Texts:
     """Seed of the choice of rows, >= 0; `seeds` does not change it."""
 
     template: str | None = None
-    """Prompt template with {column} fields; that of ATKD's released script by default. For chats a chat template
-    in Jinja, as text or as the path of a file; the tokenizer's own by default."""
+    """Prompt template with {column} fields; that of ATKD's released script by default. For chats a chat
+    template in Jinja, as text or as the path of a file; the tokenizer's own by default."""
 
     layout: Literal["messages", "instruction", "prompt", "text"] | None = None
     """Format of the rows; inferred from their columns by default."""
@@ -226,8 +226,8 @@ class LanguageRecipe:
     """Completions at the end of a run."""
 
     training: Training = field(default_factory=_training)
-    """Epochs, batch size, optimizer and evaluation. Its seed comes from `seeds`. Size and kind of the student choose
-    `epochs` and `optimizer.learning_rate` that are null."""
+    """Epochs, batch size, optimizer and evaluation. Its seed comes from `seeds`. Size and kind of the student
+    choose `epochs` and `optimizer.learning_rate` that are null."""
 
     seeds: tuple[int, ...] = (0,)
     """Seeds; each method is run once for each."""

@@ -29,7 +29,8 @@ def require_numbers(settings: Mapping[str, Training]) -> None:
         if training.is_open:
             field = "epochs" if training.epochs is None else "optimizer.learning_rate"
             raise ConfigError(
-                f"{name}.{field} is null, and only recipes for language models choose it by size. Set it to a number."
+                f"{name}.{field} is null, and only recipes for language models choose it by size. Set "
+                "it to a number."
             )
 
 

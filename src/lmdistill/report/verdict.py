@@ -11,8 +11,8 @@ from lmdistill.report.tables.quality import summary
 def verdict(row: Row, table: Comparison) -> str:
     """Sentences on the row's score, size and speed, and on its difference to the baseline.
 
-    A row that is no better than a constant answer is said to have learned nothing, before all else. The row is
-    called better only if the corrected p-value is below 0.05.
+    A row that is no better than a constant answer is said to have learned nothing, before all else. The row
+    is called better only if the corrected p-value is below 0.05.
     """
     sentences = (_nothing_learned(row, table), summary(row, table), _against(row, table))
     return " ".join(sentence for sentence in sentences if sentence)

@@ -1,4 +1,4 @@
-"""Search for a learning rate: short training runs on training rows, judged on training rows that are held out."""
+"""Search for a learning rate: short training runs, judged on training rows that are held out."""
 
 import logging
 import math

@@ -95,13 +95,15 @@ def with_found_rate(
     else:
         cell = next(iter(cells(recipe, out)))
         on_main_process(lambda: _require_room_for_any_rate(cell))
-        found = search_rate(prepare_classification(recipe, out, command=command), cell, out.parent / "teachers")
+        found = search_rate(
+            prepare_classification(recipe, out, command=command), cell, out.parent / "teachers"
+        )
     optimizer = replace(recipe.training.optimizer, learning_rate=found.best)
     return replace(recipe, training=replace(recipe.training, optimizer=optimizer)), found
 
 
 def _require_room_for_any_rate(cell: Cell[AnyRecipe]) -> None:
-    """Check before anything is loaded that the folder of a run is free or holds it with some learning rate."""
+    """Check that the folder of a run is free or holds it with any learning rate, before loading."""
     table = plain(cell.recipe)
     table["training"]["optimizer"]["learning_rate"] = None
     RunFolder(path=cell.folder).require(table)

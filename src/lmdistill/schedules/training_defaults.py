@@ -28,8 +28,8 @@ def default_rate(parameters: float, *, fresh: bool) -> float:
         fresh: Whether its weights are random, and not those of a trained network or some of its layers.
 
     Examples:
-        >>> default_rate(2.5e5, fresh=False), default_rate(8.5e7, fresh=True), default_rate(6.5e9, fresh=False)
-        (0.003, 0.0006, 2e-05)
+        >>> default_rate(2.5e5, fresh=False), default_rate(6.5e9, fresh=False)
+        (0.003, 2e-05)
     """
     random, trained = next((rates for most, rates in RATES.items() if parameters <= most), LARGE)
     return random if fresh else trained
@@ -43,7 +43,7 @@ def default_epochs(parameters: float, *, fresh: bool) -> int:
         fresh: Whether its weights are random.
 
     Examples:
-        >>> default_epochs(2.5e5, fresh=True), default_epochs(2.5e5, fresh=False), default_epochs(1e9, fresh=True)
-        (10, 3, 3)
+        >>> default_epochs(2.5e5, fresh=True), default_epochs(2.5e5, fresh=False)
+        (10, 3)
     """
     return MANY if fresh and parameters <= SMALL else FEW

@@ -103,7 +103,9 @@ def test_templates_that_are_missing_or_refuse_or_differ_are_named():
     "template",
     [
         TEMPLATE.replace("{{ m.content }}", "{% set content = '' %}{{ content }}"),
-        TEMPLATE.replace("{% for m", "{% set ns = namespace(content='x') %}{% for m").replace("m.content", "ns.content"),
+        TEMPLATE.replace("{% for m", "{% set ns = namespace(content='x') %}{% for m").replace(
+            "m.content", "ns.content"
+        ),
         "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}",
     ],
 )
@@ -112,7 +114,9 @@ def test_a_template_that_loses_the_answer_is_refused_with_its_row(template):
         render_chat([USER, ANSWER], _tokenizer(template), location="row 7")
 
 
-@pytest.mark.parametrize("answer", ["hello you", " hello\n you ", "<think>\nwell\n</think>\n\nhello", '"yes" <b>', "!?", "42"])
+@pytest.mark.parametrize(
+    "answer", ["hello you", " hello\n you ", "<think>\nwell\n</think>\n\nhello", '"yes" <b>', "!?", "42"]
+)
 @pytest.mark.parametrize("change", ["", "|trim", "|tojson", "|upper|lower", ".split('</think>')[-1]"])
 def test_a_template_may_trim_and_escape_an_answer_or_leave_out_thoughts(answer, change):
     template = TEMPLATE.replace("m.content", f"m.content{change}")
@@ -147,5 +151,11 @@ def test_a_template_of_ones_own_replaces_that_of_the_tokenizer(tmp_path):
 
 
 def test_an_end_token_that_is_written_out_is_taken_away_once():
-    for text, kept in (("a<end>", "a"), ("a <end>\n", "a "), ("a<end><end>", "a<end>"), ("<end>a", "<end>a"), ("", "")):
+    for text, kept in (
+        ("a<end>", "a"),
+        ("a <end>\n", "a "),
+        ("a<end><end>", "a<end>"),
+        ("<end>a", "<end>a"),
+        ("", ""),
+    ):
         assert without_end(text, _tokenizer()) == kept

@@ -44,7 +44,13 @@ def test_the_passage_that_an_instruction_is_about_is_in_its_prompt(tmp_path):
 
 
 def test_system_and_history_come_before_an_instruction(tmp_path):
-    row = {"system": "Be kind.", "history": [["Hello", "Hi!"]], "instruction": "Go.", "input": "", "output": "x"}
+    row = {
+        "system": "Be kind.",
+        "history": [["Hello", "Hi!"]],
+        "instruction": "Go.",
+        "input": "",
+        "output": "x",
+    }
     example, notes = loaded(tmp_path, row)
     assert example["prompt"] == (
         "Be kind.\n\nHuman:\nHello \n\nAssistant:\nHi!\n\nHuman:\nGo. \n\nAssistant:\n"
@@ -139,7 +145,12 @@ def test_what_is_no_text_never_becomes_text_by_itself(tmp_path, row, column, val
 
 
 @pytest.mark.parametrize(
-    "row", [{"text": "a\ud83d"}, {"messages": [ASKED, {**SAID, "content": "\ud83d"}]}, {"prompt": "\ud83d", "answer": "a"}]
+    "row",
+    [
+        {"text": "a\ud83d"},
+        {"messages": [ASKED, {**SAID, "content": "\ud83d"}]},
+        {"prompt": "\ud83d", "answer": "a"},
+    ],
 )
 def test_half_a_character_is_refused_with_its_place(tmp_path, row):
     with pytest.raises(DataError, match=r"line 1.*(half of a character|\\ud83d)"):

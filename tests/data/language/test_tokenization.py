@@ -136,7 +136,8 @@ def test_rows_with_prompts_are_not_packed():
 
 
 @pytest.mark.parametrize(
-    ("prompt", "completion"), [("a b", "c d</s>"), ("<s> a b", "c d"), ("<s> a b", "c d </s>\n"), ("a b", "c d")]
+    ("prompt", "completion"),
+    [("a b", "c d</s>"), ("<s> a b", "c d"), ("<s> a b", "c d </s>\n"), ("a b", "c d")],
 )
 def test_begin_and_end_tokens_that_are_written_out_are_not_added_again(prompt, completion):
     found = encode_passages(_rows((prompt, completion)), _tokenizer(), max_length=8)
@@ -145,7 +146,9 @@ def test_begin_and_end_tokens_that_are_written_out_are_not_added_again(prompt, c
     ]
 
 
-@pytest.mark.parametrize(("begin", "whole"), [("<s>", "<s> a b </s>"), ("", "a b </s>"), ("</s>", "</s> a b </s>")])
+@pytest.mark.parametrize(
+    ("begin", "whole"), [("<s>", "<s> a b </s>"), ("", "a b </s>"), ("</s>", "</s> a b </s>")]
+)
 def test_neither_are_those_of_plain_texts_packed_or_not(begin, whole):
     plain, marked = _rows(("", "a b"), ("", "a b")), _rows(("", f"{begin} a b"), ("", f"{begin} a b </s>"))
     for packing in (False, True):
@@ -167,11 +170,14 @@ def test_a_text_of_any_length_is_cut_before_it_is_tokenized(monkeypatch):
 def test_a_row_that_a_template_rejects_is_named(tmp_path):
     tokenizer = _tokenizer(chat=True)
     tokenizer.chat_template = (
-        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + TEMPLATE
+        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+        + TEMPLATE
     )
     system = '[{"role": "system", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]'
     rows = _rows(("", "c"), ("", "c"), messages=(CHAT, system))
-    with pytest.raises(DataError, match=r"row 11: the chat template rejects .*System role not supported.*Correct"):
+    with pytest.raises(
+        DataError, match=r"row 11: the chat template rejects .*System role not supported.*Correct"
+    ):
         encode_passages(rows, tokenizer, max_length=16)
 
 

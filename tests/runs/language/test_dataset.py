@@ -218,7 +218,10 @@ CHAT_TEMPLATE = "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %
 @pytest.mark.parametrize(("share", "held"), [(0.25, 3), (0.01, 1), (0.5, 6), (4, 4), (4.0, 4)])
 def test_dev_rows_may_be_a_share_of_the_training_rows(share, held):
     source = lines("rows.jsonl", PAIRS)
-    for texts in (Texts(source=source, dev_rows=share), recipe_of({"texts": {"source": source, "dev_rows": share}}).texts):
+    for texts in (
+        Texts(source=source, dev_rows=share),
+        recipe_of({"texts": {"source": source, "dev_rows": share}}).texts,
+    ):
         assert load_texts(texts).dev.num_rows == held
         assert load_texts(texts).train.num_rows == 12 - held
 
@@ -241,7 +244,10 @@ def test_a_recipe_holds_the_text_of_its_chat_template_and_tokenizers_get_it():
         assert recipe.texts.template == CHAT_TEMPLATE
         assert CHAT_TEMPLATE in recipe_text(recipe)
     rows = [{"messages": [{"role": "user", "content": "bad"}, {"role": "assistant", "content": "good"}]}] * 4
-    texts, tokenizer = Texts(source=lines("rows.jsonl", rows), template="chat.jinja"), tiny_language_tokenizer()
+    texts, tokenizer = (
+        Texts(source=lines("rows.jsonl", rows), template="chat.jinja"),
+        tiny_language_tokenizer(),
+    )
     found = load_texts(texts)
     encoded = encode_texts(found, tokenizer, texts)
     assert tokenizer.chat_template == CHAT_TEMPLATE

@@ -1,8 +1,7 @@
 """Epochs and learning rate of language models: chosen by the student, written with the run, never over a value."""
 
-import yaml
-
 import pytest
+import yaml
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.export.hugging_face import save

@@ -22,8 +22,8 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 SPEAKERS: Mapping[str, str] = MappingProxyType(
     {
         **{role: role for role in ROLES},
-        **{name: "assistant" for name in ("gpt", "chatgpt", "bot", "model", "bing", "bard")},
-        **{name: "tool" for name in ("observation", "function_response", "tool_response")},
+        **dict.fromkeys(("gpt", "chatgpt", "bot", "model", "bing", "bard"), "assistant"),
+        **dict.fromkeys(("observation", "function_response", "tool_response"), "tool"),
         "human": "user",
     }
 )
@@ -54,9 +54,7 @@ class Chat:
         return cls(**value) if isinstance(value, dict) else cls(messages=value)
 
 
-def chat_columns(
-    columns: Sequence[str], parts: Sequence[str], values: Mapping[str, Any]
-) -> tuple[str, ...]:
+def chat_columns(columns: Sequence[str], parts: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:
     """The columns whose messages, joined, form a chat; none if the rows are no chats.
 
     Args:

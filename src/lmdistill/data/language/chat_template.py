@@ -29,13 +29,17 @@ def require_template(tokenizer: PreTrainedTokenizerBase) -> None:
     if not tokenizer.chat_template:
         name = tokenizer.name_or_path or type(tokenizer).__name__
         raise DataError(
-            f"the rows are chats and the tokenizer of {name} has no chat template. Set texts.template to one, "
-            "use the tokenizer of a chat model, or convert the rows to prompt and completion."
+            f"the rows are chats and the tokenizer of {name} has no chat template. Set texts.template to "
+            "one, use the tokenizer of a chat model, or convert the rows to prompt and completion."
         )
 
 
 def render_chat(
-    messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, *, tools: Tools = None, location: str = ""
+    messages: Sequence[Message],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    tools: Tools = None,
+    location: str = "",
 ) -> tuple[str, str]:
     """Format a chat with the tokenizer's chat template; return its prompt and its completion.
 
@@ -58,9 +62,9 @@ def render_chat(
     text = _apply_template(messages, tokenizer, begin_answer=False, location=location, tools=tools)
     if not text.startswith(prompt):
         raise DataError(
-            f"{prefix}the chat template ends a prompt with {prompt[-30:]!r}, and the same chat with its answer "
-            "does not begin with this prompt, so it is not clear where the answer begins. Set texts.template "
-            "to another template."
+            f"{prefix}the chat template ends a prompt with {prompt[-30:]!r}, and the same chat with its "
+            "answer does not begin with this prompt, so it is not clear where the answer begins. Set "
+            "texts.template to another template."
         )
     completion = without_end(text[len(prompt) :], tokenizer)
     if not _holds(completion, messages[-1]):

@@ -135,8 +135,8 @@ def load_conversations(
         dev: A file of dev rows; or, if the source has no dev split, the number of training rows to hold out,
             >= 1, or their fraction in (0, 1); None is a tenth.
         layout: "messages", "instruction", "prompt" or "text"; None infers it from the columns.
-        template: Template of the prompt with {column} fields, for "instruction" and "prompt"; for "messages" a
-            chat template, which the tokenizer must get too (`use_template`).
+        template: Template of the prompt with {column} fields, for "instruction" and "prompt"; for "messages"
+            a chat template, which the tokenizer must get too (`use_template`).
         completion: Column of the text that the loss covers; None infers it.
         separator: String that ends each text in a plain text file; None infers it.
         seed: Random seed of the rows to hold out.

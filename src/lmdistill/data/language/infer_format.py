@@ -96,8 +96,8 @@ def _require_template_fits(rows: Rows, chosen: str | None, template: str | None)
         )
     if chosen == "text":
         raise ConfigError(
-            f"{rows.name}: the layout is text (columns: {', '.join(rows.fieldnames)}), which takes no template "
-            "of the prompt. Leave texts.template out, or set texts.layout and texts.completion."
+            f"{rows.name}: the layout is text (columns: {', '.join(rows.fieldnames)}), which takes no "
+            "template of the prompt. Leave texts.template out, or set texts.layout and texts.completion."
         )
 
 
@@ -124,7 +124,11 @@ def _format_of(
 ) -> ExampleFormat | None:
     """The format for a layout, or None if the columns do not match it."""
     if layout == "messages":
-        return ExampleFormat(layout="messages", completion=chat[-1], question=chat[0], chat=chat) if chat else None
+        return (
+            ExampleFormat(layout="messages", completion=chat[-1], question=chat[0], chat=chat)
+            if chat
+            else None
+        )
     if layout == "text":
         column = _first(columns, TEXTS)
         return None if column is None else ExampleFormat(layout="text", completion=column, question=column)
@@ -157,7 +161,8 @@ def _notes(form: ExampleFormat, columns: Sequence[str], *, is_inferred: bool) ->
     before = " and ".join(name for name in (SYSTEM, HISTORY) if name in columns)
     turns = f" after {before}" if form.turns else ""
     if form.layout == "messages":
-        what = f"chats from {' and '.join(map(repr, form.chat))}; the loss covers the last answer, the rest is its prompt"
+        named = " and ".join(map(repr, form.chat))
+        what = f"chats from {named}; the loss covers the last answer, the rest is its prompt"
     elif form.layout == "text":
         what = f"texts from {form.completion!r}; the loss covers the whole text"
     else:

@@ -114,11 +114,11 @@ class ExampleFormat:
 
 
 def instruction_template(columns: Sequence[str]) -> str:
-    """The template for instructions, with the column of the text that they are about.
+    r"""The template for instructions, with the column of the text that they are about.
 
     Examples:
         >>> instruction_template(["instruction", "context", "response"])
-        'Human:\\n{instruction} {context}\\n\\nAssistant:\\n'
+        'Human:\n{instruction} {context}\n\nAssistant:\n'
     """
     about = next((name for name in INPUTS if name in columns), INPUTS[0])
     return ALPACA.replace(f"{{{INPUTS[0]}}}", f"{{{about}}}")

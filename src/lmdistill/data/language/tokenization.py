@@ -225,11 +225,13 @@ def _warn_of_unused_tools(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> 
     if "tools" in str(tokenizer.chat_template):
         return
     texts = rows.select_columns("messages").with_format(None).iter(10_000)
-    count = sum(Chat.from_json(text).tools is not None for batch in texts for text in batch["messages"] if text)
+    count = sum(
+        Chat.from_json(text).tools is not None for batch in texts for text in batch["messages"] if text
+    )
     if count:
         log.warning(
-            "%d of %d chats have tools, and the chat template does not write tools. Set texts.template to one "
-            "that does.",
+            "%d of %d chats have tools, and the chat template does not write tools. Set texts.template to "
+            "one that does.",
             count,
             rows.num_rows,
         )

@@ -130,9 +130,10 @@ def uniform_alarms(nats: Mapping[str, float], vocabulary: int) -> tuple[str, ...
         vocabulary: Number of tokens, >= 1.
     """
     return tuple(
-        f"the {who} is worse than uniform guessing on dev: its perplexity is {math.exp(min(value, 700)):.2f}, and "
-        f"that of a uniform guess among {vocabulary} tokens is {vocabulary}: it has learned nothing of use. Train "
-        "it longer, on more examples, or at another learning rate (lmdistill distill --find-rate)."
+        f"the {who} is worse than uniform guessing on dev: its perplexity is "
+        f"{math.exp(min(value, 700)):.2f}, and that of a uniform guess among {vocabulary} tokens is "
+        f"{vocabulary}: it has learned nothing of use. Train it longer, on more examples, or at another "
+        "learning rate (lmdistill distill --find-rate)."
         for who, value in nats.items()
         if value >= math.log(vocabulary)
     )

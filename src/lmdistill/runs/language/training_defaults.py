@@ -1,4 +1,4 @@
-"""Epochs and learning rates that a recipe for language models leaves open, from the networks that it names."""
+"""Epochs and learning rates that a recipe for language models leaves open, by the size of its networks."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class NetworkSize:
 
     @property
     def parameters(self) -> float:
-        """Parameters in the layers, about: attention takes 4 and the feed-forward layers 8 times width squared."""
+        """About the parameters in the layers: 4 times width squared in attention, 8 times after it."""
         return 12.0 * self.layers * self.width**2
 
 
