@@ -31,7 +31,8 @@ LANGUAGE = {
 @pytest.fixture
 def kinds(place, tmp_path):
     """A recipe of either kind."""
-    (tmp_path / "stories.txt").write_text("\n".join(" ".join(WORDS[n % 7 :][:6]) for n in range(60)))
+    texts = (" ".join([WORDS[n % 7], WORDS[n % 11], str(n)]) for n in range(60))  # no two alike
+    (tmp_path / "stories.txt").write_text("\n".join(texts))
     (tmp_path / "language.yaml").write_text(yaml.safe_dump(LANGUAGE))
     return {"classifier": "recipe.yaml", "language": "language.yaml"}
 
