@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lmdistill.analysis.alarms import DIVERGED, SCATTERED, remarks, row_alarms
+from lmdistill.analysis.alarms import DIVERGED, LEARNED_NOTHING, SCATTERED, remarks, row_alarms
 from lmdistill.analysis.compare import compare
 from lmdistill.analysis.paired_comparison import ComparisonStats
 from lmdistill.records.record import RecordedRun
@@ -51,16 +51,46 @@ def test_a_seed_that_is_there_twice_rings_and_says_what_differs() -> None:
     assert alarms_of(run("KD", 0), run("KD", 1))["KD"] == ()
 
 
-def test_runs_of_other_recipes_are_no_seeds_of_one_thing() -> None:
-    recipe = make_record("KD").recipe
-    other = {**recipe, "train": {"epochs": 3, "rate": 1e-6}, "teacher": {"model": "elsewhere"}, "seed": 1}
-    first = {**recipe, "teacher": {"model": "here"}}
-    (mixed,) = alarms_of(run("KD", 0, recipe=first), run("KD", 1, recipe=other))["KD"]
-    assert mixed.startswith(
-        "the row groups runs as seeds of one configuration, and their recipes differ in train.rate."
-    )
-    newer = {**recipe, "seed": 1, "map": None}  # of a version that has one field more
-    assert alarms_of(run("KD", 0), run("KD", 1, recipe=newer))["KD"] == ()
+def floor(metric: str, value: float) -> dict[str, object]:
+    return {"majority": {"dev": {metric: value}}}
+
+
+@pytest.mark.parametrize(("score", "rings"), [(0.4, True), (0.5, True), (0.51, False)])
+def test_a_score_at_or_below_a_constant_answer_rings(score: float, rings: bool) -> None:
+    (alarm, *_) = (*alarms_of(run("FT", 0, 0.9), run("KD", 0, score, **floor("accuracy", 0.5)))["KD"], "")
+    assert (LEARNED_NOTHING in alarm) == rings
+    if rings:
+        assert alarm.startswith("the mean accuracy, % is no better than that of a constant answer")
+
+
+@pytest.mark.parametrize(("nats", "rings"), [(6.3, True), (6.2, False)])
+def test_a_language_model_worse_than_uniform_guessing_rings(nats: float, rings: bool) -> None:
+    task = plain_record()["task"] | {"kind": "language", "labels": [], "metrics": ["nats"]}
+    facts = {
+        "task": task,
+        "teacher_metrics": None,
+        "metrics": {"dev": {"nats": nats}},
+        **floor("nats", 6.238),
+    }
+    alarms = alarms_of(run("SFT", **facts))["SFT"]
+    assert [LEARNED_NOTHING in alarm for alarm in alarms] == ([True] if rings else [])
+    assert not rings or "guessing uniformly" in alarms[0]
+
+
+def test_f1_is_judged_by_accuracy_and_records_without_a_floor_by_nothing() -> None:
+    task = plain_record()["task"] | {"metrics": ["f1", "accuracy"]}
+    both = {"dev": {"f1": 0.80, "accuracy": 0.75}}
+    facts = {"task": task, "teacher_metrics": None, "metrics": both}
+    above = {"majority": {"dev": {"f1": 0.81, "accuracy": 0.68}}}
+    assert alarms_of(run("KD", **facts, **above))["KD"] == ()
+    assert alarms_of(run("KD", **facts, majority={"dev": {"f1": 0.81, "accuracy": 0.75}}))["KD"] != ()
+    assert alarms_of(run("KD", 0, 0.1, majority={}))["KD"] == ()
+
+
+def test_what_a_run_said_is_not_said_twice_and_what_it_says_of_the_teacher_stands_in_its_row() -> None:
+    said = [f"the student has {LEARNED_NOTHING}", f"the teacher has {LEARNED_NOTHING}"]
+    found = alarms_of(run("KD", 0, 0.4, alarms=said, **floor("accuracy", 0.5)))
+    assert found == {"Teacher": (said[1],), "KD": tuple(said)}
 
 
 def test_seeds_that_move_together_do_not_ring() -> None:

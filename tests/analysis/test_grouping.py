@@ -110,3 +110,62 @@ def test_other_labels_tell_other_dev_examples(tmp_path: Path) -> None:
     assert [[run.record.name for run in table.runs] for table in compare(runs)] == [["FT", "PKD"], ["KD"]]
     (runs[1].path / PREDICTIONS).unlink()  # what is not known speaks for no other set
     assert [len(table.runs) for table in compare(runs)] == [3]
+
+
+def trained(name: str, seed: int = 0, accuracy: float = 0.8, **settings: object) -> RecordedRun:
+    """A run whose recipe has these training settings."""
+    recipe = {**make_record(name).recipe, "training": settings, "seeds": [seed]}
+    return run(name, seed, accuracy, recipe=recipe)
+
+
+RATES = [{"optimizer": {"learning_rate": rate}, "epochs": 3} for rate in (2e-5, 1e-3)]
+
+
+def test_runs_with_other_training_settings_are_rows_of_their_own_that_say_so() -> None:
+    rows = rows_of(*(trained("KD", seed, 0.5 + 0.4 * n, **RATES[n]) for seed in (0, 1) for n in (0, 1)))
+    assert list(rows)[1:] == ["KD (learning_rate=2e-05)", "KD (learning_rate=0.001)"]
+    assert [rows[label].quality["dev", "accuracy"].mean for label in list(rows)[1:]] == [0.5, 0.9]
+    assert [len(row.runs) for row in list(rows.values())[1:]] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "shown"),
+    [
+        ("training.epochs", (1, 3), "epochs=1"),
+        ("teacher.training.epochs", (1, 3), "teacher.training.epochs=1"),
+        ("student.init", ("teacher", "random"), "student.init=teacher"),
+        ("texts.max_length", (64, 128), "texts.max_length=64"),
+        ("schedule.name", ("direct", "path"), "schedule.name=direct"),
+    ],
+)
+def test_every_setting_of_a_recipe_but_seeds_and_places_keeps_runs_apart(path, values, shown) -> None:
+    def recipe(seed: int, value: object) -> dict[str, object]:
+        table: dict[str, object] = {path.split(".")[-1]: value}
+        for name in reversed(path.split(".")[:-1]):
+            table = {name: table}
+        places = {"data": {"source": f"/elsewhere/{seed}"}, "seeds": [seed], "seed": seed}
+        return {**places, **table}
+
+    runs = [run("KD", seed, recipe=recipe(seed, values[seed % 2])) for seed in range(4)]
+    rows = list(rows_of(*runs).items())[1:]
+    assert [len(row.runs) for _, row in rows] == [2, 2]
+    assert rows[0][0] == f"KD ({shown})"
+    assert len(rows_of(*(run("KD", seed, recipe=recipe(seed, values[0])) for seed in range(4)))) == 2
+
+
+def test_a_setting_that_an_older_recipe_lacks_keeps_no_runs_apart() -> None:
+    older, newer = trained("KD", 0, epochs=3), trained("KD", 1, epochs=3, compile=False)
+    assert [len(row.runs) for row in rows_of(older, newer).values() if row.role != "teacher"] == [2]
+
+
+def test_many_differing_settings_make_no_long_label() -> None:
+    one, two = (dict.fromkeys("abcdef", value) for value in (1, 2))
+    assert (
+        list(rows_of(trained("KD", **one), trained("KD", **two)))[1] == "KD (a=1, b=1, c=1, 3 more settings)"
+    )
+
+
+def test_a_row_is_compared_with_the_baseline_that_was_trained_as_it_was() -> None:
+    rows = rows_of(*(trained(name, **RATES[n]) for n in (0, 1) for name in ("FT", "KD")))
+    for rate in ("2e-05", "0.001"):
+        assert rows[f"KD (learning_rate={rate})"].floor == f"FT (learning_rate={rate})"

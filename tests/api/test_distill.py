@@ -10,7 +10,7 @@ import lmdistill as ld
 from lmdistill.commands.evaluate_language import evaluate_language
 from lmdistill.core.completions import Completions
 from lmdistill.core.errors import ConfigError, MismatchError, RunError, UnknownNameError
-from lmdistill.data.language.tokenization import bos_ids
+from lmdistill.data.language.special_tokens import bos_ids
 from lmdistill.export.hugging_face import save
 from lmdistill.models.generation import generate_completions
 from lmdistill.recipes.files import read_recipe

@@ -92,7 +92,7 @@ def test_evaluate_gives_the_numbers_of_the_record(finished, lmdistill):
         ["dev", "12", "matthews × 100", f"{100 * metrics['matthews']:.2f}", "0.00"],
     ]
     ece = record("runs/one")["calibration"]["ece"]
-    assert ["dev", "12", "expected calibration error", f"{ece:.4f}", "–"] in cells
+    assert ["dev", "12", "calibration error, %", f"{100 * ece:.2f}", "–"] in cells
 
 
 def test_a_fine_tuned_teacher_is_evaluated_on_the_data_it_was_made_for(finished, lmdistill):

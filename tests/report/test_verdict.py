@@ -59,3 +59,14 @@ def test_the_baseline_is_not_better_than_itself() -> None:
 def test_a_run_alone_has_no_rival() -> None:
     (table,) = compare([RecordedRun(path=ROWS[0][2], record=make_record("KD"))])
     assert verdict(table.rows[-1], table).endswith("is 2.00 times as fast.")
+
+
+@pytest.mark.parametrize(("accuracy", "learned"), [(0.5, False), (0.49, False), (0.52, True)])
+def test_a_student_no_better_than_a_constant_answer_is_said_to_have_learned_nothing(
+    tmp_path, accuracy: float, learned: bool
+) -> None:
+    record = make_record("KD", accuracy=accuracy, majority={"dev": {"accuracy": 0.5}})
+    (table,) = compare([RecordedRun(path=tmp_path, record=record)])
+    said = verdict(table.rows[-1], table)
+    assert said.startswith("KD is no better than a constant answer: it has learned nothing of use") != learned
+    assert "KD keeps" in said

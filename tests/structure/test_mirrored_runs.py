@@ -6,9 +6,16 @@ RUNS = Path(__file__).parents[2] / "src" / "lmdistill" / "runs"
 
 ONLY = {
     "classification": {"representation_map"},
-    "language": {"generation_prompts", "on_policy", "teacher_cache", "teacher_completions"},
+    "language": {
+        "generation_prompts",
+        "on_policy",
+        "teacher_cache",
+        "teacher_completions",
+        "training_defaults",
+    },
 }
-"""Files without a counterpart: maps are of classes; only language models generate and are tuned in a cache."""
+"""Files without a counterpart: maps are of classes; only language models generate, are tuned in a cache and
+have training settings that follow their size."""
 
 
 def test_both_kinds_have_the_same_files():

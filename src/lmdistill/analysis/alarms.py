@@ -5,13 +5,10 @@ from collections import Counter
 
 import numpy as np
 
-from lmdistill.analysis.grouping import SEEDS, flat
+from lmdistill.analysis.grouping import PLACES, SEEDS, flat
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.result_table import Comparison, Row
 from lmdistill.analysis.significance import ALPHA
-
-PLACES = ("teacher.model", "student.model", "data.source", "texts.source")
-"""Paths in a recipe; the runs of a row may differ in them, as in the seeds."""
 
 DIVERGED = (
     "the score of a seed is not a finite number, for example because training diverged. The mean leaves it "
@@ -22,21 +19,63 @@ SCATTERED = (
     "seeds that is larger than their mean. Run more seeds before you rely on this row."
 )
 
+LEARNED_NOTHING = "learned nothing of use"
+"""Words of every alarm about a network that is no better than a constant answer."""
+
 
 def row_alarms(row: Row, table: Comparison) -> tuple[str, ...]:
     """The alarms of the row's runs without duplicates, then those that follow from the table.
 
-    The table adds an alarm for a score that is not finite, for seeds that vary by more than the effect, and
-    for runs that are not seeds of one configuration.
+    The table adds an alarm for a score that is no better than a constant answer or not finite, for seeds that
+    vary by more than the effect, and for a seed that occurs twice. A teacher's row has what the runs of its
+    students say about the teacher.
     """
     split, metric = table.scores[0]
     alarms = [alarm for run in row.runs for alarm in run.record.alarms]
+    if row.role == "teacher":
+        alarms += _said_of_teacher(row, table)
+    if is_constant(row) and not any(LEARNED_NOTHING in alarm for alarm in alarms):
+        what = "guessing uniformly" if table.task.kind == "language" else "a constant answer"
+        alarms.append(
+            f"the mean {metric_format(metric).title} is no better than that of {what}: it has "
+            f"{LEARNED_NOTHING}. Train longer, on more examples, or at another learning rate."
+        )
     if any(run.record.metrics.get(split, {}).get(metric) is None for run in row.runs):
         alarms.append(DIVERGED)
     if _is_scattered(row, table):
         alarms.append(SCATTERED)
     alarms += _mixed(row)
     return tuple(dict.fromkeys(alarms))
+
+
+def is_constant(row: Row) -> bool:
+    """Whether the mean headline score of a row's runs is no better than that of a constant answer.
+
+    Accuracy stands for F1, because always saying class 1 has a high F1. False if records do not know it.
+    """
+    pairs = []
+    for record in (run.record for run in row.runs):
+        split, headline = record.headline
+        metric = "accuracy" if headline == "f1" else headline
+        score = record.metrics[split].get(metric)
+        floor = record.majority.get(split, {}).get(metric)
+        if score is not None and floor is not None:
+            sign = metric_format(metric).sign
+            pairs.append((sign * score, sign * floor))
+    return bool(pairs) and sum(ours for ours, _ in pairs) <= sum(floor for _, floor in pairs)
+
+
+def _said_of_teacher(row: Row, table: Comparison) -> list[str]:
+    """What the runs of students say about the networks of a teacher's row."""
+    networks = {network.fingerprint for network in row.networks}
+    records = [run.record for run in table.learners]
+    return [
+        alarm
+        for record in records
+        if record.teacher is not None and record.teacher.fingerprint in networks
+        for alarm in record.alarms
+        if alarm.startswith("the teacher ")
+    ]
 
 
 def _is_scattered(row: Row, table: Comparison) -> bool:
@@ -53,23 +92,19 @@ def _is_scattered(row: Row, table: Comparison) -> bool:
 
 
 def _mixed(row: Row) -> list[str]:
-    """An alarm if the runs of a row are not seeds of one configuration: a seed repeats, or recipes differ."""
+    """An alarm if a seed occurs twice in a row; it names the settings in which the recipes differ."""
     counts = Counter(run.record.seed for run in row.runs)
     repeated = {seed for seed, count in counts.items() if count > 1}
+    if not repeated:
+        return []
     recipes = [flat(run.record.recipe) for run in row.runs]
     names = dict.fromkeys(name for recipe in recipes for name in recipe if name not in (*SEEDS, *PLACES))
-    # without a repeated seed, ignore fields that older recipes lack
-    compared = [name for name in names if repeated or all(name in recipe for recipe in recipes)]
-    differ = [name for name in compared if len({str(recipe.get(name)) for recipe in recipes}) > 1]
-    if not repeated and not differ:
-        return []
+    differ = [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
     cause = f"their recipes differ in {', '.join(differ)}" if differ else "a run may be listed twice"
-    problem = (
-        f"the row has several runs with the same seed ({_listed(repeated)})"
-        if repeated
-        else "the row groups runs as seeds of one configuration"
-    )
-    return [f"{problem}, and {cause}. Mean, deviation and p are not valid; report the runs separately."]
+    return [
+        f"the row has several runs with the same seed ({_listed(repeated)}), and {cause}. Mean, deviation "
+        "and p are not valid; report the runs separately."
+    ]
 
 
 def _by_seed(row: Row, table: Comparison) -> dict[int, float]:

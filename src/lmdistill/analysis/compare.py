@@ -10,8 +10,8 @@ from lmdistill.analysis.grouping import (
     comparison_key,
     grouped,
     numbered,
-    row_key,
     row_labels,
+    rows_of_seeds,
     same_dev_set,
     shared_settings,
     teaching,
@@ -178,7 +178,7 @@ def _comparison(
     own = teaching(runs)
     students = [run for run in runs if run not in own]
     teachers = _teacher_rows(students, own, scores, batch_size)
-    groups = list(grouped(students, row_key).values())
+    groups = rows_of_seeds(students)
     labels = numbered(without(label, shared) for label in row_labels(groups))
     baseline_of = baselines(list(zip(labels, groups, strict=True)), baseline)
     uncompared = {
@@ -223,9 +223,10 @@ def compare(
 ) -> tuple[Comparison, ...]:
     """One comparison for each task and set of dev examples, in the order of the runs.
 
-    Runs with the same name, method, student architecture and number of training examples are the seeds of
-    one row. A fine-tuning run whose network is the teacher of another run belongs to the teacher's row. Runs
-    of one task get separate tables if the number, the contents or the labels of their dev examples differ.
+    Runs with the same name, method, student architecture, number of training examples and settings of the
+    recipe are the seeds of one row. A fine-tuning run whose network is the teacher of another run belongs to
+    the teacher's row. Runs of one task get separate tables if the number, the contents or the labels of their
+    dev examples differ.
     Settings that occur in the names of all rows are removed from the labels and listed in
     `Comparison.shared`.
 

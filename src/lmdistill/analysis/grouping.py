@@ -18,6 +18,15 @@ OF_TEACHER = "agreement"
 SEEDS = ("seed", "seeds", "training.seed", "teacher.training.seed")
 """Fields of a recipe that hold seeds, in which the runs of a row differ."""
 
+PLACES = (
+    *("teacher.model", "student.model", "teacher.tokenizer", "data.source", "data.dev", "texts.source"),
+    *("texts.dev", "writing.prompts"),
+)
+"""Paths in a recipe; the runs of a row may differ in them, as in the seeds."""
+
+MOST_SETTINGS = 3
+"""Largest number of settings that a label shows."""
+
 Known = Mapping[Path, ExampleScores | None]
 """Contributions of the dev examples for each run, by its folder."""
 
@@ -84,16 +93,20 @@ def same_dev_set(runs: Sequence[RecordedRun], known: Known) -> list[list[Recorde
     Two runs are in one group unless the number, the fingerprint or the labels of their dev examples differ. A
     value that was not recorded does not separate runs.
     """
-    groups: list[tuple[dict[str, Hashable], list[RecordedRun]]] = []
-    for run in runs:
-        own = _examples(run, known)
+    return _agreeing((_examples(run, known), run) for run in runs)
+
+
+def _agreeing(items: Iterable[tuple[dict[str, Any], Item]]) -> list[list[Item]]:
+    """Groups of items whose facts do not contradict each other; a fact that is missing separates nothing."""
+    groups: list[tuple[dict[str, Any], list[Item]]] = []
+    for own, item in items:
         for facts, group in groups:
             if all(facts.get(name, value) == value for name, value in own.items()):
                 facts.update(own)
-                group.append(run)
+                group.append(item)
                 break
         else:
-            groups.append((own, [run]))
+            groups.append((own, [item]))
     return [group for _, group in groups]
 
 
@@ -120,11 +133,24 @@ def asked_data(run: RecordedRun) -> Mapping[str, float]:
     return {name: float(settings[name]) for name in ("fraction", "rows") if settings.get(name) is not None}
 
 
+def settings_of(record: Record) -> dict[str, Any]:
+    """Settings of a recipe by their dotted names, without seeds and paths."""
+    return {name: value for name, value in flat(record.recipe).items() if name not in (*SEEDS, *PLACES)}
+
+
+def rows_of_seeds(runs: Iterable[RecordedRun]) -> list[list[RecordedRun]]:
+    """The rows of a table: runs with one `row_key` whose recipes agree in every setting that both have.
+
+    Older recipes lack settings that were added later, so a missing one does not separate runs.
+    """
+    groups = grouped(runs, row_key).values()
+    return [row for group in groups for row in _agreeing((settings_of(run.record), run) for run in group)]
+
+
 def row_key(run: RecordedRun) -> Hashable:
-    """A key that is equal for the seeds of one row.
+    """A key that is equal for the seeds of one row; see `rows_of_seeds` for the other settings of a recipe.
 
     It consists of the name, the sizes of student and teacher, the number of training examples and the method.
-    Runs of a row whose recipes differ in another field raise an alarm, see `alarms.row_alarms`.
     """
     record = run.record
     teacher = None if record.teacher is None else layers_of(record.teacher)
@@ -136,21 +162,50 @@ def row_key(run: RecordedRun) -> Hashable:
 
 
 def row_labels(groups: Sequence[Sequence[RecordedRun]]) -> list[str]:
-    """The name of each group's runs, with the facts that differ between groups of the same name."""
+    """The name of each group's runs, with the facts that differ between groups of the same name.
+
+    Groups that differ in none of them get the settings of their recipes that differ.
+    """
     records = [group[0].record for group in groups]
+    facts = [(record.name, *_differing_facts(record, records)) for record in records]
     labels = []
-    for record in records:
-        same_name = [other for other in records if other.name == record.name]
-        facts: list[Callable[[Record], str]] = [
-            lambda r: f"{r.student.layers} layers",
-            _size_text,
-            lambda r: f"{r.task.rows.get('train', 0):,} examples",
-            lambda r: "no teacher" if r.teacher is None else f"teacher with {r.teacher.layers} layers",
-            *(lambda r, field=field: f"{field}={r.method.get(field)}" for field in record.method),
-        ]
-        differing = [fact(record) for fact in facts if len({fact(other) for other in same_name}) > 1]
-        labels.append(f"{record.name} ({', '.join(differing)})" if differing else record.name)
+    for record, own in zip(records, facts, strict=True):
+        twins = [other for other, theirs in zip(records, facts, strict=True) if theirs == own]
+        name, *differing = [*own, *_differing_settings(record, twins)]
+        labels.append(f"{name} ({', '.join(differing)})" if differing else name)
     return labels
+
+
+def _differing_facts(record: Record, records: Sequence[Record]) -> list[str]:
+    """Facts of a record that differ between the records of its name."""
+    same_name = [other for other in records if other.name == record.name]
+    facts: list[Callable[[Record], str]] = [
+        lambda r: f"{r.student.layers} layers",
+        _size_text,
+        lambda r: f"{r.task.rows.get('train', 0):,} examples",
+        lambda r: "no teacher" if r.teacher is None else f"teacher with {r.teacher.layers} layers",
+        *(lambda r, field=field: f"{field}={r.method.get(field)}" for field in record.method),
+    ]
+    return [fact(record) for fact in facts if len({fact(other) for other in same_name}) > 1]
+
+
+def _differing_settings(record: Record, twins: Sequence[Record]) -> list[str]:
+    """Settings of a recipe that differ between records, such as `learning_rate=0.001`."""
+    if len(twins) < 2:
+        return []
+    own, others = settings_of(record), [settings_of(twin) for twin in twins]
+    differing = [
+        f"{name.removeprefix('training.').removeprefix('optimizer.')}={_setting_text(value)}"
+        for name, value in own.items()
+        if any(other.get(name, value) != value for other in others)
+    ]
+    more = len(differing) - MOST_SETTINGS
+    return differing if more <= 0 else [*differing[:MOST_SETTINGS], f"{more} more settings"]
+
+
+def _setting_text(value: Any) -> str:
+    """A setting as text; numbers are short."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def shared_settings(runs: Sequence[RecordedRun]) -> tuple[str, ...]:

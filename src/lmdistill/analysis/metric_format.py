@@ -54,6 +54,12 @@ MANNERS: Mapping[str, MetricFormat] = MappingProxyType(
         "perplexity": MetricFormat(title="perplexity", scale=1, lower_is_better=True, range=POSITIVE),
         "accuracy_of_tokens": MetricFormat(title="token accuracy, %"),
         "agreement": MetricFormat(title="agreement with teacher, %"),
+        "calibration_error": MetricFormat(title="calibration error, %", lower_is_better=True),
+        "expected_calibration_error": MetricFormat(title="calibration error, %", lower_is_better=True),
+        "brier": MetricFormat(title="Brier score", scale=1, digits=4, lower_is_better=True, range=(0.0, 2.0)),
+        "negative_log_likelihood": MetricFormat(
+            title="negative log-likelihood, nats", scale=1, digits=4, lower_is_better=True, range=POSITIVE
+        ),
         "rouge_l": MetricFormat(title="ROUGE-L × 100"),
         "silhouette": MetricFormat(title="silhouette", scale=1, digits=3, range=SIGNED),
         "spread_ratio": MetricFormat(title="between / within", scale=1, digits=3, range=POSITIVE),

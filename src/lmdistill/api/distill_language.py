@@ -16,6 +16,7 @@ from lmdistill.runs.language.generation_prompts import generation_prompts, recip
 from lmdistill.runs.language.stage_adapter import LanguageAdapter
 from lmdistill.runs.language.teacher_cache import TeacherCache
 from lmdistill.runs.language.teacher_completions import training_texts
+from lmdistill.runs.language.training_defaults import chosen_training
 from lmdistill.runs.stage import Stage, run_stage
 
 
@@ -38,7 +39,7 @@ def distill_texts(
         student: The student; trained in place.
         out: The run folder.
         method: A method for language models.
-        training: Training settings with the seed; by default those of a recipe.
+        training: Training settings with the seed; by default those of a recipe, by the student's size.
 
     Raises:
         ConfigError: For a method of classifiers.
@@ -46,7 +47,7 @@ def distill_texts(
         MismatchError: If networks, method and tokenizers do not fit.
         DivergedError: If the loss stops being a number.
     """
-    name, training = type(method).__name__, training or LanguageRecipe().training
+    name, training = type(method).__name__, chosen_training(training or LanguageRecipe().training, student)
     recipe = LanguageRecipe(
         texts=corpus.settings,
         methods={name: method},
@@ -103,7 +104,7 @@ def finetune_texts(
     teachers = TeacherCache(recipe=recipe, texts=corpus.rows, folder=cache, command="lmdistill.finetune(...)")
     network = load_causal(model)
     trim_vocabulary(network)
-    return teachers.tuned(network, training or recipe.training, "teacher")[0]
+    return teachers.tuned(network, chosen_training(training or recipe.training, network), "teacher")[0]
 
 
 def _described(

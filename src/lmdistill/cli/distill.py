@@ -31,6 +31,10 @@ def distill(
     ],
     set_: Overrides = None,
     allow_code: AllowCode = False,
+    find_rate: Annotated[
+        bool,
+        typer.Option("--find-rate", help="First try learning rates on held-out training rows; use the best."),
+    ] = False,
     threads: Threads = None,
 ) -> None:
     """Run a recipe: fine-tune the teacher, train the students, evaluate them and write a report."""
@@ -40,9 +44,13 @@ def distill(
     follow()
     # errors are reported before slower modules than torch are imported
     chosen = read_recipe(recipe, set_ or [], allow_code=allow_code)
+    from lmdistill.cli.print_rates import show_rates
     from lmdistill.cli.print_tables import show
-    from lmdistill.runs.run_recipe import run_recipe
+    from lmdistill.runs.run_recipe import run_recipe, with_found_rate
 
     command = shlex.join(["lmdistill", *sys.argv[1:]])
+    if find_rate:
+        chosen, found = with_found_rate(chosen, out, command=command)
+        show_rates(found)
     run_recipe(chosen, out, command=command)
     show([out], order=tuple(chosen.methods))

@@ -11,6 +11,9 @@ from lmdistill.commands.evaluate import Evaluated
 from lmdistill.commands.evaluate_language import EvaluatedTexts
 from lmdistill.records.benchmarks import BenchmarkFacts
 
+PERCENT, HUNDREDTHS = ("accuracy", "agreement", "calibration_error", "ended"), ("rouge_l", "distinct_")
+"""Endings of the names of shares, and beginnings of the names of scores that are shown times 100."""
+
 
 def show_classifier(splits: Sequence[Evaluated]) -> None:
     """Print the task's metrics on every dev split, beside those of a constant prediction."""
@@ -28,9 +31,8 @@ def show_classifier(splits: Sequence[Evaluated]) -> None:
                 metric_format(metric).text(floor),
             )
         for name, value in evaluated.calibration.items():
-            table.add_row(
-                evaluated.split, str(evaluated.examples), name.replace("_", " "), f"{value:.4f}", "–"
-            )
+            shown = metric_format(name)
+            table.add_row(evaluated.split, str(evaluated.examples), shown.title, shown.text(value), "–")
     results().print(table)
 
 
@@ -55,6 +57,16 @@ def show_benchmarks(results_by_network: Mapping[str, Sequence[BenchmarkFacts]]) 
     results().print(table)
 
 
+def _shown(metric: str, value: float) -> tuple[str, str]:
+    """Name and value of a metric of language models, in the units of the comparison tables."""
+    name = metric.replace("_", " ")
+    if metric.endswith(PERCENT):
+        return f"{name}, %", f"{100 * value:.2f}"
+    return (
+        (f"{name} × 100", f"{100 * value:.2f}") if metric.startswith(HUNDREDTHS) else (name, f"{value:.4f}")
+    )
+
+
 def show_language(evaluated: EvaluatedTexts) -> None:
     """Print a language model's metrics on dev passages, then those of its completions."""
     for unit, count, metrics in (
@@ -65,6 +77,6 @@ def show_language(evaluated: EvaluatedTexts) -> None:
         for title in (unit, "metric", "value"):
             table.add_column(title, justify="left" if title == "metric" else "right")
         for metric, value in metrics.items():
-            table.add_row(str(count), metric.replace("_", " "), f"{value:.4f}")
+            table.add_row(str(count), *_shown(metric, value))
         if metrics:
             results().print(table)

@@ -11,7 +11,8 @@ from lmdistill.commands.open_model import require_finished
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.data.files.plain_text import has_text_files
 from lmdistill.data.language.prompts import open_prompts
-from lmdistill.data.language.tokenization import Passages, pad_id
+from lmdistill.data.language.special_tokens import pad_id
+from lmdistill.data.language.tokenization import Passages
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.language_modeling import language_scores
@@ -25,7 +26,7 @@ from lmdistill.recipes.yaml_tables import override
 from lmdistill.records.record import RECORD, read_record
 from lmdistill.runs.language.data import load_dev
 from lmdistill.runs.language.dataset import encode_dev, in_batches
-from lmdistill.runs.language.evaluation import completed, writing_scores
+from lmdistill.runs.language.evaluation import completed, uniform_alarms, writing_scores
 from lmdistill.runs.language.generation_prompts import generation_prompts, prompts_in_file
 from lmdistill.runs.language.student import require_positions
 
@@ -107,6 +108,8 @@ def evaluate_language(
     asked = () if prompts is None else prompts_in_file(prompts, texts, student.tokenizer)
     batches = in_batches(dev, pad_id(student.tokenizer))
     scores = language_scores(student, batches, teacher=teacher, device=device)
+    for alarm in uniform_alarms({"model": scores.nats}, student.vocabulary):
+        log.warning(alarm)
     wrote = completed(generation_prompts(writing, *asked), student, device) if asked else []
     return EvaluatedTexts(
         passages=len(dev.rows),

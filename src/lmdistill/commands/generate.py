@@ -11,9 +11,10 @@ from lmdistill.core.file_names import require_new_name
 from lmdistill.core.fingerprint import file_fingerprint, fingerprint
 from lmdistill.core.progress import progress
 from lmdistill.data.files.table import Row, Rows
+from lmdistill.data.language.chat_messages import SYSTEM
 from lmdistill.data.language.instruction_format import PROMPTS, TEXTS
-from lmdistill.data.language.prompts import chat_prompt_messages, open_prompts, prompt_ids
-from lmdistill.data.language.tokenization import bos_ids
+from lmdistill.data.language.prompts import chat_prompt, open_prompts, prompt_chat_columns, prompt_ids
+from lmdistill.data.language.special_tokens import bos_ids
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.models import model_stats
@@ -70,6 +71,7 @@ def generate(
     require_generation_settings(max_new=max_new, temperature=temperature)
     network = load_causal(model_in(target))
     rows = open_prompts(source)
+    chats = prompt_chat_columns(rows) if template is None else ()
     total = _counted(rows, network, template)
     key = (model_stats.fingerprint(network), file_fingerprint(source), max_new, temperature, template, seed)
     network.to(make_accelerator(Training()).device)
@@ -85,7 +87,7 @@ def generate(
                 network, prompts, max_new=max_new, temperature=temperature, seed=seed + done, batch_size=16
             )
             lines = [
-                _line(row, tokens, network, worded=template is not None)
+                _line(row, tokens, network, chats, worded=template is not None)
                 for (row, _), tokens in zip(chunk, new, strict=True)
             ]
             file.write("".join(map(encoded, lines)))
@@ -148,12 +150,16 @@ def _counted(rows: Rows, network: LanguageNetwork, template: str | None) -> int:
     return count
 
 
-def _line(row: Row, tokens: list[int], network: LanguageNetwork, *, worded: bool) -> dict[str, Any]:
-    """A row with its completion, in columns that training accepts."""
+def _line(
+    row: Row, tokens: list[int], network: LanguageNetwork, chats: Sequence[str], *, worded: bool
+) -> dict[str, Any]:
+    """A row with its completion, in columns that training accepts; `chats` are its columns of messages."""
     text = network.tokenizer.decode(tokens, skip_special_tokens=True)
     found = dict(row.values or row.fields)
-    if "messages" in found:
-        found["messages"] = [*chat_prompt_messages(row, ""), {"role": "assistant", "content": text}]
+    if chats:
+        found = {name: value for name, value in found.items() if name not in (*chats, SYSTEM)}
+        answer = {"role": "assistant", "content": text}
+        found["messages"] = [*chat_prompt(row, chats, "").messages, answer]
     elif not worded and not {"instruction", *PROMPTS} & found.keys():
         found["prompt"] = found.pop(next(name for name in TEXTS if name in found))
     return {**found, "completion": text, "ended": bool(set(tokens[-1:]) & set(end_token_ids(network)))}

@@ -127,7 +127,7 @@ def fit(
 def _rate(training: Training, step: int, total: int) -> float:
     """The learning rate of a step."""
     optimizer = training.optimizer
-    return optimizer.learning_rate * lr_multiplier(
+    return optimizer.rate * lr_multiplier(
         step, total=total, warmup=optimizer.warmup, shape=optimizer.schedule
     )
 

@@ -14,8 +14,9 @@ class Optimizer:
     no settings of its own.
     """
 
-    learning_rate: float = 5e-5
-    """Peak learning rate, > 0; the PKD paper searches 5e-5, 2e-5 and 1e-5."""
+    learning_rate: float | None = 5e-5
+    """Peak learning rate, > 0; the PKD paper searches 5e-5, 2e-5 and 1e-5. For language models null chooses
+    it by the size of the network."""
 
     weight_decay: float = 0.01
     """Decoupled weight decay of matrices, >= 0; vectors (biases and norms) have none."""
@@ -30,7 +31,7 @@ class Optimizer:
     """Maximum Euclidean norm of the gradient, > 0; 0 disables clipping."""
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
+        if self.learning_rate is not None and not self.learning_rate > 0:
             raise ConfigError(f"learning_rate must be > 0, got {self.learning_rate}.")
         if not self.weight_decay >= 0:
             raise ConfigError(f"weight_decay must be >= 0, got {self.weight_decay}.")
@@ -39,13 +40,27 @@ class Optimizer:
         if not self.clip >= 0:
             raise ConfigError(f"clip must be >= 0, got {self.clip}.")
 
+    @property
+    def rate(self) -> float:
+        """The learning rate.
+
+        Raises:
+            ConfigError: It is null and nothing has chosen it.
+        """
+        if self.learning_rate is None:
+            raise ConfigError(
+                "learning_rate is null, which only recipes for language models fill in. Set it."
+            )
+        return self.learning_rate
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """Settings of the training loop."""
 
-    epochs: int = 4
-    """Number of passes over the training set, >= 1."""
+    epochs: int | None = 4
+    """Number of passes over the training set, >= 1. For language models null chooses it by the size of the
+    network."""
 
     batch_size: int = 32
     """Number of examples per optimizer step, over all processes and micro-batches, >= 1."""
@@ -85,8 +100,24 @@ class Training:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "checkpoint_every"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}.")
         for name in ("eval_every", "patience", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)}.")
+
+    @property
+    def passes(self) -> int:
+        """Passes over the training set.
+
+        Raises:
+            ConfigError: They are null and nothing has chosen them.
+        """
+        if self.epochs is None:
+            raise ConfigError("epochs is null, which only recipes for language models fill in. Set it.")
+        return self.epochs
+
+    @property
+    def is_open(self) -> bool:
+        """Whether epochs or learning rate are still to be chosen."""
+        return self.epochs is None or self.optimizer.learning_rate is None

@@ -15,7 +15,13 @@ from lmdistill.engine.training_settings import Training
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.recipes.representation_map import Map
-from lmdistill.recipes.validation import require_first_layers, require_kind, require_pruned, require_runs
+from lmdistill.recipes.validation import (
+    require_first_layers,
+    require_kind,
+    require_numbers,
+    require_pruned,
+    require_runs,
+)
 from lmdistill.schedules.distillation import Direct, Schedule
 
 
@@ -156,6 +162,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)
+        require_numbers({"training": self.training, "teacher.training": self.teacher.training})
         require_pruned(self.schedule, self.student.keep, self.student.layers)
         require_first_layers(self.schedule, self.student.own)
         require_kind(self.methods, LANGUAGE_METHODS, "is for models that write text", CLASSIFIER_METHODS)

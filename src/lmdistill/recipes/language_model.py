@@ -8,6 +8,7 @@ from typing import Literal
 from lmdistill.core.completions import completions_of
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.protocols import Method
+from lmdistill.data.language.prompt_template import read_template
 from lmdistill.engine.training_settings import Optimizer, Training
 from lmdistill.methods import ATKD, CLASSIFIER_METHODS, LANGUAGE_METHODS
 from lmdistill.recipes.pruning import Pruning
@@ -16,8 +17,8 @@ from lmdistill.schedules.distillation import Direct, Schedule
 
 
 def _training() -> Training:
-    """Training settings of ATKD's released script, as far as it names them."""
-    return Training(epochs=3, optimizer=Optimizer(learning_rate=2e-5, schedule="cosine", warmup=0.03))
+    """Training settings of ATKD's released script; the network's size chooses epochs and learning rate."""
+    return Training(epochs=None, optimizer=Optimizer(learning_rate=None, schedule="cosine", warmup=0.03))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,9 @@ class Texts:
     dev: str | None = None
     """File of dev texts; without one, and if the source has none, training rows are held out."""
 
-    dev_rows: int = 250
-    """Number of dev rows, >= 1: held out of training, or kept of the source's or the dev file's."""
+    dev_rows: int | float = 250
+    """Number of dev rows, >= 1: held out of training, or kept of the source's or the dev file's. A share in
+    (0, 1) is held out of training; dev rows of the source or of a file are then all kept."""
 
     rows: int | None = None
     """Number of training rows to use, >= 1; all by default."""
@@ -40,7 +42,8 @@ class Texts:
     """Seed of the choice of rows, >= 0; `seeds` does not change it."""
 
     template: str | None = None
-    """Prompt template with {column} fields; that of ATKD's released script by default."""
+    """Prompt template with {column} fields; that of ATKD's released script by default. For chats a chat
+    template in Jinja, as text or as the path of a file; the tokenizer's own by default."""
 
     layout: Literal["messages", "instruction", "prompt", "text"] | None = None
     """Format of the rows; inferred from their columns by default."""
@@ -61,10 +64,15 @@ class Texts:
     """Files of evaluation prompts; training rows that share one are dropped and counted."""
 
     def __post_init__(self) -> None:
-        for name in ("dev_rows", "rows"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be >= 1, got {value}.")
+        if self.rows is not None and self.rows < 1:
+            raise ConfigError(f"rows must be >= 1, got {self.rows}.")
+        is_whole = isinstance(self.dev_rows, int) or self.dev_rows.is_integer()
+        if not (0 < self.dev_rows < 1 or (self.dev_rows >= 1 and is_whole)):
+            raise ConfigError(f"dev_rows must be >= 1, or a share in (0, 1), got {self.dev_rows}.")
+        if self.dev_rows >= 1:
+            object.__setattr__(self, "dev_rows", int(self.dev_rows))
+        if self.template is not None:  # the recipe of a run holds the text, since the file may change
+            object.__setattr__(self, "template", read_template(self.template))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +119,7 @@ class LanguageTeacher:
     """Run Python code that the model's folder or repository carries; off by default."""
 
     training: Training = field(default_factory=_training)
-    """Training settings of the teacher, if it is trained."""
+    """Training settings of the teacher, if it is trained. Its size chooses epochs and rate that are null."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +226,8 @@ class LanguageRecipe:
     """Completions at the end of a run."""
 
     training: Training = field(default_factory=_training)
-    """Epochs, batch size, optimizer and evaluation. Its seed comes from `seeds`."""
+    """Epochs, batch size, optimizer and evaluation. Its seed comes from `seeds`. Size and kind of the student
+    choose `epochs` and `optimizer.learning_rate` that are null."""
 
     seeds: tuple[int, ...] = (0,)
     """Seeds; each method is run once for each."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.file_names import unfit
 from lmdistill.core.protocols import Method
+from lmdistill.engine.training_settings import Training
 from lmdistill.schedules.distillation import Path, Schedule
 
 
@@ -25,6 +26,17 @@ def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
         raise ConfigError("seeds is empty; give at least one, as in seeds: [0].")
     if len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds are {list(seeds)}, one of them twice; each run needs its own.")
+
+
+def require_numbers(settings: Mapping[str, Training]) -> None:
+    """Check that no epochs or learning rate are null; only those of language models are chosen by size."""
+    for name, training in settings.items():
+        if training.is_open:
+            field = "epochs" if training.epochs is None else "optimizer.learning_rate"
+            raise ConfigError(
+                f"{name}.{field} is null, and only recipes for language models choose it by size. Set "
+                "it to a number."
+            )
 
 
 def require_kind(

@@ -92,7 +92,8 @@ class Record(Part):
     teacher_metrics: Scores | None = None
     """Metrics of the teacher on the same examples."""
     majority: Scores = Field(default_factory=dict)
-    """Metrics of a constant prediction: the most frequent class, or the mean of a regression."""
+    """Metrics of a constant prediction: the most frequent class, the mean of a regression, or for language
+    models equally likely tokens (not in older records)."""
     selected: Literal["last", "dev-best"]
     """Which weights were kept; with `dev-best` the dev score is optimistic."""
     agreement: dict[str, Number] | None = None

@@ -1,5 +1,6 @@
 """The conclusion about a row in words, based on its scores and its test against the baseline."""
 
+from lmdistill.analysis.alarms import LEARNED_NOTHING, is_constant
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.number_format import p_text
 from lmdistill.analysis.result_table import Comparison, Row
@@ -10,9 +11,19 @@ from lmdistill.report.tables.quality import summary
 def verdict(row: Row, table: Comparison) -> str:
     """Sentences on the row's score, size and speed, and on its difference to the baseline.
 
-    The row is called better only if the corrected p-value is below 0.05.
+    A row that is no better than a constant answer is said to have learned nothing, before all else. The row
+    is called better only if the corrected p-value is below 0.05.
     """
-    return " ".join(sentence for sentence in (summary(row, table), _against(row, table)) if sentence)
+    sentences = (_nothing_learned(row, table), summary(row, table), _against(row, table))
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _nothing_learned(row: Row, table: Comparison) -> str:
+    """A sentence that says that the row is no better than a constant answer; empty if it is better."""
+    if not is_constant(row):
+        return ""
+    what = "guessing uniformly" if table.task.kind == "language" else "a constant answer"
+    return f"{row.label} is no better than {what}: it has {LEARNED_NOTHING}, so its figures say nothing else."
 
 
 def _against(row: Row, table: Comparison) -> str:

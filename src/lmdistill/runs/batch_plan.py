@@ -19,7 +19,7 @@ def plan(lengths: Int[np.ndarray, " n"], method: Method, training: Training) -> 
     return BatchSampler(
         lengths=lengths,
         batch_size=training.batch_size,
-        epochs=training.epochs,
+        epochs=training.passes,
         seed=training.seed,
         accumulate=training.accumulate,
         mixing=method.mixing,

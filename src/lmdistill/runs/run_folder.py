@@ -16,6 +16,9 @@ from lmdistill.engine.distributed import exclusive, on_main_process
 from lmdistill.recipes.bounded_yaml import yaml_in
 from lmdistill.records.record import RECIPE, RECORD
 
+CHOSEN = ("epochs", "learning_rate")
+"""Settings that may be null in a recipe; the run chooses them and writes what it chose."""
+
 INPUTS = "inputs.json"
 """Fingerprints of data and models, written when a run starts."""
 
@@ -75,7 +78,8 @@ class RunFolder:
                 else "exists and is no run of lmdistill"
             )
             raise RunError(f"{self.path} {what}. Choose another --out, or remove it.")
-        differing = first_difference(_recipe_in(self.path), dict(recipe))
+        old = _recipe_in(self.path)
+        differing = first_difference(old, _chosen_as(old, dict(recipe)))
         if inputs is not None:
             differing = differing or first_difference(read_json(self.path / INPUTS), dict(inputs))
         if differing:
@@ -130,6 +134,16 @@ def _recipe_in(folder: Path) -> Any:
         raise RunError(
             f"{folder / RECIPE} cannot be read ({said}). Choose another --out, or remove it."
         ) from None
+
+
+def _chosen_as(old: Any, new: Any) -> Any:
+    """`new` with the epochs and the learning rate of `old` where they are null and still to be chosen."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return new
+    return {
+        key: old.get(key) if value is None and key in CHOSEN else _chosen_as(old.get(key), value)
+        for key, value in new.items()
+    }
 
 
 def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any] | None:

@@ -1,6 +1,7 @@
 """A whole recipe: data, teacher, and a run for each method and seed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -10,10 +11,13 @@ from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.language_model import LanguageRecipe
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import RECIPE
 from lmdistill.runs.classification.prepared_recipe import prepare_classification, train_classifier_teacher
 from lmdistill.runs.expand import AnyRecipe, Cell, cells, require_room
+from lmdistill.runs.find_rate import RateSearch, search_rate
 from lmdistill.runs.language.prepared_recipe import prepare_language, train_language_teacher
+from lmdistill.runs.language.training_defaults import with_chosen_training
 from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.run_schedule import run_earlier_stages
@@ -60,12 +64,49 @@ def run_recipe(recipe: Recipe | LanguageRecipe, out: Path, *, command: str) -> l
         LmdistillError: For everything that the user can correct; nothing half-written stays.
     """
     if isinstance(recipe, LanguageRecipe):
+        recipe = with_chosen_training(recipe)
         language = list(cells(recipe, out))
         on_main_process(lambda: require_room(language, out))
         return _run_cells(language, prepare_language(recipe, out, command=command), recipe, out)
     classification = list(cells(recipe, out))
     on_main_process(lambda: require_room(classification, out))
     return _run_cells(classification, prepare_classification(recipe, out, command=command), recipe, out)
+
+
+def with_found_rate(
+    recipe: Recipe | LanguageRecipe, out: Path, *, command: str
+) -> tuple[Recipe | LanguageRecipe, RateSearch]:
+    """The recipe with the learning rate that a search on its training rows finds best for its first run.
+
+    Args:
+        recipe: For classifiers or for language models; the rates that are tried lie around its own.
+        out: Folder of the run, or of several runs. Results are kept beside it, in `teachers/`.
+        command: The command line, for the records.
+
+    Raises:
+        LmdistillError: For everything that the user can correct.
+    """
+    if isinstance(recipe, LanguageRecipe):
+        recipe = with_chosen_training(recipe)
+        language = next(iter(cells(recipe, out)))
+        on_main_process(lambda: _require_room_for_any_rate(language))
+        prepared = prepare_language(recipe, out, command=command)
+        found = search_rate(prepared, language, out.parent / "teachers")
+    else:
+        cell = next(iter(cells(recipe, out)))
+        on_main_process(lambda: _require_room_for_any_rate(cell))
+        found = search_rate(
+            prepare_classification(recipe, out, command=command), cell, out.parent / "teachers"
+        )
+    optimizer = replace(recipe.training.optimizer, learning_rate=found.best)
+    return replace(recipe, training=replace(recipe.training, optimizer=optimizer)), found
+
+
+def _require_room_for_any_rate(cell: Cell[AnyRecipe]) -> None:
+    """Check that the folder of a run is free or holds it with any learning rate, before loading."""
+    table = plain(cell.recipe)
+    table["training"]["optimizer"]["learning_rate"] = None
+    RunFolder(path=cell.folder).require(table)
 
 
 def train_teacher(recipe: Recipe | LanguageRecipe, cache: Path, *, command: str) -> Path:
@@ -75,7 +116,7 @@ def train_teacher(recipe: Recipe | LanguageRecipe, cache: Path, *, command: str)
         ConfigError: If the teacher needs no training.
     """
     if isinstance(recipe, LanguageRecipe):
-        return train_language_teacher(recipe, cache, command=command)
+        return train_language_teacher(with_chosen_training(recipe), cache, command=command)
     return train_classifier_teacher(recipe, cache, command=command)
 
 

@@ -59,6 +59,19 @@ class EncodedData(Protocol[AnyNetwork]):
         """Dev metrics of a network by name; the first selects the best weights, and larger is better."""
         ...
 
+    @property
+    def num_train(self) -> int:
+        """Number of training rows."""
+        ...
+
+    def select(self, train: Sequence[int], dev: Sequence[int]) -> "EncodedData[AnyNetwork]":
+        """The training rows with these numbers as training data, and others of them as dev rows."""
+        ...
+
+    def loss(self, network: Net, device: str) -> float:
+        """Mean loss of a network on the first dev split: nats, or the squared error of scores."""
+        ...
+
     def evaluate(self, stage: "Stage[AnyNetwork]", device: str) -> Evaluation:
         """Evaluate the trained student of `stage`, which lies in `stage.student_folder` too."""
         ...

@@ -6,8 +6,10 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from lmdistill.core.errors import DataError
-from lmdistill.data.language.chat_template import last_user_message, parse_messages, render_chat
+from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.data.language.chat_messages import last_user_message, parse_messages
+from lmdistill.data.language.chat_template import render_chat, use_template, without_end
+from lmdistill.data.language.prompt_template import read_template
 
 USER, ANSWER = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello you"}
 TEMPLATE = (
@@ -95,3 +97,65 @@ def test_templates_that_are_missing_or_refuse_or_differ_are_named():
     odd = TEMPLATE.replace("<assistant>{% endif", "<think>{% endif")
     with pytest.raises(DataError, match="not clear where the answer begins"):
         render_chat([USER, ANSWER], _tokenizer(odd))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        TEMPLATE.replace("{{ m.content }}", "{% set content = '' %}{{ content }}"),
+        TEMPLATE.replace("{% for m", "{% set ns = namespace(content='x') %}{% for m").replace(
+            "m.content", "ns.content"
+        ),
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}",
+    ],
+)
+def test_a_template_that_loses_the_answer_is_refused_with_its_row(template):
+    with pytest.raises(DataError, match=r"row 7: the chat template loses the answer.*Set texts\.template"):
+        render_chat([USER, ANSWER], _tokenizer(template), location="row 7")
+
+
+@pytest.mark.parametrize(
+    "answer", ["hello you", " hello\n you ", "<think>\nwell\n</think>\n\nhello", '"yes" <b>', "!?", "42"]
+)
+@pytest.mark.parametrize("change", ["", "|trim", "|tojson", "|upper|lower", ".split('</think>')[-1]"])
+def test_a_template_may_trim_and_escape_an_answer_or_leave_out_thoughts(answer, change):
+    template = TEMPLATE.replace("m.content", f"m.content{change}")
+    render_chat([USER, {**ANSWER, "content": answer.lower()}], _tokenizer(template))
+
+
+def test_a_template_sees_tools_and_a_call_without_content_is_an_answer():
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    calls = {"role": "assistant", "content": None, "tool_calls": tools}
+    template = "{% if tools %}[{{ tools[0].function.name }}]{% endif %}" + TEMPLATE.replace(
+        "{{ m.content }}", "{{ m.tool_calls[0].function.name if m.tool_calls else m.content }}"
+    )
+    prompt, completion = render_chat([USER, calls], _tokenizer(template), tools=tools)
+    assert (prompt, completion) == ("[weather]<user>hi<end>\n<assistant>", "weather")
+    assert not render_chat([USER, calls], _tokenizer(template))[0].startswith("[")
+    with pytest.raises(DataError, match="loses the answer"):
+        render_chat([USER, calls], _tokenizer(template.replace("m.tool_calls[0].function.name", "''")))
+
+
+def test_a_template_of_ones_own_replaces_that_of_the_tokenizer(tmp_path):
+    (tmp_path / "chat.jinja").write_text(TEMPLATE)
+    for given in (TEMPLATE, str(tmp_path / "chat.jinja")):
+        tokenizer = _tokenizer(None)
+        use_template(tokenizer, read_template(given))
+        assert render_chat([USER, ANSWER], tokenizer)[1] == "hello you"
+    tokenizer = _tokenizer()
+    for given in (None, "{prompt}"):
+        use_template(tokenizer, given)
+        assert tokenizer.chat_template == TEMPLATE
+    with pytest.raises(ConfigError, match=r"none\.jinja, which cannot be read.*Name a file"):
+        read_template("none.jinja")
+
+
+def test_an_end_token_that_is_written_out_is_taken_away_once():
+    for text, kept in (
+        ("a<end>", "a"),
+        ("a <end>\n", "a "),
+        ("a<end><end>", "a<end>"),
+        ("<end>a", "<end>a"),
+        ("", ""),
+    ):
+        assert without_end(text, _tokenizer()) == kept

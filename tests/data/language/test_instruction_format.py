@@ -4,7 +4,9 @@ import pytest
 
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.files.table import Row, Rows
-from lmdistill.data.language.instruction_format import ALPACA, fill_template, infer_format, parse_template
+from lmdistill.data.language.infer_format import infer_format
+from lmdistill.data.language.instruction_format import ALPACA
+from lmdistill.data.language.prompt_template import fill_template, parse_template
 
 
 def _rows(*columns: str) -> Rows:

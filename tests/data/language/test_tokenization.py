@@ -13,7 +13,8 @@ from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.language.collator import LanguageCollator
 from lmdistill.data.language.conversations import load_conversations
-from lmdistill.data.language.tokenization import bos_ids, encode_passages, eos_id, pad_id
+from lmdistill.data.language.special_tokens import bos_ids, eos_id, pad_id
+from lmdistill.data.language.tokenization import encode_passages
 
 SHARED = Path(__file__).parents[4] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here")
@@ -132,6 +133,64 @@ def test_packed_blocks_predict_the_whole_stream_once(begin, end, stream, size):
 def test_rows_with_prompts_are_not_packed():
     with pytest.raises(ConfigError, match="packing joins plain texts"):
         encode_passages(_rows(("", "a"), ("a", "b")), _tokenizer(), packing=True, max_length=8)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion"),
+    [("a b", "c d</s>"), ("<s> a b", "c d"), ("<s> a b", "c d </s>\n"), ("a b", "c d")],
+)
+def test_begin_and_end_tokens_that_are_written_out_are_not_added_again(prompt, completion):
+    found = encode_passages(_rows((prompt, completion)), _tokenizer(), max_length=8)
+    assert found.rows.to_list() == [
+        {"input_ids": _ids("<s> a b c d </s>"), "start": 3, "length": 6, "index": 0}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begin", "whole"), [("<s>", "<s> a b </s>"), ("", "a b </s>"), ("</s>", "</s> a b </s>")]
+)
+def test_neither_are_those_of_plain_texts_packed_or_not(begin, whole):
+    plain, marked = _rows(("", "a b"), ("", "a b")), _rows(("", f"{begin} a b"), ("", f"{begin} a b </s>"))
+    for packing in (False, True):
+        first, second = (
+            encode_passages(rows, _tokenizer(begin=begin), max_length=8, packing=packing).rows.to_list()
+            for rows in (plain, marked)
+        )
+        assert first == second
+        assert first[0]["input_ids"][: len(_ids(whole))] == _ids(whole)
+
+
+def test_a_text_of_any_length_is_cut_before_it_is_tokenized(monkeypatch):
+    monkeypatch.setattr("lmdistill.data.language.tokenization.LONGEST_TOKEN", 4)
+    found = encode_passages(_rows(("a", "b " * 5_000_000)), _tokenizer(), max_length=8)
+    assert found.rows["input_ids"][:] == [_ids("<s> a b b b b b b")]
+    assert found.counts.cut == 1
+
+
+def test_a_row_that_a_template_rejects_is_named(tmp_path):
+    tokenizer = _tokenizer(chat=True)
+    tokenizer.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+        + TEMPLATE
+    )
+    system = '[{"role": "system", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]'
+    rows = _rows(("", "c"), ("", "c"), messages=(CHAT, system))
+    with pytest.raises(
+        DataError, match=r"row 11: the chat template rejects .*System role not supported.*Correct"
+    ):
+        encode_passages(rows, tokenizer, max_length=16)
+
+
+def test_tools_that_a_template_does_not_write_are_warned_of(caplog):
+    with_tools = '{"messages": ' + CHAT + ', "tools": [{"type": "function"}]}'
+    rows = _rows(("", "c d"), ("", "c d"), messages=(CHAT, with_tools))
+    encode_passages(rows, _tokenizer(chat=True), max_length=16)
+    assert "1 of 2 chats have tools, and the chat template does not write tools" in caplog.text
+    caplog.clear()
+    tokenizer = _tokenizer(chat=True)
+    tokenizer.chat_template = "{% if tools %}{% endif %}" + TEMPLATE
+    encode_passages(rows, tokenizer, max_length=16)
+    assert caplog.text == ""
 
 
 CHAT = '[{"role": "user", "content": "a b"}, {"role": "assistant", "content": "c d"}]'

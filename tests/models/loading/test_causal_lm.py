@@ -1,5 +1,6 @@
 import json
 import logging
+from contextlib import suppress
 
 import pytest
 import torch
@@ -178,3 +179,25 @@ def test_pickles_are_refused(folder):
     with pytest.raises(ModelError, match="pickled weights only"):
         load_causal(folder)
     assert load_causal(folder, allow_pickle=True).num_layers == 4
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '"x"', "null", "{", "[1, {}]", '{"model": []}', "\udcff"])
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"])
+def test_tokenizer_files_of_the_wrong_form_are_refused_or_do_not_matter(tmp_path, name, content):
+    save(tiny_language(), tmp_path / "model")
+    (tmp_path / "model" / name).write_bytes(content.encode("utf-8", "surrogateescape"))
+    for load_it in (load_causal, load_tokenizer):
+        with suppress(ModelError):  # anything else is a bug
+            load_it(tmp_path / "model")
+
+
+@pytest.mark.parametrize("longest", [-5, 0, "x", True, [], None])
+def test_a_tokenizer_without_a_usable_maximum_length_is_refused(tmp_path, longest):
+    save(tiny_language(), tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_max_length": longest}))
+    if longest is None:  # transformers takes it for a length that is not known
+        load_causal(tmp_path / "model")
+        return
+    with pytest.raises(ModelError, match=r"model_max_length .*must be a number >= 1\. Correct it"):
+        load_causal(tmp_path / "model")

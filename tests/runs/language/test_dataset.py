@@ -11,6 +11,7 @@ from lmdistill.commands.generate import generate
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.language.instruction_format import ALPACA
 from lmdistill.export.hugging_face import save
+from lmdistill.recipes.files import recipe_of, recipe_text
 from lmdistill.recipes.language_model import Texts
 from lmdistill.recipes.parsing import parse
 from lmdistill.runs.language.data import load_dev, load_texts
@@ -209,3 +210,47 @@ def test_a_separator_is_for_the_text_files_among_source_and_dev():
     found = load_texts(Texts(source="rows.txt", dev=dev, separator="%"))
     assert found.train["completion"][:] == ["one", "two", "three"]
     assert found.dev["completion"][:] == ["four"]
+
+
+CHAT_TEMPLATE = "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}"
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.25, 3), (0.01, 1), (0.5, 6), (4, 4), (4.0, 4)])
+def test_dev_rows_may_be_a_share_of_the_training_rows(share, held):
+    source = lines("rows.jsonl", PAIRS)
+    for texts in (
+        Texts(source=source, dev_rows=share),
+        recipe_of({"texts": {"source": source, "dev_rows": share}}).texts,
+    ):
+        assert load_texts(texts).dev.num_rows == held
+        assert load_texts(texts).train.num_rows == 12 - held
+
+
+def test_a_share_leaves_dev_rows_of_a_file_as_they_are():
+    source, dev = lines("train.jsonl", PAIRS[:6]), lines("dev.jsonl", PAIRS[6:])
+    assert load_texts(Texts(source=source, dev=dev, dev_rows=0.5)).dev.num_rows == 6
+
+
+@pytest.mark.parametrize("rows", [0, -1, 0.0, 1.5, -0.5, float("nan"), float("inf")])
+def test_dev_rows_out_of_range_are_refused(rows):
+    with pytest.raises(ConfigError, match=r"dev_rows must be >= 1, or a share in \(0, 1\), got"):
+        Texts(dev_rows=rows)
+
+
+def test_a_recipe_holds_the_text_of_its_chat_template_and_tokenizers_get_it():
+    Path("chat.jinja").write_text(CHAT_TEMPLATE)
+    for given in ("chat.jinja", CHAT_TEMPLATE):
+        recipe = recipe_of({"texts": {"source": "x", "template": given}})
+        assert recipe.texts.template == CHAT_TEMPLATE
+        assert CHAT_TEMPLATE in recipe_text(recipe)
+    rows = [{"messages": [{"role": "user", "content": "bad"}, {"role": "assistant", "content": "good"}]}] * 4
+    texts, tokenizer = (
+        Texts(source=lines("rows.jsonl", rows), template="chat.jinja"),
+        tiny_language_tokenizer(),
+    )
+    found = load_texts(texts)
+    encoded = encode_texts(found, tokenizer, texts)
+    assert tokenizer.chat_template == CHAT_TEMPLATE
+    assert tokenizer.decode(encoded.train.rows[0]["input_ids"]).split()[-2:] == ["good", "</s>"]
+    with pytest.raises(ConfigError, match=r"texts.*none\.jinja"):
+        recipe_of({"texts": {"template": "none.jinja"}})

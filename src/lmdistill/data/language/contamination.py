@@ -9,12 +9,13 @@ from pathlib import Path
 from datasets import Dataset
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.language.chat_template import last_user_message, parse_messages
+from lmdistill.data.language.chat_messages import last_user_message, read_chat
 from lmdistill.data.language.instruction_format import TEXTS
-from lmdistill.data.language.prompts import open_prompts
+from lmdistill.data.language.prompts import open_prompts, prompt_chat_columns
+from lmdistill.data.language.text_cells import text_cell
 
-QUESTIONS = ("messages", "instruction", "prompt", "question", *TEXTS)
-"""Columns of an evaluation file that can contain its questions; the first one that exists is used."""
+QUESTIONS = ("instruction", "prompt", "question", *TEXTS)
+"""Columns of an evaluation file without chats that can contain its questions; the first one is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,18 +76,19 @@ def questions_in_file(path: Path) -> set[str]:
 def _questions(path: Path) -> Iterator[str]:
     """The questions of a file, row by row."""
     rows = open_prompts(path)
+    chats = prompt_chat_columns(rows)
     column = next((name for name in QUESTIONS if name in rows.fieldnames), None)
-    if column is None:
+    if column is None and not chats:
         raise DataError(
             f"{path}: it is not clear which column holds the questions; the columns are: "
             f"{', '.join(rows.fieldnames)}. Rename it to 'prompt' or 'instruction'."
         )
     for row in rows.read():
-        if column == "messages":
-            value = (row.values or row.fields).get(column)
-            yield last_user_message(parse_messages(value, rows.location(row.number), answered=False))
+        location = rows.location(row.number)
+        if chats:
+            yield last_user_message(read_chat(row, chats, location, answered=False).messages)
         else:
-            yield row.fields.get(column, "")
+            yield text_cell(row, str(column), location)
 
 
 def questions_in_rows(rows: Dataset) -> set[str]:

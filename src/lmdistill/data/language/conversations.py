@@ -24,7 +24,9 @@ from lmdistill.data.files.formats import SUFFIXES, open_rows, suffix_of
 from lmdistill.data.files.hub import DEV_NAMES, hub_rows, load_dataset_dict
 from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.files.table import Rows
-from lmdistill.data.language.instruction_format import ExampleFormat, infer_format
+from lmdistill.data.language.chat_messages import Chat
+from lmdistill.data.language.infer_format import infer_format
+from lmdistill.data.language.instruction_format import ExampleFormat
 
 log = logging.getLogger("lmdistill")
 
@@ -40,7 +42,7 @@ class Conversations:
     """Training and dev rows for language models.
 
     Every split has the columns prompt (str; "" for plain text), completion (str), question (str; the text to
-    compare with evaluation files), messages (str; JSON of a chat up to its last answer, "" for other layouts)
+    compare with evaluation files), messages (str; `Chat` as JSON up to its last answer, "" for other layouts)
     and index (int64; row number in the source, from 0). If the source says which completions were cut, as
     files of `lmdistill generate` do, there is also a column `unended` (bool).
     """
@@ -106,9 +108,10 @@ def _completed(texts: Mapping[int, str], unended: frozenset[int], row: Mapping[s
     columns = {"completion": texts[row["index"]], "unended": row["index"] in unended}
     if not row["messages"]:
         return columns
-    *before, last = json.loads(row["messages"])
-    messages = [*before, {**last, "content": columns["completion"]}]
-    return {**columns, "messages": json.dumps(messages, ensure_ascii=False)}
+    chat = Chat.from_json(row["messages"])
+    *before, last = chat.messages
+    answer = {k: v for k, v in last.items() if k != "tool_calls"} | {"content": columns["completion"]}
+    return {**columns, "messages": replace(chat, messages=[*before, answer]).to_json()}
 
 
 def load_conversations(
@@ -132,7 +135,8 @@ def load_conversations(
         dev: A file of dev rows; or, if the source has no dev split, the number of training rows to hold out,
             >= 1, or their fraction in (0, 1); None is a tenth.
         layout: "messages", "instruction", "prompt" or "text"; None infers it from the columns.
-        template: Template of the prompt with {column} fields, for "instruction" and "prompt".
+        template: Template of the prompt with {column} fields, for "instruction" and "prompt"; for "messages"
+            a chat template, which the tokenizer must get too (`use_template`).
         completion: Column of the text that the loss covers; None infers it.
         separator: String that ends each text in a plain text file; None infers it.
         seed: Random seed of the rows to hold out.
@@ -154,8 +158,7 @@ def load_conversations(
         split_format = form if split == "train" else _same_layout(form, infer(rows)[0], rows)
         splits[split], row_notes = build_dataset(rows, split_format)
         notes += (*rows.notes, *row_notes)
-    if "dev" not in splits:
-        assert not isinstance(dev, str | Path)  # a file of dev rows is already in `splits`
+    if "dev" not in splits and not isinstance(dev, str | Path):
         splits["train"], splits["dev"] = hold_out(splits["train"], dev, seed=seed)
         notes += (f"{splits['dev'].num_rows} training rows are held out as dev rows (seed {seed})",)
     return Conversations(splits=splits, layout=form.layout, source=str(name_or_path), notes=notes).log_notes()
@@ -181,6 +184,8 @@ def build_dataset(rows: Rows, form: ExampleFormat) -> tuple[Dataset, tuple[str, 
     Raises:
         DataError: A row cannot be used (the message has its location), or no row can.
     """
+    if next(iter(rows.read()), None) is None:
+        raise DataError(f"{rows.name} holds no rows. Add examples.")
     features = Features({**FEATURES, "unended": Value("bool")}) if form.ended else FEATURES
     with without_bars():
         try:
@@ -189,8 +194,6 @@ def build_dataset(rows: Rows, form: ExampleFormat) -> tuple[Dataset, tuple[str, 
             )
         except DatasetGenerationError as error:
             raise underlying_error(error) from error
-    if not table.num_rows:
-        raise DataError(f"{rows.name} holds no rows. Add examples.")
     flaws = np.asarray(table.select_columns("flaw").with_format("numpy")[:]["flaw"])
     if flaws.all():
         raise DataError(

@@ -1,6 +1,7 @@
 """Prompts: rows of a file, as token ids that a language model completes."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -9,14 +10,19 @@ from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.files import plain_text
 from lmdistill.data.files.formats import open_rows, suffix_of
 from lmdistill.data.files.table import Row, Rows
-from lmdistill.data.language.chat_template import (
-    Message,
-    parse_messages,
-    render_chat_prompt,
-    require_template,
+from lmdistill.data.language.chat_messages import Chat, chat_columns, read_chat
+from lmdistill.data.language.chat_template import render_chat_prompt, require_template
+from lmdistill.data.language.infer_format import first_values
+from lmdistill.data.language.instruction_format import (
+    INPUTS,
+    PROMPTS,
+    TEXTS,
+    has_turns,
+    instruction_template,
+    prompt_text,
 )
-from lmdistill.data.language.instruction_format import ALPACA, PROMPTS, TEXTS, fill_template, parse_template
-from lmdistill.data.language.tokenization import bos_ids
+from lmdistill.data.language.prompt_template import parse_template
+from lmdistill.data.language.special_tokens import bos_ids, with_begin
 
 
 def open_prompts(path: Path) -> Rows:
@@ -36,62 +42,71 @@ def prompt_ids(
     """Yield each row with the token ids of its prompt.
 
     Args:
-        rows: Chats in the column `messages`, instructions in `instruction` (formatted by `ALPACA` with their
-            `input`), or one of the columns `PROMPTS` or `TEXTS`, used unchanged. Answers are not needed.
+        rows: Chats in a column of `CHATS` or in a prompt that is a list of messages; instructions in
+            `instruction` (formatted by `ALPACA` with their input, system message and history); or one of the
+            columns `PROMPTS` or `TEXTS`, used unchanged. Answers are not needed.
         tokenizer: Tokenizer of the model.
         template: Template of the prompt with {column} fields; None chooses one by the columns.
         setting: Name of the option or recipe key of the template, for error messages.
 
     Raises:
-        DataError: None of these columns exists, or a prompt is empty.
+        DataError: None of these columns exists, or a prompt is empty or not text.
         ConfigError: There is a template, and the rows are chats.
     """
-    columns = rows.fieldnames
-    if "messages" in columns and template is None:
+    columns, chats = rows.fieldnames, prompt_chat_columns(rows)
+    if chats and template is None:
         require_template(tokenizer)
         for row in rows.read():
             location = rows.location(row.number)
-            text = render_chat_prompt(chat_prompt_messages(row, location), tokenizer, location)
+            chat = chat_prompt(row, chats, location)
+            text = render_chat_prompt(chat.messages, tokenizer, location, tools=chat.tools)
             yield row, list(tokenizer(text, add_special_tokens=False)["input_ids"])
         return
-    if "messages" in columns:
+    if chats:
         raise ConfigError(
             f"{rows.name} contains chats, which the chat template of the model formats. Leave {setting} out."
         )
-    pieces = parse_template(template or _template(rows.name, columns, setting), (*columns, "input"))
+    pieces = parse_template(template or _template(rows.name, columns, setting), (*columns, INPUTS[0]))
+    turns = template is None and "instruction" in columns and has_turns(columns)
     begin = bos_ids(tokenizer)
     for row in rows.read():
-        text = fill_template(pieces, row.fields)
+        location = rows.location(row.number)
+        text = prompt_text(pieces, row, location, turns=turns)
         if not text.strip():
-            raise DataError(
-                f"{rows.location(row.number)}: the prompt is empty. Fill it in, or remove the row."
-            )
-        yield row, [*begin, *tokenizer(text, add_special_tokens=False)["input_ids"]]
+            raise DataError(f"{location}: the prompt is empty. Fill it in, or remove the row.")
+        yield row, with_begin(tokenizer(text, add_special_tokens=False)["input_ids"], begin)
 
 
-def chat_prompt_messages(row: Row, location: str) -> list[Message]:
-    """The messages of a chat without its answer, if the last message is one of the assistant.
+def prompt_chat_columns(rows: Rows) -> tuple[str, ...]:
+    """The column of chats, or of a prompt that is a list of messages; none if the rows are no chats."""
+    prompt = tuple(name for name in PROMPTS if name in rows.fieldnames)[:1]
+    return chat_columns(rows.fieldnames, prompt, first_values(rows))
+
+
+def chat_prompt(row: Row, columns: Sequence[str], location: str) -> Chat:
+    """A chat without its answer, if the last message is one of the assistant.
 
     Args:
-        row: A row with a column `messages`.
+        row: A row with messages.
+        columns: The columns with the messages.
         location: Location of the row, for error messages.
 
     Raises:
         DataError: The messages cannot be used, or there is none before the answer.
     """
-    messages = parse_messages((row.values or row.fields).get("messages"), location, answered=False)
-    prompt = messages[:-1] if messages[-1]["role"] == "assistant" else messages
-    if not prompt:
+    chat = read_chat(row, columns, location, answered=False)
+    messages = chat.messages[:-1] if chat.messages[-1]["role"] == "assistant" else chat.messages
+    if not messages:
         raise DataError(
             f"{location}: there is no message before the answer. Add a question, or remove the row."
         )
-    return prompt
+    return replace(chat, messages=messages)
 
 
 def _template(name: str, columns: Sequence[str], setting: str) -> str:
     """The default template for these columns."""
     if "instruction" in columns:
-        return ALPACA
+        return instruction_template(columns)
     column = next((column for column in (*PROMPTS, *TEXTS) if column in columns), None)
     if column is None:
         raise DataError(

@@ -1,6 +1,6 @@
 """Tokenization of prompts and completions to passages of token ids, cached on disk."""
 
-import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,10 +18,17 @@ from lmdistill.core.progress import Progress, progress, track
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
 from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.progress_bars import without_bars
-from lmdistill.data.language.chat_template import render_chat, require_template
+from lmdistill.data.language.chat_messages import Chat
+from lmdistill.data.language.chat_template import render_chat, require_template, without_end
 from lmdistill.data.language.packing import pack_blocks
+from lmdistill.data.language.special_tokens import bos_ids, eos_id, with_begin
 
-FORMAT = 1  # increase it when rows are encoded differently, so that older caches are not used
+log = logging.getLogger("lmdistill")
+
+FORMAT = 2  # increase it when rows are encoded differently, so that older caches are not used
+
+LONGEST_TOKEN = 1000
+"""Characters that a token can have on average in a text that is cut before it is tokenized, which is safe."""
 
 COMPLETE, CUT, LONG, UNSCORED = range(4)  # values of the column `fate`; rows above CUT are dropped
 
@@ -102,49 +109,26 @@ class Passages:
         )
 
 
-def eos_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The id of the end token.
-
-    Raises:
-        DataError: The tokenizer has no end token.
-    """
-    if tokenizer.eos_token_id is None:
-        name = tokenizer.name_or_path or type(tokenizer).__name__
-        raise DataError(
-            f"the tokenizer of {name} has no end token, so a model cannot learn where to stop. "
-            "Set eos_token in its tokenizer_config.json."
-        )
-    return int(tokenizer.eos_token_id)
-
-
-def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token id that fills short rows: the padding token, or the end token if there is none."""
-    return eos_id(tokenizer) if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
-
-
-def bos_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The token ids that the tokenizer adds before a text: its begin token, or none."""
-    plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
-    complete: list[int] = tokenizer("a")["input_ids"]
-    starts = range(len(complete) - len(plain) + 1)
-    return next((complete[:n] for n in starts if complete[n : n + len(plain)] == plain), [])
-
-
 def make_passage(prompt: Sequence[int], completion: Sequence[int], *, end: int, max_length: int) -> list[int]:
     """Prompt, completion and end token, cut to `max_length` tokens at the end."""
     return [*prompt, *completion, end][:max_length]
 
 
 def _texts_of(
-    batch: Mapping[str, list[Any]], tokenizer: PreTrainedTokenizerBase
+    batch: Mapping[str, list[Any]], tokenizer: PreTrainedTokenizerBase, longest: int
 ) -> tuple[list[str], list[str]]:
-    """Prompts and completions of a batch of rows; chats are formatted by the tokenizer's chat template."""
-    pairs = [
-        render_chat(json.loads(chat), tokenizer) if chat else (prompt, completion)
-        for prompt, completion, chat in zip(
-            batch["prompt"], batch["completion"], batch["messages"], strict=True
-        )
-    ]
+    """Prompts and completions of a batch of rows, without end tokens; chats in the tokenizer's chat template.
+
+    Texts of more than `longest` characters are cut, because no more of them would be kept.
+    """
+    names = ("prompt", "completion", "messages", "index")
+    pairs = []
+    for prompt, completion, text, index in zip(*(batch[name] for name in names), strict=True):
+        if text:
+            chat = Chat.from_json(text)
+            location = f"row {index + 1}"
+            prompt, completion = render_chat(chat.messages, tokenizer, tools=chat.tools, location=location)
+        pairs.append((prompt[:longest], without_end(completion, tokenizer)[:longest]))
     return [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
 
 
@@ -159,13 +143,16 @@ def _columns(
     tokenize = partial(
         tokenizer.__call__, add_special_tokens=False, return_attention_mask=False, verbose=False
     )
-    prompts, completions = (tokenize(texts)["input_ids"] for texts in _texts_of(batch, tokenizer))
+    texts = _texts_of(batch, tokenizer, max_length * LONGEST_TOKEN)
+    prompts, completions = (tokenize(part)["input_ids"] for part in texts)
     end, unended = eos_id(tokenizer), batch.get("unended", [False] * len(prompts))
     columns: dict[str, list[Any]] = {"input_ids": [], "start": [], "length": [], "fate": []}
     for prompt, completion, chat, is_unended in zip(
         prompts, completions, batch["messages"], unended, strict=True
     ):
-        before = prompt if chat else [*begin, *prompt]
+        if not prompt and not chat:
+            completion = with_begin(completion, begin)[len(begin) :]  # a begin token belongs to the prompt
+        before = prompt if chat else with_begin(prompt, begin)
         ids = make_passage(before, completion, end=end, max_length=max_length)
         is_complete = len(before) + len(completion) < max_length
         ids = ids[:-1] if is_complete and is_unended else ids
@@ -186,7 +173,8 @@ def encode_passages(
     Prompt and completion are tokenized separately and their ids are joined, so that the boundary between them
     is exact. (A tokenizer that adds a space before every text adds one before the completion too.) The begin
     token, if the tokenizer has one, comes first and belongs to the prompt; in chats the template writes it.
-    The end token comes last and is scored, unless the completion was cut.
+    The end token comes last and is scored, unless the completion was cut. A begin or end token that is
+    written out in the text is not added again.
 
     Args:
         rows: Rows with the columns of `Conversations`. Completions that are `unended`, if there is such a
@@ -208,6 +196,7 @@ def encode_passages(
     chats = _any_text(rows, "messages")
     if chats:
         require_template(tokenizer)
+        _warn_of_unused_tools(rows, tokenizer)
     if packing and (chats or _any_text(rows, "prompt")):
         raise ConfigError(
             "packing joins plain texts, and these rows have prompts, which must not be scored. "
@@ -229,6 +218,23 @@ def encode_passages(
     if packing:
         return _packed(table, begin, end, max_length, fingerprint(key, "packed", max_length))
     return _kept(table, max_length)
+
+
+def _warn_of_unused_tools(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Warn of chats with tools if the chat template never writes any."""
+    if "tools" in str(tokenizer.chat_template):
+        return
+    texts = rows.select_columns("messages").with_format(None).iter(10_000)
+    count = sum(
+        Chat.from_json(text).tools is not None for batch in texts for text in batch["messages"] if text
+    )
+    if count:
+        log.warning(
+            "%d of %d chats have tools, and the chat template does not write tools. Set texts.template to "
+            "one that does.",
+            count,
+            rows.num_rows,
+        )
 
 
 def _any_text(rows: Dataset, column: str) -> bool:

@@ -75,14 +75,24 @@ def read_tokenizer(location: str, *, trust_remote_code: bool = False) -> Any:
     """Load the tokenizer of a folder or a hub id.
 
     Raises:
-        ModelError: If there is no tokenizer, or it has no tokens other than special ones.
+        ModelError: If there is no tokenizer, its files cannot be used, or it has no tokens other than special
+            ones.
     """
     try:
         with quiet():
             tokenizer: Any = AutoTokenizer.from_pretrained(location, trust_remote_code=trust_remote_code)
-    except FAILURES as error:
+            size = len(tokenizer)
+    except (
+        Exception
+    ) as error:  # files of the wrong form fail in any place of the two libraries that read them
         raise ModelError(loading_error_message(location, error)) from error
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+    longest = tokenizer.model_max_length
+    if isinstance(longest, bool) or not isinstance(longest, int | float) or not longest >= 1:
+        raise ModelError(
+            f"the tokenizer of {location} has model_max_length {longest!r}, which must be a number >= 1. "
+            "Correct it in its tokenizer_config.json, or remove it there."
+        )
+    if size <= len(set(tokenizer.all_special_ids)):
         raise ModelError(
             f"{location} has no tokenizer. Save the one that the model was trained with there, with "
             "tokenizer.save_pretrained."

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.result_table import Comparison, Row
 from lmdistill.records.history import HISTORY, read_history
 from lmdistill.report.plots.curves import loss_plot, reliability_plot, score_plot, uncertainty_plot
@@ -88,7 +89,9 @@ def _curves(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot
             metric,
             name=next(names),
             teacher=None if teacher is None else teacher.mean,
-            majority=table.majority.get(split, {}).get(metric),
+            majority=None
+            if metric_format(metric).lower_is_better
+            else table.majority.get(split, {}).get(metric),
         ),
     )
     for label, row in shown.items():

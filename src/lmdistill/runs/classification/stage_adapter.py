@@ -1,7 +1,7 @@
 """What a run does for classifiers and scorers: encode a task, score its dev splits, evaluate the student."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from lmdistill.core.protocols import Method, Net
@@ -9,6 +9,7 @@ from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.classification import score
+from lmdistill.evaluation.generalization_gap import empirical_risk
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.representation_map import Map
 from lmdistill.records.representation_map import MAP, write_map
@@ -86,6 +87,22 @@ class EncodedClassification:
         """The task's metrics on the first dev split."""
         split = next(iter(self.data.dev.values()))
         return score(self.data.task.spec.metrics, split.labels, split.logits(network, device))
+
+    @property
+    def num_train(self) -> int:
+        """Number of training examples."""
+        return len(self.data.train.student.rows)
+
+    def select(self, train: Sequence[int], dev: Sequence[int]) -> "EncodedClassification":
+        """The training examples with these numbers as training data, and others of them as dev examples."""
+        whole = self.data.train
+        data = replace(self.data, train=whole.select(train), dev={"held out": whole.select(dev)})
+        return replace(self, data=data, known_logits={})
+
+    def loss(self, network: Net, device: str) -> float:
+        """Mean loss on the first dev split: nats, or the squared error of scores."""
+        split = next(iter(self.data.dev.values()))
+        return empirical_risk(split.labels, split.logits(network, device))
 
     def evaluate(self, stage: Stage[Network], device: str) -> Evaluation:
         """Quality, generalization gap, costs and predictions of the student beside its reference."""

@@ -82,7 +82,7 @@ def _limited(conversations: Conversations, texts: Texts) -> Conversations:
     """Limit training and dev rows to the numbers of the settings."""
     held, total = conversations.dev.num_rows, conversations.train.num_rows
     notes: tuple[str, ...] = ()
-    if held > texts.dev_rows:
+    if isinstance(texts.dev_rows, int) and held > texts.dev_rows:
         dev = conversations.dev.select(range(texts.dev_rows))
         conversations = replace(conversations, splits={**conversations.splits, "dev": dev})
         notes += (f"the first {texts.dev_rows} of {held} dev rows (texts.dev_rows)",)

@@ -2,8 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lmdistill.core.batch import Batch
@@ -11,9 +11,11 @@ from lmdistill.core.progress import track
 from lmdistill.core.protocols import Method
 from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.batching.dataloader import BatchLoader
+from lmdistill.data.language.chat_template import use_template
 from lmdistill.data.language.collator import LanguageCollator
 from lmdistill.data.language.conversations import Conversations
-from lmdistill.data.language.tokenization import Passages, encode_passages, pad_id
+from lmdistill.data.language.special_tokens import pad_id
+from lmdistill.data.language.tokenization import Passages, encode_passages
 from lmdistill.engine.training_settings import Training
 from lmdistill.recipes.language_model import Texts
 from lmdistill.runs.batch_plan import plan
@@ -53,6 +55,15 @@ class EncodedTexts:
         collator = LanguageCollator(rows=self.train.rows, padding=self.padding)
         return BatchLoader(sampler=plan(self.train.lengths, method, training), collator=collator)
 
+    def select(self, train: Sequence[int], dev: Sequence[int]) -> "EncodedTexts":
+        """The training passages with these numbers as training data, and others of them as dev passages."""
+        rows = self.train.rows
+        return replace(
+            self,
+            train=replace(self.train, rows=rows.select(train)),
+            dev=replace(self.train, rows=rows.select(dev)),
+        )
+
     def dev_batches(self, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
         """Every dev passage once, longest first."""
         yield from in_batches(self.dev, self.padding, size)
@@ -63,10 +74,11 @@ def encode_texts(conversations: Conversations, tokenizer: Any, texts: Texts) -> 
 
     Args:
         conversations: Training and dev rows.
-        tokenizer: Of student and teacher.
+        tokenizer: Of student and teacher; gets the chat template of the texts, if they have one.
         texts: Longest passage, and whether plain texts are packed.
     """
     length = texts.max_length
+    use_template(tokenizer, texts.template)
     return EncodedTexts(
         train=encode_passages(conversations.train, tokenizer, max_length=length, packing=texts.packing),
         dev=encode_dev(conversations, tokenizer, texts),
@@ -77,6 +89,7 @@ def encode_texts(conversations: Conversations, tokenizer: Any, texts: Texts) -> 
 
 def encode_dev(conversations: Conversations, tokenizer: Any, texts: Texts) -> Passages:
     """The dev passages in tokens; they are never packed."""
+    use_template(tokenizer, texts.template)
     return encode_passages(conversations.dev, tokenizer, max_length=texts.max_length)
 
 

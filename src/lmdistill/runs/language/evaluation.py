@@ -1,6 +1,7 @@
 """Evaluation of trained language models for the record: likelihood, agreement, completions, cost."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.util import find_spec
@@ -82,9 +83,12 @@ def language_quality(
         if name not in known:
             known[name] = language_scores(teacher, encoded.dev_batches(), device=device)
         theirs = known[name]
+    others = {} if theirs is None else {"teacher": theirs.nats}
     quality = {
         "metrics": {"dev": _metrics(ours)},
         "teacher_metrics": None if theirs is None else {"dev": {**_metrics(theirs), "agreement": 1.0}},
+        "majority": {"dev": uniform_scores(student.vocabulary)},
+        "alarms": uniform_alarms({"student": ours.nats, **others}, student.vocabulary),
         "calibration": _calibration(ours),
         "teacher_calibration": None if theirs is None else _calibration(theirs),
         "tokens": _tokens(ours),
@@ -103,6 +107,36 @@ def language_quality(
         for row, one in sorted(ours.passages.items())
     ]
     return quality, predictions
+
+
+def uniform_scores(vocabulary: int) -> dict[str, float]:
+    """The scores of a model that gives every token the same probability.
+
+    Args:
+        vocabulary: Number of tokens, >= 1.
+
+    Examples:
+        >>> uniform_scores(512)["perplexity"]
+        512.0
+    """
+    return {"nats": math.log(vocabulary), "perplexity": float(vocabulary)}
+
+
+def uniform_alarms(nats: Mapping[str, float], vocabulary: int) -> tuple[str, ...]:
+    """One sentence for each network that predicts dev tokens no better than uniform guessing.
+
+    Args:
+        nats: Role of a network -> its mean -log q(token).
+        vocabulary: Number of tokens, >= 1.
+    """
+    return tuple(
+        f"the {who} is worse than uniform guessing on dev: its perplexity is "
+        f"{math.exp(min(value, 700)):.2f}, and that of a uniform guess among {vocabulary} tokens is "
+        f"{vocabulary}: it has learned nothing of use. Train it longer, on more examples, or at another "
+        "learning rate (lmdistill distill --find-rate)."
+        for who, value in nats.items()
+        if value >= math.log(vocabulary)
+    )
 
 
 def disagreements(encoded: EncodedTexts, predictions: Sequence[Prediction], tokenizer: Any) -> list[Text]:

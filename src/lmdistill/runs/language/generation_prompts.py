@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import DataError
+from lmdistill.data.files.table import Row
 from lmdistill.data.language.collator import prompt_length
 from lmdistill.data.language.instruction_format import COMPLETIONS, PROMPTS, TEXTS
-from lmdistill.data.language.prompts import open_prompts, prompt_ids
+from lmdistill.data.language.prompt_template import is_chat_template
+from lmdistill.data.language.prompts import open_prompts, prompt_chat_columns, prompt_ids
+from lmdistill.data.language.text_cells import cell_value
 from lmdistill.recipes.language_model import Texts, Writing
 from lmdistill.runs.language.dataset import EncodedTexts
 
@@ -85,14 +88,14 @@ def prompts_in_file(
     column = next((name for name in answers if name in rows.fieldnames), "")
     prompts: list[Prompt] = []
     long = 0
-    template = _template(texts, rows.fieldnames)
+    template = None if prompt_chat_columns(rows) else _template(texts, rows.fieldnames)
     for row, ids in prompt_ids(rows, tokenizer, template=template, setting="texts.template"):
         if len(prompts) == most:
             break
         if len(ids) >= texts.max_length:
             long += 1
         else:
-            prompts.append(Prompt(ids=tuple(ids), reference=row.fields.get(column, "")))
+            prompts.append(Prompt(ids=tuple(ids), reference=_reference(row, column)))
     if long:
         log.info("%s: %d prompts of %d tokens or more are left out", path, long, texts.max_length)
     if not prompts and most != 0:
@@ -103,9 +106,14 @@ def prompts_in_file(
     return tuple(prompts)
 
 
+def _reference(row: Row, column: str) -> str:
+    """The text of a cell; "" if it is missing or not text."""
+    value = cell_value(row, column)
+    return value if isinstance(value, str) else ""
+
+
 def _template(texts: Texts, columns: Sequence[str]) -> str | None:
     """The prompt template of the texts; None if the columns decide."""
-    if "messages" in columns:
-        return None
+    own = None if texts.template is None or is_chat_template(texts.template) else texts.template
     plain = next((f"{{{name}}}" for name in PROMPTS if name in columns), None)
-    return texts.template or (plain if texts.layout == "prompt" else None)
+    return own or (plain if texts.layout == "prompt" else None)

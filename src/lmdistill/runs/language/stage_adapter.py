@@ -1,7 +1,7 @@
 """What a run does for language models: deliver passages, score the dev passages, evaluate the student."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 from lmdistill.core.completions import completions_of
@@ -71,6 +71,19 @@ class LanguageAdapter:
         model = cast(LanguageNetwork, network)
         scores = language_scores(model, self.encoded.dev_batches(), device=device)
         return {"log_likelihood": -scores.nats, "nats": scores.nats, "accuracy": scores.accuracy}
+
+    @property
+    def num_train(self) -> int:
+        """Number of training passages."""
+        return len(self.encoded.train.rows)
+
+    def select(self, train: Sequence[int], dev: Sequence[int]) -> "LanguageAdapter":
+        """The training passages with these numbers as training data, and others of them as dev passages."""
+        return replace(self, encoded=self.encoded.select(train, dev), teacher_scores={})
+
+    def loss(self, network: Net, device: str) -> float:
+        """Mean -log q(token) of dev tokens."""
+        return language_scores(cast(LanguageNetwork, network), self.encoded.dev_batches(), device=device).nats
 
     def evaluate(self, stage: Stage[LanguageNetwork], device: str) -> Evaluation:
         """Likelihood, completions, costs and per-passage likelihoods of the student beside its reference."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from lmdistill.core.errors import MismatchError
+from lmdistill.data.language.chat_template import use_template
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import max_positions
 from lmdistill.models.loading.causal_lm import load_causal
@@ -53,6 +54,7 @@ def cut_student(cache: TeacherCache, teacher: LanguageNetwork, *, seed: int) -> 
         layers = teacher.num_layers if settings.layers == "all" else settings.layers
         student = truncate(teacher, layers=layers, keep=settings.which)
         student = random_init(student, seed=seed) if settings.init == "random" else student
+    use_template(student.tokenizer, cache.recipe.texts.template)
     align_vocabularies(student, teacher)
     for network in (student, teacher):
         require_positions(network, cache.recipe.texts.max_length)
