@@ -21,19 +21,21 @@ SCATTERED = (
 
 LEARNED_NOTHING = "learned nothing of use"
 """Words of every alarm about a network that is no better than a constant answer."""
+STUDENT, TEACHER = "the student ", "the teacher "
+"""Beginnings of alarms about either network of a run."""
 
 
 def row_alarms(row: Row, table: Comparison) -> tuple[str, ...]:
-    """The alarms of the row's runs without duplicates, then those that follow from the table.
+    """The recorded alarms about the row's networks without duplicates, then those that follow from the table.
+
+    An alarm about a teacher stands in a student's record, and in the row of the teacher if there is one.
 
     The table adds an alarm for a score that is no better than a constant answer or not finite, for seeds that
     vary by more than the effect, and for a seed that occurs twice. A teacher's row has what the runs of its
     students say about the teacher.
     """
     split, metric = table.scores[0]
-    alarms = [alarm for run in row.runs for alarm in run.record.alarms]
-    if row.role == "teacher":
-        alarms += _said_of_teacher(row, table)
+    alarms = _recorded(row, table)
     if is_constant(row) and not any(LEARNED_NOTHING in alarm for alarm in alarms):
         what = "guessing uniformly" if table.task.kind == "language" else "a constant answer"
         alarms.append(
@@ -65,17 +67,18 @@ def is_constant(row: Row) -> bool:
     return bool(pairs) and sum(ours for ours, _ in pairs) <= sum(floor for _, floor in pairs)
 
 
-def _said_of_teacher(row: Row, table: Comparison) -> list[str]:
-    """What the runs of students say about the networks of a teacher's row."""
-    networks = {network.fingerprint for network in row.networks}
-    records = [run.record for run in table.learners]
-    return [
-        alarm
-        for record in records
-        if record.teacher is not None and record.teacher.fingerprint in networks
-        for alarm in record.alarms
-        if alarm.startswith("the teacher ")
-    ]
+def _recorded(row: Row, table: Comparison) -> list[str]:
+    """The alarms of records that are about the networks of the row."""
+    if row.role != "teacher":
+        has_teacher = any(other.role == "teacher" for other in table.rows)
+        alarms = [alarm for run in row.runs for alarm in run.record.alarms]
+        return [alarm for alarm in alarms if not (has_teacher and alarm.startswith(TEACHER))]
+    own = {network.fingerprint for network in row.networks}
+    students = [run.record for run in table.learners]
+    taught = [record for record in students if record.teacher and record.teacher.fingerprint in own]
+    told = [alarm for record in taught for alarm in record.alarms if alarm.startswith(TEACHER)]
+    tuned = [alarm for run in row.runs for alarm in run.record.alarms]  # where it was the student
+    return [*told, *(alarm.replace(STUDENT, TEACHER, 1) for alarm in tuned)]
 
 
 def _is_scattered(row: Row, table: Comparison) -> bool:

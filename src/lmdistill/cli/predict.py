@@ -6,15 +6,20 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
+from lmdistill.cli.distill import Overrides
+from lmdistill.cli.path_arguments import run_or_model, writable
 from lmdistill.cli.threads import Threads
 
 
 def predict(
-    target: Annotated[str, typer.Argument(help="Run folder, model folder or hub id.")],
+    target: Annotated[str, typer.Argument(help="Run folder, model folder or hub id.", callback=run_or_model)],
     source: Annotated[Path, typer.Argument(help="Input file: CSV, TSV, JSON lines or Parquet.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Output file (CSV, TSV, JSON lines). Default: NAME.predicted.csv beside NAME.csv."),
+        typer.Option(
+            help="Output file (CSV, TSV, JSON lines). Default: NAME.predicted.csv beside NAME.csv.",
+            callback=writable,
+        ),
     ] = None,
     text: Annotated[
         list[str] | None,
@@ -27,6 +32,7 @@ def predict(
             help="Put an apostrophe before cells of CSV and TSV that a spreadsheet would run as a formula.",
         ),
     ] = False,
+    set_: Overrides = None,
     threads: Threads = None,
 ) -> None:
     """Predict a label and probabilities for every row of a file, in order, with constant memory."""
@@ -36,5 +42,12 @@ def predict(
     plain = source.with_suffix("") if source.suffix == ".gz" else source
     suffix = plain.suffix if source.suffix == ".gz" else suffix
     chosen = out or plain.with_name(f"{plain.stem}.predicted{suffix}")
-    count = run_prediction(target, source, chosen, text=text or (), escape_formulas=escape_formulas)
+    count = run_prediction(
+        target,
+        source,
+        chosen,
+        text=text or (),
+        overrides=set_ or (),
+        escape_formulas=escape_formulas,
+    )
     say(f"{count} rows: {chosen}")

@@ -16,7 +16,7 @@ PERCENT, HUNDREDTHS = ("accuracy", "agreement", "calibration_error", "ended"), (
 
 
 def show_classifier(splits: Sequence[Evaluated]) -> None:
-    """Print the task's metrics on every dev split, beside those of a constant prediction."""
+    """Print the task's metrics on every dev split, beside those of a constant prediction, and alarms."""
     table = Table(show_edge=False)
     for title in ("split", "examples", "metric", "value", "constant answer"):
         table.add_column(title, justify="left" if title in {"split", "metric"} else "right")
@@ -34,6 +34,8 @@ def show_classifier(splits: Sequence[Evaluated]) -> None:
             shown = metric_format(name)
             table.add_row(evaluated.split, str(evaluated.examples), shown.title, shown.text(value), "–")
     results().print(table)
+    for alarm in dict.fromkeys(alarm for evaluated in splits for alarm in evaluated.alarms):
+        results().print(Text(f"alarm: {alarm}", style="bold red"))
 
 
 def show_benchmarks(results_by_network: Mapping[str, Sequence[BenchmarkFacts]]) -> None:

@@ -14,7 +14,7 @@ from lmdistill.models.loading.resolve import resolve
 from lmdistill.recipes.classifier import Data
 from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.yaml_tables import override
-from lmdistill.records.record import RECIPE, RECORD, Record, read_record
+from lmdistill.records.record import RECIPE, RECORD, Record, find_run, read_record
 from lmdistill.studies.schema import FILE
 
 
@@ -34,8 +34,14 @@ class Opened:
     data: Data
     """Data settings of the run; the defaults for a model without a run."""
 
+    columns: tuple[str, ...]
+    """Text columns that the run was trained on; () if they are not known."""
+
     teacher: str | None
     """Folder or name of the run's teacher."""
+
+    who: str
+    """What to call the network in messages: "the student", or "the model" without a run."""
 
 
 def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
@@ -50,7 +56,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         ModelError: If there is no such model.
         ConfigError: For an override of another key than `task` and `data`.
     """
-    folder = Path(target)
+    folder = find_run(Path(target))
     require_finished(folder)
     is_run = (folder / RECORD).is_file() and (folder / "student").is_dir()
     record = read_record(folder) if is_run else None
@@ -71,8 +77,17 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         place=place,
         task=parse(str | None, table.get("task"), "task"),
         data=parse(Data, table.get("data", {}), "data", code="name"),
+        columns=() if record is None else _columns_of(record),
         teacher=None if record is None else find_teacher(folder, record),
+        who="the model" if record is None else "the student",
     )
+
+
+def _columns_of(record: Record) -> tuple[str, ...]:
+    """Text columns of a run; older records name them only in the recipe, if it does."""
+    data = record.recipe.get("data")
+    named = data.get("text", ()) if isinstance(data, dict) else ()
+    return record.task.columns or tuple(str(name) for name in named)
 
 
 def require_finished(folder: Path) -> None:

@@ -14,6 +14,9 @@ from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.file_names import require_new_name
 from lmdistill.engine.distributed import exclusive, on_main_process
 from lmdistill.recipes.bounded_yaml import yaml_in
+from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.language_model import LanguageRecipe
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import RECIPE, RECORD
 
 CHOSEN = ("epochs", "learning_rate")
@@ -21,6 +24,9 @@ CHOSEN = ("epochs", "learning_rate")
 
 INPUTS = "inputs.json"
 """Fingerprints of data and models, written when a run starts."""
+
+TABLES = ("data", "texts", "teacher", "student", "training", "optimizer", "pruning", "writing")
+"""Tables of a recipe whose keys are the same in every recipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +84,8 @@ class RunFolder:
                 else "exists and is no run of lmdistill"
             )
             raise RunError(f"{self.path} {what}. Choose another --out, or remove it.")
-        old = _recipe_in(self.path)
-        differing = first_difference(old, _chosen_as(old, dict(recipe)))
+        old = with_new_settings(_recipe_in(self.path))
+        differing = first_difference(old, _chosen_as(old, with_new_settings(dict(recipe))))
         if inputs is not None:
             differing = differing or first_difference(read_json(self.path / INPUTS), dict(inputs))
         if differing:
@@ -144,6 +150,27 @@ def _chosen_as(old: Any, new: Any) -> Any:
         key: old.get(key) if value is None and key in CHOSEN else _chosen_as(old.get(key), value)
         for key, value in new.items()
     }
+
+
+def with_new_settings(recipe: Any) -> Any:
+    """A recipe of an older version with the defaults of settings that it did not have yet.
+
+    Methods and schedules stay as they are.
+    """
+    if not isinstance(recipe, Mapping):
+        return recipe
+    return _filled(recipe, plain(LanguageRecipe() if "texts" in recipe else Recipe()), is_table=False)
+
+
+def _filled(old: Mapping[str, Any], usual: Mapping[str, Any], *, is_table: bool = True) -> dict[str, Any]:
+    """`old` with what only `usual` has, and the same in the tables inside."""
+    added = {key: value for key, value in usual.items() if is_table and key not in old}
+    inside = {
+        key: _filled(value, usual[key])
+        for key, value in old.items()
+        if isinstance(value, Mapping) and isinstance(usual.get(key), Mapping) and key in TABLES
+    }
+    return {**old, **added, **inside}
 
 
 def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any] | None:

@@ -89,7 +89,7 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
         )
     try:
         config = AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # strict configurations, files and the hub have no common parent
         raise ModelError(_unreadable(location, error)) from error
     if not trust_remote_code:
         _require_no_kernel(location, config)
