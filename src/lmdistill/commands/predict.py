@@ -11,7 +11,8 @@ import numpy as np
 
 from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.atomic_io import atomic_file
-from lmdistill.core.errors import DataError
+from lmdistill.core.errors import DataError, ModelError
+from lmdistill.core.file_lock import sole_writer
 from lmdistill.core.progress import progress
 from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Row, Rows
@@ -52,8 +53,16 @@ def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] 
 
     Raises:
         DataError: For a file or a column that cannot be used, with its location.
+        ModelError: If the model gives no number for a text.
+        RunError: If another command writes `out`, or the files of the run are not as it wrote them.
     """
     _require_writable(source, out)
+    with sole_writer(out):
+        return _write_predictions(target, source, out, text)
+
+
+def _write_predictions(target: str | Path, source: Path, out: Path, text: Sequence[str]) -> int:
+    """What `predict` does while no other command writes `out`."""
     rows = open_rows(source)
     opened = open_model(target)
     columns = _columns(rows, opened, text)
@@ -128,6 +137,12 @@ def _answers(
     logits = (
         EncodedSplit(student=view, teacher=None, truncated=0.0).logits(network, device).astype(np.float64)
     )
+    for row, values in zip(chunk, logits, strict=True):
+        if not np.isfinite(values).all():
+            raise ModelError(
+                f"{network.source} gives {values.tolist()} for {rows.location(row.number)}, and no number can "
+                "be made of that. Use another model, or train it again at a lower rate."
+            )
     if network.num_classes == 1:
         for (value,) in logits:
             yield (round(float(value), 6),)

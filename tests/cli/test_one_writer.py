@@ -1,0 +1,65 @@
+"""Two commands that write the same place: the second is told so at once, and a killed one is in nobody's way."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from lmdistill.core.file_lock import lock_of, sole_writer
+from tests.tiny_recipe import start, write_recipe
+
+
+def until(condition, process):
+    while not condition() and process.poll() is None:
+        time.sleep(0.01)
+
+
+def test_a_second_distill_is_refused_while_the_first_runs_and_continues_it_after_it_was_killed(tmp_path):
+    recipe, out = write_recipe(tmp_path / "given", epochs=40), tmp_path / "out"
+    first = start("distill", recipe, "--out", out)
+    try:
+        until(lambda: (out / "checkpoints" / "step-7").exists(), first)
+        second = start("distill", recipe, "--out", out)
+        _, said = second.communicate(timeout=60)
+        assert first.poll() is None
+        assert second.returncode == 2
+        errors = [line for line in said.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1
+        assert f"{out} is being written by another command (process {first.pid} on " in errors[0]
+    finally:
+        first.kill()
+        first.communicate()
+    assert lock_of(out).exists()
+    third = start("distill", recipe, "--set", "training.epochs=40", "--out", out)
+    _, said = third.communicate(timeout=120)
+    assert third.returncode == 0, said
+    assert (out / "record.json").exists()
+    assert not lock_of(out).exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("distill", "recipe.yaml", "--out", "here"),
+        ("predict", "models/classifier", "dev.csv", "--out", "here.csv"),
+        ("prune", "models/classifier", "--keep", "0.5", "--out", "here"),
+    ],
+)
+def test_what_another_command_writes_is_not_written_at_the_same_time(arguments, place, lmdistill):
+    out = Path(arguments[-1])
+    with sole_writer(out):
+        said = lmdistill(*arguments)
+        assert said.code == 2
+        assert said.err.count("error: ") == 1
+        assert f"error: {out} is being written by another command (process " in said.err
+        assert not out.exists()
+    assert lmdistill(*arguments).code == 0
+    assert not lock_of(out).exists()
+
+
+def test_one_run_of_several_is_not_written_by_a_recipe_of_its_own_either(place, lmdistill):
+    several = ("distill", "recipe.yaml", "--set", "seeds=[0, 1]", "--out", "all")
+    with sole_writer(Path("all/MixKD-seed1")):
+        said = lmdistill(*several)
+        assert said.code == 2
+        assert "-seed1 is being written by another command" in said.err or "mixkd" in said.err
