@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from lmdistill.core.file_lock import lock_of, sole_writer
+from tests.cli.cli_project import RECIPE
+from tests.cli.cli_project import write_recipe as write_project_recipe
 from tests.tiny_recipe import start, write_recipe
 
 
@@ -58,8 +60,12 @@ def test_what_another_command_writes_is_not_written_at_the_same_time(arguments, 
 
 
 def test_one_run_of_several_is_not_written_by_a_recipe_of_its_own_either(place, lmdistill):
-    several = ("distill", "recipe.yaml", "--set", "seeds=[0, 1]", "--out", "all")
-    with sole_writer(Path("all/MixKD-seed1")):
-        said = lmdistill(*several)
+    others = {key: value for key, value in RECIPE.items() if key != "method"}
+    write_project_recipe("several.yaml", {**others, "methods": {"M": RECIPE["method"]}})
+    Path("all").mkdir()
+    Path("all/recipe.yaml").write_text("methods: {}\n")
+    with sole_writer(Path("all/M-seed1")):
+        said = lmdistill("distill", "several.yaml", "--set", "seeds=[0, 1]", "--out", "all")
         assert said.code == 2
-        assert "-seed1 is being written by another command" in said.err or "mixkd" in said.err
+        assert "all/M-seed1 is being written by another command" in said.err
+        assert Path("all/M-seed0/record.json").exists()
