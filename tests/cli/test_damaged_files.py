@@ -41,7 +41,10 @@ def damaged(finished, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("seed", "commands"),
-    [(0, ("report", "predict")), *(pytest.param(seed, tuple(COMMANDS), marks=pytest.mark.slow) for seed in range(1, 30))],
+    [
+        (0, ("report", "predict")),
+        *(pytest.param(seed, tuple(COMMANDS), marks=pytest.mark.slow) for seed in range(1, 30)),
+    ],
 )
 def test_a_changed_byte_is_noticed_or_does_not_matter(seed, commands, damaged, lmdistill):
     rng = random.Random(seed)

@@ -21,7 +21,11 @@ from lmdistill.core.checksums import (
 )
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("aé\n"),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("aé\n"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3),
     max_leaves=8,
 )
@@ -69,7 +73,9 @@ def test_every_byte_of_every_file_counts_and_the_manifest_too(folder):
     assert manifest_damage(folder) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "7", '{"a": 1}', '{"\\u0000": "x"}', '{"' + "a" * 5000 + '": "x"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "7", '{"a": 1}', '{"\\u0000": "x"}', '{"' + "a" * 5000 + '": "x"}']
+)
 def test_another_manifest_is_damage_and_no_error(folder, text):
     (folder / MANIFEST).write_text(text)
     assert manifest_damage(folder)

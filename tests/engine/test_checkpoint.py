@@ -170,7 +170,7 @@ def test_without_a_whole_checkpoint_the_training_begins_again(tmp_path, whole, c
         again = Run(KD(), tmp_path / "cut", course(**SETTINGS), evaluate=rising)
     assert again.fitted.resumed == 0
     assert same(again.weights, whole)
-    assert caplog.messages[-1].endswith("is whole; the training begins from its start.")
+    assert caplog.messages[-1].endswith("can be used; this training starts again.")
 
 
 def test_without_whole_best_weights_no_checkpoint_is_used(tmp_path, whole, caplog):
@@ -192,7 +192,9 @@ def test_best_weights_that_are_damaged_during_the_run_are_not_loaded(tmp_path):
             damage(tmp_path / "best" / "model.safetensors", rng)
         return {"score": 0.0}
 
-    with pytest.raises(RunError, match=r"best is damaged \(best/model\.safetensors has changed\)\. Run the same"):
+    with pytest.raises(
+        RunError, match=r"best is damaged \(best/model\.safetensors has changed\)\. Run the same"
+    ):
         Run(KD(), tmp_path, course(**SETTINGS), evaluate=once)
 
 
@@ -212,7 +214,7 @@ def test_a_checkpoint_of_version_0_1_is_used_and_that_is_said(tmp_path, whole, c
         again = continued(tmp_path / "cut")
     assert again.fitted.resumed == 4
     assert same(again.weights, whole)
-    assert [text for text in caplog.messages if "no checksums, as in version 0.1" in text]
+    assert [text for text in caplog.messages if "no checksums, because version 0.1 wrote it" in text]
 
 
 def test_one_of_version_0_1_that_cannot_be_loaded_is_refused_in_one_line(tmp_path):

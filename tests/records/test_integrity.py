@@ -48,7 +48,9 @@ def test_the_record_has_the_checksum_of_what_is_read_and_none_of_the_card(run):
 @pytest.mark.parametrize("name", REPORTED)
 def test_a_report_refuses_a_file_that_has_changed(name, run):
     edit(run / name)
-    with pytest.raises(RunError, match=rf"kd-0 is not as its run wrote it: {name} has changed\. Restore the file"):
+    with pytest.raises(
+        RunError, match=rf"kd-0 is not as its run wrote it: {name} has changed\. Restore the file"
+    ):
         find_records([run])
     assert run_damage(run) == f"{name} has changed"
 

@@ -13,7 +13,11 @@ from tests.report.factory import make_record, plain_record
 def changed(field, value):
     """A record with one field changed, as a file."""
     record = json.loads(json.dumps(plain_record()))
-    record["tokens"] = {"easy": {"count": 3, "nats": 1.0}, "hard": {"count": 3, "nats": 1.0}, "histogram": [1, 5]}
+    record["tokens"] = {
+        "easy": {"count": 3, "nats": 1.0},
+        "hard": {"count": 3, "nats": 1.0},
+        "histogram": [1, 5],
+    }
     record["written"] = {"rouge_l": 0.5, "length": 12.0}
     *above, last = field.split(".")
     place = record

@@ -89,8 +89,7 @@ def evaluate_language(
         ConfigError: For an override of another key, or a model without a source of texts.
         DataError: If texts or prompts cannot be used.
         MismatchError: If a network cannot read texts of this length, or has fewer outputs than tokens.
-        RunError: If the record of the run does not name its texts, or the files of the run are not as it wrote
-            them.
+        RunError: If the record of the run does not name its texts, or files of the run have changed.
         ModelError: If the model gives no number for the texts.
     """
     texts, writing = _settings(Path(target), overrides, asked=prompts is not None)

@@ -73,7 +73,7 @@ def _is_over(path: Path, parts: re.Match[str]) -> bool:
 
 
 def _is_alive(process: int, thread: int) -> bool:
-    """Whether a process of this number runs on this machine; one that cannot be asked for counts as running."""
+    """Whether a process of this number runs on this machine; if that is not known, it counts as running."""
     if process == os.getpid():  # in a container, numbers are soon the same again
         return thread in {one.ident for one in threading.enumerate()}
     if os.name == "nt":  # signal 0 would end it there

@@ -83,7 +83,7 @@ def object_checksum(value: Mapping[str, Any]) -> str:
 
 
 def is_unchanged(value: Mapping[str, Any]) -> bool:
-    """Whether a JSON object is as it was written; one without a checksum, of an older version, counts as such."""
+    """Whether a JSON object is as it was written; one of an older version has no checksum and is."""
     try:
         return CHECKSUM not in value or value[CHECKSUM] == object_checksum(value)
     except RecursionError:

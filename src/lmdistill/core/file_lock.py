@@ -64,8 +64,8 @@ def lock_of(path: Path) -> Path:
 def sole_writer(path: Path) -> Iterator[None]:
     """Write a file or a run folder in the block, while nobody else does.
 
-    The lock file lies beside `path` and says who holds it. What killed writers have left half-written in a run
-    folder is removed first.
+    The lock file is beside `path` and says who holds it. What killed writers have left half-written in a
+    run folder is removed first.
 
     Raises:
         RunError: At once, if another process writes it.
@@ -93,8 +93,8 @@ def _held_now(lock: Path, path: Path) -> IO[bytes]:
         file = hold(lock, wait=False)
         if file is None:
             raise RunError(
-                f"{path} is being written by another command ({_holder(lock)}). Wait until it has ended, stop "
-                "it, or choose another --out."
+                f"{path} is being written by another command ({_holder(lock)}). Wait until it has ended, "
+                "stop it, or choose another --out."
             )
         if _is_at(file, lock):
             return file

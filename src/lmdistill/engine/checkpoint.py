@@ -155,7 +155,9 @@ class Checkpoints:
             log.warning("the checkpoint %s is damaged (%s) and is not used.", path, damage)
             _remove(path)
         if found:
-            log.warning("no checkpoint in %s can be used; the training starts from the beginning.", self.folder)
+            log.warning(
+                "no checkpoint in %s can be used; the training starts from the beginning.", self.folder
+            )
         return None
 
     def _accept_unchecked(self, path: Path) -> None:

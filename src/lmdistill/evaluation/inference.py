@@ -127,9 +127,9 @@ def require_finite_logits(source: str, logits: Float[np.ndarray, "b v"]) -> None
     wrong = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if wrong.size:
         raise ModelError(
-            f"{source} gives {logits[wrong[0]].tolist()} for example {wrong[0]} ({wrong.size} of {len(logits)} "
-            "have no finite logits), and no score can be made of that. Use another model, or train it again "
-            "at a lower rate."
+            f"{source} gives {logits[wrong[0]].tolist()} for example {wrong[0]} ({wrong.size} of "
+            f"{len(logits)} have no finite logits), and no score can be made of that. Use another model, or "
+            "train it again at a lower rate."
         )
 
 

@@ -20,9 +20,7 @@ MODELING_FILE = Path(modeling_narrow.__file__).stem
 """Name of the module that is saved with narrow models, which transformers has no classes for."""
 
 
-def save(
-    network: AnyNetwork, folder: str | Path, *, card: str | None = None, manifest: bool = False
-) -> None:
+def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None, manifest: bool = False) -> None:
     """Save a network so that transformers loads it without this package and computes the same logits.
 
     Load it with `AutoModelForSequenceClassification.from_pretrained(folder)` or `AutoModelForCausalLM`.

@@ -39,7 +39,7 @@ def run_checksums(folder: Path) -> dict[str, str]:
 
 
 def reported_change(folder: Path, files: Mapping[str, str]) -> str | None:
-    """The first reported file with other contents than the run wrote, in words; a missing one is no change."""
+    """The first reported file that has changed since the run, in words; a missing one is no change."""
     there = {name: files[name] for name in REPORTED if name in files and (folder / name).is_file()}
     return first_changed(folder, there)
 
@@ -73,4 +73,6 @@ def require_reported(folder: Path, files: Mapping[str, str]) -> None:
         )
     is_elsewhere = (folder.absolute().parent / PARQUET).is_file()
     if PREDICTIONS in files and not is_elsewhere and not (folder / PREDICTIONS).is_file():
-        logger.warning("%s has no %s any more; tests and tables of examples leave it out.", folder, PREDICTIONS)
+        logger.warning(
+            "%s has no %s any more; tests and tables of examples leave it out.", folder, PREDICTIONS
+        )

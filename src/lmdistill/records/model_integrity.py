@@ -15,8 +15,8 @@ def require_unchanged_model(folder: Path, name: str | None = None) -> None:
     A model without a record, or with one of version 0.1, is not checked.
 
     Args:
-        folder: `student` in a run folder; a teacher that was put into one, with the record of its own run; or a
-            folder with a manifest.
+        folder: `student` in a run folder; a teacher that was put into one, with the record of its own run; or
+            a folder with a manifest.
         name: The only file to look at; None for all.
 
     Raises:
@@ -25,8 +25,8 @@ def require_unchanged_model(folder: Path, name: str | None = None) -> None:
     damage = model_damage(folder, name)
     if damage:
         raise RunError(
-            f"{folder} is not as its run wrote it: {damage}. Restore it or run again; to use it as it is, copy "
-            "the folder to a place without the run."
+            f"{folder} is not as its run wrote it: {damage}. Restore it or run again; to use it as it is, "
+            "copy the folder to a place without the run."
         )
 
 
@@ -53,7 +53,7 @@ def run_damage(folder: Path) -> str | None:
 
 
 def _files_of(run: Path) -> dict[str, str] | str:
-    """The checksums in a record, none in one of version 0.1 or of another program; or what is wrong with it."""
+    """The checksums in a record, or what is wrong with it; version 0.1 and other programs wrote none."""
     try:
         value = read_json(run / RECORD)
     except (ValueError, RecursionError):

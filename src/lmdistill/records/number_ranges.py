@@ -35,7 +35,7 @@ def _defined(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else _number(value)
 
 
-def _require_within(name: str, value: float | None, low: float, high: float) -> None:
+def _require_within(name: str, value: float | int | None, low: float, high: float) -> None:
     """Check a number, if there is one."""
     if value is None or low - TOLERANCE <= value <= high + TOLERANCE:  # never true of NaN
         return
@@ -66,28 +66,28 @@ def _scores(value: dict[str, float | None]) -> dict[str, float | None]:
 Whole = Annotated[int, BeforeValidator(_number)]
 """Any whole number."""
 
-Count = Annotated[int, BeforeValidator(_number), AfterValidator(_within(0))]
+Count = Annotated[int, BeforeValidator(_number), AfterValidator(_within(0.0))]
 """A whole number, >= 0."""
 
-Positive = Annotated[int, BeforeValidator(_number), AfterValidator(_within(1))]
+Positive = Annotated[int, BeforeValidator(_number), AfterValidator(_within(1.0))]
 """A whole number, >= 1."""
 
-Amount = Annotated[float, BeforeValidator(_number), AfterValidator(_within(0))]
+Amount = Annotated[float, BeforeValidator(_number), AfterValidator(_within(0.0))]
 """A finite number, >= 0."""
 
-Share = Annotated[float, BeforeValidator(_number), AfterValidator(_within(0, 1))]
+Share = Annotated[float, BeforeValidator(_number), AfterValidator(_within(0.0, 1.0))]
 """A number in [0, 1]."""
 
 Number = Annotated[float | None, BeforeValidator(_defined)]
 """A finite number; None where there is none."""
 
-KnownAmount = Annotated[float | None, BeforeValidator(_defined), AfterValidator(_within(0))]
+KnownAmount = Annotated[float | None, BeforeValidator(_defined), AfterValidator(_within(0.0))]
 """A finite number, >= 0; None where there is none."""
 
-KnownShare = Annotated[float | None, BeforeValidator(_defined), AfterValidator(_within(0, 1))]
+KnownShare = Annotated[float | None, BeforeValidator(_defined), AfterValidator(_within(0.0, 1.0))]
 """A number in [0, 1]; None where there is none."""
 
-KnownCorrelation = Annotated[float | None, BeforeValidator(_defined), AfterValidator(_within(-1, 1))]
+KnownCorrelation = Annotated[float | None, BeforeValidator(_defined), AfterValidator(_within(-1.0, 1.0))]
 """A number in [-1, 1]; None where there is none."""
 
 Named = Annotated[dict[str, Number], AfterValidator(_scores)]

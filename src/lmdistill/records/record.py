@@ -159,9 +159,9 @@ def read_record(folder: Path) -> Record:
     """The record of the run in `folder`.
 
     Raises:
-        RunError: If there is none, if it is not JSON, if it has another schema number, if it was changed since
-            it was written, or if a field is missing, of the wrong type or out of its range. A field that this
-            version does not know is ignored.
+        RunError: If there is none, if it is not JSON, if it has another schema number, if it has changed
+            since it was written, or if a field is missing, of the wrong type or out of its range. A field
+            that this version does not know is ignored.
     """
     path = folder / RECORD
     try:

@@ -26,8 +26,9 @@ def encoded(line: dict[str, Any]) -> str:
 class ResumableLines:
     """A file of JSON lines that grows by chunks, and a file beside it with the checksum of the chunks.
 
-    A call that continues writes the same chunks as one that was not interrupted. A file whose chunks have changed
-    since is begun again, which is logged. One without a checksum, of version 0.1, is continued unchecked.
+    A call that continues writes the same chunks as one that was not interrupted. A file whose chunks have
+    changed since is begun again, which is logged. One without a checksum, of version 0.1, is continued
+    without a check.
 
     Args:
         path: The file; its folder is made if missing.

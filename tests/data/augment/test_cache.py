@@ -142,7 +142,9 @@ def test_results_of_version_0_1_have_no_checksum_and_are_used(tmp_path: Path) ->
     assert table.asked == []
 
 
-def test_a_file_that_sqlite_cannot_read_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_sqlite_cannot_read_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "store.sqlite"
     texts = [f"text {number}" for number in range(400)]
     with AugmentationCache(path) as store:

@@ -42,7 +42,9 @@ def with_fewer_layers(folder):
 def test_a_classifier_whose_config_has_fewer_layers_than_its_weights_is_refused(name, tmp_path):
     save(family(name), tmp_path / "model")
     with_fewer_layers(tmp_path / "model")
-    with pytest.raises(ModelError, match=r"do not fit its config\.json: \d+ of them .*, such as .*\. Name a folder"):
+    with pytest.raises(
+        ModelError, match=r"do not fit its config\.json: \d+ of them .*, such as .*\. Name a folder"
+    ):
         load(tmp_path / "model")
 
 
@@ -57,7 +59,9 @@ def test_a_language_model_likewise(name, tmp_path):
 def test_a_bias_that_the_configuration_leaves_out_is_refused(tmp_path):
     save(tiny_language("llama", attention_bias=True), tmp_path / "model")
     edit_config(tmp_path / "model", attention_bias=False)
-    with pytest.raises(ModelError, match=r"have no place in the model, such as model\.layers\.0\.self_attn\.k_proj\.bias"):
+    with pytest.raises(
+        ModelError, match=r"have no place in the model, such as model\.layers\.0\.self_attn\.k_proj\.bias"
+    ):
         load_causal(tmp_path / "model")
 
 
@@ -127,8 +131,14 @@ def test_an_id_of_the_tokenizer_above_the_embedding_is_refused_though_there_are_
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ({"0": "good", "1": "bad", "2": "good"}, r"calls classes 0 and 2 both 'good'\. Give each class a name"),
-        ({"0": "good", "1": "bad", "3": "fine"}, r"3 classes, and their numbers are 0, 1, 3\. Number them from 0"),
+        (
+            {"0": "good", "1": "bad", "2": "good"},
+            r"calls classes 0 and 2 both 'good'\. Give each class a name",
+        ),
+        (
+            {"0": "good", "1": "bad", "3": "fine"},
+            r"3 classes, and their numbers are 0, 1, 3\. Number them from 0",
+        ),
     ],
 )
 def test_two_classes_of_one_name_and_numbers_with_a_gap_are_refused(names, said, tmp_path):

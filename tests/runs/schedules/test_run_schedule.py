@@ -225,7 +225,9 @@ def test_importance_that_is_damaged_is_measured_again(tmp_path, given, no_pages,
         run(recipe_at(tmp_path, given, keep=0.5), tmp_path / "second")
     assert f"{file} is damaged; the importance is measured again." in caplog.messages
     assert file.read_text() == before
-    weights = [(tmp_path / name / "student" / "model.safetensors").read_bytes() for name in ("first", "second")]
+    weights = [
+        (tmp_path / name / "student" / "model.safetensors").read_bytes() for name in ("first", "second")
+    ]
     assert weights[0] == weights[1]
 
 

@@ -46,8 +46,8 @@ class AugmentationCache:
     """An SQLite file with all results that were computed, keyed by augmenter, text and copy.
 
     Each batch is committed before the next one starts, so a killed process loses at most the current batch.
-    Damaged results are computed again, and a file that SQLite cannot read is set aside as `NAME.damaged`; both
-    are logged. Close it, or use it in a `with` block.
+    Damaged results are computed again, and a file that SQLite cannot read is set aside as `NAME.damaged`;
+    both are logged. Close it, or use it in a `with` block.
 
     Args:
         path: The file; it and its folder are created if missing.
@@ -148,7 +148,9 @@ class AugmentationCache:
 
     def _set_aside(self, error: Exception) -> None:
         """Rename a file that SQLite cannot read, and begin a new one."""
-        log.warning("%s is damaged (%s); it is made again, and kept as %s.damaged.", self.path, error, self.path)
+        log.warning(
+            "%s is damaged (%s); it is made again, and kept as %s.damaged.", self.path, error, self.path
+        )
         with contextlib.suppress(sqlite3.Error):
             self._database.close()
         os.replace(self.path, f"{self.path}.damaged")

@@ -53,9 +53,7 @@ def cached_rows(
         DatasetGenerationError: If `rows` raises.
     """
     place = None if folder is None else str(folder)
-    return checked(
-        lambda: Dataset.from_generator(rows, features=features, cache_dir=place, fingerprint=key)
-    )
+    return checked(lambda: Dataset.from_generator(rows, features=features, cache_dir=place, fingerprint=key))
 
 
 def _files(rows: Dataset) -> list[Path]:

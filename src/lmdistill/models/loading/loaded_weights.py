@@ -15,16 +15,18 @@ UNUSED = re.compile(
 """Weights in files of which models may make no use: tables that are computed, masks, and poolers."""
 
 
-def require_used(place: str, model: Any, unexpected: Collection[str], *, unread: tuple[str, ...] = ()) -> None:
-    """Refuse weights of a backbone that the model has no place for, as when its configuration has fewer layers.
+def require_used(
+    location: str, model: Any, unexpected: Collection[str], *, unread: tuple[str, ...] = ()
+) -> None:
+    """Check that the model has a place for all weights of the backbone in its files.
 
-    Other heads than the model's may be left out.
+    It has not if, for example, its configuration has fewer layers. Weights of other heads may be left out.
 
     Args:
-        place: Where the weights are from.
-        model: A stock model with its weights.
-        unexpected: Names of weights in the files that the model did not take.
-        unread: How the names of weights begin that are left out on purpose.
+        location: Folder or hub id, for the message.
+        model: A model of transformers with its weights.
+        unexpected: Names of weights in the files that the model did not load.
+        unread: Prefixes of the names of weights that are not loaded on purpose.
 
     Raises:
         ModelError: If there are such weights.
@@ -41,20 +43,20 @@ def require_used(place: str, model: Any, unexpected: Collection[str], *, unread:
     )
     if left:
         raise ModelError(
-            f"the weights of {place} do not fit its config.json: {len(left)} of them have no place in the model, "
-            f"such as {left[0]}. Name a folder whose files belong together."
+            f"the weights of {location} do not fit its config.json: {len(left)} of them have no place in the "
+            f"model, such as {left[0]}. Name a folder whose files belong together."
         )
 
 
-def require_finite_weights(place: str, model: nn.Module) -> None:
-    """Refuse weights that are NaN or infinite.
+def require_finite_weights(location: str, model: nn.Module) -> None:
+    """Check that no weight is NaN or infinite.
 
     Args:
-        place: Where they are from.
+        location: Folder or hub id, for the message.
         model: Any network.
 
     Raises:
-        ModelError: If one is, with the name of the tensor.
+        ModelError: If there are such weights; it names the first tensor.
     """
     for name, weights in model.named_parameters():
         # The sum takes no memory; it may overflow, and then every weight is looked at.
@@ -62,6 +64,6 @@ def require_finite_weights(place: str, model: nn.Module) -> None:
             count = int((~weights.detach().isfinite()).sum())
             if count:
                 raise ModelError(
-                    f"{count} weights of {name} in {place} are NaN or infinite. Copy or download them again; if "
-                    "they were trained so, train them at a lower rate."
+                    f"{count} weights of {name} in {location} are NaN or infinite. Copy or download them "
+                    "again; if they were trained so, train them at a lower rate."
                 )

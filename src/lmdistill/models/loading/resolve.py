@@ -144,8 +144,8 @@ def _require_class_names(names: Mapping[int, Any]) -> None:
     for number, name in names.items():
         if str(name) in said:
             raise ModelError(
-                f"id2label in config.json calls classes {said[str(name)]} and {number} both {str(name)!r}. Give "
-                "each class a name of its own."
+                f"id2label in config.json calls classes {said[str(name)]} and {number} both {str(name)!r}. "
+                "Give each class a name of its own."
             )
         said[str(name)] = number
 

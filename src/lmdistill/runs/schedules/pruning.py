@@ -149,7 +149,9 @@ def _read(file: Path) -> Importance | None:
     stored = read_checked_json(file)
     try:
         if stored is not None:
-            kept = {kind: [torch.tensor(part, dtype=torch.float64) for part in stored[kind]] for kind in KINDS}
+            kept = {
+                kind: [torch.tensor(part, dtype=torch.float64) for part in stored[kind]] for kind in KINDS
+            }
             return Importance(**{kind: tuple(parts) for kind, parts in kept.items()})
     except (KeyError, TypeError, ValueError):  # one of version 0.1, without a checksum
         pass
