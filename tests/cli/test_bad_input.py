@@ -382,6 +382,11 @@ def test_a_damaged_record_is_named(finished, lmdistill, tmp_path):
     shutil.copytree("runs/one", tmp_path / "odd")
     record = json.loads((tmp_path / "odd/record.json").read_text())
     (tmp_path / "odd/record.json").write_text(json.dumps({**record, "seed": "three"}))
+    refused(
+        lmdistill("report", tmp_path / "odd"), r"odd/record\.json is not as its run wrote it: its checksum"
+    )
+    del record["checksum"]
+    (tmp_path / "odd/record.json").write_text(json.dumps({**record, "seed": "three"}))
     refused(lmdistill("report", tmp_path / "odd"), r"odd/record\.json is damaged at seed")
 
 
