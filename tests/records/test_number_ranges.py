@@ -23,7 +23,7 @@ def changed(field, value):
     place = record
     for name in above:
         place = place[int(name)] if isinstance(place, list) else place[name]
-    place[last] = value
+    place[int(last) if isinstance(place, list) else last] = value
     return record
 
 

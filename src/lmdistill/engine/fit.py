@@ -84,8 +84,7 @@ def fit(
     """
     method.check(cast(Net, student), teacher)
     learner = make_learner(method, student, teacher, training=training, accelerator=accelerator)
-    needs_best = training.keep == "best" and watch.evaluate is not None
-    checkpoints = Checkpoints(folder=folder, accelerator=accelerator, needs_best=needs_best)
+    checkpoints = Checkpoints(folder=folder, accelerator=accelerator, needs_best=training.keep == "best")
     state = checkpoints.restore()
     resumed, began = state.step, time.monotonic()
     process, total = accelerator.process_index, feed.total_steps

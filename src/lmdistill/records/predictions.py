@@ -73,9 +73,7 @@ def read_predictions(path: Path) -> list[Prediction]:
         return _of_parent(path.parent.resolve())
     text = path.read_bytes()
     if not text.strip():
-        raise RunError(
-            f"{path} is empty, and runs write an answer a dev example. Copy it again, or remove it."
-        )
+        raise RunError(f"{path} is empty, so all answers are missing. Copy it again, or remove it.")
     if not text.endswith(b"\n"):
         raise RunError(f"{path} was cut, so answers are missing. Copy it again, or remove it.")
     return read_items(path, _prediction)
