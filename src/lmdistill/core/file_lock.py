@@ -69,7 +69,10 @@ def sole_writer(path: Path) -> Iterator[None]:
 
     Raises:
         RunError: At once, if another process writes it.
+        NotADirectoryError: If a file is where the folder of `path` would be.
     """
+    if any(folder.is_file() for folder in path.parents):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     lock = lock_of(path)
     missing = [folder for folder in lock.parents if not folder.exists()]
     file = _held_now(lock, path)
