@@ -382,6 +382,11 @@ def test_a_damaged_record_is_named(finished, lmdistill, tmp_path):
     shutil.copytree("runs/one", tmp_path / "odd")
     record = json.loads((tmp_path / "odd/record.json").read_text())
     (tmp_path / "odd/record.json").write_text(json.dumps({**record, "seed": "three"}))
+    refused(
+        lmdistill("report", tmp_path / "odd"), r"odd/record\.json is not as its run wrote it: its checksum"
+    )
+    del record["checksum"]
+    (tmp_path / "odd/record.json").write_text(json.dumps({**record, "seed": "three"}))
     refused(lmdistill("report", tmp_path / "odd"), r"odd/record\.json is damaged at seed")
 
 
@@ -456,13 +461,13 @@ def test_a_loss_that_is_no_number_names_the_step_and_the_rows_and_keeps_the_chec
     assert not [name for name in files_in(place) if name.endswith(".part")]
 
 
-def test_a_teacher_whose_weights_are_no_numbers_is_told_at_the_first_step(place, models, lmdistill):
+def test_a_teacher_whose_weights_are_no_numbers_is_refused_when_it_is_loaded(place, models, lmdistill):
     broken = ld.load("models/classifier")
     with torch.no_grad():
         broken.model.classifier.weight.fill_(math.inf)
     ld.save(broken, "broken")
     said = lmdistill(*DISTILL, "--set", "teacher.model=broken")
-    refused(said, r"^step 1: .*teacher_mixed.* is not a finite number, on training rows")
+    refused(said, r"^\d+ weights of classifier\.weight in broken are NaN or infinite\. Copy or download them")
 
 
 def test_two_methods_of_one_recipe_do_not_share_a_folder_with_a_single_run(finished, lmdistill):

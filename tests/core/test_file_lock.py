@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from lmdistill.core import file_lock
-from lmdistill.core.file_lock import exclusive_file, hold
+from lmdistill.core.atomic_io import MACHINE
+from lmdistill.core.errors import RunError
+from lmdistill.core.file_lock import exclusive_file, hold, lock_of, sole_writer
 
 HOLDER = """
 import sys
@@ -150,3 +152,70 @@ def test_other_errors_of_locks_are_raised_and_the_file_is_closed(tmp_path, monke
         hold(tmp_path / "a")
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(numbers[0])
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from lmdistill.core.file_lock import sole_writer
+
+with sole_writer(Path(sys.argv[1])):
+    print("writing", flush=True)
+    input()
+"""
+
+
+def writer(path):
+    """Another process that writes `path` until it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"writing\n"
+    return process
+
+
+def test_a_second_writer_is_refused_at_once_and_told_who_writes_until_that_one_is_killed(tmp_path):
+    path = tmp_path / "run"
+    process = writer(path)
+    try:
+        with pytest.raises(RunError) as caught, sole_writer(path):
+            raise AssertionError("both write")
+        said = str(caught.value)
+        assert said.startswith(f"{path} is being written by another command (process {process.pid} on ")
+        assert said.endswith("Wait until it has ended, stop it, or choose another --out.")
+        assert "\n" not in said
+    finally:
+        process.kill()
+        process.communicate()
+    assert lock_of(path).exists()  # nobody could remove it
+    with sole_writer(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_place_has_one_lock_whatever_it_is_called(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    monkeypatch.chdir(tmp_path / "run")
+    assert {lock_of(Path(name)) for name in (".", "../run", "../link", tmp_path / "run")} == {
+        tmp_path.resolve() / ".run.lock"
+    }
+
+
+def test_a_writer_that_wrote_nothing_leaves_no_folders(tmp_path):
+    with sole_writer(tmp_path / "new" / "deep" / "run"):
+        assert (tmp_path / "new" / "deep").is_dir()
+    assert list(tmp_path.iterdir()) == []
+    with sole_writer(tmp_path / "new" / "deep" / "run"):
+        (tmp_path / "new" / "deep" / "run").mkdir()
+    assert (tmp_path / "new" / "deep" / "run").is_dir()
+
+
+def test_a_writer_removes_what_a_killed_one_has_left_in_the_folder(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / "run" / f".record.json.{MACHINE}-{ended.pid}-1.part"
+    left.parent.mkdir()
+    left.write_text("half")
+    with sole_writer(tmp_path / "run"):
+        assert not left.exists()

@@ -23,11 +23,15 @@ def test_a_logit_that_is_no_number_stays_none(tmp_path: Path) -> None:
     assert math.isnan(read_predictions(tmp_path / PREDICTIONS)[0].student[0])
 
 
-def test_a_file_that_was_cut_is_refused_and_an_empty_one_is_not(tmp_path: Path) -> None:
+def test_a_file_that_was_cut_or_is_empty_is_refused(tmp_path: Path) -> None:
     path = tmp_path / PREDICTIONS
     write_predictions(path, answers([True] * 9))
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(RunError, match=r"predictions\.jsonl was cut, so answers are missing\. Copy it"):
         read_predictions(path)
-    path.write_bytes(b"")
-    assert read_predictions(path) == []
+    for nothing in (b"", b"\n"):
+        path.write_bytes(nothing)
+        with pytest.raises(
+            RunError, match=r"predictions\.jsonl is empty, so all answers are missing\. Copy it"
+        ):
+            read_predictions(path)

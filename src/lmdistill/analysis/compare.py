@@ -23,8 +23,8 @@ from lmdistill.analysis.result_table import Comparison, Row, Score, own_teacher
 from lmdistill.analysis.significance import Spread, gap_closed, holm, mean_of, share_kept, spread
 from lmdistill.analysis.teachers import chosen_by_dev, teacher_labels, teachers_of
 from lmdistill.core.errors import MismatchError, UnknownNameError
+from lmdistill.records.number_ranges import Scores
 from lmdistill.records.record import RecordedRun
-from lmdistill.records.schema import Scores
 
 
 def _quality(scores: Sequence[Score], sources: Sequence[Scores]) -> dict[Score, Spread]:

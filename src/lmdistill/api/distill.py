@@ -12,7 +12,7 @@ from lmdistill.api.distill_language import distill_texts, finetune_texts
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
 from lmdistill.data.tasks.task import Task
-from lmdistill.engine.distributed import broadcast_from_main, process_state
+from lmdistill.engine.distributed import broadcast_from_main, one_writer, process_state
 from lmdistill.engine.training_settings import Training
 from lmdistill.methods import ATKD, MixKD
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
@@ -91,7 +91,7 @@ def distill(
         The run: `run.metrics`, `run.speedup`, `run.student`, `run.record`.
 
     Raises:
-        RunError: If `out` holds another run.
+        RunError: If `out` holds another run, or another command writes into it.
         MismatchError: If networks, method and data do not fit.
         ConfigError: For a `max_length` with texts, or a method for the other kind of network.
         DivergedError: If the loss stops being a number.
@@ -101,12 +101,14 @@ def distill(
         _require_no_length(max_length)
         ours, theirs = _kept(student, LanguageNetwork, "student"), _kept(teacher, LanguageNetwork, "teacher")
         assert ours is not None
-        distill_texts(theirs, data, student=ours, out=folder, method=method or ATKD(), training=training)
+        with one_writer(folder):
+            distill_texts(theirs, data, student=ours, out=folder, method=method or ATKD(), training=training)
     else:
         one, other = _kept(student, Network, "student"), _kept(teacher, Network, "teacher")
         assert one is not None
         training, length = training or Training(), _length(max_length)
-        _distill_task(other, data, one, folder, method or MixKD(), training, length)
+        with one_writer(folder):
+            _distill_task(other, data, one, folder, method or MixKD(), training, length)
     return Run(folder)
 
 

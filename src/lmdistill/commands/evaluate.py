@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lmdistill.commands.open_model import open_model
+from lmdistill.commands.open_model import open_model, warn_of_other_examples
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.calibration import calibration
 from lmdistill.evaluation.classification import majority, score
+from lmdistill.evaluation.inference import require_finite_logits
 from lmdistill.runs.classification.data import load_whole
 from lmdistill.runs.classification.dataset import read_split
 from lmdistill.runs.classification.evaluation import alarms_of
@@ -56,6 +57,8 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
     Raises:
         ConfigError: If `target` is a model, and no task is set.
         MismatchError: If the model predicts other classes than the task's.
+        ModelError: If the model gives no number for an example.
+        RunError: If the files of the run are not as it wrote them.
     """
     opened = open_model(target, overrides)
     if opened.task is None:
@@ -67,11 +70,14 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
     task = load_whole(opened.task, opened.data)
     if opened.task not in TASKS:
         tell_other_columns(task.spec.columns, opened.columns, "data.text")
+    if not overrides:
+        warn_of_other_examples(target, replace(task, splits=task.dev).fingerprint)
     network = matched(opened.network, task, opened.data.max_length, who=opened.who).to(device)
     found = []
     for name in task.spec.splits:
         split = read_split(task, name, network, max_length=opened.data.max_length)
         logits, labels = split.logits(network, device), split.labels
+        require_finite_logits(opened.place, logits)
         classes = task.spec.kind == "classification"
         found.append(
             Evaluated(

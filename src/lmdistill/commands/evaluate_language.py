@@ -1,14 +1,15 @@
 """Evaluation of a trained language model: likelihood of dev passages and completions of prompts."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lmdistill.commands.open_language_model import pair_of
-from lmdistill.commands.open_model import require_finished
-from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.commands.open_model import require_finished, warn_of_other_examples
+from lmdistill.core.errors import ConfigError, ModelError, RunError
 from lmdistill.data.files.plain_text import has_text_files
 from lmdistill.data.language.prompts import open_prompts
 from lmdistill.data.language.special_tokens import pad_id
@@ -89,12 +90,15 @@ def evaluate_language(
         ConfigError: For an override of another key, or a model without a source of texts.
         DataError: If texts or prompts cannot be used.
         MismatchError: If a network cannot read texts of this length, or has fewer outputs than tokens.
-        RunError: If the record of the run does not name its texts.
+        RunError: If the record of the run does not name its texts, or files of the run have changed.
+        ModelError: If the model gives no number for the texts.
     """
     texts, writing = _settings(Path(target), overrides, asked=prompts is not None)
     if prompts is not None:
         open_prompts(prompts)  # refuses before the work
     found = load_dev(texts)
+    if not overrides:
+        warn_of_other_examples(target, replace(found, splits={"dev": found.dev}).fingerprint)
     device = str(make_accelerator(Training()).device)
     student, teacher = pair_of(Path(target), with_teacher=with_teacher, device=device)
     if teacher is None:
@@ -108,6 +112,11 @@ def evaluate_language(
     asked = () if prompts is None else prompts_in_file(prompts, texts, student.tokenizer)
     batches = in_batches(dev, pad_id(student.tokenizer))
     scores = language_scores(student, batches, teacher=teacher, device=device)
+    if not math.isfinite(scores.nats):
+        raise ModelError(
+            f"{student.source} gives {scores.nats} nats per token, and no score can be made of that. Use "
+            "another model, or train it again at a lower rate."
+        )
     for alarm in uniform_alarms({"model": scores.nats}, student.vocabulary):
         log.warning(alarm)
     wrote = completed(generation_prompts(writing, *asked), student, device) if asked else []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import DataError
+from lmdistill.core.file_lock import sole_writer
 from lmdistill.core.file_names import require_new_name
 from lmdistill.core.fingerprint import file_fingerprint, fingerprint
 from lmdistill.core.progress import progress
@@ -26,7 +27,7 @@ from lmdistill.models.generation import (
     require_generation_settings,
 )
 from lmdistill.models.loading.causal_lm import load_causal
-from lmdistill.records.resumable_jsonl import CHUNK, encoded, kept_lines
+from lmdistill.records.resumable_jsonl import CHUNK, ResumableLines
 
 log = logging.getLogger("lmdistill")
 
@@ -64,11 +65,29 @@ def generate(
         DataError: For a file, a column or a row that cannot be used, with its location; before generation.
         ConfigError: For a setting that is out of its range.
         ModelError: If the model cannot be loaded.
+        RunError: If another command writes `out`, or the files of the run are not as it wrote them.
     """
-    if out.exists():
-        raise DataError(f"{out} exists. Choose another --out, or remove it.")
     require_new_name(out)
     require_generation_settings(max_new=max_new, temperature=temperature)
+    with sole_writer(out):
+        if out.exists():
+            raise DataError(f"{out} exists. Choose another --out, or remove it.")
+        return _generate(
+            target, source, out, max_new=max_new, temperature=temperature, template=template, seed=seed
+        )
+
+
+def _generate(
+    target: str | Path,
+    source: Path,
+    out: Path,
+    *,
+    max_new: int,
+    temperature: float,
+    template: str | None,
+    seed: int,
+) -> int:
+    """What `generate` does while no other command writes `out`."""
     network = load_causal(model_in(target))
     rows = open_prompts(source)
     chats = prompt_chat_columns(rows) if template is None else ()
@@ -76,10 +95,9 @@ def generate(
     key = (model_stats.fingerprint(network), file_fingerprint(source), max_new, temperature, template, seed)
     network.to(make_accelerator(Training()).device)
     part = out.with_name(f"{out.name}.{fingerprint(*key)}.part")
-    done = len(kept_lines(part, total))
-    stream = islice(prompt_ids(rows, network.tokenizer, template=template), done, None)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with progress("generate", total) as shown, part.open("a", encoding="utf-8") as file:
+    with progress("generate", total) as shown, ResumableLines(part, total) as file:
+        done = len(file.rows)
+        stream = islice(prompt_ids(rows, network.tokenizer, template=template), done, None)
         shown.resume(done)
         while chunk := list(islice(stream, CHUNK)):
             prompts = [ids for _, ids in chunk]
@@ -90,11 +108,10 @@ def generate(
                 _line(row, tokens, network, chats, worded=template is not None)
                 for (row, _), tokens in zip(chunk, new, strict=True)
             ]
-            file.write("".join(map(encoded, lines)))
-            file.flush()
+            file.append(lines)
             done += len(chunk)
             shown.update(done)
-    part.rename(out)
+        file.finish(out)
     return total
 
 

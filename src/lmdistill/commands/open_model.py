@@ -1,6 +1,7 @@
 """Load the student of a run, or the classifier of a model folder."""
 
 import copy
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.yaml_tables import override
 from lmdistill.records.record import RECIPE, RECORD, Record, find_run, read_record
 from lmdistill.studies.schema import FILE
+
+log = logging.getLogger("lmdistill")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,25 @@ def require_finished(folder: Path) -> None:
             f"{folder} holds several runs: {', '.join(inside)}. Name one of them, as in {folder / inside[0]}."
         )
     raise RunError(f"the run in {folder} is not finished. Start it again; it continues.")
+
+
+def warn_of_other_examples(target: str | Path, fingerprint: str) -> None:
+    """Say so if a run was evaluated on other dev examples than those that are read now.
+
+    Args:
+        target: A run folder; anything else has no examples of its own.
+        fingerprint: Of the dev examples that are read now.
+    """
+    folder = Path(target)
+    recorded = read_record(folder).task.dev_fingerprint if (folder / RECORD).is_file() else None
+    if recorded not in (None, fingerprint):
+        log.warning(
+            "the dev examples of %s have changed since its run (fingerprint %s then, %s now); scores differ "
+            "from its record for that.",
+            folder,
+            recorded,
+            fingerprint,
+        )
 
 
 def _made_for(record: Record) -> dict[str, Any]:

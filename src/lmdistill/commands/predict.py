@@ -12,7 +12,8 @@ import numpy as np
 from lmdistill.commands.evaluate import tell_other_columns
 from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.atomic_io import atomic_file
-from lmdistill.core.errors import DataError
+from lmdistill.core.errors import DataError, ModelError
+from lmdistill.core.file_lock import sole_writer
 from lmdistill.core.progress import progress
 from lmdistill.core.spreadsheet_cells import escaped
 from lmdistill.data.batching.tokenizer_checks import longest_input
@@ -99,10 +100,21 @@ def predict(
 
     Raises:
         DataError: For a file or a column that cannot be used, with its location.
+        ModelError: If the model gives no number for a text.
+        RunError: If another command writes `out`, or the files of the run are not as it wrote them.
     """
     require_file(source)
     _require_writable(source, out)
-    opened = open_model(target, overrides)
+    with sole_writer(out):
+        return _write_predictions(
+            source, out, open_model(target, overrides), text=text, escape_formulas=escape_formulas
+        )
+
+
+def _write_predictions(
+    source: Path, out: Path, opened: Opened, *, text: Sequence[str], escape_formulas: bool
+) -> int:
+    """What `predict` does while no other command writes `out`."""
     rows = open_rows(source, _form(source, opened), same_keys=False)
     for note in rows.notes:
         log.info("%s", note)
@@ -209,6 +221,12 @@ def _answers(
     logits = (
         EncodedSplit(student=view, teacher=None, truncated=0.0).logits(network, device).astype(np.float64)
     )
+    for row, values in zip(chunk, logits, strict=True):
+        if not np.isfinite(values).all():
+            raise ModelError(
+                f"{rows.location(row.number)}: {network.source} gives the logits {values.tolist()}, and no "
+                "prediction can be made of that. Use another model, or train it again at a lower rate."
+            )
     if network.num_classes == 1:
         for (value,) in logits:
             yield (round(float(value), 6),)

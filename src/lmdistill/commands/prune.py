@@ -11,6 +11,7 @@ from lmdistill.commands.measure import random_texts
 from lmdistill.commands.open_model import Opened, open_model, require_finished
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import ConfigError, ModelError
+from lmdistill.core.file_lock import sole_writer
 from lmdistill.data.tasks.label_matching import are_generic, match_labels
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
@@ -126,14 +127,16 @@ def prune(
         ModelError: If `out` exists, the family cannot be pruned, or no head would be left.
         ConfigError: For a setting out of its range, a score that needs rows without rows, or unused rows.
         MismatchError: If the network predicts other classes than the task's.
+        RunError: If another command writes `out`, or the files of the run are not as it wrote them.
     """
     require_kept_fraction("keep", keep)
-    if out.exists():
-        raise ModelError(f"{out} exists. Choose another --out, or remove it.")
     wishes = {"score": score, "scope": scope, "multiple": multiple}
-    if _writes(target):
-        return _pruned(_writer(target, overrides), out, keep, wishes, overrides)
-    return _pruned(_classifier(target, overrides), out, keep, wishes, overrides)
+    with sole_writer(out):
+        if out.exists():
+            raise ModelError(f"{out} exists. Choose another --out, or remove it.")
+        if _writes(target):
+            return _pruned(_writer(target, overrides), out, keep, wishes, overrides)
+        return _pruned(_classifier(target, overrides), out, keep, wishes, overrides)
 
 
 def _pruned(

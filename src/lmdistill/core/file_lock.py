@@ -8,12 +8,16 @@ no such locks, nobody waits.
 import contextlib
 import errno
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from filelock import lock_descriptor
+
+from lmdistill.core.atomic_io import remove_leftovers
+from lmdistill.core.errors import RunError
 
 WITHOUT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 """How a file system says that it has no locks."""
@@ -43,6 +47,68 @@ def hold(path: Path, *, wait: bool = True) -> IO[bytes] | None:
         raise
     file.close()
     return None
+
+
+def lock_of(path: Path) -> Path:
+    """The lock file of `path`, hidden beside it.
+
+    Examples:
+        >>> lock_of(Path("/runs/sst2")).as_posix()
+        '/runs/.sst2.lock'
+    """
+    whole = Path(os.path.realpath(path))  # "." has no name, and a link is the folder that it names
+    return whole.with_name(f".{whole.name}.lock")
+
+
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Write a file or a run folder in the block, while nobody else does.
+
+    The lock file is beside `path` and says who holds it. What killed writers have left half-written in a
+    run folder is removed first.
+
+    Raises:
+        RunError: At once, if another process writes it.
+        NotADirectoryError: If a file is where the folder of `path` would be.
+    """
+    if any(folder.is_file() for folder in path.parents):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    lock = lock_of(path)
+    missing = [folder for folder in lock.parents if not folder.exists()]
+    file = _held_now(lock, path)
+    try:
+        with contextlib.suppress(OSError):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}".encode())
+            file.flush()
+        remove_leftovers(path)
+        yield
+    finally:
+        _removed_and_closed(file, lock)
+        for folder in missing:
+            with contextlib.suppress(OSError):  # something was written there
+                folder.rmdir()
+
+
+def _held_now(lock: Path, path: Path) -> IO[bytes]:
+    """The open lock file; an error if somebody else holds it."""
+    while True:
+        file = hold(lock, wait=False)
+        if file is None:
+            raise RunError(
+                f"{path} is being written by another command ({_holder(lock)}). Wait until it has ended, "
+                "stop it, or choose another --out."
+            )
+        if _is_at(file, lock):
+            return file
+        file.close()  # whoever held it has removed it meanwhile
+
+
+def _holder(lock: Path) -> str:
+    """Who holds a lock, as its file says."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # Windows lets nobody else read it
+        return lock.read_text(encoding="utf-8") or "another process"
+    return "another process"
 
 
 @contextmanager

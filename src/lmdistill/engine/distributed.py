@@ -11,7 +11,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
 from lmdistill.core.errors import LmdistillError
-from lmdistill.core.file_lock import exclusive_file
+from lmdistill.core.file_lock import exclusive_file, sole_writer
 
 LONGEST_WAIT = timedelta(days=7)
 """Timeout for waiting on another process. It is long because launchers stop all processes if one fails."""
@@ -82,4 +82,16 @@ def exclusive(path: Path) -> Iterator[None]:
     """Lock `path` on behalf of all processes of this run during the block; see `exclusive_file`."""
     with ExitStack() as stack:
         on_main_process(lambda: stack.enter_context(exclusive_file(path)))
+        yield
+
+
+@contextmanager
+def one_writer(path: Path) -> Iterator[None]:
+    """Write `path` in the block, in all processes of this run and in none of another; see `sole_writer`.
+
+    Raises:
+        RunError: At once, if another command writes it; on the other processes of this run `LmdistillError`.
+    """
+    with ExitStack() as held:
+        on_main_process(lambda: held.enter_context(sole_writer(path)))
         yield

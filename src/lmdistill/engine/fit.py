@@ -79,12 +79,12 @@ def fit(
 
     Raises:
         MismatchError: If the method cannot be used with this student and teacher; before the first step.
-        RunError: If another number of processes wrote the checkpoint.
+        RunError: If another number of processes wrote the checkpoint, or it cannot be loaded.
         DivergedError: If the loss or its gradient is NaN or infinite; the last checkpoint is kept.
     """
     method.check(cast(Net, student), teacher)
     learner = make_learner(method, student, teacher, training=training, accelerator=accelerator)
-    checkpoints = Checkpoints(folder=folder, accelerator=accelerator)
+    checkpoints = Checkpoints(folder=folder, accelerator=accelerator, needs_best=training.keep == "best")
     state = checkpoints.restore()
     resumed, began = state.step, time.monotonic()
     process, total = accelerator.process_index, feed.total_steps

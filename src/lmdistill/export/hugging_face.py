@@ -7,6 +7,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from lmdistill.core.atomic_io import atomic_folder, read_json
+from lmdistill.core.checksums import write_manifest
 from lmdistill.core.errors import ModelError
 from lmdistill.models import modeling_narrow
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
@@ -19,7 +20,7 @@ MODELING_FILE = Path(modeling_narrow.__file__).stem
 """Name of the module that is saved with narrow models, which transformers has no classes for."""
 
 
-def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) -> None:
+def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None, manifest: bool = False) -> None:
     """Save a network so that transformers loads it without this package and computes the same logits.
 
     Load it with `AutoModelForSequenceClassification.from_pretrained(folder)` or `AutoModelForCausalLM`.
@@ -32,6 +33,7 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
         network: Network to save; not changed.
         folder: Destination. A model that it contains is replaced; if saving fails, the folder is unchanged.
         card: Content of README.md; None writes none.
+        manifest: Also save checksums of all files, so that the folder is checked when it is loaded.
 
     Raises:
         ModelError: If the folder contains anything other than a model, or cannot be written.
@@ -44,6 +46,8 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None) ->
             network.tokenizer.save_pretrained(part)
             if card is not None:
                 (part / "README.md").write_text(card, encoding="utf-8")
+            if manifest:
+                write_manifest(part)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ModelError(

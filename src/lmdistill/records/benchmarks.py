@@ -1,14 +1,18 @@
 """`benchmarks.json`: results of lm-evaluation-harness beside a run."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
 from lmdistill.core.atomic_io import read_json, write_text
+from lmdistill.core.checksums import is_unchanged, object_checksum
 from lmdistill.core.errors import RunError
+from lmdistill.core.file_lock import exclusive_file, lock_of
+from lmdistill.records.number_ranges import Count, KnownAmount
 from lmdistill.records.parsing import has_unknown_fields, parse_part
-from lmdistill.records.schema import Number, Part
+from lmdistill.records.schema import Part
 
 BENCHMARKS = "benchmarks.json"
 
@@ -26,13 +30,13 @@ class BenchmarkFacts(Part):
     """Name of the metric."""
     value: float
     """Value as the task defines it; an accuracy is a fraction in [0, 1]."""
-    error: Number
+    error: KnownAmount
     """Standard error of the value."""
-    examples: int | None
+    examples: Count | None
     """Number of examples; None for a group of tasks."""
-    few_shot: int | None
+    few_shot: Count | None
     """Solved examples before each question; None if the harness does not report it."""
-    limit: int | None
+    limit: Count | None
     """Limit of examples of a task; None for all."""
     harness: str
     """Version of lm-evaluation-harness."""
@@ -50,6 +54,8 @@ class BenchmarkFile(Part):
     """Results of the run's student."""
     teacher: tuple[BenchmarkFacts, ...] = Field(default=())
     """Results of its teacher."""
+    checksum: str | None = None
+    """SHA-256 of the other fields; None in older files."""
 
 
 def read_benchmarks(folder: Path) -> BenchmarkFile:
@@ -64,8 +70,11 @@ def read_benchmarks(folder: Path) -> BenchmarkFile:
     if not path.is_file():
         return BenchmarkFile()
     try:
-        return parse_part(BenchmarkFile, read_json(path), path)
-    except (ValidationError, ValueError) as error:
+        value = read_json(path)
+        if isinstance(value, dict) and not is_unchanged(value):
+            raise ValueError("its checksum differs")
+        return parse_part(BenchmarkFile, value, path)
+    except (ValidationError, ValueError, RecursionError) as error:
         raise RunError(
             f"{path} is damaged ({str(error).splitlines()[0]}). Remove it, and run again."
         ) from None
@@ -81,6 +90,12 @@ def add_benchmarks(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) 
     Raises:
         RunError: If the file cannot be read, or has fields of a newer version, which would be lost.
     """
+    with exclusive_file(lock_of(folder / BENCHMARKS)):
+        return _added(folder, found)
+
+
+def _added(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) -> Path:
+    """What `add_benchmarks` does while no other command does it."""
     path = folder / BENCHMARKS
     old = read_benchmarks(folder)
     if path.is_file() and has_unknown_fields(BenchmarkFile, read_json(path)):
@@ -91,7 +106,9 @@ def add_benchmarks(folder: Path, found: Mapping[str, Sequence[BenchmarkFacts]]) 
         student=_merged(old.student, found.get("student", ())),
         teacher=_merged(old.teacher, found.get("teacher", ())),
     )
-    write_text(path, merged.model_dump_json(indent=2) + "\n")
+    checksum = object_checksum(json.loads(merged.model_dump_json()))
+    checked = merged.model_copy(update={"checksum": checksum})
+    write_text(path, checked.model_dump_json(indent=2) + "\n")
     return path
 
 

@@ -66,13 +66,15 @@ def read_predictions(path: Path) -> list[Prediction]:
         path: `predictions.jsonl` in the folder of the run.
 
     Raises:
-        RunError: If the file was cut, since it is written whole; and see `jsonl.read_items` and
+        RunError: If the file is empty or was cut, since it is written whole; and see `jsonl.read_items` and
             `predictions_parquet.read_parquet`.
     """
     if not path.exists():
         return _of_parent(path.parent.resolve())
     text = path.read_bytes()
-    if text and not text.endswith(b"\n"):
+    if not text.strip():
+        raise RunError(f"{path} is empty, so all answers are missing. Copy it again, or remove it.")
+    if not text.endswith(b"\n"):
         raise RunError(f"{path} was cut, so answers are missing. Copy it again, or remove it.")
     return read_items(path, _prediction)
 

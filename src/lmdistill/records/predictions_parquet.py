@@ -73,6 +73,7 @@ def write_parquet(path: Path, runs: Mapping[str, Sequence[Prediction]]) -> None:
             },
             row_group_size=max(1, len(rows)),
             write_statistics=False,
+            write_page_checksum=True,
             store_schema=False,
         )
 
@@ -109,7 +110,7 @@ def _table(path: Path, changed_ns: int, num_bytes: int) -> "pa.Table":
     """The whole file. It is kept for the next run of the same folder, until the file changes."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         return file.read()
 
 

@@ -11,28 +11,30 @@ Any other change takes a new schema number, and records with another number are 
 fields with the list in `tests/records/record_fields.json`. `docs/run-folder.md` describes the other files.
 """
 
+import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from lmdistill.core.atomic_io import read_json, write_text
+from lmdistill.core.checksums import is_unchanged, object_checksum
 from lmdistill.core.errors import RunError
+from lmdistill.records.integrity import require_reported
+from lmdistill.records.number_ranges import Named, Scores, Whole
 from lmdistill.records.parsing import parse_part
 from lmdistill.records.schema import (
     Calibration,
     Environment,
     MapFacts,
     NetworkFacts,
-    Number,
     Part,
     Risk,
     ScheduleFacts,
-    Scores,
     Stretch,
     TaskFacts,
     TokenFacts,
@@ -69,7 +71,7 @@ class Record(Part):
     """Whether the run fine-tuned or distilled."""
     name: str
     """Label in tables; runs that share it and differ in the seed are one row."""
-    seed: int
+    seed: Whole
     """Seed of the run."""
     task: TaskFacts
     """The task and its data."""
@@ -87,7 +89,7 @@ class Record(Part):
     """The student."""
     teacher: NetworkFacts | None = None
     """The teacher; None without one."""
-    metrics: Scores
+    metrics: Annotated[Scores, Field(min_length=1)]
     """Metrics of the student by split and name; the first split is the headline."""
     teacher_metrics: Scores | None = None
     """Metrics of the teacher on the same examples."""
@@ -96,7 +98,7 @@ class Record(Part):
     models equally likely tokens (not in older records)."""
     selected: Literal["last", "dev-best"]
     """Which weights were kept; with `dev-best` the dev score is optimistic."""
-    agreement: dict[str, Number] | None = None
+    agreement: Named | None = None
     """Agreement of the student's predictions with the teacher's."""
     calibration: Calibration | None = None
     """Calibration of the student."""
@@ -106,7 +108,7 @@ class Record(Part):
     """Scores of easy and hard tokens, for language models with a teacher."""
     positions: tuple[Stretch, ...] = ()
     """Scores by position in the text, for language models; empty in older records."""
-    written: dict[str, Number] | None = None
+    written: Named | None = None
     """What the student wrote for prompts: ROUGE-L against references, distinct n-grams, length, how often it
     came to an end."""
     risk: Risk | None = None
@@ -119,6 +121,10 @@ class Record(Part):
     """Steps, epochs and time of the training."""
     alarms: tuple[str, ...] = ()
     """Warnings about the numbers of this run."""
+    files: dict[str, str] | None = None
+    """SHA-256 by path of the files that other commands read of this run; None in older records."""
+    checksum: str | None = None
+    """SHA-256 of the other fields; None in older records, and where somebody has removed it to edit one."""
 
     @property
     def headline(self) -> tuple[str, str]:
@@ -156,9 +162,15 @@ def find_run(folder: Path) -> Path:
 
 
 def write_record(folder: Path, record: Record) -> Path:
-    """Write `folder/record.json`, whole or not at all, and return its path; infinities become words."""
+    """Write `folder/record.json` with its checksum, whole or not at all; infinities become words.
+
+    Returns:
+        Its path.
+    """
     path = folder / RECORD
-    write_text(path, record.model_dump_json(by_alias=True, indent=2) + "\n")
+    checksum = object_checksum(json.loads(record.model_dump_json(by_alias=True)))
+    checked = record.model_copy(update={"checksum": checksum})
+    write_text(path, checked.model_dump_json(by_alias=True, indent=2) + "\n")
     return path
 
 
@@ -166,8 +178,9 @@ def read_record(folder: Path) -> Record:
     """The record of the run in `folder`.
 
     Raises:
-        RunError: If there is none, if it is not JSON, if it has another schema number, or if a field is
-            missing or of the wrong type. A field that this version does not know is ignored.
+        RunError: If there is none, if it is not JSON, if it has another schema number, if it has changed
+            since it was written, or if a field is missing, of the wrong type or out of its range. A field
+            that this version does not know is ignored.
     """
     path = folder / RECORD
     try:
@@ -177,6 +190,11 @@ def read_record(folder: Path) -> Record:
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is not JSON ({error}). Run it again.") from None
     _require_schema(path, value)
+    if not is_unchanged(value):
+        raise RunError(
+            f"{path} is not as its run wrote it: its checksum differs. Restore it, or run it again; who has "
+            "edited it on purpose removes its field checksum."
+        )
     try:
         return parse_part(Record, value, path)
     except ValidationError as error:
@@ -190,9 +208,12 @@ def _require_schema(path: Path, value: Any) -> None:
             f"{path} is no record of a run: it has no schema. Name a folder that a run has written."
         )
     number = value["schema"]
-    if number == SCHEMA:
+    is_number = type(number) is int  # true is 1, but no number
+    if is_number and number == SCHEMA:
         return
-    newer = isinstance(number, int) and number > SCHEMA
+    if not is_number:
+        raise RunError(f"{path} is damaged at schema: it is {number!r}, not a number. Run it again.")
+    newer = number > SCHEMA
     way = "Update lmdistill" if newer else "Read it with the version of lmdistill that wrote it"
     raise RunError(
         f"{path} has schema {number}, and this version reads schema {SCHEMA}. {way}, or run it again."
@@ -203,7 +224,9 @@ def _damage(path: Path, error: ValidationError) -> str:
     """The first field that cannot be used, and what to do."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
-    return f"{path} is damaged at {field}: {first['msg']}. Run it again."
+    said = first["msg"].removeprefix("Value error, ")
+    found = "" if first["type"] == "missing" else f", got {repr(first['input'])[:60]}"
+    return f"{path} is damaged at {field}: {said}{found}. Run it again."
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -229,7 +252,8 @@ def find_records(paths: Iterable[Path | str]) -> Sequence[RecordedRun]:
             skipped with a warning, as long as another has one.
 
     Raises:
-        RunError: If no run is found, or if a record cannot be read.
+        RunError: If no run is found, if a record cannot be read, or if history, predictions, disagreements or
+            map of a run are not as it wrote them.
     """
     below = {name: list(_run_folders(name)) for name in (find_run(Path(path)) for path in paths)}
     found: dict[Path, Path] = {}
@@ -245,7 +269,10 @@ def find_records(paths: Iterable[Path | str]) -> Sequence[RecordedRun]:
         raise RunError(f"no {RECORD} below {places}. Name a run folder, or a folder with run folders in it.")
     for name in (name for name, folders in below.items() if not folders):
         logger.warning("no %s below %s; skipped.", RECORD, name)
-    return [RecordedRun(path=folder, record=read_record(folder)) for folder in found.values()]
+    runs = [RecordedRun(path=folder, record=read_record(folder)) for folder in found.values()]
+    for run in runs:
+        require_reported(run.path, run.record.files or {})
+    return runs
 
 
 def are_trials(folders: Iterable[Path]) -> bool:

@@ -1,18 +1,19 @@
 """The parts of a record: task, networks, environment, quality and cost."""
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def _defined(value: Any) -> Any:
-    """None for NaN, such as the correlation of a constant."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_defined)]
-Scores = dict[str, dict[str, Number]]
+from lmdistill.records.number_ranges import (
+    Amount,
+    Count,
+    KnownAmount,
+    KnownCorrelation,
+    KnownShare,
+    Number,
+    Positive,
+    Share,
+)
 
 
 class Part(BaseModel):
@@ -43,9 +44,9 @@ class TaskFacts(Part):
     """Fingerprint of the data."""
     dev_fingerprint: str | None = None
     """Fingerprint of the dev examples alone; None in older records."""
-    rows: dict[str, int]
+    rows: dict[str, Count]
     """Number of examples by split."""
-    truncated: dict[str, float] = {}
+    truncated: dict[str, Share] = {}
     """Share of truncated examples by split, in [0, 1]."""
     synthetic: bool = False
     """Whether a program made the texts."""
@@ -72,7 +73,7 @@ class Environment(Part):
     """Name of the processor."""
     device: str
     """Device of the networks."""
-    threads: int
+    threads: Count
     """CPU threads of torch."""
     commit: str | None
     """Commit of the git checkout in the working directory, None outside of one."""
@@ -83,32 +84,32 @@ class Environment(Part):
 class Parameters(Part):
     """Number of parameters of a network by part."""
 
-    embeddings: int
+    embeddings: Count
     """Parameters of word, position and segment embeddings and their norm."""
-    encoder: int
+    encoder: Count
     """Parameters of the layers and of what they share."""
-    head: int
+    head: Count
     """Parameters after the layers: pooler and classifier."""
-    total: int
+    total: Count
     """The sum of the three."""
 
 
 class Latency(Part):
     """How long one forward pass over a batch takes, and under which conditions."""
 
-    p50_ms: float
+    p50_ms: Amount
     """Median over passes, in milliseconds."""
-    p95_ms: float
+    p95_ms: Amount
     """95th percentile over passes, in milliseconds: one pass in twenty is slower."""
-    num_runs: int
+    num_runs: Positive
     """Timed passes, >= 1; warm-up passes are not counted."""
-    batch_size: int
+    batch_size: Positive
     """Examples in the batch, >= 1."""
-    tokens: int
+    tokens: Count
     """Positions of each example, padding included."""
     device: str
     """"cpu", or the accelerator's name."""
-    threads: int
+    threads: Count
     """CPU threads that torch may use within one operation."""
 
 
@@ -117,13 +118,13 @@ class NetworkFacts(Part):
 
     source: str
     """Folder or hub id the network was loaded from."""
-    layers: int
+    layers: Count
     """Number of layers."""
     parameters: Parameters
     """Number of parameters by part."""
-    disk_bytes: int | None = None
+    disk_bytes: Count | None = None
     """Size of the saved weights in bytes."""
-    flops: Number = None
+    flops: KnownAmount = None
     """Floating-point operations for one example."""
     fingerprint: str
     """Fingerprint of the weights."""
@@ -134,22 +135,22 @@ class NetworkFacts(Part):
 class Bin(Part):
     """Predictions of about the same confidence."""
 
-    confidence: float
+    confidence: Share
     """Mean probability of the predicted class, in [0, 1]."""
-    accuracy: float
+    accuracy: Share
     """Share of correct predictions, in [0, 1]."""
-    count: int
+    count: Count
     """Number of predictions in the bin."""
 
 
 class Calibration(Part):
     """Calibration of a network's probabilities."""
 
-    ece: Number
+    ece: KnownShare
     """Expected calibration error, in [0, 1]."""
-    brier: Number
+    brier: KnownAmount
     """Mean squared error of the probabilities."""
-    nll: Number
+    nll: KnownAmount
     """Mean negative log-likelihood, in nats."""
     bins: tuple[Bin, ...] = ()
     """Bins by rising confidence; empty bins may be left out."""
@@ -158,22 +159,22 @@ class Calibration(Part):
 class TokenGroup(Part):
     """Means over some of the scored tokens."""
 
-    count: int
+    count: Count
     """Number of tokens, >= 0; everything else is None where there are none."""
-    nats: Number
+    nats: KnownAmount
     """Mean of the student's -log q(token), >= 0."""
-    teacher_nats: Number = None
+    teacher_nats: KnownAmount = None
     """Mean of the teacher's -log p(token), >= 0; None without a teacher."""
-    agreement: Number = None
+    agreement: KnownShare = None
     """Share of tokens at which both have the same first choice, in [0, 1]."""
 
 
 class Stretch(TokenGroup):
     """The scored tokens, of all texts, that stand at about the same place."""
 
-    first: int
+    first: Count
     """Tokens of its text that stand before the first of them, >= 1; a power of two."""
-    last: int
+    last: Count
     """The same of the last of them; one less than the next power of two."""
 
 
@@ -184,16 +185,16 @@ class TokenFacts(Part):
     """The half of the tokens with lower uncertainty."""
     hard: TokenGroup
     """The half with higher uncertainty."""
-    histogram: tuple[int, ...]
+    histogram: tuple[Count, ...]
     """Number of tokens by the teacher's uncertainty, 1 - p(token), in equal bins of [0, 1]."""
 
 
 class Separation(Part):
     """Separation of the classes in the hidden states of a network, before any projection."""
 
-    silhouette: Number
+    silhouette: KnownCorrelation
     """Mean silhouette of the examples, in [-1, 1]."""
-    spread_ratio: Number
+    spread_ratio: KnownAmount
     """Spread of the classes' centres divided by the spread inside classes, >= 0."""
 
 
@@ -202,7 +203,7 @@ class MapFacts(Part):
 
     split: str
     """Split of its examples."""
-    examples: int
+    examples: Count
     """Number of examples."""
     pool: Literal["first", "mean"]
     """Representation of a text: the final state of its first token, or the mean over its tokens."""
@@ -217,17 +218,17 @@ class MapFacts(Part):
 class Risk(Part):
     """Mean loss on training and dev examples, and the generalization gap."""
 
-    train: Number
+    train: KnownAmount
     """Mean loss on a sample of training examples."""
-    dev: Number
+    dev: KnownAmount
     """Mean loss on dev examples."""
     gap: Number
     """Dev loss minus training loss."""
-    train_error: Number = None
+    train_error: KnownShare = None
     """Error rate on the same training examples; None for scores and in older records."""
-    dev_error: Number = None
+    dev_error: KnownShare = None
     """Error rate on dev examples; None for scores and in older records."""
-    sample_size: int | None = None
+    sample_size: Count | None = None
     """Number of sampled training examples; None in older records."""
     train_interval: tuple[float, float] | None = None
     """95 % interval of `train` for all training examples; None in older records."""
@@ -236,28 +237,28 @@ class Risk(Part):
 class Training(Part):
     """Steps, epochs and time of the training."""
 
-    steps: int
+    steps: Count
     """Optimizer steps."""
-    epochs: float
+    epochs: Amount
     """Passes over the training data."""
-    seconds: float
+    seconds: Amount
     """Wall-clock seconds of the training loop in the last process."""
-    examples_per_second: Number
+    examples_per_second: KnownAmount
     """Training examples a second, mixed ones not counted; None if not measured."""
-    resumed: bool | int = False
+    resumed: Annotated[bool | int, Field(ge=0)] = False
     """Optimizer steps done before the run was continued; they are not timed."""
 
 
 class Candidate(Part):
     """A candidate for the teacher assistant."""
 
-    kept: float
+    kept: Share
     """Kept fraction of the teacher's heads and neurons, in (0, 1]."""
-    round: int = 1
+    round: Positive = 1
     """Number of the round, from 1."""
-    parameters: int
+    parameters: Count
     """Parameters of the layers; embeddings and head are not pruned."""
-    latency_ms: Number = None
+    latency_ms: KnownAmount = None
     """Median latency of one example in milliseconds."""
     metric: Number
     """Dev metric in [0, 1], a part of the score."""
@@ -272,9 +273,9 @@ class Candidate(Part):
 class Work(Part):
     """Cost of a schedule."""
 
-    teacher_steps: float
+    teacher_steps: Amount
     """Forward and backward passes of the teacher's layers on one batch, counted from kept fractions."""
-    seconds: Number = None
+    seconds: KnownAmount = None
     """Wall-clock seconds of its training loops."""
 
 
@@ -283,7 +284,7 @@ class ScheduleFacts(Part):
 
     name: str
     """Name of the schedule."""
-    keep: float
+    keep: Share
     """Kept fraction of the student, in (0, 1]."""
     metric: str
     """Metric that candidates are judged by."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from lmdistill.analysis.footnote_text import score_title
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.result_table import Comparison, Row
+from lmdistill.records.number_ranges import Scores
 from lmdistill.records.record import RecordedRun
-from lmdistill.records.schema import Scores
 from lmdistill.report.grid import Grid
 
 

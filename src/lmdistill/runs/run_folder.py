@@ -1,5 +1,6 @@
 """The run folder while a run is in progress: which run it belongs to, and whether that run is finished."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +12,17 @@ import yaml
 
 from lmdistill.core.atomic_io import read_json, write_json, write_text
 from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.core.file_lock import lock_of
 from lmdistill.core.file_names import require_new_name
 from lmdistill.engine.distributed import exclusive, on_main_process
 from lmdistill.recipes.bounded_yaml import yaml_in
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.serialization import plain
+from lmdistill.records.model_integrity import run_damage
 from lmdistill.records.record import RECIPE, RECORD
+
+log = logging.getLogger("lmdistill")
 
 CHOSEN = ("epochs", "learning_rate")
 """Settings that may be null in a recipe; the run chooses them and writes what it chose."""
@@ -87,7 +92,7 @@ class RunFolder:
         old = with_new_settings(_recipe_in(self.path))
         differing = first_difference(old, _chosen_as(old, with_new_settings(dict(recipe))))
         if inputs is not None:
-            differing = differing or first_difference(read_json(self.path / INPUTS), dict(inputs))
+            differing = differing or first_difference(_inputs_in(self.path), dict(inputs))
         if differing:
             name, old, new = differing
             raise RunError(
@@ -111,23 +116,29 @@ class RunFolder:
             )
         )
 
+    def drop_if_damaged(self) -> None:
+        """Remove a finished run whose files are not as it wrote them, so that it is made again; say so."""
+        damage = run_damage(self.path) if self.is_finished else None
+        if damage:
+            log.warning("%s is damaged (%s); it is made again.", self.path, damage)
+            shutil.rmtree(self.path)
+
     def clean(self) -> None:
         """Remove the checkpoints."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
-def lock_of(path: Path) -> Path:
-    """The lock file of `path`, for results that several commands share."""
-    return path.with_name(f".{path.name}.lock")
-
-
 @contextmanager
 def to_be_made(folder: RunFolder) -> Iterator[bool]:
-    """Yield whether a shared run is still to be done; if so, no other command does it meanwhile."""
-    if on_main_process(lambda: folder.is_finished):
+    """Yield whether a shared run is still to be done; if so, no other command does it meanwhile.
+
+    A damaged one is removed first.
+    """
+    if on_main_process(lambda: folder.is_finished and run_damage(folder.path) is None):
         yield False
         return
     with exclusive(lock_of(folder.path)):
+        on_main_process(folder.drop_if_damaged)
         yield not on_main_process(lambda: folder.is_finished)
 
 
@@ -139,6 +150,16 @@ def _recipe_in(folder: Path) -> Any:
         said = str(error).rstrip(".")
         raise RunError(
             f"{folder / RECIPE} cannot be read ({said}). Choose another --out, or remove it."
+        ) from None
+
+
+def _inputs_in(folder: Path) -> Any:
+    """The fingerprints of the run in `folder`."""
+    try:
+        return read_json(folder / INPUTS)
+    except (ValueError, RecursionError) as error:
+        raise RunError(
+            f"{folder / INPUTS} is damaged ({error}). Choose another --out, or remove the folder."
         ) from None
 
 

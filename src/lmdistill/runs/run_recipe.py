@@ -1,12 +1,13 @@
 """A whole recipe: data, teacher, and a run for each method and seed."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from lmdistill.core.atomic_io import write_text
-from lmdistill.engine.distributed import on_main_process
+from lmdistill.engine.distributed import on_main_process, one_writer
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.files import recipe_text
@@ -61,16 +62,22 @@ def run_recipe(recipe: Recipe | LanguageRecipe, out: Path, *, command: str) -> l
         The folders of the runs.
 
     Raises:
-        LmdistillError: For everything that the user can correct; nothing half-written stays.
+        LmdistillError: For everything that the user can correct, such as another command that writes into
+            `out`; nothing half-written stays.
     """
     if isinstance(recipe, LanguageRecipe):
         recipe = with_chosen_training(recipe)
-        language = list(cells(recipe, out))
-        on_main_process(lambda: require_room(language, out))
-        return _run_cells(language, prepare_language(recipe, out, command=command), recipe, out)
-    classification = list(cells(recipe, out))
-    on_main_process(lambda: require_room(classification, out))
-    return _run_cells(classification, prepare_classification(recipe, out, command=command), recipe, out)
+    with ExitStack() as held:
+        if not on_main_process(lambda: RunFolder(path=out).is_finished):
+            held.enter_context(one_writer(out))
+        if isinstance(recipe, LanguageRecipe):
+            language = list(cells(recipe, out))
+            on_main_process(lambda: require_room(language, out))
+            return _run_cells(language, prepare_language(recipe, out, command=command), recipe, out)
+        classification = list(cells(recipe, out))
+        on_main_process(lambda: require_room(classification, out))
+        prepared = prepare_classification(recipe, out, command=command)
+        return _run_cells(classification, prepared, recipe, out)
 
 
 def with_found_rate(
@@ -130,7 +137,11 @@ def _run_cells(
     if len(runs) > 1:
         on_main_process(lambda: write_text(out / RECIPE, recipe_text(recipe)))
     for cell in runs:
-        if not RunFolder(path=cell.folder).is_finished:
+        if RunFolder(path=cell.folder).is_finished:
+            continue
+        with ExitStack() as held:
+            if cell.folder != out:  # somebody may name it as a run of its own
+                held.enter_context(one_writer(cell.folder))
             _run_cell(cell, prepared, out.parent / "teachers")
     if len(runs) > 1:
         on_main_process(lambda: write_pages(out, order=tuple(recipe.methods)))

@@ -23,6 +23,7 @@ from lmdistill.models.model_stats import fingerprint
 from lmdistill.recipes.serialization import changed, plain
 from lmdistill.records.disagreements import DISAGREEMENTS, Text, write_disagreements
 from lmdistill.records.environment import describe_environment
+from lmdistill.records.integrity import run_checksums
 from lmdistill.records.predictions import PREDICTIONS, Prediction, write_predictions
 from lmdistill.records.record import Record, read_record, write_record
 from lmdistill.records.schema import Training as TrainingFacts
@@ -229,7 +230,7 @@ def _finish(
     write_predictions(folder.path / PREDICTIONS, evaluation.predictions)
     write_disagreements(folder.path / DISAGREEMENTS, evaluation.disagreements)
     write_text(folder.student / "README.md", model_card(record, carried=has_modeling_file(folder.student)))
-    write_record(folder.path, record)
+    write_record(folder.path, record.model_copy(update={"files": run_checksums(folder.path)}))
     write_pages(folder.path)
     folder.clean()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lmdistill.core.atomic_io import write_text
+from lmdistill.core.atomic_io import remove_leftovers, write_text
 from lmdistill.core.errors import RunError
 from lmdistill.core.file_lock import hold
 from lmdistill.core.file_names import require_new_name
@@ -59,7 +59,9 @@ class StudyFolder:
             self._require_not_at_work(cell)
 
     def claim(self, study: Study) -> None:
-        """Write `study.yaml`."""
+        """Write `study.yaml`; remove what killed commands have left half-written."""
+        for folder in (self.path, self.path / "cells"):
+            remove_leftovers(folder)
         write_text(self.path / FILE, study_text(study))
 
     def begin(self, cell: StudyCell) -> None:

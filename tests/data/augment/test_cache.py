@@ -1,5 +1,6 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,65 @@ def test_a_file_that_is_no_store_is_named_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"notes\.txt' cannot be used: file is not a database"):
         AugmentationCache(path)
     assert path.read_text().startswith("my notes")
+
+
+def changed(path: Path, old: bytes, new: bytes) -> None:
+    """Change bytes of the file on disk, the log of SQLite included."""
+    for file in (path, path.with_name(path.name + "-wal")):
+        if file.exists():
+            file.write_bytes(file.read_bytes().replace(old, new))
+
+
+def test_a_damaged_result_is_computed_again_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "store.sqlite"
+    with AugmentationCache(path) as store:
+        store.results(Table(), ["first", "second"])
+    assert b"first #0" in path.read_bytes()
+    changed(path, b"first #0", b"farst #0")
+    table = Table()
+    with AugmentationCache(path) as store, caplog.at_level("WARNING", "lmdistill"):
+        assert store.results(table, ["first", "second"]).texts == ["first #0", "second #0"]
+        assert store.results(table, ["first"]).computed == 0
+    assert table.asked == [("first", 0)]
+    assert caplog.messages == [f"1 results in {path} are damaged; they are computed again."]
+
+
+def test_a_result_that_is_no_text_any_more_is_computed_again(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with AugmentationCache(path) as store:
+        store.results(Table(), ["first"])
+    changed(path, b"first #0", b"fi\xffst #0")
+    with AugmentationCache(path) as store:
+        assert store.results(Table(), ["first"]).texts == ["first #0"]
+
+
+def test_results_of_version_0_1_have_no_checksum_and_are_used(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with AugmentationCache(path) as store:
+        store.results(Table(), ["a"])
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE checksums")
+    table = Table()
+    with AugmentationCache(path) as store:
+        assert store.results(table, ["a"]).texts == ["a #0"]
+    assert table.asked == []
+
+
+def test_a_file_that_sqlite_cannot_read_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "store.sqlite"
+    texts = [f"text {number}" for number in range(400)]
+    with AugmentationCache(path) as store:
+        before = store.results(Table(), texts).texts
+    content = bytearray(path.read_bytes())
+    content[4096:] = bytes(len(content) - 4096)  # all pages but the first
+    path.write_bytes(bytes(content))
+    with AugmentationCache(path) as store, caplog.at_level("WARNING", "lmdistill"):
+        assert store.results(Table(), texts).texts == before
+    assert "is made again, and kept as" in caplog.text
+    assert path.with_name("store.sqlite.damaged").exists()
+    with AugmentationCache(path) as store:
+        assert store.results(Table(), texts).computed == 0

@@ -1,6 +1,7 @@
 """Schedules from a recipe to the record of the student, on networks of a few thousand weights."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -212,6 +213,51 @@ def test_importance_is_measured_once_for_all_students(tmp_path, given, no_pages,
     monkeypatch.setattr("lmdistill.runs.schedules.pruning.gradient_importance", None)
     run(recipe_at(tmp_path, given, keep=0.25), tmp_path / "second")
     assert len(list((tmp_path / "teachers").glob("importance-*.json"))) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"heads": 1}', None])
+def test_importance_that_is_damaged_is_measured_again(tmp_path, given, no_pages, caplog, text):
+    run(recipe_at(tmp_path, given, keep=0.5), tmp_path / "first")
+    (file,) = (tmp_path / "teachers").glob("importance-*.json")
+    before = file.read_text()
+    file.write_text(before.replace("0.", "1.", 1) if text is None else text)
+    with caplog.at_level("WARNING", "lmdistill"):
+        run(recipe_at(tmp_path, given, keep=0.5), tmp_path / "second")
+    assert f"{file} is damaged; the importance is measured again." in caplog.messages
+    assert file.read_text() == before
+    weights = [
+        (tmp_path / name / "student" / "model.safetensors").read_bytes() for name in ("first", "second")
+    ]
+    assert weights[0] == weights[1]
+
+
+def damage(path):
+    """Change the last byte of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "name"),
+    [
+        ({"name": "path", "kept": [0.5]}, "assistant-0.5/student/model.safetensors"),
+        ({"name": "path", "kept": [0.5]}, "assistant-0.5/predictions.jsonl"),
+        ({"name": "minidisc", "grid": GRID}, "candidates-1/candidates/0.5/model.safetensors"),
+        ({"name": "minidisc", "grid": GRID}, "candidates-1/candidates.json"),
+    ],
+)
+def test_a_stage_that_is_damaged_is_made_again(tmp_path, given, no_pages, caplog, schedule, name):
+    run(recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out")
+    weights = tmp_path / "out" / "student" / "model.safetensors"
+    before = weights.read_bytes()
+    damage(tmp_path / "out" / "stages" / name)
+    (tmp_path / "out" / "record.json").unlink()
+    shutil.rmtree(tmp_path / "out" / "student")
+    with caplog.at_level("WARNING", "lmdistill"):
+        run(recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out")
+    assert " is damaged (" in caplog.text
+    assert " again." in caplog.text
+    assert weights.read_bytes() == before
 
 
 def test_the_dev_set_may_be_what_importance_is_measured_on(tmp_path, given, no_pages):

@@ -18,6 +18,7 @@ from lmdistill.core.fingerprint import fingerprint
 from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.augment.protocol import Augmenter
 from lmdistill.data.augment.word_splitting import collapse_whitespace
+from lmdistill.data.files.checked_cache import cached_rows
 
 COLUMNS = ("sentence1", "sentence2", "label", "index")
 TEXTS_A_BATCH = 1024
@@ -167,7 +168,7 @@ def _written(
 ) -> Dataset:
     """Write `rows` to an Arrow file in `folder` and memory-map it; a file of the same `name` is reused."""
     try:
-        return Dataset.from_generator(rows, features=features, cache_dir=str(folder), fingerprint=name)
+        return cached_rows(rows, features, name, folder=folder)
     except (OSError, DatasetGenerationError) as error:
         raise RunError(
             f"the new rows cannot be written to {str(folder)!r}: {error.__cause__ or error}. Free some "

@@ -1,5 +1,8 @@
 """Cache of the results of augmenters in an SQLite file, keyed by augmenter, text and copy."""
 
+import contextlib
+import logging
+import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +13,19 @@ from lmdistill.core.errors import RunError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.data.augment.protocol import Augmenter
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS results (
-    augmenter TEXT, text TEXT, copy INTEGER, result TEXT, PRIMARY KEY (augmenter, text, copy)
+log = logging.getLogger("lmdistill")
+
+_TABLES = tuple(
+    f"""
+CREATE TABLE IF NOT EXISTS {name} (
+    augmenter TEXT, text TEXT, copy INTEGER, {column} TEXT, PRIMARY KEY (augmenter, text, copy)
 ) WITHOUT ROWID
 """
+    for name, column in (("results", "result"), ("checksums", "checksum"))
+)
+"""Results, and a fingerprint of each with its key; those of version 0.1 have none."""
+
+_KEY = "augmenter = ? AND text = ? AND copy = ?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +46,8 @@ class AugmentationCache:
     """An SQLite file with all results that were computed, keyed by augmenter, text and copy.
 
     Each batch is committed before the next one starts, so a killed process loses at most the current batch.
-    Close it, or use it in a `with` block.
+    Damaged results are computed again, and a file that SQLite cannot read is set aside as `NAME.damaged`;
+    both are logged. Close it, or use it in a `with` block.
 
     Args:
         path: The file; it and its folder are created if missing.
@@ -47,15 +59,22 @@ class AugmentationCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def _open(self) -> None:
+        """Open the file; make it, if it is missing."""
+        path = self.path
         try:
             self._database = sqlite3.connect(path, timeout=60)
+            self._database.text_factory = _text
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         try:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             with self._database:
-                self._database.execute(_TABLE)
+                for table in _TABLES:
+                    self._database.execute(table)
         except sqlite3.Error as error:
             self._database.close()
             raise self._unusable(error) from error
@@ -92,7 +111,13 @@ class AugmentationCache:
         """
         numbers = [0] * len(texts) if copies is None else copies
         wanted = list(dict.fromkeys((t, c) for t, c in zip(texts, numbers, strict=True) if t.strip()))
-        cached = self._read(augmenter, wanted)
+        try:
+            cached = self._read(augmenter, wanted)
+        except sqlite3.OperationalError as error:  # locked, or a disk that fails
+            raise self._unusable(error) from error
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+            cached = {}
         missing = [key for key in wanted if key not in cached]
         if missing:
             cached |= self._computed(augmenter, missing)
@@ -104,13 +129,34 @@ class AugmentationCache:
 
     def _read(self, augmenter: Augmenter, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
         """The results for `wanted` that are in the file."""
-        cached = {}
-        query = "SELECT result FROM results WHERE augmenter = ? AND text = ? AND copy = ?"
+        cached, damaged = {}, 0
         for text, copy in wanted:
-            row = self._database.execute(query, (augmenter.identity, fingerprint(text), copy)).fetchone()
-            if row is not None:
+            key = (augmenter.identity, fingerprint(text), copy)
+            row, checksum = (
+                self._database.execute(f"SELECT {column} FROM {table} WHERE {_KEY}", key).fetchone()
+                for column, table in (("result", "results"), ("checksum", "checksums"))
+            )
+            if row is None:
+                continue
+            if not isinstance(row[0], str) or (checksum and checksum[0] != fingerprint(*key, row[0])):
+                damaged += 1
+            else:
                 cached[text, copy] = row[0]
+        if damaged:
+            log.warning("%d results in %s are damaged; they are computed again.", damaged, self.path)
         return cached
+
+    def _set_aside(self, error: Exception) -> None:
+        """Rename a file that SQLite cannot read, and begin a new one."""
+        log.warning(
+            "%s is damaged (%s); it is made again, and kept as %s.damaged.", self.path, error, self.path
+        )
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()
+        os.replace(self.path, f"{self.path}.damaged")
+        for ending in ("-wal", "-shm"):
+            Path(f"{self.path}{ending}").unlink(missing_ok=True)
+        self._open()
 
     def _computed(self, augmenter: Augmenter, missing: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
         """Compute the results for `missing` and store them."""
@@ -125,14 +171,31 @@ class AugmentationCache:
             for (text, copy), result in zip(missing, new_texts, strict=True)
         ]
         try:
-            with self._database:
-                self._database.executemany("INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?)", rows)
-        except sqlite3.Error as error:
+            self._store(rows)
+        except sqlite3.OperationalError as error:
             raise self._unusable(error) from error
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+            self._store(rows)
         return dict(zip(missing, new_texts, strict=True))
+
+    def _store(self, rows: list[tuple[str, str, int, str]]) -> None:
+        """Write results and their checksums."""
+        checksums = [(*key, fingerprint(*key, result)) for *key, result in rows]
+        with self._database:
+            self._database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
+            self._database.executemany("INSERT OR REPLACE INTO checksums VALUES (?, ?, ?, ?)", checksums)
 
     def _unusable(self, error: sqlite3.Error) -> RunError:
         """The error for a file that SQLite cannot open or write."""
         return RunError(
             f"the cache {str(self.path)!r} cannot be used: {error}. Free some space, or choose another file."
         )
+
+
+def _text(raw: bytes) -> str | bytes:
+    """A text of the file; bytes, if it is damaged so that it is none."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw

@@ -19,6 +19,7 @@ from lmdistill.core.fingerprint import LENGTH, fingerprint
 from lmdistill.core.progress import track
 from lmdistill.core.seeding import generator
 from lmdistill.data.files import plain_text
+from lmdistill.data.files.checked_cache import cached_rows
 from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.formats import SUFFIXES, open_rows, suffix_of
 from lmdistill.data.files.hub import DEV_NAMES, hub_rows, load_dataset_dict
@@ -189,9 +190,8 @@ def build_dataset(rows: Rows, form: ExampleFormat) -> tuple[Dataset, tuple[str, 
     features = Features({**FEATURES, "unended": Value("bool")}) if form.ended else FEATURES
     with without_bars():
         try:
-            table = Dataset.from_generator(
-                partial(_examples, rows, form), features=features, fingerprint=fingerprint(rows.key, form.key)
-            )
+            key = fingerprint(rows.key, form.key)
+            table = cached_rows(partial(_examples, rows, form), features, key)
         except DatasetGenerationError as error:
             raise underlying_error(error) from error
     flaws = np.asarray(table.select_columns("flaw").with_format("numpy")[:]["flaw"])

@@ -16,6 +16,7 @@ from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import Progress, progress, track
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
+from lmdistill.data.files.checked_cache import cached_rows, checked
 from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.language.chat_messages import Chat
@@ -206,14 +207,16 @@ def encode_passages(
     key = fingerprint(FORMAT, rows._fingerprint, tokenizer_fingerprint(tokenizer), begin, end, template)
     longest = np.iinfo(np.int32).max if packing else max_length
     with without_bars(), progress("encoding", rows.num_rows, minor=True) as bar:
-        table = rows.with_format(None).map(
-            _columns,
-            batched=True,
-            fn_kwargs={"tokenizer": tokenizer, "begin": begin, "max_length": int(longest), "bar": bar},
-            remove_columns=[name for name in rows.column_names if name != "index"],
-            features=Features({**PASSAGES, "fate": Value("int8")}),
-            new_fingerprint=fingerprint(key, int(longest)),
-            desc="encode",
+        table = checked(
+            lambda: rows.with_format(None).map(
+                _columns,
+                batched=True,
+                fn_kwargs={"tokenizer": tokenizer, "begin": begin, "max_length": int(longest), "bar": bar},
+                remove_columns=[name for name in rows.column_names if name != "index"],
+                features=Features({**PASSAGES, "fate": Value("int8")}),
+                new_fingerprint=fingerprint(key, int(longest)),
+                desc="encode",
+            )
         )
     if packing:
         return _packed(table, begin, end, max_length, fingerprint(key, "packed", max_length))
@@ -260,9 +263,7 @@ def _packed(table: Dataset, begin: list[int], end: int, max_length: int, key: st
     """Pack tokenized texts into blocks."""
     with without_bars():
         try:
-            rows = Dataset.from_generator(
-                partial(_blocks, table, begin, end, max_length), features=PASSAGES, fingerprint=key
-            )
+            rows = cached_rows(partial(_blocks, table, begin, end, max_length), PASSAGES, key)
         except DatasetGenerationError as error:
             raise underlying_error(error) from error
     if not rows.num_rows:

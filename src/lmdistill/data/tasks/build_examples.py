@@ -14,6 +14,7 @@ from datasets.exceptions import DatasetGenerationError
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import track
+from lmdistill.data.files.checked_cache import cached_rows
 from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.files.table import Row, Rows
@@ -266,11 +267,8 @@ def build_examples(rows: Rows, mapping: ColumnMapping) -> tuple[Dataset, tuple[s
     features = Features({name: Value(kind) for name, kind in dtypes.items()})
     with without_bars():
         try:
-            table = Dataset.from_generator(
-                partial(read_examples, rows, mapping),
-                features=features,
-                fingerprint=fingerprint(rows.key, mapping.key),
-            )
+            key = fingerprint(rows.key, mapping.key)
+            table = cached_rows(partial(read_examples, rows, mapping), features, key)
         except DatasetGenerationError as error:
             raise underlying_error(error) from error
         kept, notes = _without_flaws(table, mapping) if mapping.tolerated else (table, [])

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import Progress, announce, progress
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
+from lmdistill.data.files.checked_cache import checked
 from lmdistill.data.files.progress_bars import without_bars
 
 FORMAT = 1  # increase it when rows are encoded differently, so that older caches are not used
@@ -138,20 +139,22 @@ def encode(
         _one_thread_each(processes),
         progress("encoding", dataset.num_rows, minor=True) as shown,
     ):
-        rows = dataset.with_format(None).map(
-            _columns,
-            batched=True,
-            fn_kwargs={
-                "tokenizer": tokenizer,
-                "pair": pair,
-                "max_length": max_length,
-                "shown": None if processes > 1 else shown,
-            },
-            remove_columns=[name for name in dataset.column_names if name not in keep],
-            features=Features({**{name: dataset.features[name] for name in keep}, **kinds}),
-            num_proc=processes if processes > 1 else None,
-            new_fingerprint=key,
-            desc="encode",
+        rows = checked(
+            lambda: dataset.with_format(None).map(
+                _columns,
+                batched=True,
+                fn_kwargs={
+                    "tokenizer": tokenizer,
+                    "pair": pair,
+                    "max_length": max_length,
+                    "shown": None if processes > 1 else shown,
+                },
+                remove_columns=[name for name in dataset.column_names if name not in keep],
+                features=Features({**{name: dataset.features[name] for name in keep}, **kinds}),
+                num_proc=processes if processes > 1 else None,
+                new_fingerprint=key,
+                desc="encode",
+            )
         )
     cut = np.asarray(rows.select_columns("cut").with_format("numpy")[:]["cut"])
     return EncodedExamples(rows=rows.remove_columns("cut"), truncated=float(cut.mean()) if len(cut) else 0.0)

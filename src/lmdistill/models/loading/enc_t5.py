@@ -43,7 +43,12 @@ def read_enc_t5(
     config.num_decoder_layers = 1  # the other layers are not loaded
     config.is_encoder_decoder = True  # false in the configuration of a T5 encoder
     t5, tokenizer, missing = read_pretrained(
-        T5Model, location, config, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle
+        T5Model,
+        location,
+        config,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+        unread=("decoder.block.",),
     )
     if any(name.startswith("decoder.block.") for name in missing):
         raise ModelError(

@@ -9,8 +9,11 @@ from transformers import AutoTokenizer
 
 from lmdistill.core.errors import ModelError
 from lmdistill.core.progress import announce
+from lmdistill.models.loading.loaded_weights import require_finite_weights, require_used
 from lmdistill.models.loading.resolve import loading_error_message
 from lmdistill.models.quiet_transformers import quiet
+from lmdistill.models.vocabulary import tokenizer_size
+from lmdistill.records.model_integrity import require_unchanged_model
 
 FAILURES = (Exception,)
 """Errors that transformers raises if files cannot be loaded; they have no common parent."""
@@ -27,6 +30,7 @@ def read_pretrained(
     trust_remote_code: bool,
     allow_pickle: bool,
     dtype: torch.dtype = torch.float32,
+    unread: tuple[str, ...] = (),
 ) -> tuple[Any, Any, list[str]]:
     """Load a model and its tokenizer, and list the weights that are missing in its files.
 
@@ -40,15 +44,20 @@ def read_pretrained(
         trust_remote_code: Run code that comes with the model.
         allow_pickle: Load weights that were saved as pickles, which can run code.
         dtype: Dtype of the weights.
+        unread: Prefixes of the names of weights that are not loaded on purpose.
 
     Returns:
         Model, tokenizer, and the names of weights that are missing or have another shape.
 
     Raises:
-        ModelError: If they cannot be loaded, or the tokenizer has more tokens than the model has embeddings.
+        ModelError: If they cannot be loaded, if weights are NaN or infinite or have no place in the model, or
+            if the tokenizer has more tokens than the model has embeddings.
+        RunError: If a run saved the files and they have changed since.
     """
     is_folder = Path(location).is_dir()
-    if not is_folder:
+    if is_folder:
+        require_unchanged_model(Path(location))
+    else:
         announce(f"loading {location}")
     try:
         with quiet(downloads=not is_folder):
@@ -63,11 +72,13 @@ def read_pretrained(
             )
     except FAILURES as error:
         raise ModelError(loading_error_message(location, error)) from error
+    require_used(location, model, report["unexpected_keys"], unread=unread)
+    require_finite_weights(location, model)
     tokenizer = read_tokenizer(location, trust_remote_code=trust_remote_code)
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
+    rows, size = model.get_input_embeddings().num_embeddings, tokenizer_size(tokenizer)
+    if size > rows:
         raise ModelError(
-            f"the tokenizer of {location} has {len(tokenizer)} tokens and the model embeddings for {rows}. "
+            f"the tokenizer of {location} has {size} tokens and the model embeddings for {rows}. "
             "Save the two that were trained together."
         )
     return model, tokenizer, [*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])]

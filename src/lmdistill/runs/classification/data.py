@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmdistill.core.file_lock import exclusive_file
+from lmdistill.core.file_lock import exclusive_file, lock_of
 from lmdistill.core.progress import progress
 from lmdistill.data.augment.augment_rows import add_augmented_rows
 from lmdistill.data.augment.cache import AugmentationCache
@@ -13,7 +13,6 @@ from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.subsample import with_train_subset
 from lmdistill.data.tasks.task import Task
 from lmdistill.recipes.classifier import Data
-from lmdistill.runs.run_folder import lock_of
 
 log = logging.getLogger("lmdistill")
 

@@ -27,6 +27,7 @@ from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import has_head, load
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.serialization import plain
+from lmdistill.records.model_integrity import model_damage
 from lmdistill.runs.classification.dataset import read_split, require_outputs
 from lmdistill.runs.classification.evaluation import KnownLogits
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
@@ -181,7 +182,7 @@ def keep_teacher(teacher: PreparedTeacher, folder: Path) -> Path | None:
     if teacher.folder is None:
         source = Path(teacher.network.source)
         return source if source.is_dir() else None
-    if not folder.exists():
+    if not folder.exists() or model_damage(folder) is not None:
         with atomic_folder(folder) as part:
             for file in sorted((teacher.folder / "student").iterdir()):
                 _link(file, part / file.name)

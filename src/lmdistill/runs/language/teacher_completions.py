@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lmdistill.core.completions import completions_of
-from lmdistill.core.file_lock import exclusive_file
+from lmdistill.core.file_lock import exclusive_file, lock_of
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import progress
 from lmdistill.core.protocols import Method
@@ -14,10 +14,9 @@ from lmdistill.engine.distributed import main_process_first
 from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import end_token_ids, generate_completions
-from lmdistill.records.resumable_jsonl import CHUNK, encoded, kept_lines
+from lmdistill.records.resumable_jsonl import CHUNK, ResumableLines
 from lmdistill.runs.language.dataset import EncodedTexts, encode_texts
 from lmdistill.runs.language.teacher_cache import TeacherCache
-from lmdistill.runs.run_folder import lock_of
 
 
 def training_texts(
@@ -63,7 +62,8 @@ def by_teacher(
         texts: Training and dev rows; dev stays as it is.
         passages: The same in tokens, not packed.
         teacher: Who writes, on its device.
-        path: JSON lines, one a row, kept from an earlier call with the same arguments as far as it came.
+        path: JSON lines, one a row, kept from an earlier call with the same arguments as far as it came; one
+            that has changed since is written again.
         max_new: Longest completion in tokens.
         begin: Tokens of a passage without a prompt that the teacher goes on from.
 
@@ -72,8 +72,9 @@ def by_teacher(
         cut at `max_new` has no end.
     """
     rows = passages.train.rows
-    done, ends = kept_lines(path, len(rows)), end_token_ids(teacher)
-    with progress("teacher writes", len(rows)) as shown, path.open("a", encoding="utf-8") as file:
+    ends = end_token_ids(teacher)
+    with progress("teacher writes", len(rows)) as shown, ResumableLines(path, len(rows)) as file:
+        done = file.rows
         shown.resume(len(done))
         for low in range(len(done), len(rows), CHUNK):
             part = rows[low : low + CHUNK]
@@ -86,8 +87,7 @@ def by_teacher(
             for index, start, prompt, tokens in zip(part["index"], part["start"], prompts, new, strict=True):
                 text = teacher.tokenizer.decode([*prompt[start:], *tokens], skip_special_tokens=True)
                 done.append({"index": index, "completion": text, "ended": bool(set(tokens[-1:]) & {*ends})})
-            file.write("".join(map(encoded, done[low:])))
-            file.flush()
+            file.append(done[low:])
             shown.update(len(done))
     written = {line["index"]: line["completion"] for line in done}
     unended = [line["index"] for line in done if not line["ended"]]

@@ -1,11 +1,13 @@
 """MiniDisc's joint training: all candidates learn together as nested sub-networks of one network."""
 
+import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, cast
 
-from lmdistill.core.atomic_io import read_json, write_json
+from lmdistill.core.checksums import MANIFEST, manifest_damage, read_checked_json, write_checked_json
 from lmdistill.core.protocols import Method, Net
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.callbacks import FitResult
@@ -23,8 +25,13 @@ from lmdistill.runs.train import TrainJob, train
 from lmdistill.schedules.distillation import MiniDisc
 from lmdistill.schedules.trade_off import trade_off
 
+log = logging.getLogger("lmdistill")
+
 RESULT = "candidates.json"
 """Results of the candidates; written last."""
+
+CANDIDATES = "candidates"
+"""Folder of the best weights of each candidate."""
 
 BEST = "best.json"
 """Best dev metric of each candidate so far."""
@@ -72,7 +79,7 @@ class Joint(Generic[AnyNetwork]):
 
     def saved(self, kept: float) -> Path:
         """Folder of the best weights of a candidate."""
-        return self.folder / "candidates" / str(kept)
+        return self.folder / CANDIDATES / str(kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +119,33 @@ def run_joint(joint: Joint[AnyNetwork]) -> Outcome:
         "teacher": fingerprint(joint.teacher),
     }
     on_main_process(lambda: folder.require(joint.recipe, inputs))
+    on_main_process(lambda: _drop_if_damaged(folder))
     if not folder.is_finished:
         on_main_process(lambda: folder.claim(joint.recipe, inputs))
         _train(joint, folder)
-    stored = read_json(folder.path / RESULT)
+    stored = read_checked_json(folder.path / RESULT)
+    assert stored is not None  # it was just checked or written
     numbers = {
         name: {float(kept): value for kept, value in stored[name].items()}
         for name in ("metrics", "parameters", "latency_ms")
     }
     return Outcome(**numbers, steps=stored["steps"], resumed=stored["resumed"], seconds=stored["seconds"])
+
+
+def _drop_if_damaged(folder: RunFolder) -> None:
+    """Remove results and checkpoints of a joint run if one of its files has changed since; say so."""
+    files = [folder.path / name for name in (BEST, RESULT) if (folder.path / name).is_file()]
+    damage = next((f"{file.name} has changed" for file in files if read_checked_json(file) is None), None)
+    for saved in sorted((folder.path / CANDIDATES).glob("*")):
+        if damage is None and (saved / MANIFEST).is_file():
+            damage = manifest_damage(saved)
+    if damage is None:
+        return
+    log.warning("%s is damaged (%s); these candidates are trained again.", folder.path, damage)
+    for file in files:
+        file.unlink()
+    shutil.rmtree(folder.path / CANDIDATES, ignore_errors=True)
+    folder.clean()
 
 
 def _train(joint: Joint[AnyNetwork], folder: RunFolder) -> None:
@@ -167,14 +192,14 @@ def _keep_best(
 ) -> None:
     """Save the candidates that are better than ever before; weights first, then the metric."""
     file = joint.folder / BEST
-    best = read_json(file) if file.is_file() else {}
+    best = (read_checked_json(file) if file.is_file() else None) or {}
     for kept, metric in metrics.items():
         if metric <= best.get(str(kept), float("-inf")):
             continue
         if kept >= joint.keep:
-            save(joint.slices.cut(kept, nested.whole), joint.saved(kept))
+            save(joint.slices.cut(kept, nested.whole), joint.saved(kept), manifest=True)
         best[str(kept)] = metric
-        write_json(file, best)
+        write_checked_json(file, best)
 
 
 def _conclude(
@@ -183,12 +208,12 @@ def _conclude(
     """Count parameters, measure latency and write the results."""
     cut = {str(kept): joint.slices.cut(kept, nested.whole).eval() for kept in joint.kept}
     result = {
-        "metrics": read_json(joint.folder / BEST),
+        "metrics": read_checked_json(joint.folder / BEST) or {},
         "parameters": {name: count_parameters(network).encoder for name, network in cut.items()},
         "latency_ms": dict(joint.adapter.time(cut)),
         "steps": fitted.steps,
         "resumed": fitted.resumed,
         "seconds": fitted.seconds,
     }
-    write_json(folder.path / RESULT, result)
+    write_checked_json(folder.path / RESULT, result)
     folder.clean()

@@ -1,5 +1,6 @@
 """Which heads and neurons of a network are kept: sorted by importance, cut at each kept fraction."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Generic
 
 import torch
 
-from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.batch import Batch
+from lmdistill.core.checksums import read_checked_json, write_checked_json
 from lmdistill.core.errors import ModelError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import track
@@ -25,6 +26,8 @@ from lmdistill.models.pruning.importance import (
 from lmdistill.models.pruning.slicing import densify, sort_units
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.schedules.sparsity import Ranking
+
+log = logging.getLogger("lmdistill")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +115,12 @@ def sliced(
         return measure_on(network, track(batches(pruning), "measuring importance"))
 
     with main_process_first():
-        scores = _read(file) if file is not None and file.is_file() else measure().normalised()
+        stored = None if file is None else _read(file)
+        scores = measure().normalised() if stored is None else stored
         _require_finite(scores, pruning.score, network.source)
-        if file is not None and not file.is_file():
-            write_json(file, {kind: [part.tolist() for part in getattr(scores, kind)] for kind in KINDS})
+        if file is not None and stored is None:
+            parts = {kind: [part.tolist() for part in getattr(scores, kind)] for kind in KINDS}
+            write_checked_json(file, parts)
     ordered = Importance(
         **{
             kind: tuple(part.sort(descending=True, stable=True).values for part in getattr(scores, kind))
@@ -137,9 +142,18 @@ def _require_finite(scores: Importance, score: str, name: str) -> None:
         )
 
 
-def _read(file: Path) -> Importance:
-    """The importances in a file of the cache."""
-    stored = read_json(file)
-    return Importance(
-        **{kind: tuple(torch.tensor(part, dtype=torch.float64) for part in stored[kind]) for kind in KINDS}
-    )
+def _read(file: Path) -> Importance | None:
+    """The importances in a file of the cache; None without one, and, said in a line, from a damaged one."""
+    if not file.is_file():
+        return None
+    stored = read_checked_json(file)
+    try:
+        if stored is not None:
+            kept = {
+                kind: [torch.tensor(part, dtype=torch.float64) for part in stored[kind]] for kind in KINDS
+            }
+            return Importance(**{kind: tuple(parts) for kind, parts in kept.items()})
+    except (KeyError, TypeError, ValueError):  # one of version 0.1, without a checksum
+        pass
+    log.warning("%s is damaged; the importance is measured again.", file)
+    return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Generic
 
 from lmdistill.engine.callbacks import FitResult
+from lmdistill.engine.distributed import on_main_process
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.records.record import Record
 from lmdistill.records.schema import Candidate, ScheduleFacts, Work
@@ -81,6 +82,7 @@ class ScheduleSteps(Generic[AnyNetwork]):
             folder=self.folder(name),
             lineage=Lineage(reference=self.stage.teacher),
         )
+        on_main_process(RunFolder(path=stage.folder).drop_if_damaged)
         record = run_stage(stage)
         self.cost.add(fitted_of(record), learned=kept[0], teacher=kept[1])
         return record
