@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.recipes.code_policy import Code
 from lmdistill.recipes.yaml_tables import put
 from lmdistill.studies.axes import METHOD, Choice, choices, meant, with_unambiguous_names
 from lmdistill.studies.schema import UNFIT, Study
@@ -37,6 +38,9 @@ class Combination:
     seeds: tuple[int, ...]
     """Those that are not skipped."""
 
+    code: Code = "refuse"
+    """What becomes of a class in a Python file; see `recipes.parsing.parse`."""
+
     def settings(self, drawn: Sequence[Choice] = ()) -> dict[str, Any]:
         """Plain values of its recipe; `drawn` is set beside the axes."""
         own = {path: value for choice in (*self.choices, *drawn) for path, value in choice.changes.items()}
@@ -54,12 +58,15 @@ class Combination:
         return None
 
 
-def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tuple[Combination, ...]:
+def combinations(
+    study: Study, searched: Sequence[Sequence[Choice]] = (), *, code: Code = "refuse"
+) -> tuple[Combination, ...]:
     """One value of each axis, in the order of the axes.
 
     Args:
         study: With nothing left open, as `read_study` gives it.
         searched: What is set beside the axes, so that no axis may set it too.
+        code: What becomes of a class in a Python file; see `recipes.parsing.parse`.
 
     Raises:
         ConfigError: If two axes set one field, or none is left.
@@ -80,7 +87,9 @@ def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tup
         seeds = tuple(seed for seed in study.seeds if not _is_skipped(skips, chosen, seed))
         if seeds:
             found.append(
-                Combination(base=base, changes=changes, choices=chosen, axes=tuple(axes), seeds=seeds)
+                Combination(
+                    base=base, changes=changes, choices=chosen, axes=tuple(axes), seeds=seeds, code=code
+                )
             )
     if not found:
         raise ConfigError("skip leaves out every cell of the study. Remove an entry of it.")
