@@ -11,6 +11,7 @@ import yaml
 
 from lmdistill.core.atomic_io import read_json, write_json, write_text
 from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.core.file_names import require_new_name
 from lmdistill.engine.distributed import exclusive, on_main_process
 from lmdistill.recipes.bounded_yaml import yaml_in
 from lmdistill.records.record import RECIPE, RECORD
@@ -64,6 +65,7 @@ class RunFolder:
         Raises:
             RunError: If the folder holds another run or other files.
         """
+        require_new_name(self.path)
         if self._is_free():
             return
         if not (self.path / RECIPE).is_file() or not (self.path / INPUTS).is_file():

@@ -5,18 +5,22 @@ No recipe is made here, so that a table can be put in the order of its study wit
 
 import copy
 import itertools
-import re
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.core.file_names import fitted
 from lmdistill.recipes.code_policy import Code
 from lmdistill.recipes.yaml_tables import put
 from lmdistill.studies.axes import METHOD, Choice, choices, meant, with_unambiguous_names
-from lmdistill.studies.schema import UNFIT, Study
+from lmdistill.studies.schema import Study
 
 SEED = "seed"
+
+MOST = 10_000
+"""Most combinations of a study."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,8 @@ def combinations(
         changes = {path: value for path, value in changes.items() if path.split(".")[0] != "methods"}
     axes = with_unambiguous_names(axes)
     _require_apart(changes, [*axes, *searched])
+    if (count := math.prod(map(len, axes))) > MOST:
+        raise ConfigError(f"axes have {count:,} combinations, and {MOST:,} are the most. Shorten them.")
     skips, found = _skips(study, axes), []
     for chosen in itertools.product(*axes):
         seeds = tuple(seed for seed in study.seeds if not _is_skipped(skips, chosen, seed))
@@ -96,12 +102,6 @@ def combinations(
     return tuple(found)
 
 
-def fit(label: str) -> str:
-    """A label as part of a folder's name."""
-    kept = "".join("_" if char in UNFIT or ord(char) < 32 else char for char in label)
-    return re.sub("_+", "_", kept).strip("._ ") or "_"
-
-
 def row_label(label: str, combination: Sequence[Choice], axes: Sequence[Sequence[Choice]]) -> str:
     """Label in tables: the method, and every axis but the task, which has a table of its own."""
     parts = []
@@ -111,7 +111,7 @@ def row_label(label: str, combination: Sequence[Choice], axes: Sequence[Sequence
             label = choice.label
         elif choice.axis != "task" or len(set(tasks)) < len(tasks):
             parts.append(choice.title)
-    return " ".join(fit(part) for part in [label, *parts])
+    return " ".join(fitted(part) for part in [label, *parts])
 
 
 def changed(base: Mapping[str, Any], changes: Mapping[str, Any], said: str) -> dict[str, Any]:

