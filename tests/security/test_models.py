@@ -159,3 +159,11 @@ def _weights(file):
     with file.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
         return [name for name in json.loads(stream.read(size)) if name != "__metadata__"]
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_a_kernel_that_a_configuration_names_is_not_fetched(key, folder, lmdistill):
+    """Transformers would fetch it from the hub, if the package `kernels` is installed, and run it."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: "somebody/kernel"}))
+    refused(each_command(lmdistill), "somebody/kernel, which is code of the hub")

@@ -118,3 +118,14 @@ def test_a_database_of_trials_holds_no_code(bench, place, lmdistill, monkeypatch
         said = lmdistill(*command)
         assert said.code in (0, 2), said.err
         assert "Traceback" not in said.err
+
+
+def test_a_folder_of_data_with_a_script_and_pickles_runs_neither(place, lmdistill, trap):
+    folder = place / "theirs"
+    folder.mkdir()
+    (folder / "theirs.py").write_text(f"{trap.code}\nimport datasets\n")
+    (folder / "train.pkl").write_bytes(trap.pickled)
+    (folder / "train.pickle").write_bytes(trap.pickled)
+    for task in ("own", "theirs", "sst2"):
+        settings = ("--set", f"task={task}", "--set", "data.source=theirs", "--set", "data.dev=null")
+        assert lmdistill("distill", "recipe.yaml", "--out", "out", *settings).code == 2

@@ -61,10 +61,14 @@ def test_a_console_shows_any_text_without_obeying_it(text):
     clean(console.file.getvalue())
 
 
-def test_colours_of_our_own_stay():
+def test_colours_of_our_own_stay(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     console = Terminal()
-    console.file, console._force_terminal, console._color_system = io.StringIO(), True, None
+    console.file = io.StringIO()
     console.print(Text("x\x1b[31m", style="bold"))
+    assert "\x1b[1m" in console.file.getvalue()
     assert "\\u001b[31m" in console.file.getvalue()
 
 

@@ -88,9 +88,25 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
             "save_pretrained wrote."
         )
     try:
-        return AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
+        config = AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(_unreadable(location, error)) from error
+    if not trust_remote_code:
+        _require_no_kernel(location, config)
+    return config
+
+
+def _require_no_kernel(location: str, config: Any) -> None:
+    """Refuse a configuration that lets code of the hub (`owner/name`) compute the attention."""
+    parts = [config, *(getattr(config, name, None) for name in getattr(config, "sub_configs", {}))]
+    for part in parts:
+        for key in ("_attn_implementation", "_experts_implementation"):
+            name = getattr(part, key, None)
+            if isinstance(name, str) and "/" in name:
+                raise ModelError(
+                    f"{location}/config.json asks for {name}, which is code of the hub. Remove {key[1:]}, "
+                    "or set trust_remote_code to true."
+                )
 
 
 def require_folder_or_hub_id(location: str) -> None:

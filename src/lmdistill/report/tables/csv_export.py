@@ -10,6 +10,7 @@ from lmdistill.analysis.metric_format import Value
 from lmdistill.analysis.result_table import Comparison, Row
 from lmdistill.analysis.seed_and_example_variance import Interval
 from lmdistill.analysis.significance import Spread, spread
+from lmdistill.core.printable import printable
 from lmdistill.core.spreadsheet_cells import escaped
 from lmdistill.records.record import RecordedRun
 from lmdistill.report.grid import Grid
@@ -40,7 +41,7 @@ class Sheet:
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         for line in (self.header, *self.lines):
-            writer.writerow([escaped(item) if isinstance(item, str) else item for item in line])
+            writer.writerow([escaped(printable(item)) if isinstance(item, str) else item for item in line])
         return buffer.getvalue()
 
 
