@@ -256,7 +256,12 @@ def test_methods_and_seeds_go_into_a_folder_of_runs(place, lmdistill, no_pages):
     shown = [line.split("│")[0].strip() for line in said.out.splitlines() if "│" in line]
     assert shown == ["Teacher", "Mine", "MixKD 2"]
     assert lmdistill("distill", "runs/many/recipe.yaml", "--out", "runs/many", "--allow-code").out == said.out
-    assert lmdistill("distill", "runs/many/Mine-seed1/recipe.yaml", "--out", "runs/many/Mine-seed1", "--allow-code").code == 0
+    assert (
+        lmdistill(
+            "distill", "runs/many/Mine-seed1/recipe.yaml", "--out", "runs/many/Mine-seed1", "--allow-code"
+        ).code
+        == 0
+    )
 
 
 MINE = '''

@@ -10,9 +10,9 @@ from tests.cli.conftest import examples_cache as examples_cache
 from tests.cli.conftest import finished as finished
 from tests.cli.conftest import lmdistill as lmdistill
 from tests.cli.conftest import models as models
-from tests.cli.conftest import no_pages as no_pages
 from tests.cli.conftest import place as place
 from tests.cli.conftest import workplace as workplace
+from tests.run_fixtures import no_pages as no_pages
 from tests.security.traps import Trap
 
 

@@ -44,7 +44,12 @@ def named_everywhere(run: Path, name: str) -> None:
     recipe = {**RECIPE, "data": {**RECIPE["data"], "augmentation": augmentation}, "schedule": {"name": name}}
     for file in (run / "recipe.yaml", run.parent / "recipe.yaml", Path("own.yaml")):
         write_recipe(file, {**recipe, "method": {"name": name}})
-    study = {"study": "s", "base": recipe | {"method": {"name": name}}, "seeds": [0], "axes": {"student.layers": [1, 2]}}
+    study = {
+        "study": "s",
+        "base": recipe | {"method": {"name": name}},
+        "seeds": [0],
+        "axes": {"student.layers": [1, 2]},
+    }
     for folder in (run, run.parent):
         (folder / "study.yaml").write_text(yaml.safe_dump(study))
 
@@ -73,7 +78,11 @@ def test_cells_are_listed_without_the_class(search, place, lmdistill, trap):
     if search:
         pytest.importorskip("optuna", reason="a search needs optuna")
     study = {"study": "s", "base": {**RECIPE, "method": {"name": trap.module()}}, "seeds": [0, 1]}
-    more = {"search": {"fields": {"training.epochs": [1, 2]}, "trials": 2}} if search else {"axes": {"student.layers": [1, 2]}}
+    more = (
+        {"search": {"fields": {"training.epochs": [1, 2]}, "trials": 2}}
+        if search
+        else {"axes": {"student.layers": [1, 2]}}
+    )
     Path("mine.yaml").write_text(yaml.safe_dump(study | more))
     for flags in ((), ("--allow-code",)):
         said = lmdistill("study", "mine.yaml", "--list", *flags)
@@ -84,7 +93,9 @@ def test_cells_are_listed_without_the_class(search, place, lmdistill, trap):
 def test_cells_that_were_run_with_the_class_are_listed_without_it(place, lmdistill, trap):
     """Their recipes hold defaults that only the class knows, which must not look like another study."""
     name = trap.module()
-    Path("mine.yaml").write_text(yaml.safe_dump({"study": "s", "base": {**RECIPE, "method": {"name": name}}, "seeds": [0]}))
+    Path("mine.yaml").write_text(
+        yaml.safe_dump({"study": "s", "base": {**RECIPE, "method": {"name": name}}, "seeds": [0]})
+    )
     write_recipe("base.yaml", {**RECIPE, "method": {"name": name}, "seeds": [0]})
     done = Path("runs/s/Mine-seed0")
     done.mkdir(parents=True)
@@ -114,7 +125,15 @@ def test_running_needs_the_flag_whoever_wrote_the_recipe(command, field, place, 
 
 def test_with_the_flag_the_class_is_run(place, lmdistill, tmp_path, trap):
     name = trap.module()
-    said = lmdistill("distill", "recipe.yaml", "--set", f"method={{name: {name}, wieght: 1}}", "--out", "out", "--allow-code")
+    said = lmdistill(
+        "distill",
+        "recipe.yaml",
+        "--set",
+        f"method={{name: {name}, wieght: 1}}",
+        "--out",
+        "out",
+        "--allow-code",
+    )
     assert "Did you mean 'weight'?" in said.err  # its fields are known, so it was loaded
     trap.mark.unlink()
 
@@ -155,4 +174,3 @@ def test_from_python_a_recipe_needs_the_argument(place, trap):
     assert not trap.mark.exists()
     assert read_recipe("mine.yaml", allow_code=True).methods["Mine"].weight == 2
     trap.mark.unlink()
-

@@ -36,7 +36,9 @@ def each_command(lmdistill):
     """What every command makes of the folder, a run with it as its teacher included."""
     said = {name: lmdistill(name, "theirs", *rest) for name, rest in USES.items()}
     said["distill"] = lmdistill("distill", "recipe.yaml", "--set", "teacher.model=theirs", "--out", "out")
-    said["student"] = lmdistill("distill", "recipe.yaml", "--set", "student={model: theirs}", "--out", "other")
+    said["student"] = lmdistill(
+        "distill", "recipe.yaml", "--set", "student={model: theirs}", "--out", "other"
+    )
     for one in said.values():
         assert one.code in (0, 2), one.err
         assert "Traceback" not in one.err
@@ -77,7 +79,12 @@ def test_an_index_that_names_a_pickle_loads_none(folder, lmdistill, trap):
 
 def test_a_pickled_adapter_is_not_run(folder, lmdistill, trap):
     trap.archive(folder / "adapter_model.bin")
-    config = {"peft_type": "LORA", "base_model_name_or_path": str(folder), "r": 1, "target_modules": ["query"]}
+    config = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": str(folder),
+        "r": 1,
+        "target_modules": ["query"],
+    }
     (folder / "adapter_config.json").write_text(json.dumps(config))
     each_command(lmdistill)
 
@@ -100,7 +107,12 @@ def test_a_replaced_modelling_file_of_a_student_is_not_run(family, place, lmdist
     assert family == "enc_t5" or said["predict"].code == 0, said["predict"].err
 
 
-OUTSIDE = ("../models/classifier/model.safetensors", "{here}/models/classifier/model.safetensors", "a\\..\\b", "link")
+OUTSIDE = (
+    "../models/classifier/model.safetensors",
+    "{here}/models/classifier/model.safetensors",
+    "a\\..\\b",
+    "link",
+)
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
@@ -116,7 +128,9 @@ def test_weights_outside_the_folder_are_refused(name, folder, place, lmdistill):
 
 def test_the_same_for_language_models(place, lmdistill, trap):
     save(tiny_language(layers=1), place / "writer")
-    (place / "writer" / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../x.safetensors"}}')
+    (place / "writer" / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "../x.safetensors"}}'
+    )
     said = lmdistill("generate", "writer", "dev.csv")
     assert said.code == 2
     assert "outside its folder" in said.err
@@ -139,7 +153,10 @@ def test_several_files_of_weights_and_a_snapshot_of_the_hub_stay_allowed(tmp_pat
     require_own_weights(snapshot)
 
 
-@pytest.mark.parametrize("text", ['{"weight_map": 3}', '{"weight_map": {"a": 3}}', "[" * 100_000, "{", '{"weight_map": {"a": "\\u0000"}}'])
+@pytest.mark.parametrize(
+    "text",
+    ['{"weight_map": 3}', '{"weight_map": {"a": 3}}', "[" * 100_000, "{", '{"weight_map": {"a": "\\u0000"}}'],
+)
 def test_an_index_that_is_none_is_named(text, tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text(text)
     with pytest.raises(ModelError, match=r"index\.json"):

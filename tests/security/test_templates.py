@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.language import bounded_template
+from lmdistill.data.language import bounded_template, template_values
 from lmdistill.data.language.chat_template import render_chat, render_chat_prompt
 from lmdistill.data.language.template_values import MAX_CHARACTERS, TemplateLimitError
 from lmdistill.export.hugging_face import save
@@ -15,7 +15,9 @@ from tests.tiny_causal import tiny_language, tiny_language_tokenizer
 
 MESSAGES = [{"role": "user", "content": "good film"}, {"role": "assistant", "content": "bad plot"}]
 LOOP = "{% for a in range(99999) %}"
-DOUBLED = "{% set n = namespace(x='good') %}{% for i in range(90) %}{% set n.x = EXPRESSION %}{% endfor %}{{ n.x }}"
+DOUBLED = (
+    "{% set n = namespace(x='good') %}{% for i in range(90) %}{% set n.x = EXPRESSION %}{% endfor %}{{ n.x }}"
+)
 
 ENDLESS = {
     "nested ranges": LOOP * 4 + "{% endfor %}" * 4,
@@ -65,16 +67,22 @@ def tokenizer_with(template):
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_a_template_that_does_not_end_is_cut_off(what):
+def test_a_template_that_does_not_end_is_cut_off(what, monkeypatch):
+    monkeypatch.setattr(bounded_template, "MAX_STEPS", 20_000)  # the same limits, reached sooner
+    monkeypatch.setattr(template_values, "MAX_CHARACTERS", 200_000)
     began = time.monotonic()
-    with pytest.raises(TemplateLimitError, match=r"^the chat template .* so it was cut off\. Use the tokenizer of another"):
+    with pytest.raises(
+        TemplateLimitError, match=r"^the chat template .* so it was cut off\. Use the tokenizer of another"
+    ):
         render_chat_prompt(MESSAGES, tokenizer_with(ENDLESS[what]))
     assert time.monotonic() - began < 30
 
 
 def test_a_template_whose_steps_are_slow_is_cut_off_by_the_clock(monkeypatch):
     monkeypatch.setattr(bounded_template, "MAX_SECONDS", 0.2)
-    slow = "{% set t = 'x' * 999999 %}{% for a in range(99999) %}{% set u = t.replace('y', 'z') %}{% endfor %}"
+    slow = (
+        "{% set t = 'x' * 999999 %}{% for a in range(99999) %}{% set u = t.replace('y', 'z') %}{% endfor %}"
+    )
     with pytest.raises(TemplateLimitError, match=r"more than 0\.2 seconds"):
         render_chat_prompt(MESSAGES, tokenizer_with(slow))
 
@@ -93,18 +101,24 @@ def test_a_template_reaches_nothing(what, tmp_path, monkeypatch):
 
 
 def test_through_the_command_line_it_is_one_line(tmp_path, monkeypatch, lmdistill):
+    monkeypatch.setattr(bounded_template, "MAX_STEPS", 20_000)
     monkeypatch.chdir(tmp_path)
     network = tiny_language(layers=1, tokenizer=tokenizer_with(ENDLESS["nested ranges"]))
     save(network, Path("writer"))
     Path("asked.jsonl").write_text(json.dumps({"messages": MESSAGES[:1]}) + "\n")
     Path("rows.jsonl").write_text((json.dumps({"messages": MESSAGES}) + "\n") * 9)
-    recipe = {"texts": {"source": "rows.jsonl", "dev_rows": 2}, "teacher": {"model": "writer"}, "student": {"layers": 1}, "method": {"name": "token_kd"}}
+    recipe = {
+        "texts": {"source": "rows.jsonl", "dev_rows": 2},
+        "teacher": {"model": "writer"},
+        "student": {"layers": 1},
+        "method": {"name": "token_kd"},
+    }
     Path("recipe.yaml").write_text(json.dumps(recipe))
     for command in (("generate", "writer", "asked.jsonl"), ("distill", "recipe.yaml", "--out", "out")):
         said = lmdistill(*command)
         assert said.code == 2, said.err
         assert said.err.count("error: ") == 1
-        assert "takes more than 1,000,000 steps, so it was cut off" in said.err
+        assert "takes more than 20,000 steps, so it was cut off" in said.err
 
 
 HARMLESS = {
@@ -140,9 +154,12 @@ def test_a_long_chat_is_within_the_limits():
     assert 1_000_000 < len(prompt) + len(completion) < MAX_CHARACTERS
 
 
-def test_elsewhere_transformers_renders_as_always():
+def test_elsewhere_transformers_renders_as_always(monkeypatch):
     """The limits hold where this package renders; another user of transformers in the process has none."""
-    tokenizer = tokenizer_with("{% for a in range(1001) %}{% for b in range(1001) %}{% endfor %}{% endfor %}done")
+    monkeypatch.setattr(bounded_template, "MAX_STEPS", 20_000)
+    tokenizer = tokenizer_with(
+        "{% for a in range(200) %}{% for b in range(200) %}{% endfor %}{% endfor %}done"
+    )
     with pytest.raises(TemplateLimitError):
         render_chat_prompt(MESSAGES, tokenizer)
     assert tokenizer.apply_chat_template(MESSAGES, tokenize=False) == "done"

@@ -121,7 +121,12 @@ def test_a_report_of_such_records_is_clean(options, evil, lmdistill):
 
 
 def test_a_theory_and_errors_about_such_a_record_are_clean(evil, lmdistill):
-    for command in (("theory", "runs/r0"), ("predict", "runs/r0", "x.csv"), ("measure", "runs/r0"), ("evaluate", "runs/r0")):
+    for command in (
+        ("theory", "runs/r0"),
+        ("predict", "runs/r0", "x.csv"),
+        ("measure", "runs/r0"),
+        ("evaluate", "runs/r0"),
+    ):
         said = lmdistill(*command)
         clean(said.out + said.err)
 
@@ -133,7 +138,13 @@ def test_markdown_has_no_control_characters_and_no_links_of_others(evil):
         clean(text)
         assert "owned" in text
     assert "\nrm -rf" not in run_readme(record, "runs")
-    grid = Grid(caption="![x](http://evil/x.png)", header=("", EVIL), rows=((EVIL, "1"),), notes=(EVIL,), alarms=(EVIL,))
+    grid = Grid(
+        caption="![x](http://evil/x.png)",
+        header=("", EVIL),
+        rows=((EVIL, "1"),),
+        notes=(EVIL,),
+        alarms=(EVIL,),
+    )
     clean(markdown(grid))
     assert "](http" not in markdown(grid)
 

@@ -19,7 +19,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 HARMFUL = {
     "aliases that grow": (BOMB, "stands for more than 200,000 values"),
     "merges that grow": (
-        "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 30)),
+        "a0: &a0 {x: 1}\n"
+        + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 30)),
         "stands for more than 200,000 values",
     ),
     "an alias of itself": ("a: &a [*a]\n", r"has an alias \*a inside &a"),
@@ -92,7 +93,11 @@ def test_depth_and_unquoted_texts_have_the_limits_that_are_named():
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=12,
 )
@@ -107,6 +112,13 @@ def test_plain_values_are_read_as_pyyaml_reads_them(value):
 def test_there_is_one_reader():
     """No other file of the package hands a text to PyYAML."""
     root = Path(bounded_yaml.__file__).parents[1]
-    calls = ("yaml.load", "yaml.safe_load", "yaml.full_load", "yaml.unsafe_load", "yaml.compose", "yaml.parse(")
+    calls = (
+        "yaml.load",
+        "yaml.safe_load",
+        "yaml.full_load",
+        "yaml.unsafe_load",
+        "yaml.compose",
+        "yaml.parse(",
+    )
     found = {path.name for path in root.rglob("*.py") if any(call in path.read_text() for call in calls)}
     assert found == {"bounded_yaml.py"}

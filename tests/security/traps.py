@@ -60,7 +60,12 @@ class Trap:
         for name in names:
             (folder / f"{name}.py").write_text(f"{self.code}\nclass Theirs: ...\n")
         for file, kinds in {
-            "config.json": ("AutoConfig", "AutoModel", "AutoModelForSequenceClassification", "AutoModelForCausalLM"),
+            "config.json": (
+                "AutoConfig",
+                "AutoModel",
+                "AutoModelForSequenceClassification",
+                "AutoModelForCausalLM",
+            ),
             "tokenizer_config.json": ("AutoTokenizer",),
         }.items():
             value = f"{names[0]}.Theirs"

@@ -32,7 +32,9 @@ def list_trials(study: Study, study_folder: StudyFolder) -> None:
         _show(results(), finding, finding.trials, study.search.trials)
 
 
-def search(study: Study, study_folder: StudyFolder, command: Sequence[str], *, allow_code: bool = False) -> int:
+def search(
+    study: Study, study_folder: StudyFolder, command: Sequence[str], *, allow_code: bool = False
+) -> int:
     """Run all trials that are not finished, and print all trials, the best first.
 
     Args:

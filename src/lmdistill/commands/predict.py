@@ -49,7 +49,7 @@ def predict(
         source: CSV, TSV, JSON lines or Parquet, also gzip'd.
         out: CSV, TSV or JSON lines, by its suffix.
         text: Column of the text, or columns of the pair; those of the run, or inferred, when empty.
-        escape_formulas: Put an apostrophe before cells of CSV and TSV that a spreadsheet would run as a formula.
+        escape_formulas: Put an apostrophe before cells of CSV and TSV that a spreadsheet would run.
 
     Returns:
         Number of rows.

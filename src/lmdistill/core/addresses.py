@@ -10,7 +10,8 @@ USER = re.compile(r"(://[^:/@\s]*):(\S*)@")
 """User and password before a host; a password may hold the sign that ends it."""
 
 PARAMETER = re.compile(
-    r"([?&;][^=&;\s]*(?:pass|pwd|secret|token|key|credential|auth|signature|odbc_connect|dsn)[^=&;\s]*=)([^&;\s]*)", re.IGNORECASE
+    r"([?&;][^=&;\s]*(?:pass|pwd|secret|token|key|credential|auth|signature|odbc_connect|dsn)[^=&;\s]*=)([^&;\s]*)",
+    re.IGNORECASE,
 )
 """A parameter whose name speaks of a password, as `sslpassword` and `ssl_key_password` do, and its value."""
 

@@ -1,7 +1,7 @@
 """Texts from files, as people may see them: the one place where they are made harmless for a terminal.
 
-A label, a name or an error message can hold anything. An escape sequence sets the title of a terminal, moves the
-cursor or writes into the clipboard; an override of the writing direction shows a line in another order than it has.
+A label, a name or an error message can hold anything. An escape sequence sets the title of a terminal, moves
+the cursor or writes into the clipboard; an override of the writing direction shows a line in another order.
 """
 
 import re

@@ -3,7 +3,7 @@
 import re
 
 FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How a text begins that a spreadsheet takes for a formula; the last four are the same signs in full width."""
+"""How a text begins that a spreadsheet takes for a formula; the last four are signs in full width."""
 
 NUMBER = re.compile(r"[-+]?(\d[\d.,]*|\.\d+)(e[-+]?\d+)?[\s\d.,%\xb1\u2013\u2021()\[\]-]*", re.IGNORECASE)
 """A number, also with its deviation or interval, as in `-1.20 ± 0.31`."""

@@ -12,7 +12,7 @@ from lmdistill.core.errors import ModelError, first_line
 def require_own_weights(folder: Path) -> None:
     """Refuse a model folder with an index that names a file outside, also by a symbolic link.
 
-    A snapshot in the cache of the hub holds links into the folder `blobs` of its repository; those stay allowed.
+    A snapshot in the cache of the hub holds links into the folder `blobs` of its repository; they may stay.
 
     Raises:
         ModelError: If there is such an index, or one that cannot be read.
@@ -24,10 +24,12 @@ def require_own_weights(folder: Path) -> None:
         for name in sorted(_files_of(index)):
             path = Path(name)
             is_plain = not path.is_absolute() and ".." not in path.parts and "\\" not in name
-            if not is_plain or not any((index.parent / path).resolve().is_relative_to(place) for place in inside):
+            if not is_plain or not any(
+                (index.parent / path).resolve().is_relative_to(place) for place in inside
+            ):
                 raise ModelError(
-                    f"{index} names the weights {name!r}, which are outside its folder. Copy them into the folder, "
-                    "and name them without folders."
+                    f"{index} names the weights {name!r}, which are outside its folder. Copy them into the "
+                    "folder, and name them without folders."
                 )
 
 
@@ -36,10 +38,14 @@ def _files_of(index: Path) -> set[str]:
     try:
         table = json.loads(index.read_text(encoding="utf-8"))
     except (ValueError, RecursionError, OSError) as error:
-        raise ModelError(f"{index} cannot be read ({first_line(error)}). Copy or download it again.") from None
+        raise ModelError(
+            f"{index} cannot be read ({first_line(error)}). Copy or download it again."
+        ) from None
     known = table.get("weight_map") if isinstance(table, dict) else None
     if known is None:
         return set()
-    if not isinstance(known, dict) or not all(isinstance(name, str) and "\0" not in name for name in known.values()):
+    if not isinstance(known, dict) or not all(
+        isinstance(name, str) and "\0" not in name for name in known.values()
+    ):
         raise ModelError(f"{index} has no table of file names in weight_map. Copy or download it again.")
     return set(known.values())

@@ -1,8 +1,8 @@
 """The one reader of YAML: plain values only, and a file of any content costs little time and memory.
 
-A file that somebody sends may be made to harm: an alias of an alias of an alias stands for billions of values, an
-alias inside its own anchor for endlessly many, and deep nesting overflows the stack. So the size, the depth and the
-number of values are checked on the stream of events, before a value is made.
+A file that somebody sends may be made to harm: an alias of an alias of an alias stands for billions of
+values, an alias inside its own anchor for endlessly many, and deep nesting overflows the stack. So the size,
+the depth and the number of values are checked on the stream of events, before a value is made.
 """
 
 from pathlib import Path
@@ -28,7 +28,8 @@ MAX_PLAIN = 10_000
 """Longest text without quotes in characters; a number of millions of digits takes minutes to read."""
 
 STARTS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
-"""Events that begin what holds other values."""
+ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
+"""Events at both ends of what holds other values."""
 
 
 def yaml_in(path: Path) -> Any:
@@ -73,41 +74,63 @@ def yaml_from(text: str, where: str) -> Any:
 def _require_size(size: int, where: str) -> None:
     """Refuse a text that is too long to be a recipe."""
     if size > MAX_BYTES:
-        raise ConfigError(f"{where} has more than {MAX_BYTES:,} bytes, too many for a recipe or a study. Shorten it.")
+        raise ConfigError(
+            f"{where} has more than {MAX_BYTES:,} bytes, too many for a recipe or a study. Shorten it."
+        )
 
 
 def _require_bounded(text: str, where: str) -> None:
-    """Refuse deep nesting, an alias inside its own anchor, and aliases that stand for too many values.
-
-    Raises:
-        ConfigError: If so.
-    """
-    known = dict[str, int]()  # values that an anchor stands for
-    open_: list[tuple[str | None, int]] = [(None, 0)]  # anchor and values so far, of every list and table around
+    """Refuse deep nesting, an alias inside its own anchor, and aliases that stand for too many values."""
+    tally = _Tally(where)
     for event in yaml.parse(text, Loader=LOADER):
-        if isinstance(event, yaml.AliasEvent):
-            if event.anchor in (anchor for anchor, _ in open_):
-                raise ConfigError(f"{where} has an alias *{event.anchor} inside &{event.anchor}. Remove it.")
-            count, anchor = known.get(event.anchor, 0), None
-        elif isinstance(event, STARTS):
-            open_.append((event.anchor, 1))
-            if len(open_) > MAX_DEPTH + 1:
-                raise ConfigError(f"{where} is nested more than {MAX_DEPTH} deep. Flatten it.")
-            continue
-        elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
-            anchor, count = open_.pop()
+        if isinstance(event, STARTS):
+            tally.begin(event.anchor)
+        elif isinstance(event, ENDS):
+            tally.end()
+        elif isinstance(event, yaml.AliasEvent):
+            tally.repeat(str(event.anchor))
         elif isinstance(event, yaml.ScalarEvent):
-            anchor, count = event.anchor, 1
             if event.implicit[0] and len(event.value) > MAX_PLAIN:
-                raise ConfigError(f"{where} has a text of {len(event.value):,} characters without quotes. Add them.")
-        else:
-            continue
+                size = len(event.value)
+                raise ConfigError(f"{where} has a text of {size:,} characters without quotes. Add them.")
+            tally.add(1, event.anchor)
+
+
+class _Tally:
+    """Counts the values of a text while it is read."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._known: dict[str, int] = {}  # values that an anchor stands for
+        self._around: list[tuple[str | None, int]] = [(None, 0)]  # anchor and values of what is open
+
+    def begin(self, anchor: str | None) -> None:
+        """A list or a table begins."""
+        self._around.append((anchor, 1))
+        if len(self._around) > MAX_DEPTH + 1:
+            raise ConfigError(f"{self._where} is nested more than {MAX_DEPTH} deep. Flatten it.")
+
+    def end(self) -> None:
+        """The innermost list or table ends."""
+        anchor, count = self._around.pop()
+        self.add(count, anchor)
+
+    def repeat(self, anchor: str) -> None:
+        """An alias."""
+        if anchor in (name for name, _ in self._around):
+            raise ConfigError(f"{self._where} has an alias *{anchor} inside &{anchor}. Remove it.")
+        self.add(self._known.get(anchor, 0), None)
+
+    def add(self, count: int, anchor: str | None) -> None:
+        """So many values more, under this anchor."""
         if anchor is not None:
-            known[anchor] = count
-        around, so_far = open_[-1]
-        open_[-1] = around, so_far + count
+            self._known[anchor] = count
+        name, so_far = self._around[-1]
+        self._around[-1] = name, so_far + count
         if so_far + count > MAX_VALUES:
-            raise ConfigError(f"{where} stands for more than {MAX_VALUES:,} values. Write fewer aliases (*name).")
+            raise ConfigError(
+                f"{self._where} stands for more than {MAX_VALUES:,} values. Write fewer aliases (*name)."
+            )
 
 
 def _require_once(node: yaml.Node | None, where: str) -> None:

@@ -1,7 +1,7 @@
 """Classes from a user's own Python file, which a recipe names as `path.py:Class`.
 
-Loading one runs the file. So it is loaded only where a recipe is run, and only if that was asked for; a command
-that reads a recipe keeps the name (`UnloadedClass`).
+Loading one runs the file. So it is loaded only where a recipe is run, and only if that was asked for; a
+command that reads a recipe keeps the name (`UnloadedClass`).
 """
 
 import dataclasses
@@ -66,8 +66,8 @@ def refused_class(name: str) -> Refusal:
     """The error for a class that would run code, where that was not allowed."""
     return Refusal(
         lambda where: ConfigError(
-            f"{joined(where, 'name')} is {name!r}, a class in a Python file, which would be run. Read the file; "
-            f"if you trust it, add {FLAG} to lmdistill distill or study (from Python: allow_code=True)."
+            f"{joined(where, 'name')} is {name!r}, a class in a Python file, which would be run. Read the "
+            f"file; if you trust it, add {FLAG} to lmdistill distill or study (from Python: allow_code=True)."
         )
     )
 

@@ -29,8 +29,8 @@ def read_recipe(
 
     Raises:
         UnknownNameError: If there is no such recipe, or a key or a name in it does not exist.
-        ConfigError: If it is not YAML, or a value is outside its type or range; if it names a class in a Python
-            file and `allow_code` is off.
+        ConfigError: If it is not YAML, or a value is outside its type or range; if it names a class in a
+            Python file and `allow_code` is off.
     """
     return recipe_of(_overridden(name, overrides), code="run" if allow_code else "refuse")
 
@@ -79,9 +79,7 @@ def recipe_of(table: dict[str, Any], *, code: Code = "refuse") -> Recipe | Langu
         raise ConfigError(
             f"training.seed is {table['training']['seed']}; a recipe has a list of seeds. Set seeds=[...]."
         )
-    recipe: Recipe | LanguageRecipe = parse(
-        LanguageRecipe if "texts" in table else Recipe, table, code=code
-    )
+    recipe: Recipe | LanguageRecipe = parse(LanguageRecipe if "texts" in table else Recipe, table, code=code)
     return recipe
 
 

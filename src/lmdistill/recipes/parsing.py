@@ -18,8 +18,8 @@ def parse(hint: Any, value: Any, where: str = "", *, code: Code = "refuse") -> A
         hint: Its type: a dataclass, an interface of the registry, a mapping to one, or a plain type.
         value: Mappings, lists and scalars; objects that are ready stay as they are.
         where: Path of the value in the recipe, for messages.
-        code: What becomes of a class in a Python file (`path.py:Class`): `run` runs the file, `name` keeps the
-            name alone.
+        code: What becomes of a class in a Python file (`path.py:Class`): `run` runs the file, `name` keeps
+            the name alone.
 
     Returns:
         An instance of `hint`.

@@ -20,7 +20,6 @@ from pydantic import (
     Tag,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     WrapValidator,
 )
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
@@ -172,8 +171,8 @@ def _require_name(interface: Any, value: Any) -> Any:
     return value
 
 
-def _from_file(interface: Any, value: Mapping[str, Any], info: ValidationInfo) -> Any:
-    """An object of a class in the user's own file, where running it is allowed."""
+def _from_file(interface: Any, value: Mapping[str, Any], info: Any) -> Any:
+    """An object of a class in the user's own file, where running it is allowed by pydantic's `info.context`."""
     name, code = str(value["name"]), (info.context or {}).get("code", "refuse")
     settings = {key: item for key, item in value.items() if key != "name"}
     if code == "name":

@@ -18,7 +18,9 @@ def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
                 f"methods has the name {name!r}; it names a folder, so choose one without / or :."
             )
         if (why := unfit(name)) is not None:
-            raise ConfigError(f"methods has the name {name!r}, which {why}; it names a folder. Choose another name.")
+            raise ConfigError(
+                f"methods has the name {name!r}, which {why}; it names a folder. Choose another name."
+            )
     if not seeds:
         raise ConfigError("seeds is empty; give at least one, as in seeds: [0].")
     if len(set(seeds)) != len(seeds):

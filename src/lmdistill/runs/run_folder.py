@@ -126,8 +126,9 @@ def _recipe_in(folder: Path) -> Any:
     try:
         return yaml_in(folder / RECIPE)
     except ConfigError as error:
+        said = str(error).rstrip(".")
         raise RunError(
-            f"{folder / RECIPE} cannot be read ({str(error).rstrip('.')}). Choose another --out, or remove it."
+            f"{folder / RECIPE} cannot be read ({said}). Choose another --out, or remove it."
         ) from None
 
 

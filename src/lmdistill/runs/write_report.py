@@ -31,5 +31,7 @@ def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path
         text = run_readme(read_record(folder), folder.name, carried=carried)
     else:
         tables = "\n\n".join(markdown(grid(table)) for table in compare(runs, order=order))
-        text = f"# {one_line(folder.name)}\n\n{tables}\n\nA folder for each run; `report.html` has the curves.\n"
+        text = (
+            f"# {one_line(folder.name)}\n\n{tables}\n\nA folder for each run; `report.html` has the curves.\n"
+        )
     write_text(folder / "README.md", text)

@@ -16,8 +16,8 @@ log = logging.getLogger("lmdistill")
 def row_order(folders: Iterable[Path]) -> tuple[str, ...]:
     """Labels of rows in the order of the `study.yaml` or `recipe.yaml` of each folder.
 
-    A folder with neither file gives no labels; neither does one with a file that this version refuses, which is
-    said in one line.
+    A folder with neither file gives no labels; neither does one with a file that this version refuses, which
+    is said in one line.
     """
     return tuple(dict.fromkeys(label for folder in folders for label in _labels(folder)))
 

@@ -11,8 +11,8 @@ from typing import IO
 
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.errors import RunError
-from lmdistill.core.file_names import require_new_name
 from lmdistill.core.file_lock import hold
+from lmdistill.core.file_names import require_new_name
 from lmdistill.recipes.custom_classes import unloaded_classes
 from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.serialization import plain

@@ -1,7 +1,7 @@
 """Limits of chat templates, which are programs that come with a tokenizer.
 
-Transformers runs them in jinja's sandbox, from which they reach nothing. Here they also get a limited number of
-steps, seconds and characters, since a template of nested loops runs for years.
+Transformers runs them in jinja's sandbox, from which they reach nothing. Here they also get a limited number
+of steps, seconds and characters, since a template of nested loops runs for years.
 """
 
 import functools
@@ -76,7 +76,8 @@ def _compiled(chat_template: str) -> Template:
     environment = _Bounded(
         trim_blocks=stock.trim_blocks, lstrip_blocks=stock.lstrip_blocks, extensions=extensions
     )
-    environment.globals.update({name: one for name, one in stock.globals.items() if name != "lipsum"})
+    environment.globals.update(stock.globals)
+    del environment.globals["lipsum"]  # writes as many paragraphs as it is asked for
     environment.filters.update({name: _limited(name, one) for name, one in stock.filters.items()})
     environment.filters.update({"_counted": _counted, "_joined": _joined, "_small": small})
     return environment.from_string(chat_template)
@@ -116,28 +117,28 @@ class _Bounded(ImmutableSandboxedEnvironment):
 class _Counting(NodeTransformer):
     """Puts counters and limits into a syntax tree, as filters."""
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+    def visit_For(self, node: nodes.For) -> nodes.Node:
         """A loop, each round of which is a step."""
         self.generic_visit(node)
         node.iter = _filtered(node.iter, "_counted")
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         """Values that `~` joins."""
         self.generic_visit(node)
         return _filtered(nodes.List(node.nodes, lineno=node.lineno), "_joined")
 
-    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+    def visit_List(self, node: nodes.List) -> nodes.Node:
         """A list, which may hold one list many times."""
         self.generic_visit(node)
         return _filtered(node, "_small")
 
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
         """A table, which may hold one value many times."""
         self.generic_visit(node)
         return _filtered(node, "_small")
 
-    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
         """A tuple; that on the left of an assignment is no value."""
         self.generic_visit(node)
         return _filtered(node, "_small") if node.ctx == "load" else node

@@ -10,7 +10,7 @@ MAX_CHARACTERS = 20_000_000
 """Longest text that a template makes; a value with all that is inside it counts like its text."""
 
 MAX_WIDTH = 100_000
-"""Largest number that a template may give to a method of a text or to a filter, such as a width or a count."""
+"""Largest number that a template may give to a method of a text or to a filter, such as a width."""
 
 MAX_POWER = 64
 """Largest exponent."""
@@ -92,14 +92,14 @@ def _result(name: str, value: Any, given: list[Any]) -> int:
         both_numbers = isinstance(value, int | float) and isinstance(given[0], int | float)
         return 0 if both_numbers else _size(value) * _size(given[0])
     if name == "replace" and len(given) > 1 and all(isinstance(one, str) for one in (value, *given[:2])):
-        return value.count(given[0]) * len(given[1])
+        return int(value.count(given[0]) * len(given[1]))
     if name == "join" and given:
         return _size(value) * _size(given[0])
     if name == "translate" and given and isinstance(given[0], Mapping):
         return _size(value) * max((len(str(one)) for one in given[0].values()), default=0)
     if name in ("expandtabs", "indent") and isinstance(value, str):
         width = max((_size(one) for one in given), default=8)
-        return (value.count("\t") + value.count("\n") + 1) * width
+        return int((value.count("\t") + value.count("\n") + 1) * width)
     return 0
 
 

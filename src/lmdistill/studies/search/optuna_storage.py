@@ -138,8 +138,9 @@ def asking(where: str) -> Iterator[Any]:
         try:
             yield optuna
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            said = without_secrets(_reason(error))
             raise RunError(
-                f"{where} does not answer: {without_secrets(_reason(error))}. The same command goes on once it does."
+                f"{where} does not answer: {said}. The same command goes on once it does."
             ) from None
         finally:
             optuna.logging.set_verbosity(before)
