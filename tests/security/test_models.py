@@ -74,7 +74,7 @@ def test_an_index_that_names_a_pickle_loads_none(folder, lmdistill, trap):
     trap.archive(folder / "pytorch_model.bin")
     index = {"metadata": {}, "weight_map": dict.fromkeys(names, "pytorch_model.bin")}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    refused(each_command(lmdistill), "theirs")
+    refused(each_command(lmdistill), "names 'pytorch_model\\.bin', which is not safetensors")
 
 
 def test_a_pickled_adapter_is_not_run(folder, lmdistill, trap):
@@ -110,15 +110,17 @@ def test_a_replaced_modelling_file_of_a_student_is_not_run(family, place, lmdist
 OUTSIDE = (
     "../models/classifier/model.safetensors",
     "{here}/models/classifier/model.safetensors",
-    "a\\..\\b",
-    "link",
+    "a\\..\\b.safetensors",
+    "link.safetensors",
 )
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_weights_outside_the_folder_are_refused(name, folder, place, lmdistill):
     (folder / "model.safetensors").unlink()
-    (folder / "link").symlink_to((place / "models" / "classifier" / "model.safetensors").resolve())
+    (folder / "link.safetensors").symlink_to(
+        (place / "models" / "classifier" / "model.safetensors").resolve()
+    )
     name = name.format(here=place)
     weights = _weights(place / "models" / "classifier" / "model.safetensors")
     index = {"metadata": {}, "weight_map": dict.fromkeys(weights, name)}

@@ -25,7 +25,7 @@ HARMFUL = {
     ),
     "an alias of itself": ("a: &a [*a]\n", r"has an alias \*a inside &a"),
     "an alias of itself, deeper": ("a: &a {b: [{c: *a}]}\n", r"has an alias \*a inside &a"),
-    "deep lists": ("a: " + "[" * 100_000, "is nested more than 64 deep"),
+    "deep lists": ("a: " + "[" * 100_000, "maximum nesting depth"),
     "deep tables": ("{a: " * 100_000, "is nested more than 64 deep"),
     "deep blocks": ("".join(f"{' ' * n}a:\n" for n in range(900)), "is nested more than 64 deep"),
     "a long text": ("a: '" + "x" * MAX_BYTES + "'", "more than 4,194,304 bytes"),

@@ -10,7 +10,7 @@ from lmdistill.core.errors import ModelError, first_line
 
 
 def require_own_weights(folder: Path) -> None:
-    """Refuse a model folder with an index that names a file outside, also by a symbolic link.
+    """Refuse a model folder with an index that names a file outside, also by a symbolic link, or a pickle.
 
     A snapshot in the cache of the hub holds links into the folder `blobs` of its repository; they may stay.
 
@@ -22,6 +22,8 @@ def require_own_weights(folder: Path) -> None:
         inside.append(folder.resolve().parents[1] / "blobs")
     for index in sorted((*folder.glob("*.index.json"), *folder.glob("*/*.index.json"))):
         for name in sorted(_files_of(index)):
+            if index.name.endswith(".safetensors.index.json") and not name.endswith(".safetensors"):
+                raise ModelError(f"{index} names {name!r}, which is not safetensors. Save the model again.")
             path = Path(name)
             is_plain = not path.is_absolute() and ".." not in path.parts and "\\" not in name
             if not is_plain or not any(

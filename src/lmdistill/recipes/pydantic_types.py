@@ -172,7 +172,7 @@ def _require_name(interface: Any, value: Any) -> Any:
 
 
 def _from_file(interface: Any, value: Mapping[str, Any], info: Any) -> Any:
-    """An object of a class in the user's own file, where running it is allowed by pydantic's `info.context`."""
+    """An object of a class in the user's own file, if the validation context (`info.context`) allows it."""
     name, code = str(value["name"]), (info.context or {}).get("code", "refuse")
     settings = {key: item for key, item in value.items() if key != "name"}
     if code == "name":

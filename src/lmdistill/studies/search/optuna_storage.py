@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.addresses import HIDDEN, secrets_in, without_secrets
-from lmdistill.core.errors import ConfigError, MissingExtraError, RunError
+from lmdistill.core.errors import ConfigError, LmdistillError, MissingExtraError, RunError
 
 BEAT, GRACE = 60, 300
 """Seconds between two heartbeats, and after the last one until other machines may take a trial over."""
@@ -137,6 +137,11 @@ def asking(where: str) -> Iterator[Any]:
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         try:
             yield optuna
+        except LmdistillError:
+            raise
+        except (ValueError, KeyError, TypeError) as error:  # values that Optuna has not written
+            said = without_secrets(_reason(error))
+            raise RunError(f"{where} is damaged: {said}. Restore it, or choose another --out.") from None
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             said = without_secrets(_reason(error))
             raise RunError(
