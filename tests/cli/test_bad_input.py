@@ -72,7 +72,7 @@ DATA = [
     Case("single class", r"^texts\.csv: 'label' holds a single class \(neg\)", files={"texts.csv": "text,label\na,neg\nb,neg\n"}),
     Case("single class in official data", r"all 2 training examples have the label 'negative'", ("task=sst2", "data={source: glue, max_length: 32}", "teacher.model=models/binary"),
          glue("sst2", train="sentence\tlabel\na\t0\nb\t0\n", dev="sentence\tlabel\na\t0\n")),
-    Case("NaN score", r"^texts\.csv, line 3: the score is 'nan', where a finite number is needed", files={"texts.csv": "text,score\na,1.5\nb,nan\nc,2.5\n", "dev.csv": "text,score\na,1\n"}),
+    Case("NaN score", r"^texts\.csv, line 3: there is no label in .score. \(.nan. stands for a missing one\)", files={"texts.csv": "text,score\na,1.5\nb,nan\nc,2.5\n", "dev.csv": "text,score\na,1\n"}),
     Case("infinite score", r"^texts\.csv, line 2: the score is 'inf'", files={"texts.csv": "text,score\na,inf\nb,0.5\nc,2.5\n", "dev.csv": "text,score\na,1\n"}),
     Case("score that is no number", r"^dev\.csv, line 2: the score is 'high'", files={"texts.csv": "text,score\na,0.5\nb,1.5\n", "dev.csv": "text,score\na,high\n"}),
     Case("score out of range", r"train\.tsv, line 2: the score is '7', where a number between 0 and 5 is needed", tuple(STSB), glue("stsb", train=PAIRS.format(7), dev=PAIRS.format(1))),
@@ -84,7 +84,7 @@ DATA = [
     Case("no row is left by the fraction", r"^the fraction 0\.001 of 48 rows is 0 rows", ("data.fraction=0.001",)),
     Case("more rows than there are", r"a subset of 900 rows was asked for, and there are 48", ("data.rows=900",)),
     Case("unknown format", r"^texts\.xlsx: '\.xlsx' names no format that can be read", ("data.source=texts.xlsx",), {"texts.xlsx": "x"}),
-    Case("data without network", r"nyu-mll/glue:sst2 cannot be loaded .* Without network, give data=FOLDER", ("task=sst2", "data={source: hub, max_length: 32}")),
+    Case("data without network", r"nyu-mll/glue:sst2 cannot be loaded .* Without network, set data\.source to a folder", ("task=sst2", "data={source: hub, max_length: 32}")),
 ]  # fmt: skip
 
 MODELS = [

@@ -22,21 +22,40 @@ SCATTERED = (
     "seeds that is larger than their mean. Run more seeds before you rely on this row."
 )
 
+STUDENT, TEACHER = "the student ", "the teacher "
+"""Beginnings of alarms about either network of a run."""
+
 
 def row_alarms(row: Row, table: Comparison) -> tuple[str, ...]:
-    """The alarms of the row's runs without duplicates, then those that follow from the table.
+    """The recorded alarms about the row's networks without duplicates, then those that follow from the table.
+
+    An alarm about a teacher stands in a student's record, and in the row of the teacher if there is one.
 
     The table adds an alarm for a score that is not finite, for seeds that vary by more than the effect, and
     for runs that are not seeds of one configuration.
     """
     split, metric = table.scores[0]
-    alarms = [alarm for run in row.runs for alarm in run.record.alarms]
+    alarms = _recorded(row, table)
     if any(run.record.metrics.get(split, {}).get(metric) is None for run in row.runs):
         alarms.append(DIVERGED)
     if _is_scattered(row, table):
         alarms.append(SCATTERED)
     alarms += _mixed(row)
     return tuple(dict.fromkeys(alarms))
+
+
+def _recorded(row: Row, table: Comparison) -> list[str]:
+    """The alarms of records that are about the networks of the row."""
+    if row.role != "teacher":
+        has_teacher = any(other.role == "teacher" for other in table.rows)
+        alarms = [alarm for run in row.runs for alarm in run.record.alarms]
+        return [alarm for alarm in alarms if not (has_teacher and alarm.startswith(TEACHER))]
+    own = {network.fingerprint for network in row.networks}
+    students = [run.record for run in table.learners]
+    taught = [record for record in students if record.teacher and record.teacher.fingerprint in own]
+    told = [alarm for record in taught for alarm in record.alarms if alarm.startswith(TEACHER)]
+    tuned = [alarm for run in row.runs for alarm in run.record.alarms]  # where it was the student
+    return [*told, *(alarm.replace(STUDENT, TEACHER, 1) for alarm in tuned)]
 
 
 def _is_scattered(row: Row, table: Comparison) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.distill import Overrides, distill
+from lmdistill.cli.path_arguments import writable
 from lmdistill.cli.threads import Threads
 
 
@@ -13,7 +14,9 @@ def demo(
     language: Annotated[
         bool, typer.Option("--language", help="Train language models instead of text classifiers.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Output folder. Default: runs/NAME of the recipe.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder. Default: runs/NAME of the recipe.", callback=writable)
+    ] = None,
     set_: Overrides = None,
     threads: Threads = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lmdistill.cli.path_arguments import writable
 from lmdistill.cli.threads import Threads
 
 Overrides = Annotated[
@@ -19,7 +20,10 @@ def distill(
     recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or path of a YAML file.")],
     out: Annotated[
         Path,
-        typer.Option(help="Output folder. The same command continues an interrupted run in this folder."),
+        typer.Option(
+            help="Output folder. The same command continues an interrupted run in this folder.",
+            callback=writable,
+        ),
     ],
     set_: Overrides = None,
     threads: Threads = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.distill import Overrides
+from lmdistill.cli.path_arguments import run_or_model
 from lmdistill.cli.threads import Threads
 from lmdistill.core.errors import ConfigError
 
@@ -24,7 +25,8 @@ def evaluate(
         str,
         typer.Argument(
             help="Run folder; or model folder or hub id, which needs --set task=... and data.source=..., or "
-            "texts.source=... for a language model."
+            "texts.source=... for a language model.",
+            callback=run_or_model,
         ),
     ],
     set_: Overrides = None,

@@ -9,6 +9,7 @@ import typer
 
 from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
+from lmdistill.cli.path_arguments import writable
 from lmdistill.cli.threads import Threads
 
 
@@ -16,7 +17,10 @@ def finetune(
     recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or path of a YAML file.")],
     out: Annotated[
         Path,
-        typer.Option(help="Folder for teachers. With runs/teachers, later runs in runs/NAME reuse them."),
+        typer.Option(
+            help="Folder for teachers. With runs/teachers, later runs in runs/NAME reuse them.",
+            callback=writable,
+        ),
     ],
     set_: Overrides = None,
     threads: Threads = None,

@@ -6,17 +6,22 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
+from lmdistill.cli.path_arguments import run_or_model, writable
 from lmdistill.cli.threads import Threads
 
 
 def generate(
-    target: Annotated[str, typer.Argument(help="Run folder of a language model, model folder or hub id.")],
+    target: Annotated[
+        str,
+        typer.Argument(help="Run folder of a language model, model folder or hub id.", callback=run_or_model),
+    ],
     source: Annotated[
         Path,
         typer.Argument(help="File of prompts: JSON lines, CSV, TSV, Parquet, or text with one per line."),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Output file. Default: NAME.completed.jsonl beside the source.")
+        Path | None,
+        typer.Option(help="Output file. Default: NAME.completed.jsonl beside the source.", callback=writable),
     ] = None,
     max_new: Annotated[int, typer.Option(help="Maximum length of a completion in tokens, >= 1.")] = 256,
     temperature: Annotated[

@@ -4,13 +4,17 @@ from typing import Annotated
 
 import typer
 
+from lmdistill.cli.path_arguments import runs_or_models
 from lmdistill.cli.threads import Threads
 
 
 def measure(
     targets: Annotated[
         list[str],
-        typer.Argument(help="Run folders (their teachers are measured too), model folders or hub ids."),
+        typer.Argument(
+            help="Run folders (their teachers are measured too), model folders or hub ids.",
+            callback=runs_or_models,
+        ),
     ],
     tokens: Annotated[int, typer.Option(help="Length of each text in tokens.", min=1)] = 64,
     runs: Annotated[

@@ -6,20 +6,26 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
+from lmdistill.cli.distill import Overrides
+from lmdistill.cli.path_arguments import run_or_model, writable
 from lmdistill.cli.threads import Threads
 
 
 def predict(
-    target: Annotated[str, typer.Argument(help="Run folder, model folder or hub id.")],
+    target: Annotated[str, typer.Argument(help="Run folder, model folder or hub id.", callback=run_or_model)],
     source: Annotated[Path, typer.Argument(help="Input file: CSV, TSV, JSON lines or Parquet.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Output file (CSV, TSV, JSON lines). Default: NAME.predicted.csv beside NAME.csv."),
+        typer.Option(
+            help="Output file (CSV, TSV, JSON lines). Default: NAME.predicted.csv beside NAME.csv.",
+            callback=writable,
+        ),
     ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(help="Column of the text; give it twice for pairs. Default: as in the run."),
     ] = None,
+    set_: Overrides = None,
     threads: Threads = None,
 ) -> None:
     """Predict a label and probabilities for every row of a file, in order, with constant memory."""
@@ -29,5 +35,5 @@ def predict(
     plain = source.with_suffix("") if source.suffix == ".gz" else source
     suffix = plain.suffix if source.suffix == ".gz" else suffix
     chosen = out or plain.with_name(f"{plain.stem}.predicted{suffix}")
-    count = run_prediction(target, source, chosen, text=text or ())
+    count = run_prediction(target, source, chosen, text=text or (), overrides=set_ or ())
     say(f"{count} rows: {chosen}")

@@ -13,7 +13,7 @@ from lmdistill.records.benchmarks import BenchmarkFacts
 
 
 def show_classifier(splits: Sequence[Evaluated]) -> None:
-    """Print the task's metrics on every dev split, beside those of a constant prediction."""
+    """Print the task's metrics on every dev split, beside those of a constant prediction, and alarms."""
     table = Table(show_edge=False)
     for title in ("split", "examples", "metric", "value", "constant answer"):
         table.add_column(title, justify="left" if title in {"split", "metric"} else "right")
@@ -32,6 +32,8 @@ def show_classifier(splits: Sequence[Evaluated]) -> None:
                 evaluated.split, str(evaluated.examples), name.replace("_", " "), f"{value:.4f}", "–"
             )
     results().print(table)
+    for alarm in dict.fromkeys(alarm for evaluated in splits for alarm in evaluated.alarms):
+        results().print(Text(f"alarm: {alarm}", style="bold red"))
 
 
 def show_benchmarks(results_by_network: Mapping[str, Sequence[BenchmarkFacts]]) -> None:

@@ -7,13 +7,16 @@ import typer
 
 from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
+from lmdistill.cli.path_arguments import run_or_model, writable
 from lmdistill.cli.threads import Threads
 
 
 def prune(
-    target: Annotated[str, typer.Argument(help="Run folder, model folder or hub id.")],
+    target: Annotated[str, typer.Argument(help="Run folder, model folder or hub id.", callback=run_or_model)],
     keep: Annotated[float, typer.Option(help="Fraction of the heads and neurons to keep, in (0, 1].")],
-    out: Annotated[Path, typer.Option(help="Folder of the pruned model; it must not exist.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the pruned model; it must not exist.", callback=writable)
+    ],
     score: Annotated[
         str | None,
         typer.Option(

@@ -6,17 +6,23 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
+from lmdistill.cli.path_arguments import writable
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders that contain runs.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="HTML file, or folder for report.html. Without it, only a table is printed."),
+        typer.Option(
+            help="HTML file, or folder for report.html. Without it, only a table is printed.",
+            callback=writable,
+        ),
     ] = None,
     files: Annotated[
         Path | None,
-        typer.Option(help="Folder for the tables as CSV and Markdown and the figures as SVG."),
+        typer.Option(
+            help="Folder for the tables as CSV and Markdown and the figures as SVG.", callback=writable
+        ),
     ] = None,
     baseline: Annotated[
         str | None,

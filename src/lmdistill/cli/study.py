@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lmdistill.cli.path_arguments import writable
 from lmdistill.cli.threads import Threads
 from lmdistill.core.errors import ConfigError
 
@@ -21,7 +22,9 @@ def study(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the study; the same command continues it. Default: runs/NAME."),
+        typer.Option(
+            help="Folder of the study; the same command continues it. Default: runs/NAME.", callback=writable
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Print the cells or trials and their states, and run none.")

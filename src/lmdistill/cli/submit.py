@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.console import say
+from lmdistill.cli.path_arguments import runs_or_models, writable
 from lmdistill.cli.threads import Threads
 
 
 def submit(
-    runs: Annotated[list[str], typer.Argument(help="Finished runs, one for each task.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Finished runs, one for each task.", callback=runs_or_models)
+    ],
     data: Annotated[str, typer.Option(help="Folder glue_data with the official test files, or hub.")],
-    out: Annotated[Path, typer.Option(help="Zip file to write.")],
+    out: Annotated[Path, typer.Option(help="Zip file to write.", callback=writable)],
     fill: Annotated[
         bool,
         typer.Option(

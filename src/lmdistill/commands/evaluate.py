@@ -1,18 +1,23 @@
 """Evaluation of a trained classifier on the dev splits of a task."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lmdistill.commands.open_model import open_model
 from lmdistill.core.errors import ConfigError
+from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.calibration import calibration
 from lmdistill.evaluation.classification import majority, score
 from lmdistill.runs.classification.data import load_whole
 from lmdistill.runs.classification.dataset import read_split
+from lmdistill.runs.classification.evaluation import alarms_of
 from lmdistill.runs.classification.teacher import matched
+
+log = logging.getLogger("lmdistill")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +39,14 @@ class Evaluated:
     calibration: dict[str, float]
     """Expected calibration error, Brier score and negative log-likelihood (nats); empty for a regression."""
 
+    alarms: tuple[str, ...] = ()
+    """Why the numbers are to be doubted: labels that look swapped, or a network that learned nothing."""
+
 
 def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluated]:
     """The task's metrics of a run's student, or of any classifier, on every dev split.
+
+    A text column that the run was not trained on is logged.
 
     Args:
         target: A run folder; or a model folder or hub id, with `task=` and `data.source=` among the
@@ -55,7 +65,9 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
         )
     device = str(make_accelerator(Training()).device)
     task = load_whole(opened.task, opened.data)
-    network = matched(opened.network, task, opened.data.max_length).to(device)
+    if opened.task not in TASKS:
+        tell_other_columns(task.spec.columns, opened.columns, "data.text")
+    network = matched(opened.network, task, opened.data.max_length, who=opened.who).to(device)
     found = []
     for name in task.spec.splits:
         split = read_split(task, name, network, max_length=opened.data.max_length)
@@ -68,6 +80,24 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
                 metrics=score(task.spec.metrics, labels, logits),
                 majority=majority(task.spec.metrics, labels),
                 calibration=calibration(labels, logits) if classes else {},
+                alarms=tuple(alarms_of(opened.who, name, task.spec, labels, logits)),
             )
         )
     return found
+
+
+def tell_other_columns(columns: Sequence[str], trained: Sequence[str], setting: str) -> None:
+    """Log it if the text is read from other columns than those that a run was trained on.
+
+    Args:
+        columns: Where the text is read.
+        trained: What the run was trained on; empty if that is not known.
+        setting: The option or the key that names the columns.
+    """
+    if trained and list(columns) != list(trained):
+        log.warning(
+            "the text is read from %s, and the run was trained on %s. Set %s if another column is meant.",
+            " and ".join(columns),
+            " and ".join(trained),
+            setting,
+        )

@@ -10,6 +10,7 @@ import torch
 
 from lmdistill.commands.open_model import open_model
 from lmdistill.core.batch import Inputs
+from lmdistill.core.errors import ConfigError
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.efficiency import LATENCY_BATCHES, disk_bytes, latencies, peak_memory_of
@@ -55,6 +56,9 @@ def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) 
         targets: Run folders, model folders, hub ids.
         tokens: Length of the random texts, >= 1.
         runs: Timed passes of each network and batch size, >= 1.
+
+    Raises:
+        ConfigError: If a network cannot read texts of this length.
     """
     places: dict[str, str] = {}
     for target in targets:
@@ -64,6 +68,11 @@ def measure(targets: Sequence[str | Path], *, tokens: int = 64, runs: int = 30) 
             places[opened.teacher] = opened.teacher
     device = make_accelerator(Training()).device
     networks = {name: load(place).to(device) for name, place in places.items()}
+    for name, network in networks.items():
+        if network.positions is not None and tokens > network.positions:
+            raise ConfigError(
+                f"--tokens is {tokens} and {name} reads at most {network.positions}. Lower --tokens."
+            )
     log.info(
         "timing %s, %d passes each in batches of %s",
         ", ".join(networks),

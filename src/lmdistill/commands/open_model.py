@@ -15,7 +15,7 @@ from lmdistill.models.loading.resolve import resolve
 from lmdistill.recipes.classifier import Data
 from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.yaml_tables import override
-from lmdistill.records.record import RECIPE, RECORD, Record, read_record
+from lmdistill.records.record import RECIPE, RECORD, Record, find_run, read_record
 from lmdistill.studies.schema import FILE
 
 
@@ -35,8 +35,14 @@ class Opened:
     data: Data
     """Data settings of the run; the defaults for a model without a run."""
 
+    columns: tuple[str, ...]
+    """Text columns that the run was trained on; () if they are not known."""
+
     teacher: str | None
     """Folder or name of the run's teacher."""
+
+    who: str
+    """What to call the network in messages: "the student", or "the model" without a run."""
 
 
 def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
@@ -51,7 +57,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         ModelError: If there is no such model.
         ConfigError: For an override of another key than `task` and `data`.
     """
-    folder = Path(target)
+    folder = find_run(Path(target))
     require_finished(folder)
     is_run = (folder / RECORD).is_file() and (folder / "student").is_dir()
     record = read_record(folder) if is_run else None
@@ -72,8 +78,17 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         place=place,
         task=parse(str | None, table.get("task"), "task"),
         data=parse(Data, table.get("data", {}), "data"),
+        columns=() if record is None else _columns_of(record),
         teacher=None if record is None else find_teacher(folder, record),
+        who="the model" if record is None else "the student",
     )
+
+
+def _columns_of(record: Record) -> tuple[str, ...]:
+    """Text columns of a run; older records name them only in the recipe, if it does."""
+    data = record.recipe.get("data")
+    named = data.get("text", ()) if isinstance(data, dict) else ()
+    return record.task.columns or tuple(str(name) for name in named)
 
 
 def require_finished(folder: Path) -> None:
@@ -90,7 +105,7 @@ def require_finished(folder: Path) -> None:
 
 def _made_for(record: Record) -> dict[str, Any]:
     """Task and data settings of a run; for a run from Python, those that its record names."""
-    table = yaml.safe_load(yaml.safe_dump(record.recipe))
+    table = yaml.safe_load(yaml.safe_dump(record.recipe, sort_keys=False))  # the order of labels counts
     data = table.get("data", {"max_length": table["max_length"]} if "max_length" in table else {})
     if "text" not in data:  # no whole recipe, so its source is a description
         paths = re.sub(r" \(\w+ layout\)$", "", record.task.source).split(" and ")

@@ -3,20 +3,26 @@
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
+from lmdistill.commands.evaluate import tell_other_columns
 from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.atomic_io import atomic_file
 from lmdistill.core.errors import DataError
 from lmdistill.core.progress import progress
-from lmdistill.data.files.formats import open_rows
+from lmdistill.data.batching.tokenizer_checks import longest_input
+from lmdistill.data.files.formats import DELIMITED_SUFFIXES, open_rows, suffix_of
 from lmdistill.data.files.table import Row, Rows
+from lmdistill.data.files.table_format import TableFormat
+from lmdistill.data.files.text import require_file
+from lmdistill.data.tasks.build_examples import texts_of
 from lmdistill.data.tasks.collator import tokenized_rows
 from lmdistill.data.tasks.column_inference import text_columns
+from lmdistill.data.tasks.label_inference import require_plain_text
 from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.data.tasks.tokenization import tokenize
 from lmdistill.engine.accelerator import make_accelerator
@@ -27,7 +33,10 @@ from lmdistill.runs.classification.dataset import EncodedSplit
 log = logging.getLogger("lmdistill")
 
 CHUNK = 1024
-"""Number of rows in memory at a time."""
+"""Number of rows in memory at a time, at most."""
+
+CHUNK_CHARACTERS = 16_000_000
+"""Number of characters in memory at a time, unless a single row has more."""
 
 LABEL = "predicted"
 """Column of the label or the score; probabilities are in columns `p_LABEL`."""
@@ -35,7 +44,39 @@ LABEL = "predicted"
 WRITABLE = (".csv", ".tsv", ".jsonl")
 
 
-def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] = ()) -> int:
+@dataclass(frozen=True, kw_only=True)
+class TextColumns:
+    """Where the texts of a table are."""
+
+    rows: Rows
+    """The table."""
+
+    columns: tuple[str, ...]
+    """Names of the text columns."""
+
+    join: str | None
+    """What stands between columns that are joined to one text; None joins none."""
+
+    def texts(self, row: Row) -> list[str]:
+        """The one or two texts of a row; `DataError` if one is empty or is no text."""
+        location = self.rows.location(row.number)
+        for column in self.columns:
+            require_plain_text(row, column, location)
+        texts = texts_of(row.fields, self.columns, self.join)
+        if not all(text.strip() for text in texts):
+            blank = next(column for column in self.columns if not row.fields.get(column, "").strip())
+            raise DataError(f"{location}: the text in {blank!r} is empty. Fill it in, or remove the row.")
+        return texts
+
+
+def predict(
+    target: str | Path,
+    source: Path,
+    out: Path,
+    *,
+    text: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+) -> int:
     """Write the rows of `source` to `out`, in their order, each with the model's prediction.
 
     Memory use does not depend on the length of the file. The file is read twice, so that a row that cannot be
@@ -43,9 +84,12 @@ def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] 
 
     Args:
         target: A run folder, a model folder, a hub id.
-        source: CSV, TSV, JSON lines or Parquet, also gzip'd.
+        source: CSV, TSV, JSON or Parquet, also gzip'd; read as the files of the run were, if it has their
+            format.
         out: CSV, TSV or JSON lines, by its suffix.
-        text: Column of the text, or columns of the pair; those of the run, or inferred, when empty.
+        text: Column of the text, or columns of the pair; those of the run, or inferred, when empty. Columns
+            that the run was not trained on are logged.
+        overrides: `data.key=value` for the reading of `source`, such as `data.encoding=latin-1`.
 
     Returns:
         Number of rows.
@@ -53,31 +97,57 @@ def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] 
     Raises:
         DataError: For a file or a column that cannot be used, with its location.
     """
+    require_file(source)
     _require_writable(source, out)
-    rows = open_rows(source)
-    opened = open_model(target)
-    columns = _columns(rows, opened, text)
+    opened = open_model(target, overrides)
+    rows = open_rows(source, _form(source, opened), same_keys=False)
+    for note in rows.notes:
+        log.info("%s", note)
+    where = _text_columns(rows, opened, text)
     names = answer_columns(opened.network)
     taken = [name for name in names if name in rows.fieldnames]
     if taken:
         raise DataError(
             f"{source} already has a column {taken[0]!r}, which predictions are written to. Rename it."
         )
-    total = sum(bool([_text(rows, row, column) for column in columns]) for row in rows.read())
+    total = sum(bool(where.texts(row)) for row in rows.read())
     network = opened.network.to(make_accelerator(Training()).device)
-    length = min(opened.data.max_length, network.tokenizer.model_max_length)
+    length = min(opened.data.max_length, longest_input(network.tokenizer, network.positions))
     with (
         progress("predict", total) as shown,
         atomic_file(out) as part,
         part.open("w", encoding="utf-8", newline="") as file,
     ):
         write = _writer(file, out.suffix.lower(), (*rows.fieldnames, *names))
-        stream = rows.read()
-        while chunk := list(islice(stream, CHUNK)):
-            for row, answer in zip(chunk, _answers(network, rows, chunk, columns, length), strict=True):
+        for chunk in _chunks(rows.read()):
+            for row, answer in zip(chunk, _answers(network, where, chunk, length), strict=True):
                 write(row, dict(zip(names, answer, strict=True)))
             shown.add(len(chunk))
     return total
+
+
+def _form(source: Path, opened: Opened) -> TableFormat:
+    """How the file is read: as those of the run, as far as that applies to its format."""
+    form = opened.data.form
+    if suffix_of(source) in DELIMITED_SUFFIXES:
+        return form
+    if suffix_of(source) == ".parquet":
+        return TableFormat()
+    return replace(TableFormat(), encoding=form.encoding)
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows in lists of at most `CHUNK` rows and about `CHUNK_CHARACTERS` characters."""
+    chunk: list[Row] = []
+    characters = 0
+    for row in rows:
+        chunk.append(row)
+        characters += sum(map(len, row.fields.values()))
+        if len(chunk) == CHUNK or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def _require_writable(source: Path, out: Path) -> None:
@@ -93,22 +163,31 @@ def _require_writable(source: Path, out: Path) -> None:
         log.info("replacing %s", out)
 
 
-def _columns(rows: Rows, opened: Opened, text: Sequence[str]) -> tuple[str, ...]:
+def _text_columns(rows: Rows, opened: Opened, text: Sequence[str]) -> TextColumns:
     """The text columns: as many as the network was trained on, if that is known."""
-    chosen = list(text or (name for name in opened.data.text if name in rows.fieldnames)) or None
+    named = tuple(str(name) for name in opened.data.text)
+    usual = named or opened.columns
+    join = opened.data.join if len(text) != 1 else None
+    chosen = list(text or (name for name in usual if name in rows.fieldnames)) or None
+    label = None if opened.data.label is None else str(opened.data.label)
     try:
-        columns = text_columns(rows.fieldnames, chosen, opened.data.label)
+        columns = text_columns(rows.fieldnames, chosen, label, joined=join is not None)
     except DataError as error:
-        raise DataError(f"{rows.name}: {error}") from None
+        raise DataError(" ".join(part for part in (f"{rows.name}: {error}", rows.hint) if part)) from None
     known = TASKS.get(opened.task or "")
-    wanted = len(opened.data.text if known is None else known.columns)
+    trained = usual if known is None else known.columns
+    wanted = 0 if opened.data.join is not None else len(trained)
     if wanted and wanted != len(columns):
         kind, which = ("pairs", "both columns") if wanted == 2 else ("single texts", "its column")
         raise DataError(
             f"{rows.name}: the text is read from {' and '.join(columns)}, and the model was trained on "
-            f"{kind}. Name {which} with text=."
+            f"{kind}. Name {which} with --text."
         )
-    return columns
+    if known is None and trained:
+        tell_other_columns(columns, trained, "--text")
+    elif chosen is None:
+        log.info("the text is read from %s (inferred)", " and ".join(columns))
+    return TextColumns(rows=rows, columns=columns, join=join)
 
 
 def answer_columns(network: Network) -> tuple[str, ...]:
@@ -117,12 +196,11 @@ def answer_columns(network: Network) -> tuple[str, ...]:
 
 
 def _answers(
-    network: Network, rows: Rows, chunk: list[Row], columns: Sequence[str], max_length: int
+    network: Network, where: TextColumns, chunk: list[Row], max_length: int
 ) -> Iterator[tuple[str | float, ...]]:
     """Label and probabilities, or score, of each row."""
-    texts = [[_text(rows, row, column) for row in chunk] for column in columns]
-    second = texts[1] if len(texts) == 2 else None
-    encoded = tokenize(network.tokenizer, texts[0], second, max_length=max_length)
+    first, *others = (list(texts) for texts in zip(*map(where.texts, chunk), strict=True))
+    encoded = tokenize(network.tokenizer, first, others[0] if others else None, max_length=max_length)
     view = tokenized_rows(encoded, padding=int(network.tokenizer.pad_token_id))
     device = str(next(network.parameters()).device)
     logits = (
@@ -137,16 +215,6 @@ def _answers(
         yield (network.labels[int(shares.argmax())], *(round(float(share), 6) for share in shares))
 
 
-def _text(rows: Rows, row: Row, column: str) -> str:
-    """The text of a row, which must not be empty."""
-    text = row.fields.get(column, "")
-    if not text.strip():
-        raise DataError(
-            f"{rows.location(row.number)}: the text in {column!r} is empty. Fill it in, or remove the row."
-        )
-    return text
-
-
 def _writer(file: TextIO, suffix: str, columns: Sequence[str]) -> Callable[[Row, Mapping[str, Any]], object]:
     """A function that writes a row and its prediction."""
     if suffix == ".jsonl":
@@ -159,7 +227,7 @@ def _writer(file: TextIO, suffix: str, columns: Sequence[str]) -> Callable[[Row,
         file.write(mark.join(_quoted(str(value), mark) for value in values) + "\n")
 
     write(columns)
-    return lambda row, answer: write(({**row.fields, **answer})[column] for column in columns)
+    return lambda row, answer: write(({**row.fields, **answer}).get(column, "") for column in columns)
 
 
 def _quoted(text: str, mark: str) -> str:

@@ -3,11 +3,33 @@
 import json
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from lmdistill.core.errors import RunError
+
+
+def require_place(path: Path) -> None:
+    """Check that a file or a folder can be written at `path`; nothing is left behind.
+
+    Raises:
+        RunError: A part of the path is a file, the place takes no files, or `path` is a device.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise RunError(f"{path} is a device, not a file or a folder. Choose another path.")
+    folder = path.parent if path.is_file() else path
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        reason = error.strerror
+    raise RunError(f"{folder} cannot be used: {reason}. Choose another path.")
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -1,9 +1,11 @@
 """`load_task`: load a classification or regression task from the hub, a folder or the user's own file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.synthetic.reviews import reviews_task
 from lmdistill.data.tasks.custom_files import DEV_FRACTION, ColumnChoices, load_custom_files
 from lmdistill.data.tasks.glue_folder import load_folder
@@ -19,10 +21,16 @@ def load_task(
     data: str | Path | None = None,
     *,
     dev: str | Path | float = DEV_FRACTION,
-    text: str | Sequence[str] | None = None,
-    label: str | None = None,
+    text: str | int | Sequence[str | int] | None = None,
+    join: str | None = None,
+    label: str | int | None = None,
     kind: str | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | int] | Mapping[str | int, str] | None = None,
+    drop: Sequence[str] = (),
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    header: bool = True,
     seed: int = 0,
 ) -> Task:
     """Load a task with its examples, as memory-mapped files in the cache of `datasets`.
@@ -34,10 +42,19 @@ def load_task(
         data: For a GLUE task, a folder in the official or the plain layout; None or "hub" loads from the
             hub. For "own", the training file. Otherwise None.
         dev: For your own data, the dev file, or the fraction in (0, 1) of the training rows to hold out.
-        text: For your own data, the text column, or two for sentence pairs; None infers it.
+        text: For your own data, the text column, two for sentence pairs, or several with `join`; None
+            infers it. Without a header, columns are called by their numbers from 1.
+        join: For your own data, what stands between the texts of several columns that are one text.
         label: For your own data, the label column; None infers it.
         kind: For your own data, "classification" or "regression"; None infers it.
-        labels: For your own data, the label names in order; None sorts them.
+        labels: For your own data, the label names in order, or a mapping from labels in the file to names in
+            order; None takes the labels of the file, sorted.
+        drop: For your own data, rows to drop and count: "empty" (text), "unlabelled", "duplicates" (the text
+            of an earlier row, or of a dev row).
+        encoding: For your own file, its encoding; None is UTF-8.
+        delimiter: For your own CSV or TSV file, the character between columns; None infers it.
+        quote: For your own CSV or TSV file, the character around texts, or "" for none; None infers it.
+        header: For your own CSV or TSV file, whether the first line has the column names.
         seed: For your own data, the random seed of the held-out rows.
 
     Returns:
@@ -46,34 +63,72 @@ def load_task(
     Raises:
         UnknownNameError: There is no task of this name.
         DataError: A file, column or row cannot be used; the message has its location.
-        ConfigError: An argument does not apply to this source.
+        ConfigError: An argument does not apply to this source, or is outside its range.
     """
-    own = {"text": text, "label": label, "kind": kind, "labels": labels}
-    if name in TASKS:
-        given = [option for option, value in own.items() if value is not None]
-        given += ["dev"] if dev != DEV_FRACTION else []
-        return _glue(task_named(name), data, given)
-    if name == SYNTHETIC.name:
-        return _synthetic(data)
+    form = TableFormat(encoding=encoding, delimiter=delimiter, quote=quote, header=header)
+    choices = {
+        "text": _column_names(text),
+        "join": join,
+        "label": None if label is None else str(label),
+        "kind": kind,
+        "labels": _label_names(labels),
+        "drop": tuple(drop) or None,
+    }
+    chosen = {option: value for option, value in choices.items() if value is not None}
     if name == "own":
         if data is None:
-            raise ConfigError("the task 'own' needs a file. Set data=FILE (CSV, TSV, JSON lines or Parquet).")
-        return load_custom_files(data, dev, text=text, label=label, kind=kind, labels=labels, seed=seed)
+            raise ConfigError(
+                "the task 'own' needs a file (CSV, TSV, JSON or Parquet). Set data.source to it; in Python, "
+                "give data=FILE."
+            )
+        return load_custom_files(data, dev, form=form, seed=seed, **chosen)
+    if form != TableFormat():
+        raise ConfigError(
+            f"{name} is no file of yours, so data.encoding, data.delimiter, data.quote and data.header have "
+            "no effect. Leave them out, or use the task 'own'."
+        )
+    if name in TASKS:
+        return _glue(task_named(name), data, [*chosen, *(["dev"] if dev != DEV_FRACTION else [])])
+    if name == SYNTHETIC.name:
+        return _synthetic(data)
+    return _hub(name, data, dev, {**chosen, "seed": seed})
+
+
+def _column_names(text: str | int | Sequence[str | int] | None) -> tuple[str, ...] | None:
+    """Names of text columns; numbers are names too."""
+    if text is None:
+        return None
+    return tuple(str(name) for name in ([text] if isinstance(text, str | int) else text))
+
+
+def _label_names(
+    labels: Sequence[str | int] | Mapping[str | int, str] | None,
+) -> tuple[str, ...] | dict[str, str] | None:
+    """Label names as texts."""
+    if isinstance(labels, Mapping):
+        return {str(text): str(name) for text, name in labels.items()}
+    return tuple(str(name) for name in labels) if labels else None
+
+
+def _hub(name: str, data: str | Path | None, dev: str | Path | float, choices: Mapping[str, Any]) -> Task:
+    """A task from a data set of the hub or a folder that `datasets` can read."""
     if "/" not in name and not Path(name).is_dir():
         task_named(name)  # raises, with the nearest name
     if data not in (None, "hub"):
-        raise ConfigError(f"{name} names a data set, so data={str(data)!r} has no effect. Leave it out.")
+        raise ConfigError(
+            f"{name} names a data set, so data.source {str(data)!r} has no effect. Leave it out."
+        )
     if not isinstance(dev, float):
-        raise ConfigError(f"{name} has its own splits, so dev={str(dev)!r} has no effect. Leave it out.")
-    choices = ColumnChoices(text=text, label=label, kind=kind, labels=labels, dev_fraction=dev, seed=seed)
-    return load_hub(name, choices).log_notes()
+        raise ConfigError(f"{name} has its own splits, so data.dev {str(dev)!r} has no effect. Leave it out.")
+    return load_hub(name, ColumnChoices(dev_fraction=dev, **choices)).log_notes()
 
 
 def _synthetic(data: str | Path | None) -> Task:
     """The task of generated reviews."""
     if data is not None:
         raise ConfigError(
-            f"the task 'synthetic' generates its texts, so data={str(data)!r} has no effect. Leave it out."
+            f"the task 'synthetic' generates its texts, so data.source {str(data)!r} has no effect. Leave it "
+            "out."
         )
     return reviews_task()
 
@@ -81,13 +136,14 @@ def _synthetic(data: str | Path | None) -> Task:
 def _glue(spec: TaskSpec, data: str | Path | None, given: list[str]) -> Task:
     """A GLUE task from the hub or a folder."""
     if given:
+        names = ", ".join(f"data.{option}" for option in given)
         raise ConfigError(
-            f"{spec.name} is a GLUE task whose columns are known, so {', '.join(given)} cannot be set. "
+            f"{spec.name} is a GLUE task whose columns are known, so {names} cannot be set. "
             "For your own file use the task 'own'."
         )
     if data in (None, "hub"):
         return load_glue(spec).log_notes()
     folder = Path(str(data))
     if not folder.exists() and len(folder.parts) == 1:
-        raise DataError(f"the data folder {folder} does not exist. Set data to a folder or to 'hub'.")
+        raise DataError(f"the data folder {folder} does not exist. Set data.source to a folder or to 'hub'.")
     return load_folder(spec, folder).log_notes()

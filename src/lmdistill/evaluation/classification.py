@@ -83,6 +83,9 @@ def is_at_chance(
     The first of `metrics` is compared, or accuracy if that is f1, because a network that always predicts
     class 1 can have a high F1. Every network with constant predictions is at chance.
 
+    Scores are at chance if their correlation with the labels is not above 0, or if it is within two standard
+    errors of 0 and the mean of the labels has no larger squared error than they have.
+
     Args:
         metrics: Names in METRICS; the first one decides.
         labels: Class numbers in [0, v), or scores if v = 1.
@@ -102,8 +105,12 @@ def is_at_chance(
     """
     if not metrics:
         raise ConfigError("is_at_chance compares the first metric, got 0 metrics; give at least one.")
-    metric = "accuracy" if metrics[0] == "f1" else metrics[0]
-    return score([metric], labels, logits)[metric] <= majority([metric], labels)[metric]
+    headline = "accuracy" if metrics[0] == "f1" else metrics[0]
+    value, constant = score([headline], labels, logits)[headline], majority([headline], labels)[headline]
+    if value <= constant or logits.shape[1] > 1:
+        return value <= constant
+    error = np.mean(np.square(logits[:, 0].astype(np.float64) - labels))
+    return bool(value <= 2 / np.sqrt(len(labels)) and error >= np.var(labels))
 
 
 def check_finite(logits: Float[np.ndarray, "b v"]) -> None:

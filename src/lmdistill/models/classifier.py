@@ -29,6 +29,7 @@ class Network(nn.Module):
         if self.num_classes > 1:
             self.labels = tuple(str(config.id2label[number]) for number in range(self.num_classes))
         self._segments_at = _segments_at(model)
+        self.positions = _positions(model)
         self.train(model.training)  # a new module is in training mode, which would switch dropout on
 
     @property
@@ -87,6 +88,17 @@ def _mixed_mask(mask: Int[Tensor, "b t"], partners: MixupPartners) -> Int[Tensor
     share = partners.share.unsqueeze(-1)
     first, second = (mask > 0) & (share > 0), (partners.mask > 0) & (share < 1)
     return (first | second).to(mask.dtype)
+
+
+def _positions(model: nn.Module) -> int | None:
+    """Longest input that a model has position embeddings for; None for relative positions.
+
+    In the family of RoBERTa numbers begin after that of the padding, so some embeddings are never used.
+    """
+    for name, module in model.named_modules():
+        if name.split(".")[-1] == "position_embeddings" and isinstance(module, nn.Embedding):
+            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+    return None
 
 
 def _segments_at(model: nn.Module) -> str | None:

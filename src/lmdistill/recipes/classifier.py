@@ -11,12 +11,16 @@ from typing import Literal
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.protocols import Method
 from lmdistill.data.augment import Augmenter
+from lmdistill.data.files.table_format import TableFormat
 from lmdistill.engine.training_settings import Training
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.recipes.representation_map import Map
 from lmdistill.recipes.validation import require_first_layers, require_kind, require_pruned, require_runs
 from lmdistill.schedules.distillation import Direct, Schedule
+
+Labels = tuple[str | int, ...] | Mapping[str | int, str] | None
+"""Names of labels in order, or label in the file -> name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +46,37 @@ class Data:
     """`hub`, a folder with GLUE in either layout, or, for the task `own`, your training file."""
 
     dev: str | None = None
-    """Your own dev file; without one, a tenth of the training rows is set aside."""
+    """Your own dev file; without one, a tenth of the training rows is set aside, a share of each class."""
 
-    text: tuple[str, ...] = ()
-    """Text column, or the two columns of a pair, in your own data; inferred if empty."""
+    text: tuple[str | int, ...] = ()
+    """Text column, or two columns for pairs, or several with `join`, in your own data; inferred if empty."""
 
-    label: str | None = None
-    """Label column in your own data; inferred if missing."""
+    join: str | None = None
+    """What stands between the columns of `text` to make one text of them, such as `" "`; without it: pairs."""
+
+    label: str | int | None = None
+    """Label column in your own data; inferred if missing. Without `header`, columns are numbered from 1."""
+
+    labels: Labels = None
+    """Labels in order: `[bad, good]`; or label in the file to name: `{0: bad, 1: good}`; else sorted ones."""
 
     kind: Literal["classification", "regression"] | None = None
     """Whether your own labels are classes or scores; inferred if missing."""
+
+    drop: tuple[Literal["empty", "unlabelled", "duplicates"], ...] = ()
+    """Rows of your own data to drop and count; else the first two stop the run, and the last is noted."""
+
+    encoding: str | None = None
+    """Encoding of your own file, such as `latin-1`, `cp1252` or `utf-16`; UTF-8 by default."""
+
+    delimiter: str | None = None
+    """Character between columns of your CSV or TSV file, such as `"|"`; comma, `;` and tab are found."""
+
+    quote: str | None = None
+    """Character around texts of your CSV or TSV file; `""` if quotes are part of the text."""
+
+    header: bool = True
+    """Whether the first line of your CSV or TSV file names the columns; else they are 1, 2, 3 and so on."""
 
     fraction: float = 1.0
     """Share of the training rows to use, in (0, 1]; the same rows for teacher and student."""
@@ -75,6 +100,19 @@ class Data:
             raise ConfigError(f"rows must be >= 1, got {self.rows}.")
         if self.rows is not None and self.fraction != 1:
             raise ConfigError(f"rows is {self.rows} and fraction is {self.fraction}; set only one of them.")
+        if self.join is not None and len(self.text) < 2:
+            raise ConfigError(
+                f"join is {self.join!r} and text names {len(self.text)} columns to join. Name two or more in "
+                "data.text, or leave join out."
+            )
+        _ = self.form  # checks encoding, delimiter and quote
+
+    @property
+    def form(self) -> TableFormat:
+        """Encoding, delimiter, quotes and header of the files."""
+        return TableFormat(
+            encoding=self.encoding, delimiter=self.delimiter, quote=self.quote, header=self.header
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import operator
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import (
@@ -31,6 +31,9 @@ from lmdistill.recipes.schema_errors import TAG, Refusal, joined, union_refusal
 
 Handler = Callable[[Any], Any]
 """The rest of pydantic's validation, as a validator that wraps it sees it."""
+
+LARGEST = 2**63
+"""Whole numbers at or above it are refused; arrays and files do not hold them."""
 
 FROM_FILE, READY = f"{TAG}path.py:Class", f"{TAG}object"
 """Tags of a class in a user's file, and of an object that needs no parsing."""
@@ -206,9 +209,13 @@ def _summed_up(value: Any, handler: Handler) -> Any:
 
 
 def _integer(value: Any) -> Any:
-    """Refuse a truth value and a text, which pydantic would convert."""
+    """Refuse a truth value and a text, which pydantic would convert, and a number that no computer counts to."""
     if isinstance(value, bool | str):
         raise PydanticKnownError("int_type")
+    if isinstance(value, int | float) and abs(value) >= LARGEST:
+        digits = str(value)
+        text = digits if len(digits) < 40 else f"{digits[:20]}..."
+        raise Refusal(lambda where: ConfigError(f"{where} must be below 2^63, got {text}."))
     return value
 
 
@@ -224,11 +231,53 @@ def _texts(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-STRICT: Mapping[Any, BeforeValidator] = types.MappingProxyType(
+def _columns(value: Any) -> Any:
+    """A single name or number of a column is a list of one."""
+    columns = (value,) if isinstance(value, str | int) else value
+    if isinstance(columns, list | tuple):
+        _require_quotes(columns)
+    return columns
+
+
+def _labels(value: Any) -> Any:
+    """Names of labels in order, or a table from labels in the file to names."""
+    if isinstance(value, Mapping):
+        _require_quotes([*value, *value.values()])
+        if all(isinstance(text, str | int | float) and isinstance(name, str) for text, name in value.items()):
+            return {text if isinstance(text, int) else str(text): name for text, name in value.items()}
+    elif isinstance(value, list | tuple):
+        _require_quotes(value)
+        if all(isinstance(name, str | int) for name in value):
+            return tuple(value) or None
+    elif value is None:
+        return None
+    raise Refusal(
+        lambda where: ConfigError(
+            f"{where} must be a list of names, as in [bad, good], or a table from the labels in the file to "
+            f"names, as in {{0: bad, 1: good}}, got {value!r}."
+        )
+    )
+
+
+def _require_quotes(values: Sequence[Any]) -> None:
+    """Refuse truth values, which YAML makes of the words yes, no, on and off."""
+    for value in values:
+        if isinstance(value, bool):
+            word = "yes" if value else "no"
+            raise Refusal(
+                lambda where: ConfigError(
+                    f"{where} has {value}, which YAML reads for words such as {word}. Put it in quotes."
+                )
+            )
+
+
+STRICT: Mapping[Any, BeforeValidator | PlainValidator] = types.MappingProxyType(
     {
         int: BeforeValidator(_integer),
         float: BeforeValidator(_number),
         tuple[str, ...]: BeforeValidator(_texts),
+        tuple[str | int, ...]: BeforeValidator(_columns),
+        tuple[str | int, ...] | Mapping[str | int, str] | None: PlainValidator(_labels),
     }
 )
 """Types that pydantic alone would validate too loosely or too strictly."""

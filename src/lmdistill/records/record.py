@@ -136,6 +136,24 @@ class RecordedRun:
     """Contents of its `record.json`."""
 
 
+def find_run(folder: Path) -> Path:
+    """The folder of a run, which may be named as if its recipe had several methods or seeds.
+
+    A recipe of one method and one seed writes its run into the output folder itself, others into
+    `NAME-seedN` inside it. Either name finds a run of the first kind.
+
+    Args:
+        folder: A run folder, or `NAME-seedN` inside one.
+
+    Returns:
+        `folder`, or the folder around it if that is the run of this name and seed.
+    """
+    if folder.exists() or not (folder.parent / RECORD).is_file():
+        return folder
+    record = read_record(folder.parent)
+    return folder.parent if folder.name == f"{record.name}-seed{record.seed}" else folder
+
+
 def write_record(folder: Path, record: Record) -> Path:
     """Write `folder/record.json`, whole or not at all, and return its path; infinities become words."""
     path = folder / RECORD
@@ -212,7 +230,7 @@ def find_records(paths: Iterable[Path | str]) -> Sequence[RecordedRun]:
     Raises:
         RunError: If no run is found, or if a record cannot be read.
     """
-    below = {name: list(_run_folders(name)) for name in map(Path, paths)}
+    below = {name: list(_run_folders(name)) for name in (find_run(Path(path)) for path in paths)}
     found: dict[Path, Path] = {}
     for folder in (folder for folders in below.values() for folder in folders):
         found.setdefault(folder.resolve(), folder)

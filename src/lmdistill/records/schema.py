@@ -49,6 +49,8 @@ class TaskFacts(Part):
     """Share of truncated examples by split, in [0, 1]."""
     synthetic: bool = False
     """Whether a program made the texts."""
+    columns: tuple[str, ...] = ()
+    """Text columns that the examples were read from; empty in older records and for language models."""
     notes: tuple[str, ...] = ()
     """What was inferred, dropped or counted while loading."""
 

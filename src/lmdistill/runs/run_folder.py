@@ -12,6 +12,9 @@ import yaml
 from lmdistill.core.atomic_io import read_json, write_json, write_text
 from lmdistill.core.errors import RunError
 from lmdistill.engine.distributed import exclusive, on_main_process
+from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.language_model import LanguageRecipe
+from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import RECIPE, RECORD
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -19,6 +22,9 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 INPUTS = "inputs.json"
 """Fingerprints of data and models, written when a run starts."""
+
+TABLES = ("data", "texts", "teacher", "student", "training", "optimizer", "pruning", "writing")
+"""Tables of a recipe whose keys are the same in every recipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +81,9 @@ class RunFolder:
                 else "exists and is no run of lmdistill"
             )
             raise RunError(f"{self.path} {what}. Choose another --out, or remove it.")
-        differing = first_difference(_recipe_in(self.path), dict(recipe))
+        differing = first_difference(
+            with_new_settings(_recipe_in(self.path)), with_new_settings(dict(recipe))
+        )
         if inputs is not None:
             differing = differing or first_difference(read_json(self.path / INPUTS), dict(inputs))
         if differing:
@@ -130,6 +138,27 @@ def _recipe_in(folder: Path) -> Any:
             f"{folder / RECIPE} cannot be read ({' '.join(str(error).split())}). "
             "Choose another --out, or remove it."
         ) from None
+
+
+def with_new_settings(recipe: Any) -> Any:
+    """A recipe of an older version with the defaults of settings that it did not have yet.
+
+    Methods and schedules stay as they are.
+    """
+    if not isinstance(recipe, Mapping):
+        return recipe
+    return _filled(recipe, plain(LanguageRecipe() if "texts" in recipe else Recipe()), is_table=False)
+
+
+def _filled(old: Mapping[str, Any], usual: Mapping[str, Any], *, is_table: bool = True) -> dict[str, Any]:
+    """`old` with what only `usual` has, and the same in the tables inside."""
+    added = {key: value for key, value in usual.items() if is_table and key not in old}
+    inside = {
+        key: _filled(value, usual[key])
+        for key, value in old.items()
+        if isinstance(value, Mapping) and isinstance(usual.get(key), Mapping) and key in TABLES
+    }
+    return {**old, **added, **inside}
 
 
 def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any] | None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import ConfigError, DataError
-from lmdistill.data.tasks.subsample import hold_out_dev, require_classes, subset, with_train_subset
+from lmdistill.data.tasks.subsample import require_classes, subset, with_train_subset
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import TASKS
 
@@ -88,14 +88,6 @@ def test_a_limited_task_says_so_and_keeps_its_dev_set(caplog: pytest.LogCaptureF
     )
     with_train_subset(task, 2)
     assert "1 of 3 classes are not in the subset" in caplog.text
-
-
-def test_held_out_rows_and_the_rest_make_the_whole() -> None:
-    kept, held = hold_out_dev(_rows([i % 3 for i in range(30)]), 0.2, seed=1)
-    assert (kept.num_rows, held.num_rows) == (24, 6)
-    assert sorted([*kept["index"], *held["index"]]) == list(range(30))
-    with pytest.raises(DataError, match=r"1 rows cannot be split into training and dev data"):
-        hold_out_dev(_rows([1]), 0.5)
 
 
 def test_training_data_without_examples_or_with_one_class_is_refused() -> None:

@@ -8,17 +8,23 @@ from transformers import PreTrainedTokenizerBase
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.fingerprint import fingerprint
 
+LARGEST = 2**31 - 1
+"""Longest input that tokenizers can count."""
+
 _FINGERPRINTS: WeakKeyDictionary[PreTrainedTokenizerBase, dict[tuple[object, ...], str]] = WeakKeyDictionary()
 """Cached fingerprints: tokenizer -> (vocabulary size and settings) -> fingerprint."""
 
 
-def check_max_length(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pair: bool) -> None:
+def check_max_length(
+    tokenizer: PreTrainedTokenizerBase, max_length: int, *, pair: bool, positions: int | None = None
+) -> None:
     """Check that a maximum length leaves room for text and is not above the model's own maximum.
 
     Args:
         tokenizer: The tokenizer of the model.
         max_length: Maximum number of tokens of an example, special tokens included.
         pair: Whether an example consists of two texts.
+        positions: Number of positions that the model has embeddings for; None if it has no such limit.
 
     Raises:
         ConfigError: `max_length` is too small or too large.
@@ -30,11 +36,23 @@ def check_max_length(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pai
             f"max_length is {max_length}; an example has {special} special tokens. "
             f"Set max_length to {lowest} or more."
         )
-    if max_length > tokenizer.model_max_length:
+    most = longest_input(tokenizer, positions)
+    if max_length > most:
         raise ConfigError(
-            f"max_length is {max_length} and the model reads at most {tokenizer.model_max_length} tokens. "
-            f"Set max_length to {tokenizer.model_max_length} or less."
+            f"max_length is {max_length} and the model reads at most {most} tokens. "
+            f"Set max_length to {most} or less."
         )
+
+
+def longest_input(tokenizer: PreTrainedTokenizerBase, positions: int | None) -> int:
+    """Maximum number of tokens of an input: that of the tokenizer, or of the model if it is smaller.
+
+    Args:
+        tokenizer: States no maximum if it was saved without one.
+        positions: Number of positions that the model has embeddings for; None if it has no such limit.
+    """
+    most = min(int(tokenizer.model_max_length), LARGEST)
+    return most if positions is None else min(most, positions)
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -15,7 +15,7 @@ DEV_NAMES = ("dev", "validation", "valid", "val", "eval")
 
 
 def load_dataset_dict(
-    name: str, config: str | None, *, instead: str = "give data=FOLDER with its files"
+    name: str, config: str | None, *, instead: str = "set data.source to a folder with its files"
 ) -> DatasetDict:
     """All splits of a data set of the hub, or of a folder that `datasets` can read.
 

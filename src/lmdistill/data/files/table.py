@@ -43,6 +43,9 @@ class Rows:
     notes: tuple[str, ...] = ()
     """What was inferred about the format, one sentence each."""
 
+    hint: str = ""
+    """What the user can do if these are not the columns that were expected; "" if there is nothing."""
+
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(column, class names in order) of each column for which the file declares class names."""
 
@@ -61,6 +64,20 @@ def cell_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def nested(value: Any) -> str:
+    """What a cell holds that is neither text nor number, such as "a list"; "" for other cells.
+
+    Examples:
+        >>> nested({"title": "a", "body": "b"}), nested(["a"]), nested("a")
+        ('an object with the keys title, body', 'a list', '')
+    """
+    if isinstance(value, Mapping):
+        return f"an object with the keys {', '.join(map(str, value)) or 'none'}"
+    if isinstance(value, bytes | bytearray):
+        return "bytes"
+    return "a list" if isinstance(value, list | tuple) else ""
 
 
 def table_rows(name: str, table: Iterable[dict[str, Any]], features: Mapping[str, Any], key: str) -> Rows:

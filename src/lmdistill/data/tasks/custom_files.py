@@ -3,28 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
+import numpy as np
 from datasets import Dataset
 
-from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Rows
+from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples, require_rows
-from lmdistill.data.tasks.column_inference import (
-    MOST_CLASSES,
-    ColumnStatistics,
-    column_statistics,
-    infer_kind,
-    label_column,
-    label_names,
-    text_columns,
-)
-from lmdistill.data.tasks.subsample import hold_out_dev, require_classes
+from lmdistill.data.tasks.column_inference import label_column, text_columns
+from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev, text_hashes
+from lmdistill.data.tasks.label_inference import column_statistics
+from lmdistill.data.tasks.label_names import KindAndLabels, kind_and_labels
+from lmdistill.data.tasks.subsample import labels_of, require_classes
 from lmdistill.data.tasks.task import Task
-from lmdistill.data.tasks.task_spec import Kind, TaskSpec
+from lmdistill.data.tasks.task_spec import TaskSpec
 
 DEV_FRACTION = 0.1
 """Fraction of the training rows that is held out as dev set by default."""
+
+Dropped = Literal["empty", "unlabelled", "duplicates"]
+"""Rows that can be dropped: with an empty text, without a label, with the text of an earlier row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,10 @@ class ColumnChoices:
     """What the user specified about their table; None means that it is inferred."""
 
     text: str | Sequence[str] | None = None
-    """Name of the text column, or of two for text pairs."""
+    """Name of the text column, of two for text pairs, or of several that are joined."""
+
+    join: str | None = None
+    """What stands between the texts of several columns that are one text; None makes pairs."""
 
     label: str | None = None
     """Name of the label column."""
@@ -40,8 +44,11 @@ class ColumnChoices:
     kind: str | None = None
     """Kind of task: "classification" or "regression"."""
 
-    labels: Sequence[str] | None = None
-    """Label names in the order of the model's outputs."""
+    labels: Sequence[str] | Mapping[str, str] | None = None
+    """Label names in the order of the model's outputs, or label in the file -> name in this order."""
+
+    drop: tuple[str, ...] = ()
+    """Rows to drop, as in `Dropped`; others of these kinds are errors, but for duplicates."""
 
     dev_fraction: float = DEV_FRACTION
     """Fraction of the training rows to hold out if there is no dev split, in (0, 1)."""
@@ -54,52 +61,36 @@ class ColumnChoices:
             raise ConfigError(f"kind is {self.kind!r}; it must be 'classification' or 'regression'.")
         if not 0 < self.dev_fraction < 1:
             raise ConfigError(f"the fraction to hold out must be between 0 and 1, got {self.dev_fraction}.")
-        if self.labels is not None and len(set(self.labels)) != len(self.labels):
-            raise ConfigError(f"labels has a duplicate: {list(self.labels)}. Name each label once.")
+        if len(set(self.labels or ())) != len(self.labels or ()):
+            raise ConfigError(f"labels has a duplicate: {list(self.labels or ())}. Name each label once.")
+        for name in self.drop:
+            if name not in get_args(Dropped):
+                raise UnknownNameError("kind of row to drop", name, get_args(Dropped))
+        if self.join is not None and (self.text is None or isinstance(self.text, str) or len(self.text) < 2):
+            raise ConfigError(
+                f"join is {self.join!r} and text names no two columns to join. Name them in text, or leave "
+                "join out."
+            )
 
-
-def _with_table_name(rows: Rows, error: DataError) -> DataError:
-    """The error with the name of the table in front."""
-    return DataError(f"{rows.name}: {error}")
+    @property
+    def flaws(self) -> tuple[RowFlaw, ...]:
+        """Flaws of rows that are dropped."""
+        return tuple(cast(RowFlaw, name) for name in self.drop if name != "duplicates")
 
 
 def _columns(rows: Rows, choices: ColumnChoices) -> tuple[tuple[str, ...], str]:
     """The text columns and the label column."""
+    joined = choices.join is not None
     try:
-        label = label_column(rows.fieldnames, choices.label, choices.text)
-        texts = text_columns(rows.fieldnames, choices.text, label)
+        label = label_column(rows.fieldnames, choices.label, choices.text, joined=joined)
+        texts = text_columns(rows.fieldnames, choices.text, label, joined=joined)
     except DataError as error:
-        raise _with_table_name(rows, error) from None
+        raise DataError(" ".join(part for part in (f"{rows.name}: {error}", rows.hint) if part)) from None
     if label in texts:
         raise DataError(
-            f"{rows.name}: the column {label!r} cannot be both text and label. Name another label column."
+            f"{rows.name}: the column {label!r} cannot be both text and label. Set data.label to another one."
         )
     return texts, label
-
-
-def _labels(rows: Rows, label: str, statistics: ColumnStatistics, choices: ColumnChoices) -> tuple[str, ...]:
-    """Names of the classes in order: the user's, else those of the file, else the sorted labels."""
-    if choices.labels is not None:
-        return tuple(choices.labels)
-    names = dict(rows.classes).get(label) or label_names(statistics.values)
-    if len(names) > MOST_CLASSES:
-        raise DataError(
-            f"{rows.name}: {label!r} holds more than {MOST_CLASSES} different labels "
-            f"({', '.join(names[:3])} ...). Name the label column with label=, or set kind='regression'."
-        )
-    if len(names) < 2:
-        raise DataError(
-            f"{rows.name}: {label!r} holds a single class ({', '.join(names) or 'no label at all'}); "
-            "a classifier needs two. Add examples of another class."
-        )
-    return names
-
-
-def _kind(rows: Rows, label: str, statistics: ColumnStatistics, choices: ColumnChoices) -> Kind:
-    """The kind of task: the user's, else that of the file's types, else what the labels suggest."""
-    if choices.kind is not None:
-        return "regression" if choices.kind == "regression" else "classification"
-    return "classification" if choices.labels or label in dict(rows.classes) else infer_kind(statistics)
 
 
 def infer_columns(rows: Rows, name: str, choices: ColumnChoices) -> tuple[ColumnMapping, tuple[str, ...]]:
@@ -116,9 +107,9 @@ def infer_columns(rows: Rows, name: str, choices: ColumnChoices) -> tuple[Column
     Raises:
         DataError: The table has no rows, or a column or the labels cannot be inferred or used.
     """
-    texts, label = _columns(rows, choices)
     require_rows(rows)
-    statistics = column_statistics(rows, texts, label)
+    texts, label = _columns(rows, choices)
+    statistics = column_statistics(rows, texts, label, known=tuple(choices.labels or ()))
     notes = list(rows.notes)
     if choices.text is None and statistics.second_blank:
         notes.append(f"{texts[1]!r} is empty in every row, so examples are single texts")
@@ -127,17 +118,29 @@ def infer_columns(rows: Rows, name: str, choices: ColumnChoices) -> tuple[Column
         notes.append(f"text from {' and '.join(map(repr, texts))} (inferred)")
     if choices.label is None:
         notes.append(f"label from {label!r} (inferred)")
-    kind = _kind(rows, label, statistics, choices)
-    origin = "" if choices.kind else " (inferred)"
-    labels = _labels(rows, label, statistics, choices) if kind == "classification" else ()
-    classes = f" with {len(labels)} classes in this order: {', '.join(labels)}" if labels else ""
-    notes.append(f"{kind}{classes}{origin}")
-    absent = [name for name in labels if name not in statistics.values]
-    if absent:
-        notes.append(f"no training example has the label {', '.join(absent)}")
-    metrics = ("accuracy", "matthews") if kind == "classification" else ("pearson", "spearman")
-    spec = TaskSpec(name=name, kind=kind, columns=texts, labels=labels, metrics=metrics, test_splits=())
-    return ColumnMapping(spec=spec, texts=texts, label=label), tuple(notes)
+    found = kind_and_labels(rows, label, statistics, kind=choices.kind, labels=choices.labels)
+    mapping = ColumnMapping(
+        spec=_spec(name, texts, found, choices.join),
+        texts=texts,
+        join=choices.join,
+        label=label,
+        aliases=found.aliases,
+        missing=statistics.missing,
+        tolerated=choices.flaws,
+    )
+    return mapping, (*notes, *found.notes)
+
+
+def _spec(name: str, texts: tuple[str, ...], found: KindAndLabels, join: str | None) -> TaskSpec:
+    """The definition of the task."""
+    return TaskSpec(
+        name=name,
+        kind=found.kind,
+        columns=texts if join is None else (" + ".join(texts),),
+        labels=found.labels,
+        metrics=("accuracy", "matthews") if found.kind == "classification" else ("pearson", "spearman"),
+        test_splits=(),
+    )
 
 
 def _require_columns(rows: Rows, mapping: ColumnMapping) -> None:
@@ -167,16 +170,16 @@ def custom_task(
         name: Name of the task.
         source: Origin of the tables, for messages and records.
         choices: What the user specified about the columns.
-        tolerated: Flaws for which a row of train or dev is dropped and counted; others are errors.
+        tolerated: Flaws for which a row of train or dev is dropped and counted, besides those of `choices`.
 
     Returns:
-        The task; notes say what was inferred, dropped and held out.
+        The task; notes say what was inferred, dropped, repeated and held out.
 
     Raises:
         DataError: A table, column or row cannot be used.
     """
     mapping, notes = infer_columns(tables["train"], name, choices)
-    mapping = replace(mapping, tolerated=tolerated)
+    mapping = replace(mapping, tolerated=tuple(dict.fromkeys((*mapping.tolerated, *tolerated))))
     splits: dict[str, Dataset] = {}
     for split, rows in tables.items():
         split_mapping = mapping
@@ -185,54 +188,76 @@ def custom_task(
             split_mapping = replace(mapping, label=label, tolerated=("empty", "unlabelled"), drop=False)
         _require_columns(rows, split_mapping)
         splits[split], split_notes = build_examples(rows, split_mapping)
-        notes += split_notes
+        notes += (*(rows.notes if split != "train" else ()), *split_notes)
     require_classes(splits["train"], mapping.spec, source)
-    if "dev" not in splits:
-        total = splits["train"].num_rows
-        splits["train"], splits["dev"] = hold_out_dev(
-            splits["train"], choices.dev_fraction, seed=choices.seed
-        )
-        notes += (
-            f"no dev data given: {splits['dev'].num_rows} of the {total} training rows "
-            f"are held out at random (fraction {choices.dev_fraction:g}, seed {choices.seed})",
-        )
+    splits, split_notes = _with_dev(splits, choices)
     spec = replace(mapping.spec, test_splits=("test",) if "test" in splits else ())
-    return Task(spec=spec, splits=splits, source=source, notes=notes)
+    return Task(spec=spec, splits=splits, source=source, notes=(*notes, *split_notes))
+
+
+def _with_dev(
+    splits: Mapping[str, Dataset], choices: ColumnChoices
+) -> tuple[dict[str, Dataset], tuple[str, ...]]:
+    """The splits with a dev split and, if that is wanted, without repeated texts in train; and notes."""
+    train, notes = splits["train"], []
+    hashes = text_hashes(train)
+    equal = equal_texts(hashes, labels_of(train))
+    drops = "duplicates" in choices.drop
+    if equal.repeats:
+        unlike = f"; {equal.unlike} of these texts have unlike labels" if equal.unlike else ""
+        action = "dropped, since they repeat" if drops else "repeat"
+        notes.append(
+            f"{equal.repeats} of the {train.num_rows} training rows {action} the text of an earlier row "
+            f"(case and spaces aside){unlike}"
+        )
+    if drops:
+        train, hashes = train.select(equal.first), hashes[equal.first]
+        equal = equal_texts(hashes, labels_of(train))
+    if "dev" in splits:
+        is_shared = np.isin(hashes, text_hashes(splits["dev"]))
+        if is_shared.any():
+            action = " and are dropped there" if drops else ", so dev scores are too good"
+            notes.append(f"the texts of {int(is_shared.sum())} training rows are also in dev{action}")
+        train = train.select(np.flatnonzero(~is_shared)) if drops and is_shared.any() else train
+        return {**splits, "train": train}, tuple(notes)
+    kept, held_out = hold_out_dev(train, choices.dev_fraction, seed=choices.seed, equal=equal)
+    notes.append(
+        f"no dev data given: {held_out.num_rows} of the {train.num_rows} training rows are held out at random "
+        f"(fraction {choices.dev_fraction:g}, seed {choices.seed}), a share of each class or range of scores"
+    )
+    return {**splits, "train": kept, "dev": held_out}, tuple(notes)
 
 
 def load_custom_files(
     train: str | Path,
     dev: str | Path | float = DEV_FRACTION,
     *,
-    text: str | Sequence[str] | None = None,
-    label: str | None = None,
-    kind: str | None = None,
-    labels: Sequence[str] | None = None,
-    seed: int = 0,
+    form: TableFormat | None = None,
+    **choices: Any,
 ) -> Task:
-    """Load a task from the user's own CSV, TSV, JSON lines or Parquet file (also `.gz`).
+    """Load a task from the user's own CSV, TSV, JSON or Parquet file (also `.gz`).
 
     Args:
         train: File with the training examples.
         dev: File with the dev examples, or the fraction in (0, 1) of `train` to hold out.
-        text: Text column, or two for text pairs; None infers it from the column names.
-        label: Label column; None infers it from the column names.
-        kind: "classification" or "regression"; None infers regression if the labels are numbers with
-            decimals or more than 20 different whole numbers.
-        labels: Label names in the order of the model's outputs; None sorts them.
-        seed: Random seed of the held-out rows.
+        form: Encoding, delimiter, quotes and header of the files; None infers them.
+        **choices: Fields of `ColumnChoices`.
 
     Returns:
         The task, called "own". What was inferred is in its notes and in the log.
 
     Raises:
         DataError: A file, column or row cannot be used; the message has its location.
+        ConfigError: A choice is outside its range, or does not apply to the files.
     """
     file = Path(dev) if isinstance(dev, str | Path) else None
     fraction = DEV_FRACTION if isinstance(dev, str | Path) else dev
-    choices = ColumnChoices(
-        text=text, label=label, kind=kind, labels=labels, dev_fraction=fraction, seed=seed
-    )
-    tables = {"train": open_rows(Path(train))} | ({"dev": open_rows(file)} if file else {})
+    chosen = ColumnChoices(dev_fraction=fraction, **choices)
+    form = form or TableFormat()
+    tables = {
+        split: open_rows(path, form, same_keys=False)
+        for split, path in (("train", Path(train)), ("dev", file))
+        if path is not None
+    }
     source = f"{train} and {dev}" if file else str(train)
-    return custom_task(tables, name="own", source=source, choices=choices).log_notes()
+    return custom_task(tables, name="own", source=source, choices=chosen).log_notes()

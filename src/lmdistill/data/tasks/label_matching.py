@@ -19,15 +19,29 @@ MARGIN = 0.2
 ERRORS = 2.0
 """Standard errors that the gain must exceed as well."""
 
+EXAMPLES_PER_CLASS = 5
+"""Number of examples for each class that an alarm about the order needs."""
+
 
 def normalized_name(label: str) -> str:
-    """A label name in lower case, without spaces, hyphens and underscores.
+    """The form of a label by which labels of data and of models are matched.
+
+    Case, spaces, hyphens and underscores between letters or digits do not count, nor do zeros behind a
+    decimal point. Signs count: "-1" is not "1", and the grade "A-" is not "A".
 
     Examples:
         >>> normalized_name("Not_Entailment") == normalized_name("not entailment")
         True
+        >>> normalized_name("1.0"), normalized_name("-1"), normalized_name("007")
+        ('1', '-1', '007')
     """
-    return re.sub(r"[\s_-]+", "", label).casefold()
+    text = label.strip()
+    number = re.fullmatch(r"\+?(-?\d+)(?:\.(\d*?)0*)?", text)
+    if number:
+        whole, decimals = number.groups()
+        value = f"{whole}.{decimals}" if decimals else whole
+        return "0" if value == "-0" else value
+    return re.sub(r"(?<=[^\W_])(?:[\s_]+|-+)(?=[^\W_])", "", text.strip("_")).casefold()
 
 
 def are_generic(model_labels: Sequence[str]) -> bool:
@@ -43,7 +57,7 @@ def are_generic(model_labels: Sequence[str]) -> bool:
 def match_labels(task_labels: Sequence[str], model_labels: Sequence[str]) -> tuple[int, ...]:
     """For each label of the task, the number of the model output that has the same name.
 
-    Case, spaces, hyphens and underscores are ignored.
+    Names are compared as `normalized_name` writes them.
 
     Args:
         task_labels: Label names of the task, in order.
@@ -67,7 +81,7 @@ def match_labels(task_labels: Sequence[str], model_labels: Sequence[str]) -> tup
         raise MismatchError(
             f"the labels of the task ({', '.join(task_labels)}) and of the model "
             f"({', '.join(model_labels) or 'none'}) differ. Use a model for this task, or rename one side "
-            "(id2label in the model's config.json, or labels= of the data)."
+            "(id2label in the model's config.json, or data.labels)."
         )
     return tuple(model_names.index(name) for name in task_names)
 
@@ -98,6 +112,51 @@ def best_label_order(
     _, order = linear_sum_assignment(confusion + np.eye(num_classes) / (2 * num_classes), maximize=True)
     best_accuracy = float(confusion[np.arange(num_classes), order].sum() / len(labels))
     return tuple(int(output) for output in order), float(np.trace(confusion) / len(labels)), best_accuracy
+
+
+def are_same_names(task_labels: Sequence[str], model_labels: Sequence[str]) -> bool:
+    """Whether the outputs of a model have the names of the labels, in any order.
+
+    Examples:
+        >>> are_same_names(["1", "2"], ["2.0", "1.0"]), are_same_names(["a", "b"], ["LABEL_0", "LABEL_1"])
+        (True, False)
+    """
+    names = sorted(normalized_name(label) for label in task_labels)
+    return names == sorted(normalized_name(label) for label in model_labels)
+
+
+def label_order_alarm(
+    logits: Float[np.ndarray, "b v"], labels: Int[np.ndarray, " b"], task_labels: Sequence[str], *, model: str
+) -> str:
+    """A sentence if the outputs of a model fit another order of the labels much better, else "".
+
+    Args:
+        logits: Logits on labelled examples, one row per example.
+        labels: Class numbers in [0, v), at least one, in the order of the task.
+        task_labels: Label names in the order of the task.
+        model: Name of the model in the sentence.
+    """
+    order, accuracy, best_accuracy = best_label_order(logits, labels)
+    is_enough = len(labels) >= EXAMPLES_PER_CLASS * len(task_labels)  # fewer fit some order by chance
+    if not is_enough or not _is_much_better(labels, accuracy, best_accuracy):
+        return ""
+    return (
+        f"{model} fits another order of the labels much better: accuracy {accuracy:.3f} as they are, "
+        f"{best_accuracy:.3f} as {', '.join(_in_order(task_labels, order))}. Check which label is which in "
+        "the data (data.labels) and in id2label of the model's config.json."
+    )
+
+
+def _is_much_better(labels: Int[np.ndarray, " b"], accuracy: float, best_accuracy: float) -> bool:
+    """Whether another order is right beyond doubt, see `require_label_order`."""
+    majority = np.bincount(labels).max() / len(labels)
+    least_gain = max(MARGIN, ERRORS / math.sqrt(len(labels)))
+    return bool(best_accuracy > majority and best_accuracy - accuracy > least_gain)
+
+
+def _in_order(task_labels: Sequence[str], order: Sequence[int]) -> list[str]:
+    """The label that each output should have."""
+    return [task_labels[order.index(output)] for output in range(len(order))]
 
 
 def require_label_order(
@@ -134,16 +193,13 @@ def require_label_order(
             f"({', '.join(task_labels)}). Use a model for this task."
         )
     order, accuracy, best_accuracy = best_label_order(logits, labels)
-    gain, standard_error = best_accuracy - accuracy, 1 / math.sqrt(len(labels))
-    majority = np.bincount(labels).max() / len(labels)
-    if best_accuracy > majority and gain > max(MARGIN, ERRORS * standard_error):
-        names = [task_labels[order.index(output)] for output in range(len(order))]
+    if _is_much_better(labels, accuracy, best_accuracy):
         raise MismatchError(
             f"{model} has no label names, and its outputs fit another order much better: accuracy "
-            f"{accuracy:.3f} as they are, {best_accuracy:.3f} as {', '.join(names)}. Put these names "
-            "into id2label of its config.json, in this order."
+            f"{accuracy:.3f} as they are, {best_accuracy:.3f} as "
+            f"{', '.join(_in_order(task_labels, order))}. Put these names into id2label of its config.json, in this order."
         )
-    if gain > 0:
+    if best_accuracy > accuracy:
         log.info(
             "%s: outputs taken in the order of the task, accuracy %.3f (best order %.3f)",
             model,

@@ -1,4 +1,4 @@
-"""Random subsets of the training examples, and held-out dev rows."""
+"""Random subsets of the training examples."""
 
 import logging
 
@@ -14,7 +14,7 @@ from lmdistill.data.tasks.task_spec import TaskSpec
 log = logging.getLogger("lmdistill")
 
 
-def _labels(rows: Dataset) -> np.ndarray:
+def labels_of(rows: Dataset) -> np.ndarray:
     """The label column, read in slices: reading all rows of a selection at once takes 100 bytes per row."""
     slices = rows.select_columns("label").with_format("numpy").iter(batch_size=10_000)
     return np.concatenate([np.empty(0, dtype=np.int64), *(part["label"] for part in slices)])
@@ -34,7 +34,7 @@ def require_classes(rows: Dataset, spec: TaskSpec, source: str) -> None:
     if not rows.num_rows:
         raise DataError(f"{source}: the training set is empty. Add examples.")
     if spec.kind == "classification":
-        present = np.unique(_labels(rows))
+        present = np.unique(labels_of(rows))
         if len(present) < 2:
             name = spec.labels[int(present[0])] if 0 <= present[0] < len(spec.labels) else str(present[0])
             raise DataError(
@@ -91,7 +91,7 @@ def subset(rows: Dataset, size: int | float, *, seed: int = 0, regression: bool 
     order = generator(seed, "subset").permutation(rows.num_rows)
     if regression:
         return rows.select(np.sort(order[:count]))
-    labels = _labels(rows)
+    labels = labels_of(rows)
     chosen = np.sort(_with_every_class(order, count, labels))
     if len(np.unique(labels[chosen])) < 2:
         raise DataError(
@@ -116,39 +116,9 @@ def with_train_subset(task: Task, size: int | float, *, seed: int = 0) -> Task:
     train = subset(task.train, size, seed=seed, regression=task.spec.kind == "regression")
     note = f"{train.num_rows} of {task.train.num_rows} training examples, drawn with seed {seed}"
     log.info("%s: %s", task.spec.name, note)
-    missing = len(task.spec.labels) - len(np.unique(_labels(train))) if task.spec.labels else 0
+    missing = len(task.spec.labels) - len(np.unique(labels_of(train))) if task.spec.labels else 0
     if missing:
         log.warning(
             "%s: %d of %d classes are not in the subset", task.spec.name, missing, len(task.spec.labels)
         )
     return task.with_train(train, note)
-
-
-def hold_out_dev(rows: Dataset, fraction: float, *, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """Split rows at random into training and held-out rows, both in their original order.
-
-    Every class keeps at least one training row, if possible.
-
-    Args:
-        rows: At least two examples.
-        fraction: Fraction to hold out, in (0, 1); at least one row.
-        seed: Random seed.
-
-    Returns:
-        (training rows, held-out rows).
-
-    Raises:
-        DataError: There are fewer than two rows.
-    """
-    if rows.num_rows < 2:
-        raise DataError(
-            f"{rows.num_rows} rows cannot be split into training and dev data. Add rows or a dev file."
-        )
-    count = min(max(1, round(fraction * rows.num_rows)), rows.num_rows - 1)
-    order = generator(seed, "dev").permutation(rows.num_rows)
-    labels = _labels(rows)
-    kept = order[count:]
-    if np.issubdtype(labels.dtype, np.integer):
-        kept = _with_every_class(np.roll(order, -count), rows.num_rows - count, labels)
-    held_out = np.setdiff1d(order, kept)
-    return rows.select(np.sort(kept)), rows.select(held_out)

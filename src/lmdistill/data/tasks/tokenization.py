@@ -100,6 +100,7 @@ def encode(
     *,
     max_length: int = 128,
     pair: bool,
+    positions: int | None = None,
     processes: int | None = None,
 ) -> EncodedExamples:
     """Tokenize all examples; the result is memory-mapped from the cache of `datasets`.
@@ -112,6 +113,7 @@ def encode(
         max_length: Maximum number of tokens of an example, special tokens included; the longer text of a
             pair is truncated first.
         pair: Whether sentence2 is used.
+        positions: Number of positions that the model has embeddings for; None if it has no such limit.
         processes: Number of processes, >= 1; None uses one below 100,000 rows, else one per processor, up
             to 8.
 
@@ -121,7 +123,7 @@ def encode(
     Raises:
         ConfigError: `max_length` leaves no room for text, or is above the maximum of the model.
     """
-    check_max_length(tokenizer, max_length, pair=pair)
+    check_max_length(tokenizer, max_length, pair=pair, positions=positions)
     if processes is None:
         processes = 1 if dataset.num_rows < MANY_ROWS else min(os.cpu_count() or 1, MOST_PROCESSES)
     keep = [name for name in ("label", "index") if name in dataset.column_names]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoTokenizer
 
 from lmdistill.core.errors import ModelError
@@ -13,8 +12,11 @@ from lmdistill.core.progress import announce
 from lmdistill.models.loading.resolve import loading_error_message
 from lmdistill.models.quiet_transformers import quiet
 
-FAILURES = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
-"""Errors that transformers raises if files cannot be loaded."""
+FAILURES = (Exception,)
+"""Errors that transformers raises if files cannot be loaded; they have no common parent."""
+
+SHORTEST = 3
+"""Minimum `model_max_length` of a tokenizer: one token between two special ones."""
 
 
 def read_pretrained(
@@ -75,7 +77,7 @@ def read_tokenizer(location: str, *, trust_remote_code: bool = False) -> Any:
     """Load the tokenizer of a folder or a hub id.
 
     Raises:
-        ModelError: If there is no tokenizer, or it has no tokens other than special ones.
+        ModelError: If there is no tokenizer, or it has no tokens other than special ones or no room for any.
     """
     try:
         with quiet():
@@ -86,6 +88,12 @@ def read_tokenizer(location: str, *, trust_remote_code: bool = False) -> Any:
         raise ModelError(
             f"{location} has no tokenizer. Save the one that the model was trained with there, with "
             "tokenizer.save_pretrained."
+        )
+    longest = tokenizer.model_max_length
+    if isinstance(longest, bool) or not isinstance(longest, int | float) or not longest >= SHORTEST:
+        raise ModelError(
+            f"the tokenizer of {location} has model_max_length {longest!r}, where a number of tokens, at least "
+            f"{SHORTEST}, is needed. Correct tokenizer_config.json."
         )
     return tokenizer
 

@@ -88,7 +88,7 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
         )
     try:
         return AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # strict configurations, files and the hub have no common parent
         raise ModelError(_unreadable(location, error)) from error
 
 

@@ -68,5 +68,12 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
 def load_whole(name: str, data: Data) -> Task:
     """Load a task with all its rows and without augmentation."""
     source = None if data.source == "hub" else data.source
-    own: dict[str, Any] = {"dev": data.dev, "text": data.text or None, "label": data.label, "kind": data.kind}
-    return load_task(name, source, **{key: value for key, value in own.items() if value is not None})
+    return load_task(name, source, **own_settings(data))
+
+
+def own_settings(data: Data) -> dict[str, Any]:
+    """The arguments of `load_task` that say how the user's own data are read; empty where they are inferred."""
+    fields = ("dev", "text", "join", "label", "labels", "kind", "drop", "encoding", "delimiter", "quote")
+    settings = {name: getattr(data, name) for name in fields}
+    given = {name: value for name, value in settings.items() if value not in (None, ())}
+    return given if data.header else {**given, "header": False}

@@ -122,7 +122,7 @@ def require_fit(task: Task, student: Network, teacher: Network | None, *, max_le
     require_outputs(task, student, "student")
     for network in (student, teacher):
         if network is not None:
-            check_max_length(network.tokenizer, max_length, pair=task.is_pair)
+            check_max_length(network.tokenizer, max_length, pair=task.is_pair, positions=network.positions)
 
 
 def require_outputs(task: Task, network: Network, who: str) -> None:
@@ -132,7 +132,7 @@ def require_outputs(task: Task, network: Network, who: str) -> None:
         raise MismatchError(
             f"the {who} predicts {network.num_classes} classes and {task.spec.name} has "
             f"{want}{': ' + ', '.join(task.spec.labels) if task.spec.labels else ' (a score)'}. "
-            f"Load a {who} with num_labels={want}."
+            f"Use a model with {want} output{'s' * (want > 1)}, or data with its labels."
         )
 
 
@@ -146,5 +146,11 @@ def same_tokenizer(first: Network, second: Network) -> bool:
 
 def _view(task: Task, split: str, network: Network, max_length: int) -> tuple[TokenizedRows, float]:
     """One split in tokens of one tokenizer, and the share of truncated examples."""
-    encoded = encode(task.split(split), network.tokenizer, max_length=max_length, pair=task.is_pair)
+    encoded = encode(
+        task.split(split),
+        network.tokenizer,
+        max_length=max_length,
+        pair=task.is_pair,
+        positions=network.positions,
+    )
     return TokenizedRows(rows=encoded.rows, padding=int(network.tokenizer.pad_token_id)), encoded.truncated

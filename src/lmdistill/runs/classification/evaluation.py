@@ -1,14 +1,16 @@
 """Evaluation of trained classifiers for the record: quality, agreement, calibration, risk, cost."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from lmdistill.core.batch import Inputs
 from lmdistill.core.seeding import generator
+from lmdistill.data.tasks.label_matching import label_order_alarm
+from lmdistill.data.tasks.task_spec import TaskSpec
 from lmdistill.evaluation.agreement import agreement
 from lmdistill.evaluation.calibration import calibration, reliability_bins
 from lmdistill.evaluation.classification import is_at_chance, majority, score
@@ -117,18 +119,40 @@ def _calibration(labels: Any, logits: Float[np.ndarray, "n v"]) -> Calibration:
 
 
 def _alarms(data: EncodedTask, answers: DevOutputs) -> tuple[str, ...]:
-    """One sentence for each network and split that is no better than a constant prediction."""
-    alarms = []
+    """What is wrong with either network on each split, one sentence each."""
     networks = {"the student": answers.student, "the teacher": answers.teacher or {}}
-    for who, logits in networks.items():
-        for name, values in logits.items():
-            labels, metrics = data.dev[name].labels, data.task.spec.metrics
-            if is_at_chance(metrics, labels, values):
-                alarms.append(
-                    f"{who} is at or below the majority class on {name}: it has learned nothing of use. "
-                    "Train it longer, on more examples, or at another learning rate."
-                )
-    return tuple(alarms)
+    return tuple(
+        alarm
+        for who, logits in networks.items()
+        for name, values in logits.items()
+        for alarm in alarms_of(who, name, data.task.spec, data.dev[name].labels, values)
+    )
+
+
+def alarms_of(
+    who: str, split: str, spec: TaskSpec, labels: Num[np.ndarray, " n"], logits: Float[np.ndarray, "n v"]
+) -> Iterator[str]:
+    """A sentence if the labels of a network look swapped, or if it is no better than a constant prediction.
+
+    Args:
+        who: The network in the sentences, which begin with it, such as "the student".
+        split: Name of the split.
+        spec: The task.
+        labels: Class numbers or scores.
+        logits: Of the network.
+    """
+    is_classifier = spec.kind == "classification"
+    swapped = (
+        label_order_alarm(logits, labels, spec.labels, model=f"{who} on {split}") if is_classifier else ""
+    )
+    if swapped:
+        yield swapped
+    elif is_at_chance(spec.metrics, labels, logits):
+        constant = "the majority class" if is_classifier else "a constant score"
+        yield (
+            f"{who} is at or below {constant} on {split}: it has learned nothing of use. "
+            "Train it longer, on more examples, or at another learning rate."
+        )
 
 
 def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
@@ -195,6 +219,7 @@ def task_facts(data: EncodedTask) -> TaskFacts:
         name=task.spec.name,
         kind=task.spec.kind,
         labels=task.spec.labels,
+        columns=task.spec.columns,
         metrics=task.spec.metrics,
         source=task.source,
         fingerprint=task.fingerprint,

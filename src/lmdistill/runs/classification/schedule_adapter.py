@@ -80,7 +80,7 @@ def require_tuned(stage: Stage[Network], adapter: ClassificationAdapter) -> None
     """Refuse a teacher that has learned nothing: importances and scores of candidates would mean nothing.
 
     Raises:
-        ModelError: If the teacher is no better than the majority class on dev.
+        ModelError: If the teacher is no better than a constant answer on dev.
     """
     assert stage.teacher is not None
     data = encode_task(adapter.task, stage.student, stage.teacher, max_length=adapter.max_length)
@@ -88,8 +88,9 @@ def require_tuned(stage: Stage[Network], adapter: ClassificationAdapter) -> None
     device = str(make_accelerator(stage.training).device)
     answers = split.logits(stage.teacher.to(device), device, as_teacher=True)
     if is_at_chance(adapter.task.spec.metrics, split.labels, answers):
+        constant = "the majority class" if adapter.task.spec.kind == "classification" else "a constant score"
         raise ModelError(
-            f"the teacher {stage.teacher.source} is at or below the majority class on the dev set of "
+            f"the teacher {stage.teacher.source} is at or below {constant} on the dev set of "
             f"{adapter.task.spec.name}, so nothing in it can be ranked. Fine-tune it first, or for longer."
         )
 

@@ -11,7 +11,12 @@ from pathlib import Path
 from lmdistill.core.atomic_io import atomic_folder
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.seeding import seed_everything
-from lmdistill.data.tasks.label_matching import are_generic, match_labels, require_label_order
+from lmdistill.data.tasks.label_matching import (
+    are_generic,
+    are_same_names,
+    match_labels,
+    require_label_order,
+)
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
@@ -136,24 +141,33 @@ def fine_tune(
     run_stage(stage)
 
 
-def matched(network: Network, task: Task, max_length: int) -> Network:
+def matched(network: Network, task: Task, max_length: int, *, who: str = "the teacher") -> Network:
     """A classifier with its outputs in the task's order, matched by label; unnamed outputs are tried on dev.
+
+    Args:
+        network: The classifier.
+        task: Its labels have the wanted order.
+        max_length: Longest input in tokens.
+        who: What to call the classifier in messages.
 
     Raises:
         MismatchError: If its classes differ, or unnamed outputs fit much better in another order.
     """
-    require_outputs(task, network, "teacher")
+    require_outputs(task, network, who.removeprefix("the "))
     if task.spec.kind == "regression":
         return network
-    if not are_generic(network.labels):
-        return reorder_outputs(network, match_labels(task.spec.labels, network.labels), task.spec.labels)
+    is_named = not are_generic(network.labels)
+    if is_named or are_same_names(task.spec.labels, network.labels):
+        network = reorder_outputs(network, match_labels(task.spec.labels, network.labels), task.spec.labels)
+    if is_named:
+        return network
     device = str(make_accelerator(Training()).device)
     split = read_split(task, task.spec.splits[0], network, max_length=max_length).head(2000)
     accuracy = require_label_order(
         split.logits(network.to(device), device), split.labels, task.spec.labels, model=network.source
     )
     log.info(
-        "the teacher's outputs have no names; in the task's order they reach accuracy %.4f on dev", accuracy
+        "the outputs of %s have no names; in the task's order they reach accuracy %.4f on dev", who, accuracy
     )
     return reorder_outputs(network, range(len(task.spec.labels)), task.spec.labels)
 

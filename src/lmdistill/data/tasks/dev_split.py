@@ -1,0 +1,173 @@
+"""Held-out dev rows: a share of each class or of each range of scores, with equal texts on one side."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from datasets import Dataset
+from jaxtyping import Bool, Int, Num, UInt64
+
+from lmdistill.core.errors import DataError
+from lmdistill.core.seeding import generator
+from lmdistill.data.tasks.subsample import labels_of
+
+MOST_RANGES = 10
+"""Maximum number of ranges of scores from which dev rows are drawn in proportion."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EqualTexts:
+    """Which examples have the same texts, apart from case and spaces."""
+
+    groups: Int[np.ndarray, " n"]
+    """Group of each row; rows with the same texts share one. Groups are numbered by their first row."""
+
+    first: Int[np.ndarray, " g"]
+    """First row of each group."""
+
+    sizes: Int[np.ndarray, " g"]
+    """Number of rows of each group."""
+
+    unlike: int
+    """Number of groups whose rows have different labels."""
+
+    @property
+    def repeats(self) -> int:
+        """Number of rows whose texts occur in an earlier row."""
+        return len(self.groups) - len(self.first)
+
+
+def text_hashes(rows: Dataset) -> UInt64[np.ndarray, " n"]:
+    """A hash of the texts of each example, in lower case and with single spaces; 8 bytes a row.
+
+    Args:
+        rows: Columns sentence1 and sentence2.
+    """
+    hashes = np.empty(rows.num_rows, dtype=np.uint64)
+    position = 0
+    texts = rows.select_columns(["sentence1", "sentence2"]).with_format(None)
+    for batch in texts.iter(batch_size=1000):
+        for pair in zip(batch["sentence1"], batch["sentence2"], strict=True):
+            normal = "\0".join(" ".join(text.split()).casefold() for text in pair)
+            digest = hashlib.blake2b(normal.encode(), digest_size=8).digest()
+            hashes[position] = int.from_bytes(digest, "big")
+            position += 1
+    return hashes
+
+
+def equal_texts(hashes: UInt64[np.ndarray, " n"], labels: Num[np.ndarray, " n"]) -> EqualTexts:
+    """Group the rows by their texts.
+
+    Args:
+        hashes: From `text_hashes`.
+        labels: Class numbers or scores.
+    """
+    _, first, inverse, sizes = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    groups = rank[inverse.reshape(-1)]
+    codes = np.unique(labels, return_inverse=True)[1].reshape(-1)
+    pairs = np.unique(groups * (int(codes.max(initial=0)) + 1) + codes)
+    labels_per_group = np.bincount(pairs // (int(codes.max(initial=0)) + 1))
+    return EqualTexts(
+        groups=groups, first=first[order], sizes=sizes[order], unlike=int((labels_per_group > 1).sum())
+    )
+
+
+def hold_out_dev(
+    rows: Dataset, fraction: float, *, seed: int = 0, equal: EqualTexts | None = None
+) -> tuple[Dataset, Dataset]:
+    """Split rows into training and held-out rows, both in their original order.
+
+    Each class, or each range of scores, gives its share as far as that is possible in whole rows. Rows with
+    the same texts are on one side. Every class keeps at least one training row, if possible. The choice
+    depends on the rows, the fraction and the seed only.
+
+    Args:
+        rows: At least two examples.
+        fraction: Fraction to hold out, in (0, 1); at least one row.
+        seed: Random seed.
+        equal: Which rows have the same texts, if that is known already.
+
+    Returns:
+        (training rows, held-out rows).
+
+    Raises:
+        DataError: There are fewer than two rows, or all have the same texts.
+    """
+    if rows.num_rows < 2:
+        raise DataError(
+            f"{rows.num_rows} rows cannot be split into training and dev data. Add rows or a dev file."
+        )
+    labels = labels_of(rows)
+    equal = equal_texts(text_hashes(rows), labels) if equal is None else equal
+    if len(equal.first) < 2:
+        raise DataError(
+            f"all {rows.num_rows} rows have the same text, so none can be held out. Add rows or a dev file."
+        )
+    total = min(max(1, round(fraction * rows.num_rows)), rows.num_rows - 1)
+    are_classes = bool(np.issubdtype(labels.dtype, np.integer))
+    strata = np.unique(labels, return_inverse=True)[1].reshape(-1) if are_classes else _ranges(labels, total)
+    chosen = _chosen_groups(equal, strata, _quotas(np.bincount(strata), total, are_classes, seed), seed)
+    if are_classes:
+        _keep_every_class(chosen, equal, strata)
+    held_out = chosen[equal.groups]
+    return rows.select(np.flatnonzero(~held_out)), rows.select(np.flatnonzero(held_out))
+
+
+def _ranges(scores: Num[np.ndarray, " n"], total: int) -> Int[np.ndarray, " n"]:
+    """The range of each score: as many ranges as there are dev rows, up to 10, each with as many rows."""
+    ranks = np.empty(len(scores), dtype=np.int64)
+    ranks[np.argsort(scores, kind="stable")] = np.arange(len(scores))
+    ranges: Int[np.ndarray, " n"] = ranks * min(total, MOST_RANGES) // len(scores)
+    return ranges
+
+
+def _quotas(counts: Int[np.ndarray, " s"], total: int, keep_one: bool, seed: int) -> Int[np.ndarray, " s"]:
+    """The number of dev rows of each stratum, by the largest remainders; ties are broken at random.
+
+    Args:
+        counts: Rows of each stratum.
+        total: Dev rows that are wanted.
+        keep_one: Whether every stratum keeps a training row.
+        seed: Random seed.
+    """
+    room = counts - 1 if keep_one and (counts > 1).any() else counts
+    shares = counts * total / counts.sum()
+    quotas = np.minimum(np.floor(shares).astype(np.int64), room)
+    ties = generator(seed, "dev", "shares").permutation(len(counts))
+    order = ties[np.argsort(quotas[ties] - shares[ties], kind="stable")]
+    while quotas.sum() < min(total, room.sum()):
+        for stratum in order:
+            if quotas[stratum] < room[stratum] and quotas.sum() < total:
+                quotas[stratum] += 1
+    return quotas
+
+
+def _chosen_groups(
+    equal: EqualTexts, strata: Int[np.ndarray, " n"], quotas: Int[np.ndarray, " s"], seed: int
+) -> Bool[np.ndarray, " g"]:
+    """Which groups of equal texts are held out: random ones that fit into what their stratum has left."""
+    left = quotas.copy()
+    chosen = np.zeros(len(equal.first), dtype=bool)
+    stratum_of = strata[equal.first]
+    for group in generator(seed, "dev").permutation(len(equal.first)):
+        stratum, size = stratum_of[group], equal.sizes[group]
+        if size <= left[stratum]:
+            left[stratum] -= size
+            chosen[group] = True
+            if not left.any():
+                break
+    if not chosen.any():
+        chosen[int(np.argmin(equal.sizes))] = True
+    return chosen
+
+
+def _keep_every_class(
+    chosen: Bool[np.ndarray, " g"], equal: EqualTexts, strata: Int[np.ndarray, " n"]
+) -> None:
+    """Take groups back, in place, whose rows of another class than their first were the last of that class."""
+    for lost in np.setdiff1d(strata, strata[~chosen[equal.groups]]):
+        if chosen.sum() > 1:
+            chosen[equal.groups[np.flatnonzero(strata == lost)[0]]] = False
