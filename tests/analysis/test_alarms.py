@@ -150,3 +150,17 @@ def test_only_a_corrected_p_settles_the_question() -> None:
     for p_holm, expected in ((0.06, (SCATTERED,)), (0.04, ())):
         found = replace(row, evidence=ComparisonStats(p_value=0.03, p_holm=p_holm))
         assert row_alarms(found, table) == expected
+
+
+def test_an_alarm_about_the_teacher_stands_in_its_row_and_not_in_those_of_students() -> None:
+    told = ["the teacher is at or below the majority class on dev", "the student is at or below it too"]
+    found = alarms_of(run("KD", 0, alarms=told), run("FT", 0))
+    assert found == {"Teacher": (told[0],), "FT": (), "KD": (told[1],)}
+
+
+def test_an_alarm_of_the_run_that_made_the_teacher_is_about_the_teacher() -> None:
+    student = run("KD", 0)
+    assert student.record.teacher is not None
+    own = run("teacher", 0, alarms=["the student is at or below the majority class on dev"], kind="finetune")
+    made = replace(own, record=own.record.model_copy(update={"student": student.record.teacher, "teacher": None}))
+    assert alarms_of(made, student)["Teacher"] == ("the teacher is at or below the majority class on dev",)

@@ -145,3 +145,13 @@ def test_no_examples_are_refused():
 def test_chance_without_a_metric_is_refused():
     with pytest.raises(ConfigError, match="got 0 metrics"):
         is_at_chance([], np.array([0, 1]), _one_hot([0, 1], 2))
+
+
+def test_scores_that_say_nothing_are_at_chance_even_if_their_correlation_is_not_zero():
+    rng = np.random.default_rng(0)
+    labels = rng.normal(size=100)
+    noise = 0.1 * labels + rng.normal(size=100)  # a correlation of about 0.1, within two standard errors
+    assert 0 < score(["pearson"], labels, noise[:, None])["pearson"] < 0.2
+    assert is_at_chance(["pearson"], labels, noise[:, None])
+    assert not is_at_chance(["pearson"], labels, (0.9 * labels + 0.1 * noise)[:, None])
+    assert not is_at_chance(["pearson"], labels, (100 + labels)[:, None])  # ranks well on another scale

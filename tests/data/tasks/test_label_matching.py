@@ -11,7 +11,9 @@ from lmdistill.core.errors import MismatchError
 from lmdistill.data.tasks.label_matching import (
     are_generic,
     best_label_order,
+    label_order_alarm,
     match_labels,
+    normalized_name,
     require_label_order,
 )
 
@@ -111,3 +113,25 @@ def test_no_alarm_without_good_reason(predicted: list[int], labels: list[int]) -
 def test_another_number_of_outputs_is_refused() -> None:
     with pytest.raises(MismatchError, match=r"the teacher has 2 outputs and the task 3 labels \(ent"):
         require_label_order(np.zeros((4, 2)), np.zeros(4, dtype=np.int64), NLI)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Not_Entailment", "not entailment", True), ("1.0", "1", True), ("1.50", "1.5", True), ("-0.0", "0", True),
+        (" Pos ", "pos", True), ("LABEL_0", "label0", True), ("-1", "1", False), ("A-", "A", False), ("007", "7", False),
+        ("level -1", "level 1", False), ("1.5", "15", False), ("0.10", "0.01", False),
+    ],
+)  # fmt: skip
+def test_names_are_compared_without_case_spaces_and_decimals_but_with_signs(one, other, same):
+    assert (normalized_name(one) == normalized_name(other)) is same
+
+
+def test_labels_that_look_swapped_are_told_with_both_accuracies() -> None:
+    labels = np.arange(40) % 2
+    told = label_order_alarm(_logits(1 - labels, 2), labels, ("bad", "good"), model="the student on dev")
+    assert told.startswith("the student on dev fits another order of the labels much better: accuracy 0.000 as")
+    assert "1.000 as good, bad" in told
+    assert label_order_alarm(_logits(labels, 2), labels, ("bad", "good"), model="it") == ""
+    few = np.array([0, 1, 2, 0])  # with as many classes as examples some order always fits
+    assert label_order_alarm(_logits((few + 1) % 3, 3), few, ("a", "b", "c"), model="it") == ""

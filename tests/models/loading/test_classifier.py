@@ -251,3 +251,30 @@ def test_loading_says_nothing_and_leaves_the_settings_of_transformers(folder, ca
 def test_the_packaged_model_gets_a_head():
     network = load("packaged:all-MiniLM-L6-v2", labels=("no", "yes"))
     assert (network.num_layers, network.width, network.labels) == (6, 384, ("no", "yes"))
+
+
+@pytest.mark.parametrize(
+    ("file", "value", "said"),
+    [
+        ("config.json", {"layer_norm_eps": "x"}, r"config\.json cannot be used: .*layer_norm_eps"),
+        ("config.json", {"hidden_size": [16]}, r"config\.json cannot be used: .*hidden_size"),
+        ("config.json", [], r"cannot be used"),
+        ("tokenizer.json", [], r"could not be loaded"),
+        ("tokenizer_config.json", [], r"could not be loaded"),
+        ("tokenizer_config.json", {"model_max_length": -5}, r"has model_max_length -5, where a number of tokens"),
+        ("tokenizer_config.json", {"model_max_length": "x"}, r"(has model_max_length 'x'|could not be loaded)"),
+        ("tokenizer_config.json", {"model_max_length": True}, r"(has model_max_length True|could not be loaded)"),
+    ],
+)
+def test_files_of_another_shape_are_refused_in_one_line(folder, file, value, said):
+    path = folder / file
+    old = json.loads(path.read_text())
+    path.write_text(json.dumps(old | value if isinstance(value, dict) else value))
+    with pytest.raises(ModelError, match=said) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "positions"), [("bert", 512), ("roberta", 65), ("distilbert", 512), ("modernbert", None), ("enc-t5", None)])
+def test_positions_are_those_that_texts_can_have(name, positions):
+    assert family(name).positions == positions
