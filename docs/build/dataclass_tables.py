@@ -57,7 +57,9 @@ def values_of(hint: Any) -> str:
     if origin in (types.UnionType, Union):
         return " or ".join(values_of(option) for option in inner if option is not types.NoneType)
     if origin is tuple:
-        return f"list of {'pairs' if get_origin(inner[0]) is tuple else values_of(inner[0]) + 's'}"
+        is_choice = get_origin(inner[0]) is Literal
+        one = "pair" if get_origin(inner[0]) is tuple else values_of(inner[0])
+        return f"list of {one}{'' if is_choice else 's'}"
     if origin is Mapping:
         return f"names, each with {values_of(inner[1])}"
     return WORDS.get(hint, f"settings, see {getattr(hint, '__name__', hint)}")
