@@ -162,5 +162,7 @@ def test_an_alarm_of_the_run_that_made_the_teacher_is_about_the_teacher() -> Non
     student = run("KD", 0)
     assert student.record.teacher is not None
     own = run("teacher", 0, alarms=["the student is at or below the majority class on dev"], kind="finetune")
-    made = replace(own, record=own.record.model_copy(update={"student": student.record.teacher, "teacher": None}))
+    made = replace(
+        own, record=own.record.model_copy(update={"student": student.record.teacher, "teacher": None})
+    )
     assert alarms_of(made, student)["Teacher"] == ("the teacher is at or below the majority class on dev",)

@@ -44,8 +44,10 @@ def test_predict_reads_the_column_of_the_run_and_says_when_it_reads_another(run_
     said = lmdistill("predict", run_copy, tmp_path / "both.csv")
     assert (said.code, "was trained on" in said.err) == (0, False), said.err
     lmdistill("predict", run_copy, tmp_path / "one.csv")
-    answers = [[row["predicted"] for row in csv.DictReader(Path(tmp_path / f"{name}.predicted.csv").open(newline=""))]
-               for name in ("both", "one")]  # fmt: skip
+    answers = [
+        [row[2 - number] for row in read_csv(tmp_path / f"{name}.predicted.csv")]
+        for number, name in enumerate(("both", "one"))
+    ]
     assert answers[0] == answers[1]
     write_csv(tmp_path / "other.csv", [[text] for _, text in rows], ("body",))
     said = lmdistill("predict", run_copy, tmp_path / "other.csv")
@@ -60,7 +62,9 @@ def test_evaluate_says_when_it_reads_another_column(run_copy, lmdistill, tmp_pat
     assert "the text is read from text, and the run was trained on review. Set data.text" in said.err
 
 
-def test_predict_reads_files_whose_unused_keys_differ_and_in_the_encoding_that_is_set(finished, lmdistill, tmp_path):
+def test_predict_reads_files_whose_unused_keys_differ_and_in_the_encoding_that_is_set(
+    finished, lmdistill, tmp_path
+):
     rows = [{"text": "good film"}, {"slots": {"n": 1}, "text": "bad plot"}, {"text": "fine", "n": None}]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert lmdistill("predict", "runs/one", tmp_path / "a.jsonl").code == 0
@@ -69,7 +73,9 @@ def test_predict_reads_files_whose_unused_keys_differ_and_in_the_encoding_that_i
     assert lmdistill("predict", "runs/one", tmp_path / "a.jsonl", "--out", tmp_path / "a.csv").code == 0
     assert [len(row) for row in read_csv(tmp_path / "a.csv")] == [7] * 4
     (tmp_path / "b.csv").write_bytes("text;n\ntrès bien;1\n".encode("latin-1"))
-    refused(lmdistill("predict", "runs/one", tmp_path / "b.csv"), r"b\.csv, line 2: byte 9 .* set data\.encoding")
+    refused(
+        lmdistill("predict", "runs/one", tmp_path / "b.csv"), r"b\.csv, line 2: byte 9 .* set data\.encoding"
+    )
     said = lmdistill("predict", "runs/one", tmp_path / "b.csv", "--set", "data.encoding=latin-1")
     assert said.code == 0, said.err
     assert read_csv(tmp_path / "b.predicted.csv")[1][0] == "très bien"
@@ -78,7 +84,10 @@ def test_predict_reads_files_whose_unused_keys_differ_and_in_the_encoding_that_i
 def test_a_recipe_reads_a_file_without_header_and_its_run_predicts_such_a_file(place, lmdistill):
     with Path("bare.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([label, "x", text] for text, label in texts(48))
-    recipe = {**RECIPE, "data": {"source": "bare.csv", "header": False, "text": 3, "label": 1, "max_length": 32}}
+    recipe = {
+        **RECIPE,
+        "data": {"source": "bare.csv", "header": False, "text": 3, "label": 1, "max_length": 32},
+    }
     write_recipe("bare.yaml", recipe)
     said = lmdistill("distill", "bare.yaml", "--out", "runs/bare")
     assert said.code == 0, said.err
@@ -113,7 +122,13 @@ def test_labels_that_look_swapped_ring_in_evaluate_and_in_distill(place, lmdisti
     assert said.code == 0, said.err
     assert "alarm: the model on dev fits another order of the labels much better" in said.out
     assert "teacher" not in said.out + said.err
-    said = lmdistill("distill", "recipe.yaml", "--out", "runs/x", *settings("teacher.model=swapped", "student.layers=1", "data.dev=many.csv"))
+    said = lmdistill(
+        "distill",
+        "recipe.yaml",
+        "--out",
+        "runs/x",
+        *settings("teacher.model=swapped", "student.layers=1", "data.dev=many.csv"),
+    )
     assert said.code == 0, said.err
     alarms = json.loads(Path("runs/x/record.json").read_text())["alarms"]
     assert any(alarm.startswith("the teacher on dev fits another order") for alarm in alarms)
@@ -121,19 +136,25 @@ def test_labels_that_look_swapped_ring_in_evaluate_and_in_distill(place, lmdisti
 
 def test_evaluate_of_a_student_never_speaks_of_the_teacher(finished, lmdistill, tmp_path):
     write_csv(tmp_path / "two.csv", [["a", "yes"], ["b", "no"]] * 6)
-    said = lmdistill("evaluate", "runs/one", *settings(f"data.source={tmp_path}/two.csv", f"data.dev={tmp_path}/two.csv"))
-    message = refused(said, r"^the student predicts 3 classes and own has 2: no, yes\. Use a model with 2 outputs")
+    said = lmdistill(
+        "evaluate", "runs/one", *settings(f"data.source={tmp_path}/two.csv", f"data.dev={tmp_path}/two.csv")
+    )
+    message = refused(
+        said, r"^the student predicts 3 classes and own has 2: no, yes\. Use a model with 2 outputs"
+    )
     assert "teacher" not in message
 
 
 def test_a_regression_that_learned_nothing_rings(place, lmdistill):
-    rows = [[f"{'good bad fine'.split()[n % 3]} {n}", str((n * 37 % 101) / 10)] for n in range(60)]
+    rows = [[f"{['good', 'bad', 'fine'][n % 3]} {n}", str((n * 37 % 101) / 10)] for n in range(60)]
     write_csv("scores.csv", rows, ("text", "score"))
     save(tiny(layers=2, seed=3, classes=1), place / "guess")
     data = ("task=own", "data.source=scores.csv", "data.dev=scores.csv", "data.max_length=32")
     said = lmdistill("evaluate", "guess", *settings(*data))
     assert said.code == 0, said.err
-    assert "alarm: the model is at or below a constant score on dev: it has learned nothing of use" in said.out
+    assert (
+        "alarm: the model is at or below a constant score on dev: it has learned nothing of use" in said.out
+    )
 
 
 def test_a_single_run_is_found_by_the_name_that_it_has_among_several(finished, lmdistill, tmp_path):
@@ -155,11 +176,15 @@ def test_a_single_run_is_found_by_the_name_that_it_has_among_several(finished, l
 )  # fmt: skip
 def test_a_place_that_takes_no_files_is_refused_before_anything_is_done(place, lmdistill, command, out):
     before = files_in(place)
-    refused(lmdistill(*command, "--out", out), r"(cannot be used: .*|is a device, .*)\. Choose another path\.$")
+    refused(
+        lmdistill(*command, "--out", out), r"(cannot be used: .*|is a device, .*)\. Choose another path\.$"
+    )
     assert files_in(place) == before
 
 
-@pytest.mark.parametrize("change", ["training.epochs=1000000000000000000000000000000", "training.epochs=1.0e+30"])
+@pytest.mark.parametrize(
+    "change", ["training.epochs=1000000000000000000000000000000", "training.epochs=1.0e+30"]
+)
 def test_numbers_that_no_computer_counts_to_are_refused(place, lmdistill, change):
     said = lmdistill("distill", "recipe.yaml", "--out", "runs/x", "--set", change)
     refused(said, r"^training\.epochs must be below 2\^63, got 1")
@@ -169,8 +194,12 @@ def test_a_text_longer_than_the_positions_of_a_model_is_refused(place, lmdistill
     network = tiny(layers=2, seed=1, labels=LABELS)
     network.tokenizer.model_max_length = int(1e30)
     save(network, place / "endless")
-    said = lmdistill("distill", "recipe.yaml", "--out", "runs/x", *settings("teacher.model=endless", "data.max_length=65"))
+    said = lmdistill(
+        "distill", "recipe.yaml", "--out", "runs/x", *settings("teacher.model=endless", "data.max_length=65")
+    )
     refused(said, r"^max_length is 65 and the model reads at most 64 tokens\. Set max_length to 64 or less")
-    refused(lmdistill("measure", "endless", "--tokens", "65"), r"^--tokens is 65 and endless reads at most 64")
+    refused(
+        lmdistill("measure", "endless", "--tokens", "65"), r"^--tokens is 65 and endless reads at most 64"
+    )
     write_csv("long.csv", [["good " * 100, "pos"]])
     assert lmdistill("predict", "endless", "long.csv").code == 0

@@ -17,7 +17,10 @@ EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
         520,
         "lies beside saved weights as the one file that loads them, so it cannot be split",
     ),
-    ("src/lmdistill/data/load_task.py:load_task", "arguments"): (14, "an argument for each data key of a recipe"),
+    ("src/lmdistill/data/load_task.py:load_task", "arguments"): (
+        14,
+        "an argument for each data key of a recipe",
+    ),
     ("src/lmdistill/recipes/classifier.py:Data", "fields"): (
         17,
         "each key is a property of the user's file, and keys of recipes stay where they are",

@@ -52,7 +52,7 @@ class Data:
     """Text column, or two columns for pairs, or several with `join`, in your own data; inferred if empty."""
 
     join: str | None = None
-    """What stands between the columns of `text` to make one text of them, such as `" "`; without it: pairs."""
+    """What stands between the columns of `text` to make one text of them, such as `" "`; else a pair."""
 
     label: str | int | None = None
     """Label column in your own data; inferred if missing. Without `header`, columns are numbered from 1."""

@@ -209,7 +209,7 @@ def _summed_up(value: Any, handler: Handler) -> Any:
 
 
 def _integer(value: Any) -> Any:
-    """Refuse a truth value and a text, which pydantic would convert, and a number that no computer counts to."""
+    """Refuse a truth value and a text, which pydantic would convert, and numbers that no array holds."""
     if isinstance(value, bool | str):
         raise PydanticKnownError("int_type")
     if isinstance(value, int | float) and abs(value) >= LARGEST:
@@ -261,14 +261,14 @@ def _labels(value: Any) -> Any:
 
 def _require_quotes(values: Sequence[Any]) -> None:
     """Refuse truth values, which YAML makes of the words yes, no, on and off."""
-    for value in values:
-        if isinstance(value, bool):
-            word = "yes" if value else "no"
-            raise Refusal(
-                lambda where: ConfigError(
-                    f"{where} has {value}, which YAML reads for words such as {word}. Put it in quotes."
-                )
+    truth = next((value for value in values if isinstance(value, bool)), None)
+    if truth is not None:
+        word = "yes" if truth else "no"
+        raise Refusal(
+            lambda where: ConfigError(
+                f"{where} has {truth}, which YAML reads for words such as {word}. Put it in quotes."
             )
+        )
 
 
 STRICT: Mapping[Any, BeforeValidator | PlainValidator] = types.MappingProxyType(

@@ -37,7 +37,9 @@ def test_new_tokens_and_another_side_of_truncation_have_another_fingerprint():
 def test_a_length_above_the_positions_of_the_model_is_refused_where_the_tokenizer_states_none():
     tokenizer = tiny().tokenizer
     check_max_length(tokenizer, 64, pair=False, positions=64)
-    with pytest.raises(ConfigError, match=r"max_length is 64 and the model reads at most 62 tokens\. Set max_length to 62"):
+    with pytest.raises(
+        ConfigError, match=r"max_length is 64 and the model reads at most 62 tokens\. Set max_length to 62"
+    ):
         check_max_length(tokenizer, 64, pair=False, positions=62)
     tokenizer.model_max_length = int(1e30)
     with pytest.raises(ConfigError, match=r"max_length is 63 and the model reads at most 62"):

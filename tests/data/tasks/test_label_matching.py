@@ -130,7 +130,9 @@ def test_names_are_compared_without_case_spaces_and_decimals_but_with_signs(one,
 def test_labels_that_look_swapped_are_told_with_both_accuracies() -> None:
     labels = np.arange(40) % 2
     told = label_order_alarm(_logits(1 - labels, 2), labels, ("bad", "good"), model="the student on dev")
-    assert told.startswith("the student on dev fits another order of the labels much better: accuracy 0.000 as")
+    assert told.startswith(
+        "the student on dev fits another order of the labels much better: accuracy 0.000 as"
+    )
     assert "1.000 as good, bad" in told
     assert label_order_alarm(_logits(labels, 2), labels, ("bad", "good"), model="it") == ""
     few = np.array([0, 1, 2, 0])  # with as many classes as examples some order always fits

@@ -261,9 +261,21 @@ def test_the_packaged_model_gets_a_head():
         ("config.json", [], r"cannot be used"),
         ("tokenizer.json", [], r"could not be loaded"),
         ("tokenizer_config.json", [], r"could not be loaded"),
-        ("tokenizer_config.json", {"model_max_length": -5}, r"has model_max_length -5, where a number of tokens"),
-        ("tokenizer_config.json", {"model_max_length": "x"}, r"(has model_max_length 'x'|could not be loaded)"),
-        ("tokenizer_config.json", {"model_max_length": True}, r"(has model_max_length True|could not be loaded)"),
+        (
+            "tokenizer_config.json",
+            {"model_max_length": -5},
+            r"has model_max_length -5, where a number of tokens",
+        ),
+        (
+            "tokenizer_config.json",
+            {"model_max_length": "x"},
+            r"(has model_max_length 'x'|could not be loaded)",
+        ),
+        (
+            "tokenizer_config.json",
+            {"model_max_length": True},
+            r"(has model_max_length True|could not be loaded)",
+        ),
     ],
 )
 def test_files_of_another_shape_are_refused_in_one_line(folder, file, value, said):
@@ -275,6 +287,9 @@ def test_files_of_another_shape_are_refused_in_one_line(folder, file, value, sai
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "positions"), [("bert", 512), ("roberta", 65), ("distilbert", 512), ("modernbert", None), ("enc-t5", None)])
+@pytest.mark.parametrize(
+    ("name", "positions"),
+    [("bert", 512), ("roberta", 65), ("distilbert", 512), ("modernbert", None), ("enc-t5", None)],
+)
 def test_positions_are_those_that_texts_can_have(name, positions):
     assert family(name).positions == positions

@@ -227,7 +227,10 @@ def _flaw_message(flaw: RowFlaw, location: str, row: Row, mapping: ColumnMapping
         label = row.fields.get(mapping.label or "", "").strip()
         found = f" ({label!r} stands for a missing one)" if label else ""
         advice = ", or set data.drop to [unlabelled]" if is_own else ""
-        return f"{location}: there is no label in {mapping.label!r}{found}. Fill it in or remove the row{advice}."
+        return (
+            f"{location}: there is no label in {mapping.label!r}{found}. Fill it in or remove the "
+            f"row{advice}."
+        )
     return f"{location}: the row has too few fields. Correct it."
 
 

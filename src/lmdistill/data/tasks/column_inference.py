@@ -112,8 +112,8 @@ def _named_texts(columns: Sequence[str], names: tuple[str, ...], joined: bool) -
         raise DataError(f"data.text names {', '.join(names) or 'no column'}; name different columns.")
     if len(names) > 2 and not joined:
         raise DataError(
-            f"data.text names {len(names)} columns ({', '.join(names)}), and an example has one or two texts. "
-            'Name two for a pair, or set data.join to join them into one text, as in data.join: " ".'
+            f"data.text names {len(names)} columns ({', '.join(names)}), and an example has one or two "
+            'texts. Name two for a pair, or set data.join to join them into one text, as in data.join: " ".'
         )
     return tuple(_require_column(columns, name) for name in names)
 

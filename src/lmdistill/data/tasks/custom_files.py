@@ -222,8 +222,9 @@ def _with_dev(
         return {**splits, "train": train}, tuple(notes)
     kept, held_out = hold_out_dev(train, choices.dev_fraction, seed=choices.seed, equal=equal)
     notes.append(
-        f"no dev data given: {held_out.num_rows} of the {train.num_rows} training rows are held out at random "
-        f"(fraction {choices.dev_fraction:g}, seed {choices.seed}), a share of each class or range of scores"
+        f"no dev data given: {held_out.num_rows} of the {train.num_rows} training rows are held out at "
+        f"random (fraction {choices.dev_fraction:g}, seed {choices.seed}), a share of each class or "
+        "range of scores"
     )
     return {**splits, "train": kept, "dev": held_out}, tuple(notes)
 

@@ -167,7 +167,7 @@ def _chosen_groups(
 def _keep_every_class(
     chosen: Bool[np.ndarray, " g"], equal: EqualTexts, strata: Int[np.ndarray, " n"]
 ) -> None:
-    """Take groups back, in place, whose rows of another class than their first were the last of that class."""
+    """Take groups back, in place, that hold the last rows of a class which is not that of their first row."""
     for lost in np.setdiff1d(strata, strata[~chosen[equal.groups]]):
         if chosen.sum() > 1:
             chosen[equal.groups[np.flatnonzero(strata == lost)[0]]] = False

@@ -87,8 +87,8 @@ def require_plain_text(row: Row, column: str, location: str) -> None:
     problem = nested((row.values or {}).get(column))
     if problem:
         raise DataError(
-            f"{location}: {column!r} holds {problem}, where a text is needed. Write the text into a column of "
-            "its own, and set data.text to that."
+            f"{location}: {column!r} holds {problem}, where a text is needed. Write the text into a column "
+            "of its own, and set data.text to that."
         )
 
 

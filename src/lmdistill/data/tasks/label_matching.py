@@ -197,7 +197,8 @@ def require_label_order(
         raise MismatchError(
             f"{model} has no label names, and its outputs fit another order much better: accuracy "
             f"{accuracy:.3f} as they are, {best_accuracy:.3f} as "
-            f"{', '.join(_in_order(task_labels, order))}. Put these names into id2label of its config.json, in this order."
+            f"{', '.join(_in_order(task_labels, order))}. Put these names into id2label of its "
+            "config.json, in this order."
         )
     if best_accuracy > accuracy:
         log.info(

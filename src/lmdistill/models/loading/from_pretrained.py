@@ -77,7 +77,8 @@ def read_tokenizer(location: str, *, trust_remote_code: bool = False) -> Any:
     """Load the tokenizer of a folder or a hub id.
 
     Raises:
-        ModelError: If there is no tokenizer, or it has no tokens other than special ones or no room for any.
+        ModelError: If there is no tokenizer, or it has no tokens other than special ones, or no room for
+            them.
     """
     try:
         with quiet():
@@ -92,8 +93,8 @@ def read_tokenizer(location: str, *, trust_remote_code: bool = False) -> Any:
     longest = tokenizer.model_max_length
     if isinstance(longest, bool) or not isinstance(longest, int | float) or not longest >= SHORTEST:
         raise ModelError(
-            f"the tokenizer of {location} has model_max_length {longest!r}, where a number of tokens, at least "
-            f"{SHORTEST}, is needed. Correct tokenizer_config.json."
+            f"the tokenizer of {location} has model_max_length {longest!r}, where a number of tokens, at "
+            f"least {SHORTEST}, is needed. Correct tokenizer_config.json."
         )
     return tokenizer
 

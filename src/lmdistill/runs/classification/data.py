@@ -72,7 +72,7 @@ def load_whole(name: str, data: Data) -> Task:
 
 
 def own_settings(data: Data) -> dict[str, Any]:
-    """The arguments of `load_task` that say how the user's own data are read; empty where they are inferred."""
+    """The arguments of `load_task` for the user's own data; without those that are inferred."""
     fields = ("dev", "text", "join", "label", "labels", "kind", "drop", "encoding", "delimiter", "quote")
     settings = {name: getattr(data, name) for name in fields}
     given = {name: value for name, value in settings.items() if value not in (None, ())}
