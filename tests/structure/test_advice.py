@@ -19,7 +19,7 @@ from lmdistill.studies.schema import Study
 
 REPO = Path(__file__).parents[2]
 FILES = sorted((REPO / "src" / "lmdistill").rglob("*.py"))
-FOREIGN = {"--require-hashes"}
+FOREIGN = {"--local-dir"}
 """Options of other programs that messages name."""
 
 PLACEHOLDERS = {"a.b", "methods.NAME"}

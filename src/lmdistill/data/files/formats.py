@@ -58,7 +58,7 @@ def _json_lines(path: Path, opened: Open) -> JsonObjects:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue  # JSON lines allow blank lines; they hold no row
-            value = _parsed(line, path, number, "Write one object a line.")
+            value = _parsed(line.strip(), path, number, "Write one object a line.")
             if not isinstance(value, dict):
                 raise DataError(
                     f"{path}, line {number}: a JSON {type(value).__name__} where an object is needed. "
