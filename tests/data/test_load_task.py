@@ -53,7 +53,8 @@ def test_without_network_one_line_says_what_to_do(cache: Path, monkeypatch: pyte
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(
-        DataError, match=r"nyu-mll/glue:sst2 cannot be loaded .*give data=FOLDER .* or set HF_HOME"
+        DataError,
+        match=r"nyu-mll/glue:sst2 cannot be loaded .*set data\.source to a folder .* or set HF_HOME",
     ) as caught:
         load_task("sst2")
     assert "\n" not in str(caught.value)
@@ -101,15 +102,15 @@ def test_a_saved_data_set_keeps_its_class_names_and_drops_rows_without_label_alo
 def test_names_that_are_nothing_are_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"no task is called 'mrcp'\. Did you mean 'mrpc'"):
         load_task("mrcp")
-    with pytest.raises(ConfigError, match=r"owner/name names a data set, so data='x' has no effect"):
+    with pytest.raises(ConfigError, match=r"owner/name names a data set, so data.source 'x' has no effect"):
         load_task("owner/name", "x")
-    with pytest.raises(ConfigError, match=r"owner/name has its own splits, so dev='x' has no effect"):
+    with pytest.raises(ConfigError, match=r"owner/name has its own splits, so data.dev 'x' has no effect"):
         load_task("owner/name", dev="x")
 
 
 def test_the_task_that_a_program_makes_needs_no_data_and_takes_none():
     assert load_task("synthetic").spec.name == "synthetic"
     with pytest.raises(
-        ConfigError, match=r"'synthetic' generates its texts, so data='x' has no effect\. Leave"
+        ConfigError, match=r"'synthetic' generates its texts, so data.source 'x' has no effect\. Leave"
     ):
         load_task("synthetic", "x")

@@ -36,6 +36,8 @@ def at(tree, path):
 
 OTHER = {
     "task": "rte", "data.source": "texts.csv", "data.dev": "dev.csv", "data.text": ["a", "b"], "data.label": "y",
+    "data.join": ": ", "data.labels": {0: "bad", 1: "good"}, "data.drop": ["empty", "duplicates"],
+    "data.encoding": "latin-1", "data.delimiter": "|", "data.quote": "'",
     "data.kind": "regression", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2},
     "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",
     "student.pruning.score": "magnitude", "student.pruning.data": "dev", "student.pruning.scope": "layer",

@@ -80,7 +80,8 @@ def taken(hint):
     if dataclasses.is_dataclass(hint) or get_origin(hint) in (Mapping, dict):
         return ["{}"]
     if get_origin(hint) is tuple:
-        return ["[]", "'3'", "'no such'"] if hint == tuple[str, ...] else ["[]"]
+        texts = ["'3'", "'no such'"] if hint in (tuple[str, ...], tuple[str | int, ...]) else []
+        return ["[]", *texts, *(["3"] if hint == tuple[str | int, ...] else [])]
     scalars = {bool: ["True"], int: ["3"], float: ["3", "1.5", "'3'"], str: ["'3'", "'no such'"]}
     return list(map(repr, CANDIDATES)) if hint is Any else scalars.get(hint, [])
 
@@ -119,7 +120,7 @@ def test_a_value_of_another_type_is_refused_with_its_path_and_what_is_expected(c
             parse(cls, {name: value}, "here")
         message = str(refused.value)
         if value == [None] and f"here.{name}[0]" in message:
-            assert re.search(r"\[0\] must be a .*, got None\.", message)
+            assert re.search(r"\[0\] (must be a .*, got None\.|is called 'None')", message)
             continue
         assert re.search(rf"\bhere\.{name}\b", message)
         assert value == {} or repr(value) in message or repr(str(value)) in message

@@ -100,11 +100,6 @@ class Data:
             raise ConfigError(f"rows must be >= 1, got {self.rows}.")
         if self.rows is not None and self.fraction != 1:
             raise ConfigError(f"rows is {self.rows} and fraction is {self.fraction}; set only one of them.")
-        if self.join is not None and len(self.text) < 2:
-            raise ConfigError(
-                f"join is {self.join!r} and text names {len(self.text)} columns to join. Name two or more in "
-                "data.text, or leave join out."
-            )
         _ = self.form  # checks encoding, delimiter and quote
 
     @property

@@ -232,11 +232,28 @@ def _texts(value: Any) -> Any:
 
 
 def _columns(value: Any) -> Any:
-    """A single name or number of a column is a list of one."""
-    columns = (value,) if isinstance(value, str | int) else value
-    if isinstance(columns, list | tuple):
-        _require_quotes(columns)
-    return columns
+    """Names or numbers of columns; a single one is a list of one."""
+    columns = (value,) if isinstance(value, str | int) and not isinstance(value, bool) else value
+    if not isinstance(columns, list | tuple):
+        raise Refusal(
+            lambda where: ConfigError(
+                f"{where} must be a valid list of columns, got {value!r}. Write a list in brackets, as in [a, b]."
+            )
+        )
+    _require_quotes(columns)
+    for position, column in enumerate(columns):
+        if not isinstance(column, str | int):
+            raise _no_column(position, column)
+    return tuple(columns)
+
+
+def _no_column(position: int, value: Any) -> Refusal:
+    """The error for what is neither the name nor the number of a column."""
+    return Refusal(
+        lambda where: ConfigError(
+            f"{joined(where, position)} must be a valid string or a whole number, got {value!r}."
+        )
+    )
 
 
 def _labels(value: Any) -> Any:
@@ -253,8 +270,8 @@ def _labels(value: Any) -> Any:
         return None
     raise Refusal(
         lambda where: ConfigError(
-            f"{where} must be a list of names, as in [bad, good], or a table from the labels in the file to "
-            f"names, as in {{0: bad, 1: good}}, got {value!r}."
+            f"{where} must be a valid list of names or a table of keys and values, got {value!r}. Write "
+            "[bad, good], or {0: bad, 1: good} from the labels in the file to names."
         )
     )
 
@@ -276,7 +293,7 @@ STRICT: Mapping[Any, BeforeValidator | PlainValidator] = types.MappingProxyType(
         int: BeforeValidator(_integer),
         float: BeforeValidator(_number),
         tuple[str, ...]: BeforeValidator(_texts),
-        tuple[str | int, ...]: BeforeValidator(_columns),
+        tuple[str | int, ...]: PlainValidator(_columns),
         tuple[str | int, ...] | Mapping[str | int, str] | None: PlainValidator(_labels),
     }
 )

@@ -68,8 +68,8 @@ class ColumnChoices:
                 raise UnknownNameError("kind of row to drop", name, get_args(Dropped))
         if self.join is not None and (self.text is None or isinstance(self.text, str) or len(self.text) < 2):
             raise ConfigError(
-                f"join is {self.join!r} and text names no two columns to join. Name them in text, or leave "
-                "join out."
+                f"data.join is {self.join!r} and data.text names no two columns to join. Name them, or leave "
+                "data.join out."
             )
 
     @property
