@@ -13,6 +13,7 @@ from lmdistill.cli.main import app
 from lmdistill.recipes.files import read_recipe
 from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import find_records
+from lmdistill.runs.run_folder import with_new_settings
 from lmdistill.studies.grid import study_cells
 from lmdistill.studies.schema import read_study
 from lmdistill.studies.search.space import branches
@@ -137,6 +138,6 @@ def test_a_recorded_study_is_what_its_runs_were_made_by(path: Path) -> None:
     planned = study_cells(read_study(str(path)), Path())
     cells = {folder_name(cell.name): plain(cell.recipe) for cell in planned}
     assert len(cells) == len(planned)
-    found = {run.path.name: run.record.recipe for run in find_records([path.parent])}
+    found = {run.path.name: with_new_settings(run.record.recipe) for run in find_records([path.parent])}
     assert found
     assert found == {name: cells.get(name) for name in found}
