@@ -21,10 +21,20 @@ from lmdistill.models.modeling_narrow import PREFIX
 from lmdistill.models.pruning.families import Widths, widths_of
 from lmdistill.models.pruning.slicing import densify, view
 from lmdistill.models.students.truncate import truncate
-from tests.models.narrow import ENCODERS, HEADS, LAYERS, NAMES, SHAPES, VANISHED, batch_for, outputs, wide
+from tests.models.narrow import (
+    ENCODERS,
+    FREE,
+    HEADS,
+    LAYERS,
+    NAMES,
+    SHAPES,
+    VANISHED,
+    batch_for,
+    outputs,
+    wide,
+)
 from tests.tiny import make_batch
 
-FREE = ("llama", "mistral", "qwen2", "qwen3")
 OWN = ("enc-t5",)  # carried, whatever its widths
 
 

@@ -143,18 +143,19 @@ def _sliced(module: nn.Module, share: Share, units: int) -> nn.Module:
     """A `Sliced` projection, or the projection itself if all its units are kept."""
     projection: Any = module
     axis = 1 - share.axis if flipped(module) else share.axis
-    if not isinstance(module, Sliced) and projection.weight.shape[axis] == units * share.block * share.parts:
+    if not isinstance(module, Sliced) and projection.weight.shape[axis] == units * sum(share.blocks):
         return module
     return Sliced(module, share, units)
 
 
 def _permute(module: Any, share: Share, order: Tensor) -> None:
     """Reorder the rows or columns of a projection in place, so that unit k is the old unit `order[k]`."""
-    units = len(order)
-    offsets = torch.arange(share.block)
-    rows = (order.cpu()[:, None] * share.block + offsets).flatten()
-    start = torch.arange(share.parts)[:, None] * units * share.block
-    index = (start + rows).flatten().to(module.weight.device)
+    units, start, parts = len(order), 0, []
+    for block in share.blocks:
+        rows = order.cpu()[:, None] * block + torch.arange(block)
+        parts.append(start + rows.flatten())
+        start += units * block
+    index = torch.cat(parts).to(module.weight.device)
     with torch.no_grad():
         axis = 1 - share.axis if flipped(module) else share.axis
         module.weight.copy_(module.weight.index_select(axis, index))
