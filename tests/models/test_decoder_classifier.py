@@ -22,6 +22,7 @@ from lmdistill.records.record import read_record
 from lmdistill.runs.run_recipe import run_recipe
 from tests.cli.cli_project import LABELS, texts, trained, write_csv
 from tests.models.decoders import DECODERS, decoder
+from tests.run_fixtures import no_pages as no_pages
 from tests.tiny import make_batch
 from tests.tiny_causal import VOCABULARY, tiny_language, tiny_language_tokenizer
 

@@ -131,8 +131,8 @@ def _require_same_padding(location: str, config: Any, tokenizer: Any) -> None:
     if known is None and tokenizer.pad_token_id is None:
         raise ModelError(
             f"neither the tokenizer nor config.json of {location} names a padding token, and its head reads "
-            "the last token before the padding. Set one, as in tokenizer.pad_token = tokenizer.eos_token, and "
-            "save it there."
+            "the last token before the padding. Set one, as in tokenizer.pad_token = tokenizer.eos_token, "
+            "and save it there."
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(known)
