@@ -129,6 +129,17 @@ def test_equally_wide_layers_are_a_stock_model_where_its_class_allows(name, tmp_
     torch.testing.assert_close(outputs(reloaded(name, tmp_path / "part"), batch), outputs(part, batch))
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ENCODERS])
+def test_what_was_loaded_is_pruned_and_loaded_again(name, tmp_path):
+    """Stock classes may rename weights while they are loaded and saved, as GPT-NeoX's do."""
+    save(wide(name), tmp_path / "whole")
+    whole = load_causal(tmp_path / "whole")
+    batch = batch_for(whole)
+    small = densify(whole, VANISHED[name])
+    save(small, tmp_path / "small")
+    torch.testing.assert_close(outputs(load_causal(tmp_path / "small"), batch), outputs(small, batch))
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in (*FREE, *OWN)])
 def test_fewer_heads_are_carried_where_the_stock_class_ties_them_to_the_states(name, tmp_path):
     widths = Widths(heads=(2,) * LAYERS, neurons=(12,) * LAYERS)

@@ -189,7 +189,7 @@ def test_heads_and_neurons_of_a_decoder_with_a_head_are_not_pruned():
 def test_a_recipe_distils_a_decoder_into_its_first_layers(tmp_path, no_pages):
     write_csv(tmp_path / "train.csv", texts(48, seed=7))
     write_csv(tmp_path / "dev.csv", texts(30, seed=8))
-    teacher = trained(LABELS, network=decoder("qwen2", layers=3, labels=LABELS))
+    teacher = trained(LABELS, network=decoder("llama", layers=3, labels=LABELS))
     save(teacher, tmp_path / "teacher")
     recipe = {
         "task": "own",

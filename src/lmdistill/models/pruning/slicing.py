@@ -172,8 +172,10 @@ def _set_class_and_config(model: Any, family: Family, widths: Widths) -> None:
         if _set_stock_config(model, family, widths):
             for field in ("kept_heads", "kept_neurons", "auto_map"):
                 vars(model.config).pop(field, None)
+            vars(model).pop("_weight_conversions", None)  # those of its class
             return
         model.config.__class__, model.__class__ = narrow_classes
+        model._weight_conversions = []  # files of a class with code of its own have the names of its modules
     model.config.kept_heads, model.config.kept_neurons = list(widths.heads), list(widths.neurons)
 
 

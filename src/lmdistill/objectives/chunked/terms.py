@@ -8,8 +8,8 @@ from torch import Tensor
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.objectives.chunked.divergence_gradients import ValueAndGrad, value_and_grad_of
-from lmdistill.objectives.decoupled import MASKED_LOGIT
 from lmdistill.objectives.divergence import Divergence
+from lmdistill.objectives.reduction import MASKED_LOGIT
 
 ValuesAndGradient = tuple[dict[str, Float[Tensor, " n"]], Float[Tensor, "n v"]]
 """Unweighted value of each term, and gradient of their weighted sum by the student's logits."""
