@@ -1,5 +1,6 @@
 """lmdistill study: run a recipe with many settings and seeds, and compare the results in one table."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from lmdistill.cli.distill import AllowCode
 from lmdistill.cli.path_arguments import writable
 from lmdistill.cli.threads import Threads
 from lmdistill.core.errors import ConfigError
+
+log = logging.getLogger("lmdistill")
 
 RUN = (sys.executable, "-P", "-m", "lmdistill", "distill")
 """Command line that runs a cell, up to its recipe; -P prevents the import of a user's `queue.py`."""
@@ -28,7 +31,11 @@ def study(
         ),
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="Print the cells or trials and their states, and run none.")
+        bool,
+        typer.Option(
+            "--list",
+            help="Print the cells or trials, their states, and what differs from the publication; run none.",
+        ),
     ] = False,
     set_: Annotated[
         list[str] | None,
@@ -52,6 +59,8 @@ def study(
     from lmdistill.studies.runner import exit_code, rows, run_study, standings
     from lmdistill.studies.study_folder import StudyFolder
 
+    if list_:
+        _tell_notes(file)
     folder = StudyFolder(path=out or Path("runs") / chosen.study)
     command = (*RUN, FLAG) if allow_code else RUN
     if chosen.search is not None:
@@ -76,6 +85,14 @@ def study(
         show(done, order=rows(cells), reports=[folder.path])
     complain_of_failed(board)
     raise typer.Exit(exit_code(board))
+
+
+def _tell_notes(name: str) -> None:
+    """Log what a built-in study is at each scale, and what differs there from the publication."""
+    from lmdistill.commands.catalog import study_notes
+
+    for line in study_notes(name):
+        log.info("%s", line)
 
 
 def _require_single_process() -> None:
