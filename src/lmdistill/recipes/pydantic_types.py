@@ -244,7 +244,8 @@ def _columns(value: Any) -> Any:
     if not isinstance(columns, list | tuple):
         raise Refusal(
             lambda where: ConfigError(
-                f"{where} must be a valid list of columns, got {value!r}. Write a list in brackets, as in [a, b]."
+                f"{where} must be a valid list of columns, got {value!r}. Write a list in brackets, as in "
+                "[a, b]."
             )
         )
     _require_quotes(columns)

@@ -87,7 +87,7 @@ class _Bounded(ImmutableSandboxedEnvironment):
     """The sandbox of jinja, in which loops, calls and operators are steps."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
-    concat = staticmethod(joined)  # type: ignore[assignment]
+    concat = staticmethod(joined)
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(finalize=small, **settings)
@@ -141,10 +141,12 @@ class _Counting(NodeTransformer):
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
         """A tuple; that on the left of an assignment is no value."""
         self.generic_visit(node)
-        return _filtered(node, "_small") if node.ctx == "load" else node
+        if node.ctx != "load":
+            return node
+        return _filtered(node, "_small")
 
 
-def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+def _filtered(node: Any, name: str) -> nodes.Filter:
     """`node|name`."""
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 

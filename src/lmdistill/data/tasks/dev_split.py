@@ -142,7 +142,7 @@ def _quotas(counts: Int[np.ndarray, " s"], total: int, keep_one: bool, seed: int
         for stratum in order:
             if quotas[stratum] < room[stratum] and quotas.sum() < total:
                 quotas[stratum] += 1
-    return quotas
+    return np.asarray(quotas)
 
 
 def _chosen_groups(
