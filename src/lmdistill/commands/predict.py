@@ -224,8 +224,8 @@ def _answers(
     for row, values in zip(chunk, logits, strict=True):
         if not np.isfinite(values).all():
             raise ModelError(
-                f"{where.rows.location(row.number)}: {network.source} gives the logits {values.tolist()}, and "
-                "no prediction can be made of that. Use another model, or train it again at a lower rate."
+                f"{where.rows.location(row.number)}: {network.source} gives the logits {values.tolist()}, "
+                "and no prediction can be made of that. Use another model, or train it again at a lower rate."
             )
     if network.num_classes == 1:
         for (value,) in logits:
