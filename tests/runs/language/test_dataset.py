@@ -244,10 +244,8 @@ def test_a_recipe_holds_the_text_of_its_chat_template_and_tokenizers_get_it():
         assert recipe.texts.template == CHAT_TEMPLATE
         assert CHAT_TEMPLATE in recipe_text(recipe)
     rows = [{"messages": [{"role": "user", "content": "bad"}, {"role": "assistant", "content": "good"}]}] * 4
-    texts, tokenizer = (
-        Texts(source=lines("rows.jsonl", rows), template="chat.jinja"),
-        tiny_language_tokenizer(),
-    )
+    texts = Texts(source=lines("rows.jsonl", rows), template="chat.jinja", dev_rows=1, max_length=16)
+    tokenizer = tiny_language_tokenizer()
     found = load_texts(texts)
     encoded = encode_texts(found, tokenizer, texts)
     assert tokenizer.chat_template == CHAT_TEMPLATE
