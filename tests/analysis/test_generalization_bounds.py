@@ -42,6 +42,18 @@ def test_a_rademacher_complexity_by_hand() -> None:
     assert mixture.enough == 2100
 
 
+def test_the_second_theorem_has_the_lipschitz_constant_of_the_loss_by_hand() -> None:
+    # L = 3, R = 0.1, log(1 / delta) = 2, M = 2, n = 400: 2 x 3 x 0.1 + 2 sqrt(2 / 800) = 0.6 + 0.1 = 0.7
+    bound = Bound(loss_bound=2.0, rademacher=0.1, lipschitz=3.0, confidence=ALMOST_SURE)
+    assert bound.gap(400) == pytest.approx(0.7, rel=1e-12)
+    assert bound.samples_for(0.7) == 400
+    assert bound.samples_for(0.6) is None
+    with pytest.raises(ConfigError, match=r"the Lipschitz constant is 3 and the class has a log size; it"):
+        Bound(log_size=8.0, lipschitz=3.0)
+    with pytest.raises(ConfigError, match=r"the Lipschitz constant must be > 0 .* got 0"):
+        Bound(rademacher=0.1, lipschitz=0.0)
+
+
 def test_the_papers_inequality_by_hand() -> None:
     # a = 500, M = 1, log(|G| / delta) = 10: eps_p = sqrt(10 / 1000) = 0.1. With Delta_eps = 0.02,
     # c = 2 x 0.08^2 = 0.0128, and b >= 10 / 0.0128 - 500 = 781.25 - 500 = 281.25

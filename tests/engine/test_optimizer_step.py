@@ -1,13 +1,15 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from lmdistill.core.errors import DivergedError
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.optimizer_step import StepLoss, make_learner
+from lmdistill.engine.optimizer_step import StepLoss, make_learner, require_finite
 from lmdistill.engine.training_settings import Optimizer
-from lmdistill.methods import FineTune
+from lmdistill.methods import KD, FineTune
 from tests.engine.corpus import course, feed
 from tests.tiny import tiny
 
@@ -72,3 +74,36 @@ def test_terms_know_which_of_them_is_no_number():
     assert terms.not_finite == ["a", "c", "gradient norm"]
     assert StepLoss(parts={"a": 1.0, "b": 2.0}, count=2, norm=3.0).not_finite == []
     assert StepLoss(parts={"a": 0.1, "b": 0.2, "c": 0.3}, count=2, norm=3.0).loss == 0.6
+
+
+def test_a_teacher_answers_without_dropout_whatever_mode_it_comes_in():
+    losses = []
+    for mode in (True, False):
+        teacher, student, training = tiny(layers=4, seed=1, dropout=0.5).train(mode), tiny(seed=2), course()
+        learner = make_learner(
+            KD(), student, teacher, training=training, accelerator=make_accelerator(training)
+        )
+        losses += [learner.gradients(window_of(accumulate)).parts["teacher"] for accumulate in (1, 3)]
+        assert learner.network.training
+        assert not any(module.training for module in teacher.modules())
+    assert losses == pytest.approx([losses[0]] * 4, rel=1e-5)
+
+
+def test_an_infinite_divergence_is_refused_with_what_makes_it_finite():
+    """A teacher that gives probability to an output which the student masks."""
+    student, teacher, training = tiny(seed=2), tiny(layers=4, seed=1), course()
+    with torch.no_grad():
+        student.model.classifier.bias[1] = -math.inf
+    learner = make_learner(
+        KD(alpha=1.0), student, teacher, training=training, accelerator=make_accelerator(training)
+    )
+    terms = learner.gradients(window_of(1))
+    assert terms.parts["teacher"] == math.inf
+    with pytest.raises(DivergedError, match=r"only one network masks .*: mask it in both, or use jensen_sha"):
+        require_finite(terms, 1, window_of(1))
+    other = make_learner(
+        KD(alpha=1.0, divergence="jensen_shannon"), student, teacher, training=training,
+        accelerator=make_accelerator(training),
+    )  # fmt: skip
+    terms = other.gradients([replace(batch, labels=batch.labels * 0) for batch in window_of(1)])
+    require_finite(terms, 1, window_of(1))

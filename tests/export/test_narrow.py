@@ -21,10 +21,20 @@ from lmdistill.models.modeling_narrow import PREFIX
 from lmdistill.models.pruning.families import Widths, widths_of
 from lmdistill.models.pruning.slicing import densify, view
 from lmdistill.models.students.truncate import truncate
-from tests.models.narrow import ENCODERS, HEADS, LAYERS, NAMES, SHAPES, VANISHED, batch_for, outputs, wide
+from tests.models.narrow import (
+    ENCODERS,
+    FREE,
+    HEADS,
+    LAYERS,
+    NAMES,
+    SHAPES,
+    VANISHED,
+    batch_for,
+    outputs,
+    wide,
+)
 from tests.tiny import make_batch
 
-FREE = ("llama", "mistral", "qwen2", "qwen3")
 OWN = ("enc-t5",)  # carried, whatever its widths
 
 
@@ -117,6 +127,17 @@ def test_equally_wide_layers_are_a_stock_model_where_its_class_allows(name, tmp_
     part = densify(again, Widths(heads=(0, 1, 1), neurons=(12, 5, 0)))
     save(part, tmp_path / "part")
     torch.testing.assert_close(outputs(reloaded(name, tmp_path / "part"), batch), outputs(part, batch))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ENCODERS])
+def test_what_was_loaded_is_pruned_and_loaded_again(name, tmp_path):
+    """Stock classes may rename weights while they are loaded and saved, as GPT-NeoX's do."""
+    save(wide(name), tmp_path / "whole")
+    whole = load_causal(tmp_path / "whole")
+    batch = batch_for(whole)
+    small = densify(whole, VANISHED[name])
+    save(small, tmp_path / "small")
+    torch.testing.assert_close(outputs(load_causal(tmp_path / "small"), batch), outputs(small, batch))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in (*FREE, *OWN)])

@@ -99,6 +99,14 @@ def test_share_one_is_learning_from_the_originals(student, teacher, batch):
     assert terms["label"].isfinite()
 
 
+def test_probabilities_may_be_compared_instead_of_logits(student, teacher, batch):
+    found = MixKD(alpha_sm=0.0, distance="mse_probabilities").losses(student, teacher, batch)["teacher_mixed"]
+    q, p = (net(batch.mixed.inputs).logits.softmax(-1) for net in (student, teacher))
+    torch.testing.assert_close(found, (q - p).square().mean(-1).sum())
+    logits = MixKD(alpha_sm=0.0).losses(student, teacher, batch)["teacher_mixed"]
+    assert (found - logits).abs() > 1e-3
+
+
 def test_student_and_teacher_run_once(student, teacher, batch):
     ours, theirs = Counted(student), Counted(teacher)
     MixKD().losses(ours, theirs, batch)

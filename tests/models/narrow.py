@@ -13,11 +13,19 @@ from tests.tiny_causal import language_batch, tiny_language
 
 NAMES = tuple(FAMILIES)
 LAYERS = 3
-HEADS = {name: 2 if name in ("llama", "mistral", "qwen2", "qwen3") else 4 for name in NAMES}
+FREE = ("gemma", "gemma2", "gemma3_text", "llama", "mistral", "phi3", "qwen2", "qwen3")
+"""Families whose stock class takes any number of heads; here two heads of queries share keys and values."""
+HEADS = {name: 2 if name in FREE else 4 for name in NAMES}
 """Units of attention in each layer."""
 NEURONS = 32
 GROUPED = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4}
-MORE = {"distilbert": {"n_heads": 4}, "enc-t5": {"num_heads": 4}, "gpt2": {"n_head": 4}}
+MORE = {
+    "distilbert": {"n_heads": 4},
+    "enc-t5": {"num_heads": 4},
+    "gpt2": {"n_head": 4},
+    "gpt_neox": {"num_attention_heads": 4},
+    "opt": {"num_attention_heads": 4},
+}
 ENCODERS = tuple(name for name in NAMES if name in families.FAMILIES)
 
 

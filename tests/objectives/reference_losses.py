@@ -40,3 +40,14 @@ def atkd_by_loops(student, teacher, labels, *, reverse=False, share=0.5, easy_we
     mean_easy = sum(diversities[i] for i in easy) / len(easy) if easy else 0.0
     mean_hard = sum(targets[i] + diversities[i] for i in hard) / len(hard)
     return easy_weight * mean_easy + (1 - easy_weight) * mean_hard
+
+
+def released_atkd_by_loops(student, teacher, labels, *, reverse=False, easy_weight=0.2):
+    """One micro-batch of the released code: hard are those not below the lower median of the uncertainties."""
+    targets, diversities, uncertainties = decoupled_by_loops(student, teacher, labels, reverse=reverse)
+    threshold = sorted(uncertainties)[(len(uncertainties) - 1) // 2]
+    hard = [i for i, u in enumerate(uncertainties) if u >= threshold]
+    easy = [i for i, u in enumerate(uncertainties) if u < threshold]
+    mean_easy = sum(diversities[i] for i in easy) / len(easy)
+    mean_hard = sum(targets[i] + diversities[i] for i in hard) / len(hard)
+    return easy_weight * mean_easy + (1 - easy_weight) * mean_hard

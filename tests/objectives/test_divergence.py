@@ -163,6 +163,36 @@ def test_total_variation_of_a_hand_computed_pair():
     torch.testing.assert_close(total_variation(student, teacher), torch.tensor([0.25]))
 
 
+def test_the_squared_error_of_probabilities_of_hand_computed_pairs():
+    # (1/2, 1/2) against (3/4, 1/4): (1/16 + 1/16) / 2; (1/2, 1/4, 1/4) against (1/4, 1/4, 1/2): (1/16 + 1/16) / 3
+    two = distillation_loss("mse_probabilities", torch.zeros(1, 2), torch.tensor([[math.log(3), 0.0]]))
+    torch.testing.assert_close(two, torch.tensor([1 / 16]))
+    student, teacher = torch.tensor([[2.0, 1.0, 1.0]]).log(), torch.tensor([[1.0, 1.0, 2.0]]).log()
+    torch.testing.assert_close(
+        distillation_loss("mse_probabilities", student, teacher), torch.tensor([1 / 24])
+    )
+    # at T = 2 logits (2 log 3, 0) are (3/4, 1/4), and the loss has the factor 4
+    hot = distillation_loss(
+        "mse_probabilities", torch.zeros(1, 2), torch.tensor([[2 * math.log(3), 0.0]]), temperature=2.0
+    )
+    torch.testing.assert_close(hot, torch.tensor([4 / 16]))
+
+
+def test_the_squared_error_of_probabilities_has_a_shorter_gradient_than_that_of_logits():
+    """With two classes a quarter of it at most, as the page of MixKD says."""
+    ratios = []
+    for gap in (1e-3, 1.0, 4.0):
+        lengths = []
+        for name in ("mse", "mse_probabilities"):
+            leaf = torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)
+            teacher = torch.tensor([[gap / 2, -gap / 2]], dtype=torch.float64)
+            distillation_loss(name, leaf, teacher).sum().backward()
+            lengths.append(float(leaf.grad.norm()))
+        ratios.append(lengths[1] / lengths[0])
+    assert ratios[0] == pytest.approx(0.25, rel=1e-4)
+    assert all(ratio <= 0.25 for ratio in ratios)
+
+
 @given(pair=logit_pairs())
 @settings(deadline=None, max_examples=50)
 def test_total_variation_is_symmetric_bounded_and_below_the_root_of_half_the_kl(pair):

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmdistill.objectives.hidden_states import last_map, skip_map, state_distance
+from lmdistill.objectives.hidden_states import last_map, skip_map, state_distance, token_distance, uniform_map
 
 
 def test_state_distance_of_hand_numbers():
@@ -29,3 +29,37 @@ def test_maps_pair_every_layer_below_the_last_with_a_layer_at_least_as_high(chos
     theirs = [layer for _, layer in pairs]
     assert theirs == sorted(set(theirs))
     assert all(ours <= layer < student + extra for ours, layer in pairs)
+
+
+def test_token_distance_of_hand_numbers_leaves_padding_out():
+    # tokens: (1, 2) against (0, 0) is (1 + 4) / 2 = 2.5; (3, 0) against (0, 0) is 4.5; the padding differs by 100
+    student = torch.tensor([[[1.0, 2.0], [3.0, 0.0], [100.0, 100.0]]])
+    teacher = torch.zeros(1, 3, 2)
+    found = token_distance(student, teacher, torch.tensor([[1, 1, 0]]))
+    torch.testing.assert_close(found, torch.tensor([3.5]))
+    torch.testing.assert_close(
+        token_distance(student, teacher, torch.tensor([[0, 1, 0]])), torch.tensor([4.5])
+    )
+
+
+@given(seed=st.integers(0, 999), real=st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_token_distance_is_that_of_each_text_alone_and_its_padding_gets_no_gradient(seed, real):
+    g = torch.Generator().manual_seed(seed)
+    student, teacher = torch.randn(2, len(real), 5, 3, generator=g, dtype=torch.float64)
+    mask = (torch.arange(5)[None] < torch.tensor(real)[:, None]).long()
+    leaf = student.clone().requires_grad_()
+    found = token_distance(leaf, teacher, mask)
+    for row, length in enumerate(real):
+        expected = (student[row, :length] - teacher[row, :length]).square().mean()
+        torch.testing.assert_close(found[row].detach(), expected)
+    (gradient,) = torch.autograd.grad(found.sum(), leaf)
+    assert torch.equal((gradient != 0).any(-1), mask == 1)
+
+
+@given(states=st.integers(2, 13), student=st.integers(1, 12), teacher=st.integers(1, 12))
+def test_uniform_maps_go_from_the_embeddings_to_the_last_layers(states, student, teacher):
+    pairs = uniform_map(states, student, teacher)
+    assert pairs[0] == (0, 0)
+    assert pairs[-1] == (student, teacher)
+    assert pairs == tuple(sorted(set(pairs)))
+    assert len(pairs) == min(states, student + 1, teacher + 1)

@@ -107,6 +107,13 @@ def micro_batches(*, by_count: bool) -> float:
     return (first + second) / 8 if by_count else (first / 5 + second / 3) / 2
 
 
+def released_step() -> float:
+    """The same micro-batches, with the factors by which the engine gives them equal weights."""
+    method, shares = ATKD(scope="released"), [torch.tensor(8 / (2 * count)) for count in (5, 3)]
+    pairs = zip((FIRST, SECOND), shares, strict=True)
+    return sum(sum(summed(method, one, equal_share=share).values()) for one, share in pairs) / 8
+
+
 ENTROPY = soft_cross_entropy(T, T).mean().item()
 CROSS = "+ the teacher's entropy, which has no gradient"
 NO_SQUARE = "/ T²: theirs has no factor T²"
@@ -184,6 +191,9 @@ RELEASED = [
     Row(A, "atkd", "8 tokens", 3.05440055727, "ATKD()", lambda: tokens(ATKD()), "theirs has 5 hard tokens: ATKD(share 5/8)", lambda _: tokens(ATKD(share=5 / 8))),
     Row(A, "atkd", "8 tokens, reverse", 2.97652478312, "ATKD(reverse_kl)", lambda: tokens(ATKD(divergence="reverse_kl")), "theirs has 5 hard tokens: ATKD(share 5/8)", lambda _: tokens(ATKD(divergence="reverse_kl", share=5 / 8))),
     Row(A, "training_step", "atkd, micro-batches of 5 and 3 tokens", 3.08209085238, "ATKD(scope micro_batch)", lambda: micro_batches(by_count=True), "theirs weights micro-batches equally, ours by tokens", lambda _: micro_batches(by_count=False)),
+    Row(A, "atkd", "8 tokens", 3.05440055727, "ATKD(scope released)", lambda: tokens(ATKD(scope="released"))),
+    Row(A, "atkd", "8 tokens, reverse", 2.97652478312, "ATKD(scope released, reverse_kl)", lambda: tokens(ATKD(scope="released", divergence="reverse_kl"))),
+    Row(A, "training_step", "atkd, micro-batches of 5 and 3 tokens", 3.08209085238, "ATKD(scope released)", released_step),
     Row(D, "forward_kl", "", 3.63743925095, "TokenKD()", tkd("forward_kl"), CROSS, lambda ours: ours + ENTROPY, SINGLE),
     Row(D, "reverse_kl", "", 2.33006978035, "TokenKD(reverse_kl)", tkd("reverse_kl"), rtol=SINGLE),
     Row(D, "symmetric_kl", "lam 0.9", 2.46080684662, "0.1 TokenKD() + 0.9 TokenKD(reverse_kl)", lambda: both(0.1), "+ 0.1 of the teacher's entropy, which has no gradient", lambda ours: ours + 0.1 * ENTROPY, SINGLE),

@@ -12,10 +12,14 @@ LIMITS: Mapping[str, int] = {"file lines": 300, "function lines": 40, "arguments
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 
 EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
-    ("src/lmdistill/cli/theory.py:theory", "arguments"): (11, "an option for each symbol of the theorems"),
+    ("src/lmdistill/cli/theory.py:theory", "arguments"): (12, "an option for each symbol of the theorems"),
     ("src/lmdistill/models/modeling_narrow.py", "file lines"): (
-        520,
+        690,
         "lies beside saved weights as the one file that loads them, so it cannot be split",
+    ),
+    ("src/lmdistill/models/modeling_narrow.py:Family", "fields"): (
+        14,
+        "a name or a trait of a stock family each, in the table of families",
     ),
 }
 """What is larger, up to which size, and why."""

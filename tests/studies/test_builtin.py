@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lmdistill.commands.catalog import catalog
+from lmdistill.commands.catalog import catalog, study_notes
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.methods import ATKD, MixKD
 from lmdistill.recipes.language_model import LanguageRecipe
@@ -15,18 +15,20 @@ from lmdistill.studies.grid import study_cells
 from lmdistill.studies.schema import builtin_studies, read_study
 
 CELLS = {
-    "mixkd-table1": (3 * 2 * 2 * 5, 6 * 2 * 2 * 5 * 3),  # tasks, depths, with and without BT, methods, seeds
+    # tasks, depths, with and without BT, methods, seeds; DistilBERT for each task and seed
+    "mixkd-table1": (3 * 2 * 2 * 5, 6 * 2 * 2 * 5 * 3 + 6 * 3),
     "mixkd-table2": (2, 2),  # depths
-    "mixkd-table3": (3 * 2 * 4, 6 * 2 * 4),  # tasks, depths, methods
+    "mixkd-table3": (3 * 2 * 4, 6 * 2 * 5),  # tasks, depths, methods
     "mixkd-table4": (1 * 2 * 3, 2 * 2 * 3 * 3),  # tasks, with and without DA, methods, seeds
     "mixkd-table5": (2 * 2 * 2 * 5, 4 * 2 * 2 * 5),  # tasks, depths, methods, seeds
     "mixkd-figure2": (4, 4 * 3),  # methods, seeds
     "mixkd-figure1": (2 * 2 * 3, 3 * 2 * 3 * 3),  # tasks, shares, methods, seeds
     "mixkd-figure3": (25 + 9 + 9, 25 + 9 + 9),  # pairs of weights at ratio 1, 2 and 3
-    "atkd-baselines": (2 * 11, 3 * 11),  # teachers, five baselines twice and SFT
+    "atkd-baselines": (2 * 11, 5 * 11),  # teachers, five baselines twice and SFT
     "atkd-sweeps": (5 + 4 + 1, 5 + 4 + 1),  # shares, weights but the one already among them, KD
     "minidisc-schedules": (1 * 3 * 3, 7 * 3 * 3 * 3),  # tasks, sizes, schedules, seeds
     "minidisc-lambda": (6, 6 * 3),  # lambdas, seeds
+    "minidisc-enct5": (2, 2 * 3),  # tasks, sizes
 }
 SCALES = ("small", "paper")
 
@@ -100,7 +102,52 @@ def test_tables_that_share_runs_train_them_in_the_same_way(nowhere):
             cell.name.replace("augmentation=none-", ""): cell for cell in cells_of("mixkd-table1", scale)
         }
         for cell in cells_of("mixkd-table3", scale):
-            assert plain(first[cell.name].recipe) | {"methods": 0} == plain(cell.recipe) | {"methods": 0}
+            method = cell.labels["method"]
+            same = first[
+                cell.name.replace(method, f"BT-{method.removesuffix('+BT')}" if "+BT" in method else method)
+            ]
+            assert plain(same.recipe) | {"methods": 0} == plain(cell.recipe) | {"methods": 0}
+
+
+def recipes_at_paper(name):
+    return [cell.recipe for cell in cells_of(name, "paper")]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_head_says_what_differs_from_the_publication_at_the_published_scale(name):
+    notes = study_notes(name)
+    assert notes[0] == catalog("studies")[name]
+    for word in ("small: ", "paper: ", "differs: "):
+        assert sum(line.startswith(word) for line in notes) == 1
+
+
+def test_notes_are_those_of_studies_that_come_with_the_package():
+    assert study_notes("mine.yaml") == ()
+
+
+def test_what_the_publications_settle_is_set_at_their_scale(nowhere):
+    for name in ("mixkd-figure3", "mixkd-table5"):
+        assert all(recipe.data.augmentation is not None for recipe in recipes_at_paper(name))
+    for name in ("minidisc-lambda", "minidisc-schedules"):
+        for recipe in recipes_at_paper(name):
+            teacher = recipe.teacher.training
+            assert (teacher.epochs, teacher.batch_size, teacher.optimizer.learning_rate) == (10, 16, 3e-5)
+            assert recipe.training.eval_every in (10, 3000)
+            assert recipe.student.pruning.data == "dev"
+    for recipe in recipes_at_paper("atkd-baselines"):
+        (method,) = recipe.methods.values()
+        assert recipe.training.batch_size == recipe.training.accumulate  # one example a micro-batch
+        assert method.completions.temperature == 0
+        assert getattr(method, "scope", "released") == "released"
+    families = {recipe.teacher.model.split("/")[0] for recipe in recipes_at_paper("atkd-baselines")}
+    assert families == {"facebook", "EleutherAI", "huggyllama"}
+
+
+def test_distilbert_stands_once_beside_six_layers_without_back_translation(nowhere):
+    cells = [cell for cell in cells_of("mixkd-table1", "paper") if cell.labels["method"] == "DistilBERT"]
+    assert {cell.recipe.student.model for cell in cells} == {"distilbert-base-uncased"}
+    assert all(cell.recipe.data.augmentation is None for cell in cells)
+    assert len(cells) == 6 * 3
 
 
 def test_a_figure_of_three_ratios_has_the_weights_of_the_paper(nowhere):

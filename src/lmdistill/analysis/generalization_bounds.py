@@ -7,13 +7,17 @@ marks our interpretation where the paper does not say.
 
 * From the paper (Liang et al., "MixKD", 2021): with a finite class G and confidence 1 - delta, the gap with
   mixed samples is at most the gap without them if b >= M^2 log(|G| / delta) / c - a, where
-  c = 2 (eps_p - Delta_eps)^2. A second theorem uses a Rademacher complexity instead; a third allows a mixed
-  sample to depend on its original.
+  c = 2 (eps_p - Delta_eps)^2. The second theorem's bound is 2 L R(G) + M sqrt(log(1 / delta) / (2 n)), with
+  the Rademacher complexity R(G) of the networks and the Lipschitz constant L of the loss. The third theorem
+  allows a mixed sample to depend on its original. Of it we have the beginning, b >= a log(4 / delta) /
+  (c1 a - ...), where the text is cut; Remark 4, that samples of different originals are independent because
+  the partner is "an extra random sample"; and the annex, which cuts all samples into (a + b) / a parts that
+  do not overlap and uses theorems 4 and 5 of Baxter, 2000, with the space capacity C(G) of its definition 4.
 * Derived here: every bound below. For one network, Hoeffding's inequality bounds the probability of a gap
   above t by exp(-2 n t^2 / M^2). A union bound over |G| networks, set equal to delta, gives
   t = M sqrt(log(|G| / delta) / (2 n)). With n = a + b and the shift added, "at most eps_p" is the paper's
-  inequality, term by term. With the Rademacher complexity R of the losses, the bound is
-  2 R + M sqrt(log(1 / delta) / (2 n)). Both bounds need independent samples, not identically distributed
+  inequality, term by term. With a Rademacher complexity R(G), the bound is that of the second theorem; L = 1
+  if R is that of the losses themselves. Both bounds need independent samples, not identically distributed
   ones.
 * [ASSUME] eps_p is the bound without mixed samples at the same confidence. Delta_eps is the largest amount,
   over G and for every b, by which the expected mean loss on original and mixed samples is below the risk.
@@ -21,8 +25,8 @@ marks our interpretation where the paper does not say.
   use 2 M as M.
 * [ASSUME] R keeps its value on the a original samples. It does not grow with more samples of one
   distribution.
-* [ASSUME] We do not have the text of the third theorem (after Baxter, 2000), so `effective_samples` is our
-  own derivation.
+* [ASSUME] The third theorem's inequality is cut off, and C(G) of a network is not known, so
+  `effective_samples` is our own derivation in its place.
 
 Both bounds are in Mohri, Rostamizadeh and Talwalkar, "Foundations of Machine Learning", 2nd edition, 2018,
 sections 2.3 and 3.1, with M = 1; the first of them is two-sided there, with 2 / delta.
@@ -52,7 +56,10 @@ class Bound:
     """log |G| of a finite class, in nats, >= 0; exclusive with `rademacher`."""
 
     rademacher: float | None = None
-    """Expected Rademacher complexity R >= 0 of the losses on the original samples."""
+    """Expected Rademacher complexity R >= 0 of the networks' outputs on the original samples."""
+
+    lipschitz: float = 1.0
+    """L > 0, Lipschitz constant of the loss by the outputs; 1 if `rademacher` is that of the losses."""
 
     confidence: float = 0.95
     """1 - delta, in (0, 1): the probability that the bound holds."""
@@ -72,6 +79,12 @@ class Bound:
             )
         _require_least("the log size of the class", self.log_size or 0.0, 0)
         _require_least("the Rademacher complexity", self.rademacher or 0.0, 0)
+        _require_above("the Lipschitz constant", self.lipschitz, "1 is that of the losses themselves.")
+        if self.rademacher is None and self.lipschitz != 1:
+            raise ConfigError(
+                f"the Lipschitz constant is {self.lipschitz:g} and the class has a log size; it multiplies a "
+                "Rademacher complexity. Give one, or leave the constant out."
+            )
 
     @property
     def nats(self) -> float:
@@ -80,8 +93,8 @@ class Bound:
 
     @property
     def floor(self) -> float:
-        """The part of the bound that does not shrink with more samples: 2 R, or 0 for a finite class."""
-        return 2 * (self.rademacher or 0.0)
+        """The part of the bound that does not shrink with more samples: 2 L R, or 0 for a finite class."""
+        return 2 * self.lipschitz * (self.rademacher or 0.0)
 
     def gap(self, samples: int | Fraction, *, shift: float = 0.0) -> float:
         """Upper bound of the gap between risk and mean loss, for all networks of the class at once.

@@ -1,5 +1,6 @@
 """lmdistill list: the names that a recipe or a command accepts."""
 
+import logging
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lmdistill.cli.console import results
+
+log = logging.getLogger("lmdistill")
 
 
 class What(StrEnum):
@@ -28,3 +31,5 @@ def listing(what: Annotated[What, typer.Argument(help="Kind of names to list.")]
     for name, line in catalog(what.value).items():
         table.add_row(Text(name), Text(line))
     results().print(table)
+    if what is What.studies:
+        log.info("lmdistill study NAME --list says what differs from the publication at each scale")

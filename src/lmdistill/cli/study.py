@@ -1,5 +1,6 @@
 """lmdistill study: run a recipe with many settings and seeds, and compare the results in one table."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import typer
 
 from lmdistill.cli.threads import Threads
 from lmdistill.core.errors import ConfigError
+
+log = logging.getLogger("lmdistill")
 
 RUN = (sys.executable, "-P", "-m", "lmdistill", "distill")
 """Command line that runs a cell, up to its recipe; -P prevents the import of a user's `queue.py`."""
@@ -24,7 +27,11 @@ def study(
         typer.Option(help="Folder of the study; the same command continues it. Default: runs/NAME."),
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="Print the cells or trials and their states, and run none.")
+        bool,
+        typer.Option(
+            "--list",
+            help="Print the cells or trials, their states, and what differs from the publication; run none.",
+        ),
     ] = False,
     set_: Annotated[
         list[str] | None,
@@ -46,6 +53,8 @@ def study(
     from lmdistill.studies.runner import exit_code, rows, run_study, standings
     from lmdistill.studies.study_folder import StudyFolder
 
+    if list_:
+        _tell_notes(file)
     folder = StudyFolder(path=out or Path("runs") / chosen.study)
     if chosen.search is not None:
         from lmdistill.cli.search import list_trials, search
@@ -68,6 +77,14 @@ def study(
         show(done, order=rows(cells), reports=[folder.path])
     complain_of_failed(board)
     raise typer.Exit(exit_code(board))
+
+
+def _tell_notes(name: str) -> None:
+    """Log what a built-in study is at each scale, and what differs there from the publication."""
+    from lmdistill.commands.catalog import study_notes
+
+    for line in study_notes(name):
+        log.info("%s", line)
 
 
 def _require_single_process() -> None:

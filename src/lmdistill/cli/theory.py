@@ -32,9 +32,15 @@ def theory(
     rademacher: Annotated[
         float | None,
         typer.Option(
-            help="R, Rademacher complexity of the losses on the original samples, instead of a class size."
+            help="R, Rademacher complexity of the networks on the original samples, instead of a class size."
         ),
     ] = None,
+    lipschitz: Annotated[
+        float,
+        typer.Option(
+            help="L, Lipschitz constant of the loss, beside --rademacher. Default: 1, R of the losses."
+        ),
+    ] = 1.0,
     confidence: Annotated[
         float, typer.Option(help="Probability that the bounds hold, 1 - delta, in (0, 1).")
     ] = 0.95,
@@ -76,6 +82,7 @@ def theory(
                 None if samples is None else samples.parameters, parameters, bits, log_class, rademacher
             ),
             rademacher=rademacher,
+            lipschitz=lipschitz,
             confidence=confidence,
         ),
         original=original,

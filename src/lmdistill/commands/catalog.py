@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Mapping
 from importlib.resources import files
+from itertools import takewhile
 from types import MappingProxyType
 
 from lmdistill.data.tasks.task_spec import SYNTHETIC, TASKS, TaskSpec
@@ -64,3 +65,19 @@ _KINDS: Mapping[str, Callable[[], dict[str, str]]] = MappingProxyType(
 def catalog(kind: str) -> dict[str, str]:
     """Name to line, for "recipes", "studies", "methods", "tasks" or "augmenters"."""
     return _KINDS[kind]()
+
+
+def study_notes(name: str) -> tuple[str, ...]:
+    """What the built-in study called `name` is, at each scale, and what differs there from the publication.
+
+    Returns:
+        The paragraphs of the comment at the top of its file, one line each; none for any other name.
+    """
+    lines = builtin(STUDIES).get(name, "").splitlines()
+    paragraphs: list[str] = []
+    for line in takewhile(lambda line: line.startswith("#"), lines):
+        if line.startswith("#  ") and paragraphs:
+            paragraphs[-1] += f" {line.lstrip('# ')}"
+        elif line.strip("# "):
+            paragraphs.append(line.lstrip("# "))
+    return tuple(paragraphs)

@@ -76,6 +76,16 @@ class Outputs:
     hidden: tuple[Float[Tensor, "b t d"], ...] = ()
     """Hidden states after the embeddings (index 0) and after each layer; empty unless requested."""
 
+    read_at: Int[Tensor, " b"] | None = None
+    """Position of the token whose state the head reads, a decoder's last one; None for the first."""
+
+    def read_state(self, layer: int) -> Float[Tensor, "b d"]:
+        """Hidden state after `layer` layers of the token whose last state the head of a classifier reads."""
+        states = self.hidden[layer]
+        if self.read_at is None:
+            return states[:, 0]
+        return states[torch.arange(len(states), device=states.device), self.read_at]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LMHead:
@@ -158,6 +168,10 @@ class Batch:
 
     count: int = 0
     """Number of scored positions, from the collator; losses are averaged over it."""
+
+    equal_share: Float[Tensor, ""] | None = None
+    """Factor of a loss that gives this micro-batch the weight of every other one of the step, however many
+    positions they score; from the engine. None for a micro-batch alone, whose factor is 1."""
 
     @property
     def for_teacher(self) -> Inputs:

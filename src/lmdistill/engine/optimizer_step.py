@@ -82,7 +82,7 @@ class Learner:
         """
         self.network.train()
         window = self._with_prepass([batch.to(self.accelerator.device) for batch in window])
-        count = self._sum_over_processes(torch.tensor(float(sum(batch.count for batch in window))))
+        window, count = self._weighed(window)
         sums: dict[str, Tensor] = {}
         for batch_number, batch in enumerate(window, start=1):
             closures = self._loss_closures(batch)
@@ -100,6 +100,14 @@ class Learner:
         )
         parts = dict(zip(sums, means.tolist(), strict=True))
         return StepLoss(parts=parts, count=int(count), norm=float(norm))
+
+    def _weighed(self, window: list[Batch]) -> tuple[list[Batch], Tensor]:
+        """The same batches with their `equal_share`, and the scored positions of all processes."""
+        counts = [batch.count for batch in window]
+        local = torch.tensor([float(sum(counts)), float(sum(count > 0 for count in counts))])
+        count, batches = self._sum_over_processes(local).unbind()
+        shares = [count / (batches * max(number, 1)) for number in counts]
+        return [replace(one, equal_share=share) for one, share in zip(window, shares, strict=True)], count
 
     def _loss_closures(self, batch: Batch) -> Sequence[Callable[[], dict[str, Tensor]]]:
         """Functions that compute the loss terms of a micro-batch; a backward pass follows each of them."""
@@ -189,9 +197,14 @@ def require_finite(terms: StepLoss, step: int, window: list[Batch]) -> None:
     examples = [batch.examples for batch in window if batch.examples is not None]
     rows = gather_object([row for numbers in examples for row in numbers.tolist()])
     shown = ", ".join(map(str, rows[:ROWS_SHOWN])) + (", ..." if len(rows) > ROWS_SHOWN else "")
+    masked = (
+        " A divergence is infinite where only one network masks an output (a logit of -inf): mask it in "
+        "both, or use jensen_shannon."
+    )
     raise DivergedError(
         f"step {step}: {' and '.join(terms.not_finite)} is not a finite number, on training rows {shown}. "
         "The last checkpoint is kept; lower training.optimizer.learning_rate, or look at these rows."
+        + (masked if math.inf in terms.parts.values() else "")
     )
 
 

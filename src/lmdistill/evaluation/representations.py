@@ -13,7 +13,8 @@ from lmdistill.core.protocols import Net
 from lmdistill.evaluation.inference import collect_outputs
 
 Pool = Literal["first", "mean"]
-"""Pooling of the states of a text: the state of its first token, or the mean over its tokens."""
+"""Pooling of the states of a text: the state of its first token (in a decoder, of the last one, which its
+head reads), or the mean over its tokens."""
 
 Projection = Literal["tsne", "pca"]
 """Projection to two dimensions."""
@@ -92,7 +93,10 @@ def states_of(
     """
 
     def read(inputs: Inputs) -> Float[Tensor, "b d"]:
-        return pool_states(net(inputs, hidden=True).hidden[-1], inputs.mask, pool)
+        found = net(inputs, hidden=True)
+        if pool == "first":
+            return found.read_state(-1)
+        return pool_states(found.hidden[-1], inputs.mask, pool)
 
     return collect_outputs(read, net, batches, device=device, as_teacher=as_teacher)
 

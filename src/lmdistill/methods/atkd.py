@@ -38,8 +38,9 @@ class ATKD:
     References:
         Zhong et al., "Revisiting Knowledge Distillation for Autoregressive Language Models", 2024. The target
         is the next token of the text, not the teacher's prediction. Deviations: the threshold is an exact
-        order statistic (see `objectives.adaptive_weights`); divergences other than the two Kullback-Leibler
-        divergences are split in the same way, which the paper does not specify.
+        order statistic (see `objectives.adaptive_weights`) and all tokens of a step are averaged together,
+        unless `scope` is `released`; divergences other than the two Kullback-Leibler divergences are split in
+        the same way, which the paper does not specify.
     """
 
     divergence: TokenDivergence = "forward_kl"
@@ -60,9 +61,11 @@ class ATKD:
     easy_weight: float = 0.2
     """lambda, the weight of the easy tokens, in [0, 1]; hard tokens have 1 - lambda."""
 
-    scope: Literal["micro_batch", "step"] = "step"
-    """Tokens that are split and averaged together: those of a micro-batch, as published, or those of the
-    optimizer step, so that gradient accumulation and the number of processes do not change the result."""
+    scope: Literal["released", "micro_batch", "step"] = "step"
+    """Tokens that are split and averaged together: those of the optimizer step, so that gradient accumulation
+    and the number of processes do not change the result; those of a micro-batch, whose mean then counts by
+    its tokens; or `released`, exactly as in the released code: those of a micro-batch, split at their lower
+    median, and the means of all micro-batches count equally, however many tokens they have."""
 
     completions: Completions = field(default_factory=Completions)
     """Source of the completions that are trained on."""
@@ -101,14 +104,7 @@ class ATKD:
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The target term of the hard tokens and the diversity term of all tokens."""
         prepass = batch.prepass if batch.prepass is not None else self.prepass(teacher, batch)
-        if len(prepass.step_scores) < 2:
-            raise MismatchError(
-                f"a {self.scope.replace('_', '-')} has {len(prepass.step_scores)} scored token, and atkd "
-                "sorts tokens into easy and hard ones: it needs 2. Set scope: step, or use larger batches."
-            )
-        target, diversity = adaptive_weights(
-            prepass.scores, prepass.step_scores, share=self.share, easy_weight=self.easy_weight
-        )
+        target, diversity = self._weights(prepass, batch)
         terms = LossTerms(
             divergence=self.divergence,
             beta=self.beta,
@@ -125,3 +121,25 @@ class ATKD:
             )
 
         return student_losses(student, batch, objective)
+
+    def _weights(
+        self, prepass: TeacherPrepass, batch: Batch
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Weights of the target term and of the diversity term at the scored tokens of a micro-batch."""
+        if len(prepass.step_scores) < 2:
+            raise MismatchError(
+                f"a {'step' if self.needs_prepass else 'micro-batch'} has {len(prepass.step_scores)} scored "
+                "token, and atkd sorts tokens into easy and hard ones: it needs 2. Set scope: step, or use "
+                "larger batches."
+            )
+        released = self.scope == "released"
+        target, diversity = adaptive_weights(
+            prepass.scores,
+            prepass.step_scores,
+            share=self.share,
+            easy_weight=self.easy_weight,
+            lower_median=released,
+        )
+        if not released or batch.equal_share is None:
+            return target, diversity
+        return target * batch.equal_share, diversity * batch.equal_share

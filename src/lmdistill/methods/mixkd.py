@@ -29,10 +29,11 @@ class MixKD:
 
     References:
         Liang et al., "MixKD: Towards Efficient Distillation of Large-scale Language Models", ICLR 2021,
-        section 3. Choices that the paper does not specify: the distance compares logits and averages over
-        classes; each network interpolates its own word embeddings, before position embeddings and LayerNorm;
-        the attention mask is the union of both, and padding has the embedding zero; lambda is drawn for each
-        example and not folded; segment embeddings are interpolated as well.
+        section 3. Choices that the paper does not specify: the distance compares logits (equations 3 and 7
+        have probabilities f(x), see `distance`) and averages over classes; each network interpolates its own
+        word embeddings, before position embeddings and LayerNorm; the attention mask is the union of both,
+        and padding has the embedding zero; lambda is drawn for each example and not folded; segment
+        embeddings are interpolated as well.
     """
 
     alpha_sm: float = 1.0
@@ -45,8 +46,11 @@ class MixKD:
     alpha_kd: float = 0.0
     """Weight of an additional teacher term on the original examples, >= 0; the paper has none."""
 
-    distance: Literal["mse", "soft_cross_entropy", "forward_kl", "reverse_kl", "jensen_shannon"] = "mse"
-    """d, the loss between the logits of student and teacher; the paper's experiments use `mse`."""
+    distance: Literal[
+        "mse", "mse_probabilities", "soft_cross_entropy", "forward_kl", "reverse_kl", "jensen_shannon"
+    ] = "mse"
+    """d, the loss between the outputs of student and teacher. The paper's experiments use the mean squared
+    error, of logits (`mse`) or of probabilities (`mse_probabilities`): its text leaves that open."""
 
     temperature: float = 1.0
     """Softmax temperature of both networks in the teacher terms, > 0; no effect on `mse`."""

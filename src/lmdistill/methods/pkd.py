@@ -18,13 +18,14 @@ from lmdistill.objectives.reduction import masked_sum
 
 @dataclass(frozen=True, kw_only=True)
 class PKD:
-    r"""KD plus a loss on the hidden states of the first token in several layers.
+    r"""KD plus a loss on the hidden states of the first token in several layers, of a decoder's last token.
 
     .. math:: L = L_{KD} + \beta \, \frac{1}{|M|} \sum_{(j, k) \in M} d(h^S_j, h^T_k)
 
     References:
         Sun et al., "Patient Knowledge Distillation for BERT Model Compression", 2019, eq. 7 and 8. The state
-        term is the mean over layers and features, as in the released code (see `state_distance`).
+        term is the mean over layers and features, as in the released code (see `state_distance`). Ours: in a
+        decoder with a classification head the last token of a text takes the place of [CLS].
     """
 
     kd: KD = field(default_factory=KD)
@@ -98,7 +99,7 @@ class PKD:
         """The terms of KD and the hidden-state term, as sums over scored examples."""
         pairs = self.pairs(len(student.hidden) - 1, len(teacher.hidden) - 1)
         distances = [
-            state_distance(student.hidden[j][:, 0], teacher.hidden[k][:, 0], normalised=self.normalised)
+            state_distance(student.read_state(j), teacher.read_state(k), normalised=self.normalised)
             for j, k in pairs
         ]
         state = torch.stack(distances).mean(0)

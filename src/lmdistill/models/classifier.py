@@ -1,6 +1,6 @@
-"""Encoder classifiers of Hugging Face as a `Net`, the interface that methods use."""
+"""Text classifiers of Hugging Face, encoders and decoders, as a `Net`, the interface that methods use."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -29,6 +29,7 @@ class Network(nn.Module):
         if self.num_classes > 1:
             self.labels = tuple(str(config.id2label[number]) for number in range(self.num_classes))
         self._segments_at = _segments_at(model)
+        self._pad = int(getattr(config, "pad_token_id", None) or 0) if reads_last_token(model) else None
         self.train(model.training)  # a new module is in training mode, which would switch dropout on
 
     @property
@@ -50,6 +51,8 @@ class Network(nn.Module):
         Returns:
             Logits of shape (b, v), and the hidden states if requested.
         """
+        if self._pad is not None:
+            return self._read_last(inputs, self._pad, hidden)
         arguments: dict[str, Any] = {}
         if inputs.segments is not None and self.takes_segments:
             arguments["token_type_ids"] = inputs.segments
@@ -61,6 +64,25 @@ class Network(nn.Module):
             arguments |= {"inputs_embeds": embeds, "attention_mask": mask}
         outputs = self.model(**arguments, output_hidden_states=hidden)
         return Outputs(logits=outputs.logits, hidden=tuple(outputs.hidden_states or ()))
+
+    def _read_last(self, inputs: Inputs, pad: int, hidden: bool) -> Outputs:
+        """Run a decoder, whose head reads the state of the last token that is not padding.
+
+        Of two interpolated texts it is the last token of the longer one. The stock class cannot find that
+        among embeddings, so the head is applied here as the stock class applies it.
+        """
+        at, asked = _last_token(inputs.ids, inputs.mask, pad), {"output_hidden_states": hidden}
+        if inputs.partners is None:
+            ids = inputs.ids.masked_fill(inputs.mask == 0, pad)  # what the stock class takes for padding
+            outputs = self.model(input_ids=ids, attention_mask=inputs.mask, use_cache=False, **asked)
+            return Outputs(logits=outputs.logits, hidden=tuple(outputs.hidden_states or ()), read_at=at)
+        partners, model = inputs.partners, cast(Any, self.model)
+        other = _last_token(partners.ids, partners.mask, pad)
+        at = torch.maximum(at.where(partners.share > 0, 0), other.where(partners.share < 1, 0))
+        embeds, mask = self._mixed_embeddings(inputs, partners), _mixed_mask(inputs.mask, partners)
+        outputs = model.base_model(inputs_embeds=embeds, attention_mask=mask, use_cache=False, **asked)
+        logits = model.score(outputs.last_hidden_state)[torch.arange(len(at), device=at.device), at]
+        return Outputs(logits=logits, hidden=tuple(outputs.hidden_states or ()), read_at=at)
 
     def _mixed_embeddings(self, inputs: Inputs, partners: MixupPartners) -> Float[Tensor, "b t d"]:
         """Interpolated word embeddings, where padding counts as the zero vector.
@@ -80,6 +102,17 @@ class Network(nn.Module):
         table = self.model.get_submodule(self._segments_at)
         difference: Tensor = table(partners.segments) - table(inputs.segments)
         return embeds + (1 - share).unsqueeze(-1) * difference
+
+
+def reads_last_token(model: nn.Module) -> bool:
+    """Whether a stock classifier is a decoder, whose head (`score`) reads the last token of a text."""
+    return isinstance(getattr(model, "score", None), nn.Linear)
+
+
+def _last_token(ids: Int[Tensor, "b t"], mask: Int[Tensor, "b t"], pad: int) -> Int[Tensor, " b"]:
+    """Position of the last token that is not padding, as stock decoders find it; 0 where there is none."""
+    places = torch.arange(ids.shape[1], device=ids.device)
+    return (places * ((ids != pad) & (mask > 0))).argmax(-1)
 
 
 def _mixed_mask(mask: Int[Tensor, "b t"], partners: MixupPartners) -> Int[Tensor, "b t"]:

@@ -7,6 +7,7 @@ A unit of attention is a head, or with grouped-query attention one key/value hea
 of a feed-forward layer is a neuron.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,12 +22,24 @@ from transformers import (
     DistilBertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GemmaConfig,
+    GemmaForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
@@ -47,6 +60,9 @@ class Family:
     inputs: tuple[str, ...]
     """Paths of the query, key and value projections, in this order; one path if they are one matrix."""
 
+    interleaved: bool = False
+    """Whether queries, keys and values of one head stand together in that matrix, not those of all heads."""
+
     output: str
     """Path of the output projection of attention."""
 
@@ -62,11 +78,15 @@ class Family:
     width: str = ""
     """Attribute of the attention module with the size of all heads together; empty if it has none."""
 
+    own_config: bool = False
+    """Whether it asks its configuration how many heads it has, so that it needs one of its own."""
+
     positions: str = ""
     """Path of the relative position bias; empty if there is none. Some layers may not have it."""
 
     rising: tuple[str, ...]
-    """Paths of the projections to the neurons: one, or two in gated layers; a layer may lack some."""
+    """Paths of the projections to the neurons: one, or two in gated layers, or both in one matrix, the gate
+    first; a layer may lack some."""
 
     falling: str
     """Path of the projection from neurons to hidden states."""
@@ -126,6 +146,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             falling="feed_forward.wo",
             neurons="d_ff",
         ),
+        "gemma": _LLAMA,
+        "gemma2": _LLAMA,
+        "gemma3_text": _LLAMA,
         "gpt2": Family(
             attention="attn",
             inputs=("attn.c_attn",),
@@ -138,8 +161,40 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             falling="mlp.c_proj",
             neurons="n_inner",
         ),
+        "gpt_neox": Family(
+            attention="attention",
+            inputs=("attention.query_key_value",),
+            interleaved=True,
+            output="attention.dense",
+            follows=("dense",),
+            head_size="head_size",
+            rising=("mlp.dense_h_to_4h",),
+            falling="mlp.dense_4h_to_h",
+        ),
         "llama": _LLAMA,
         "mistral": _LLAMA,
+        "opt": Family(
+            attention="self_attn",
+            inputs=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+            output="self_attn.out_proj",
+            follows=("out_proj",),
+            head_size="head_dim",
+            num_heads="num_heads",
+            rising=("fc1",),
+            falling="fc2",
+            neurons="ffn_dim",
+        ),
+        "phi3": Family(
+            attention="self_attn",
+            inputs=("self_attn.qkv_proj",),
+            output="self_attn.o_proj",
+            follows=("o_proj",),
+            head_size="head_dim",
+            own_config=True,
+            rising=("mlp.gate_up_proj",),
+            falling="mlp.down_proj",
+            free_heads=True,
+        ),
         "qwen2": _LLAMA,
         "qwen3": _LLAMA,
         "roberta": _BERT,
@@ -158,11 +213,14 @@ class Share:
     axis: int
     """0 if rows belong to units, 1 if columns do."""
 
-    block: int
-    """Number of rows or columns per unit, >= 1."""
+    blocks: tuple[int, ...]
+    """Number of rows or columns per unit, >= 1: in each part of the matrix, if it holds all units several
+    times one after another, as with queries, keys and values in one matrix."""
 
-    parts: int = 1
-    """Number of blocks of all units in the matrix: 3 if it holds queries, keys and values."""
+    @property
+    def block(self) -> int:
+        """Number of rows or columns per unit in the first part."""
+        return self.blocks[0]
 
 
 def head_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
@@ -172,17 +230,19 @@ def head_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
         return ()
     size = int(getattr(attention, family.head_size))
     group = size * int(getattr(attention, "num_key_value_groups", 1))
-    last = Share(name=family.output, axis=1, block=group)
+    last = Share(name=family.output, axis=1, blocks=(group,))
+    if family.interleaved:
+        return (Share(name=family.inputs[0], axis=0, blocks=(3 * size,)), last)
     if len(family.inputs) == 1:
-        return (Share(name=family.inputs[0], axis=0, block=size, parts=3), last)
+        return (Share(name=family.inputs[0], axis=0, blocks=(group, size, size)), last)
     queries, keys, values = family.inputs
     shares: tuple[Share, ...] = (
-        Share(name=queries, axis=0, block=group),
-        Share(name=keys, axis=0, block=size),
-        Share(name=values, axis=0, block=size),
+        Share(name=queries, axis=0, blocks=(group,)),
+        Share(name=keys, axis=0, blocks=(size,)),
+        Share(name=values, axis=0, blocks=(size,)),
     )
     if family.positions and part_of(layer, family.positions) is not None:
-        shares = (*shares, Share(name=family.positions, axis=0, block=group // size))
+        shares = (*shares, Share(name=family.positions, axis=0, blocks=(group // size,)))
     return (*shares, last)
 
 
@@ -191,8 +251,13 @@ def neuron_shares(layer: nn.Module, family: Family) -> tuple[Share, ...]:
     falling = part_of(layer, family.falling)
     if falling is None or isinstance(falling, Remainder):
         return ()
-    rising = (Share(name=name, axis=0, block=1) for name in _rising(layer, family))
-    return (*rising, Share(name=family.falling, axis=1, block=1))
+    last = Share(name=family.falling, axis=1, blocks=(1,))
+    neurons = matrix_shape(falling)[1]
+    rising = []
+    for name in _rising(layer, family):
+        parts = matrix_shape(layer.get_submodule(name))[0] // neurons  # 2 where the gate is in it
+        rising.append(Share(name=name, axis=0, blocks=(1,) * parts))
+    return (*rising, last)
 
 
 def _rising(layer: nn.Module, family: Family) -> list[str]:
@@ -210,16 +275,28 @@ def flipped(module: nn.Module) -> bool:
     return isinstance(module, Conv1D) or bool(getattr(module, "is_flipped", False))
 
 
+def matrix_shape(module: nn.Module) -> tuple[int, int]:
+    """Outputs and inputs of the matrix that a projection holds."""
+    weight: Any = module.weight
+    rows, columns = weight.shape
+    return (columns, rows) if flipped(module) else (rows, columns)
+
+
 def prefix(module: Any, share: Share, units: int) -> tuple[Tensor, Tensor | None]:
     """The part of the (outputs, inputs) matrix and of the bias that belongs to the first `units` units."""
     weight, bias = module.weight.t() if flipped(module) else module.weight, module.bias
-    size = units * share.block
     if share.axis == 1:
-        return weight[:, :size], bias
-    if share.parts == 1:
-        return weight[:size], None if bias is None else bias[:size]
-    rows = torch.cat([part[:size] for part in weight.chunk(share.parts)])
-    return rows, None if bias is None else torch.cat([part[:size] for part in bias.chunk(share.parts)])
+        return weight[:, : units * share.block], bias
+    return _first_rows(weight, share, units), None if bias is None else _first_rows(bias, share, units)
+
+
+def _first_rows(rows: Tensor, share: Share, units: int) -> Tensor:
+    """The rows of the first units, in every part of a matrix or of its bias."""
+    if len(share.blocks) == 1:
+        return rows[: units * share.block]
+    whole = rows.shape[0] // sum(share.blocks)
+    parts = rows.split([whole * block for block in share.blocks])
+    return torch.cat([part[: units * block] for part, block in zip(parts, share.blocks, strict=True)])
 
 
 Cut = Callable[[nn.Module, Share, int], nn.Module]
@@ -274,10 +351,17 @@ class Vanished(nn.Module):
             self.add_module(name, attention.get_submodule(name))
 
     def forward(
-        self, hidden_states: Tensor, *_: Any, past_key_values: Any = None, cache: Any = None, **__: Any
+        self,
+        hidden_states: Tensor,
+        *_: Any,
+        past_key_values: Any = None,
+        layer_past: Any = None,
+        cache: Any = None,
+        **__: Any,
     ) -> tuple[Tensor, Tensor | None]:
-        """Output of `follows` without heads, and no attention weights; transformers 5.24 passes `cache`."""
-        key_values = past_key_values if cache is None else cache
+        """Output of `follows` without heads, and no attention weights; the cache has had several names."""
+        caches = (cache, past_key_values, layer_past)
+        key_values = next((one for one in caches if one is not None), None)
         if key_values is not None:
             zeros = hidden_states.new_zeros((hidden_states.shape[0], 1, hidden_states.shape[1], 1))
             key_values.update(zeros, zeros, self.layer_idx)
@@ -321,6 +405,10 @@ def _narrow_attention(layer: nn.Module, family: Family, units: int, cut: Cut) ->
         setattr(attention, family.num_heads, width // int(getattr(attention, family.head_size)))
     if family.width:
         setattr(attention, family.width, width)
+    if family.own_config:
+        own: Any = attention
+        own.config, own.num_key_value_heads = copy.copy(own.config), units
+        own.config.num_attention_heads = width // int(getattr(attention, family.head_size))
 
 
 def _narrow_feed_forward(layer: nn.Module, family: Family, units: int, cut: Cut) -> None:
@@ -413,6 +501,42 @@ class NarrowElectraForSequenceClassification(Narrowed, ElectraForSequenceClassif
     config_class = NarrowElectraConfig
 
 
+class NarrowGemmaConfig(Kept, GemmaConfig):
+    """Configuration of a narrow Gemma model."""
+
+    model_type = "narrow-gemma"
+
+
+class NarrowGemmaForCausalLM(Narrowed, GemmaForCausalLM):
+    """A narrow Gemma language model."""
+
+    config_class = NarrowGemmaConfig
+
+
+class NarrowGemma2Config(Kept, Gemma2Config):
+    """Configuration of a narrow Gemma 2 model."""
+
+    model_type = "narrow-gemma2"
+
+
+class NarrowGemma2ForCausalLM(Narrowed, Gemma2ForCausalLM):
+    """A narrow Gemma 2 language model."""
+
+    config_class = NarrowGemma2Config
+
+
+class NarrowGemma3Config(Kept, Gemma3TextConfig):
+    """Configuration of a narrow Gemma 3 model."""
+
+    model_type = "narrow-gemma3_text"
+
+
+class NarrowGemma3ForCausalLM(Narrowed, Gemma3ForCausalLM):
+    """A narrow Gemma 3 language model."""
+
+    config_class = NarrowGemma3Config
+
+
 class NarrowGPT2Config(Kept, GPT2Config):
     """Configuration of a narrow GPT-2 model."""
 
@@ -423,6 +547,18 @@ class NarrowGPT2ForCausalLM(Narrowed, GPT2LMHeadModel):
     """A narrow GPT-2 language model."""
 
     config_class = NarrowGPT2Config
+
+
+class NarrowGPTNeoXConfig(Kept, GPTNeoXConfig):
+    """Configuration of a narrow GPT-NeoX model."""
+
+    model_type = "narrow-gpt_neox"
+
+
+class NarrowGPTNeoXForCausalLM(Narrowed, GPTNeoXForCausalLM):
+    """A narrow GPT-NeoX language model."""
+
+    config_class = NarrowGPTNeoXConfig
 
 
 class NarrowLlamaConfig(Kept, LlamaConfig):
@@ -447,6 +583,30 @@ class NarrowMistralForCausalLM(Narrowed, MistralForCausalLM):
     """A narrow Mistral language model."""
 
     config_class = NarrowMistralConfig
+
+
+class NarrowOPTConfig(Kept, OPTConfig):
+    """Configuration of a narrow OPT model."""
+
+    model_type = "narrow-opt"
+
+
+class NarrowOPTForCausalLM(Narrowed, OPTForCausalLM):
+    """A narrow OPT language model."""
+
+    config_class = NarrowOPTConfig
+
+
+class NarrowPhi3Config(Kept, Phi3Config):
+    """Configuration of a narrow Phi-3 model."""
+
+    model_type = "narrow-phi3"
+
+
+class NarrowPhi3ForCausalLM(Narrowed, Phi3ForCausalLM):
+    """A narrow Phi-3 language model."""
+
+    config_class = NarrowPhi3Config
 
 
 class NarrowQwen2Config(Kept, Qwen2Config):
@@ -497,9 +657,15 @@ CLASSIFIERS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
 
 WRITERS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
     {
+        "gemma": (NarrowGemmaConfig, NarrowGemmaForCausalLM),
+        "gemma2": (NarrowGemma2Config, NarrowGemma2ForCausalLM),
+        "gemma3_text": (NarrowGemma3Config, NarrowGemma3ForCausalLM),
         "gpt2": (NarrowGPT2Config, NarrowGPT2ForCausalLM),
+        "gpt_neox": (NarrowGPTNeoXConfig, NarrowGPTNeoXForCausalLM),
         "llama": (NarrowLlamaConfig, NarrowLlamaForCausalLM),
         "mistral": (NarrowMistralConfig, NarrowMistralForCausalLM),
+        "opt": (NarrowOPTConfig, NarrowOPTForCausalLM),
+        "phi3": (NarrowPhi3Config, NarrowPhi3ForCausalLM),
         "qwen2": (NarrowQwen2Config, NarrowQwen2ForCausalLM),
         "qwen3": (NarrowQwen3Config, NarrowQwen3ForCausalLM),
     }

@@ -10,7 +10,11 @@ from lmdistill.core.errors import ConfigError
 
 
 def hard_positions(
-    log_uncertainty: Float[Tensor, " n"], pool: Float[Tensor, " s"], *, share: float = 0.5
+    log_uncertainty: Float[Tensor, " n"],
+    pool: Float[Tensor, " s"],
+    *,
+    share: float = 0.5,
+    lower_median: bool = False,
 ) -> Bool[Tensor, " n"]:
     """Whether each position is hard: among those of a pool at which the teacher is most uncertain.
 
@@ -21,6 +25,8 @@ def hard_positions(
         log_uncertainty: The teacher's log(1 - p(target)) at n positions, in nats, < 0.
         pool: The same at all s positions of the micro-batch or of the whole step, including these n.
         share: Fraction of the pool that is hard, in (0, 1).
+        lower_median: As in the released code, whose threshold is the lower median: floor(share * s) + 1 are
+            hard, one more where share * s is a whole number.
 
     Returns:
         One truth value for each of the n positions; all false for an empty pool.
@@ -32,16 +38,18 @@ def hard_positions(
         >>> pool = torch.tensor([-3.0, -1.0, -2.0, -4.0])
         >>> hard_positions(pool, pool)
         tensor([False,  True,  True, False])
+        >>> hard_positions(pool, pool, lower_median=True)
+        tensor([ True,  True,  True, False])
 
     References:
-        Zhong et al., 2024, section 4: the top k = 50 % are hard. Deviation: the threshold of the released
-        code is the lower median, so that of an even number N of positions N / 2 + 1 are hard; here N / 2 are.
+        Zhong et al., 2024, section 4: the top k = 50 % are hard. Deviation by default: of an even number N of
+        positions N / 2 are hard, and N / 2 + 1 in the released code.
     """
     if not 0 < share < 1:
         raise ConfigError(f"share must be in (0, 1), got {share}.")
     if len(pool) == 0:
         return torch.zeros_like(log_uncertainty, dtype=torch.bool)
-    return log_uncertainty >= _threshold(pool, share)
+    return log_uncertainty >= _threshold(pool, share, lower_median)
 
 
 def adaptive_weights(
@@ -50,6 +58,7 @@ def adaptive_weights(
     *,
     share: float = 0.5,
     easy_weight: float = 0.2,
+    lower_median: bool = False,
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
     r"""Weights of the target term and of the diversity term at each position.
 
@@ -65,6 +74,7 @@ def adaptive_weights(
         pool: The same at all s positions over which the means are taken; see `hard_positions`.
         share: Fraction of the pool that is hard, in (0, 1).
         easy_weight: lambda, in [0, 1].
+        lower_median: Split as the released code does; see `hard_positions`.
 
     Returns:
         Weights of the target term and of the diversity term at the n positions, >= 0.
@@ -85,14 +95,17 @@ def adaptive_weights(
     """
     if not 0 <= easy_weight <= 1:
         raise ConfigError(f"easy_weight must be in [0, 1], got {easy_weight}.")
-    hard = hard_positions(log_uncertainty, pool, share=share)
-    num_hard = hard_positions(pool, pool, share=share).sum().to(log_uncertainty.dtype)
+    hard = hard_positions(log_uncertainty, pool, share=share, lower_median=lower_median)
+    all_hard = hard_positions(pool, pool, share=share, lower_median=lower_median)
+    num_hard = all_hard.sum().to(log_uncertainty.dtype)
     on_hard = (1 - easy_weight) * len(pool) / num_hard.clamp(min=1)
     on_easy = easy_weight * len(pool) / (len(pool) - num_hard).clamp(min=1)
     return on_hard * hard, torch.where(hard, on_hard, on_easy)
 
 
-def _threshold(pool: Float[Tensor, " s"], share: float) -> Float[Tensor, ""]:
+def _threshold(pool: Float[Tensor, " s"], share: float, lower_median: bool) -> Float[Tensor, ""]:
     """The lowest uncertainty of the hard positions."""
     count = math.ceil(share * len(pool) - 1e-9)  # in floats, 0.55 * 100 is slightly more than 55
-    return pool.topk(count).values[-1]
+    if lower_median:
+        count = min(math.floor(share * len(pool) + 1e-9) + 1, len(pool))
+    return pool.topk(count, sorted=False).values.amin()

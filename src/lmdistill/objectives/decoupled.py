@@ -17,10 +17,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from lmdistill.objectives.divergence import Divergence
-from lmdistill.objectives.reduction import at_least_float32
-
-MASKED_LOGIT = -1e30
-"""Logit of an entry that is left out: finite, so that nothing becomes NaN; its probability is 0."""
+from lmdistill.objectives.reduction import MASKED_LOGIT, at_least_float32
 
 
 @dataclass(frozen=True, kw_only=True)

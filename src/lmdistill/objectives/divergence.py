@@ -1,7 +1,9 @@
 """Divergences between the outputs of student and teacher, one value per position.
 
 All functions take (student, teacher) logits in this order, already divided by the temperature, and are
-differentiable in both.
+differentiable in both. Logits of -inf mask entries: what both networks mask contributes nothing and gets the
+gradient 0. What one of them masks makes a divergence infinite only where the formula is, as in the forward KL
+of a masked student entry to which the teacher gives a probability.
 """
 
 import math
@@ -15,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
-from lmdistill.objectives.reduction import at_least_float32, log_probs
+from lmdistill.objectives.reduction import MASKED_LOGIT, at_least_float32, log_probs
 
 Divergence = Callable[[Float[Tensor, "*p v"], Float[Tensor, "*p v"]], Float[Tensor, "*p"]]
 """A function of student's and teacher's logits with one value per position."""
@@ -43,7 +45,7 @@ def forward_kl(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -
         entropy, which has no gradient for the student.
     """
     log_student, log_teacher = log_probs(student), log_probs(teacher)
-    return (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
+    return _expectation(log_teacher, log_teacher - log_student)
 
 
 def reverse_kl(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
@@ -76,7 +78,7 @@ def jensen_shannon(
         Agarwal et al., "On-Policy Distillation of Language Models", 2024, eq. 1.
     """
     _require_open_interval("beta", beta)
-    log_student, log_teacher = log_probs(student), log_probs(teacher)
+    log_student, log_teacher = _floored(log_probs(student)), _floored(log_probs(teacher))
     log_mixture = torch.logaddexp(log_teacher + math.log(beta), log_student + math.log1p(-beta))
     teacher_kl = (log_teacher.exp() * (log_teacher - log_mixture)).sum(-1)
     student_kl = (log_student.exp() * (log_student - log_mixture)).sum(-1)
@@ -131,7 +133,7 @@ def skew_forward_kl(
         Ko et al., "DistiLLM: Towards Streamlined Distillation for Large Language Models", 2024, section 3.1.
     """
     _require_open_interval("skew", skew)
-    log_student, log_teacher = log_probs(student), log_probs(teacher)
+    log_student, log_teacher = _floored(log_probs(student)), _floored(log_probs(teacher))
     log_mixture = torch.logaddexp(log_teacher + math.log(skew), log_student + math.log1p(-skew))
     return (log_teacher.exp() * (log_teacher - log_mixture)).sum(-1)
 
@@ -155,21 +157,45 @@ def soft_cross_entropy(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*
     It equals `forward_kl` plus the teacher's entropy: the gradients for the student are the same, but it is
     not 0 for equal distributions.
     """
-    return -(log_probs(teacher).exp() * log_probs(student)).sum(-1)
+    return -_expectation(log_probs(teacher), log_probs(student))
 
 
 def logit_mse(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
-    """Mean squared error of the logits over the classes, at each position.
+    """Mean squared error of the logits over the classes, at each position; those that both mask are left out.
 
     References:
-        Liang et al., "MixKD", 2021: d = MSE. The paper does not say whether logits or probabilities are
-        compared; here logits are, with the mean over classes.
+        Liang et al., "MixKD", 2021: d = MSE. The paper leaves open whether logits or probabilities are
+        compared (see `probability_mse`).
 
     Examples:
         >>> logit_mse(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 1.0]]))
         tensor([2.])
     """
-    return (at_least_float32(student) - at_least_float32(teacher)).square().mean(-1)
+    student, teacher = at_least_float32(student), at_least_float32(teacher)
+    masked = student.isneginf() & teacher.isneginf()
+    squared = (student.masked_fill(masked, 0.0) - teacher.masked_fill(masked, 0.0)).square()
+    return squared.mean(-1) * (masked.shape[-1] / (~masked).sum(-1).to(squared.dtype))
+
+
+def probability_mse(student: Float[Tensor, "*p v"], teacher: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
+    r"""Mean squared error of the probabilities over the classes, at each position.
+
+    .. math:: \frac{1}{|V|} \sum_v (p_S(v) - p_T(v))^2
+
+    Returns:
+        One value in [0, 1] per position. Classes that both mask are left out of the mean.
+
+    References:
+        Liang et al., "MixKD", 2021, equations 3 and 7: f(x) and g(x) stand under a logarithm there, so that
+        they are probabilities, and d = MSE read literally compares these (see `logit_mse`).
+
+    Examples:
+        >>> probability_mse(torch.zeros(1, 2), torch.tensor([[math.log(3), 0.0]]))  # (1/2, 1/2), (3/4, 1/4)
+        tensor([0.0625])
+    """
+    masked = student.isneginf() & teacher.isneginf()
+    squared = (log_probs(student).exp() - log_probs(teacher).exp()).square()
+    return squared.mean(-1) * (masked.shape[-1] / (~masked).sum(-1).to(squared.dtype))
 
 
 DIVERGENCES: MappingProxyType[str, Divergence] = MappingProxyType(
@@ -185,7 +211,12 @@ DIVERGENCES: MappingProxyType[str, Divergence] = MappingProxyType(
 """Divergences by name: >= 0, 0 only for equal distributions, invariant to a constant added to the logits."""
 
 DISTILLATION_LOSSES: MappingProxyType[str, Divergence] = MappingProxyType(
-    {**DIVERGENCES, "mse": logit_mse, "soft_cross_entropy": soft_cross_entropy}
+    {
+        **DIVERGENCES,
+        "mse": logit_mse,
+        "mse_probabilities": probability_mse,
+        "soft_cross_entropy": soft_cross_entropy,
+    }
 )
 """All losses between the logits of student and teacher, by name."""
 
@@ -239,9 +270,21 @@ def distillation_loss(
     Returns:
         One value per position.
     """
+    student, teacher = at_least_float32(student), at_least_float32(teacher)  # before they are divided
     if student.shape[-1] == 1:
         return logit_mse(student, teacher)
     return temperature**2 * DISTILLATION_LOSSES[name](student / temperature, teacher / temperature)
+
+
+def _expectation(log_p: Float[Tensor, "*p v"], values: Float[Tensor, "*p v"]) -> Float[Tensor, "*p"]:
+    """Sum of p times the values, in which the probability 0 times any value, also -inf, is 0."""
+    p = log_p.exp()
+    return (p * values.masked_fill(p == 0, 0.0)).sum(-1)
+
+
+def _floored(log_p: Float[Tensor, "*p v"]) -> Float[Tensor, "*p v"]:
+    """Log-probabilities without -inf, whose mixtures would have no gradient; their probability is still 0."""
+    return log_p.clamp(min=MASKED_LOGIT)
 
 
 def _require_open_interval(name: Literal["beta", "skew"], value: float) -> None:

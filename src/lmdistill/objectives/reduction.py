@@ -4,6 +4,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+MASKED_LOGIT = -1e30
+"""Logit of an entry that is left out: finite, so that nothing becomes NaN; its probability is 0."""
+
 
 def at_least_float32(values: Float[Tensor, "*p v"]) -> Float[Tensor, "*p v"]:
     """Cast half-precision values to float32; float32 and float64 stay as they are."""

@@ -20,7 +20,8 @@ class Map:
     """Number of examples of the first dev split, at most, in [2, 1000]; evenly spaced rows."""
 
     pool: Pool = "first"
-    """Representation of a text: the final state of its first token ([CLS]), or the `mean` over tokens."""
+    """Representation of a text: the final state of its `first` token ([CLS]; the last in a decoder), or the
+    `mean` over tokens."""
 
     projection: Projection = "tsne"
     """Projection to two dimensions: t-SNE, or the first two principal components."""

@@ -8,7 +8,7 @@ from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from lmdistill.core.errors import ConfigError
+from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.batching.tokenizer_checks import tokenizer_fingerprint
 from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.tasks.tokenization import encode, tokenize
@@ -119,6 +119,19 @@ def test_lengths_out_of_range_are_refused_with_both_values() -> None:
         encode(_rows(), _tokenizer(), max_length=4, pair=True)
     with pytest.raises(ConfigError, match=r"max_length is 128 and the model reads at most 64 tokens"):
         encode(_rows(), _tokenizer(), pair=False)
+
+
+def test_texts_without_a_token_are_refused_with_the_first_of_them() -> None:
+    """Tokenizers of encoders always add special tokens; those of decoders may add none."""
+    core = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    plain = PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, pad_token="[PAD]")
+    rows = Dataset.from_dict(
+        {"sentence1": ["a b", "", "c", ""], "sentence2": [""] * 4, "index": [0, 1, 2, 3]}
+    )
+    with pytest.raises(DataError, match=r"2 of 4 texts have no tokens, such as row 1 \(counted from 0\)"):
+        encode(rows, plain, max_length=10, pair=False)
+    assert encode(rows.select([0, 2]), plain, max_length=10, pair=False).rows["length"][:] == [2, 1]
 
 
 def test_bars_are_hidden_without_a_terminal_and_back_afterwards() -> None:

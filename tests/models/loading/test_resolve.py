@@ -87,7 +87,7 @@ def test_a_broken_configuration_is_named(text, tmp_path):
     "config",
     [
         GPT2Config(architectures=["GPT2LMHeadModel"]),
-        LlamaConfig(architectures=["LlamaForSequenceClassification"]),
+        LlamaConfig(architectures=["LlamaForCausalLM"]),
         BartConfig(architectures=["BartForConditionalGeneration"]),
         BertConfig(is_decoder=True, architectures=["BertLMHeadModel"]),
     ],
@@ -99,6 +99,13 @@ def test_models_that_write_text_are_refused(config, tmp_path):
         ModelError, match=rf"is a {config.model_type} model that generates text .* needs an encoder"
     ):
         read_encoder_config(str(tmp_path))
+
+
+def test_a_decoder_with_a_classification_head_is_a_classifier(tmp_path):
+    LlamaConfig(architectures=["LlamaForSequenceClassification"], num_labels=3).save_pretrained(tmp_path)
+    config = read_encoder_config(str(tmp_path))
+    assert len(classifier_labels(config)) == 3
+    assert not is_causal_lm_config(config)
 
 
 def test_a_t5_is_an_encoder_without_a_head(tmp_path):

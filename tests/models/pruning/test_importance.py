@@ -208,7 +208,12 @@ def test_magnitudes_of_one_matrix_of_queries_keys_and_values():
 
 def readings(name, network, batches):
     """(layer, kind of unit, projection, all that it reads in float64), where there are units."""
-    paths = {"gpt2": ("attn.c_proj", "mlp.c_proj"), "distilbert": ("attention.out_lin", "ffn.lin2")}
+    paths = {
+        "gpt2": ("attn.c_proj", "mlp.c_proj"),
+        "distilbert": ("attention.out_lin", "ffn.lin2"),
+        "gpt_neox": ("attention.dense", "mlp.dense_4h_to_h"),
+        "opt": ("self_attn.out_proj", "fc2"),
+    }
     usual = READERS["llama"] if hasattr(network.model, "model") else READERS["bert"]
     parts = [
         (number, kind, layer.get_submodule(path))
@@ -219,7 +224,7 @@ def readings(name, network, batches):
     read = {}
     for _, _, module in parts:
         module.register_forward_pre_hook(
-            lambda module, given: read.setdefault(module, []).append(given[0].flatten(0, 1).double())
+            lambda module, given: read.setdefault(module, []).append(given[0].flatten(0, -2).double())
         )
     with torch.no_grad():
         for batch in batches:

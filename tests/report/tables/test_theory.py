@@ -107,6 +107,13 @@ def test_lines_without_a_value_are_left_out() -> None:
     assert not {"log size of the class, in nats", "bound with mixed samples"} & set(found)
 
 
+def test_a_lipschitz_constant_is_shown_where_it_is_not_one() -> None:
+    bound = Bound(rademacher=0.25, lipschitz=2.0)
+    assert cells(Mixture(bound=bound, original=500))["Lipschitz constant of the loss"] == "2"
+    said = verdict(Mixture(bound=bound, original=500, shift=0.1, target=1.05))[0]
+    assert "2 L R = 1 are not below 1.05" in said
+
+
 def test_the_sentences_say_how_many_are_enough() -> None:
     assert verdict(mixture(shift=0.02)) == (
         "282 mixed samples are enough for a bound of 0.1, the bound without them.",

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, Features, List, Value
+from jaxtyping import Int
 from transformers import PreTrainedTokenizerBase
 
+from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import Progress, announce, progress
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
@@ -120,6 +122,7 @@ def encode(
 
     Raises:
         ConfigError: `max_length` leaves no room for text, or is above the maximum of the model.
+        DataError: The tokenizer makes no tokens of a text; those of encoders always add some.
     """
     check_max_length(tokenizer, max_length, pair=pair)
     if processes is None:
@@ -151,5 +154,17 @@ def encode(
             new_fingerprint=key,
             desc="encode",
         )
-    cut = np.asarray(rows.select_columns("cut").with_format("numpy")[:]["cut"])
+    columns = rows.select_columns(["cut", "length"]).with_format("numpy")[:]
+    cut, lengths = (np.asarray(columns[name]) for name in ("cut", "length"))
+    _require_tokens(lengths)
     return EncodedExamples(rows=rows.remove_columns("cut"), truncated=float(cut.mean()) if len(cut) else 0.0)
+
+
+def _require_tokens(lengths: Int[np.ndarray, " b"]) -> None:
+    """Check that every example has a token."""
+    if (lengths == 0).any():
+        raise DataError(
+            f"{int((lengths == 0).sum())} of {len(lengths)} texts have no tokens, such as row "
+            f"{int(lengths.argmin())} (counted from 0): they are empty, or the tokenizer is not the model's. "
+            "Remove these rows, or save the model's own tokenizer with it."
+        )

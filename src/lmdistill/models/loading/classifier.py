@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 from lmdistill.core.errors import ModelError
 from lmdistill.models.classification_head import output_layer, reorder_outputs
-from lmdistill.models.classifier import Network
+from lmdistill.models.classifier import Network, reads_last_token
 from lmdistill.models.loading.enc_t5 import read_enc_t5
 from lmdistill.models.loading.from_pretrained import read_pretrained, require_complete
 from lmdistill.models.loading.resolve import (
@@ -50,8 +50,9 @@ def load(
 ) -> Network:
     """Load a classifier or a regression in float32, in evaluation mode.
 
-    A T5 without a classification head becomes an `EncT5ForSequenceClassification`, which has the encoder and
-    the first decoder layer of the T5, a new prompt and a new head.
+    A decoder must have a classification head, as LlamaForSequenceClassification has. A T5 without one becomes
+    an `EncT5ForSequenceClassification`, which has the encoder and the first decoder layer of the T5, a new
+    prompt and a new head.
 
     Args:
         source: Folder, hub id, or a key of `PACKAGED`.
@@ -110,11 +111,39 @@ def _read(
                 name for name in missing if backbone and name.startswith(backbone) and "pooler" not in name
             ]
         require_complete(location, missing)
+    if reads_last_token(model):
+        _require_same_padding(location, model.config, tokenizer)
     if tokenizer.pad_token_id is None:
         raise ModelError(
             f"the tokenizer of {location} has no padding token. Set one, as in tokenizer.pad_token = '[PAD]'."
         )
     return model, tokenizer
+
+
+def _require_same_padding(location: str, config: Any, tokenizer: Any) -> None:
+    """Check that a decoder and its tokenizer have the same padding token, before which its head reads.
+
+    Raises:
+        ModelError: If they have different ones, or neither has one.
+    """
+    known = getattr(config, "pad_token_id", None)
+    known = None if known is None or known < 0 else known
+    if known is None and tokenizer.pad_token_id is None:
+        raise ModelError(
+            f"neither the tokenizer nor config.json of {location} names a padding token, and its head reads "
+            "the last token before the padding. Set one, as in tokenizer.pad_token = tokenizer.eos_token, "
+            "and save it there."
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(known)
+    elif known is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    elif known != tokenizer.pad_token_id:
+        raise ModelError(
+            f"{location} pads with token {tokenizer.pad_token_id} by its tokenizer and with {known} by its "
+            "config.json (pad_token_id), and its head reads the last token before the padding. Save both "
+            "with the one it was trained with."
+        )
 
 
 def _require_single_label(source: str | Path, config: Any) -> None:

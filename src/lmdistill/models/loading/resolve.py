@@ -185,14 +185,20 @@ def _unreadable(location: str, error: BaseException) -> str:
 
 
 def _require_encoder(location: str, config: Any) -> None:
-    """Check that a model is an encoder (or a T5), and that transformers has a classifier of its type."""
+    """Check that a model is an encoder, a T5, or a decoder with a classification head."""
     kind, classes = config.model_type, " ".join(config.architectures or ())
     if is_t5(config):
         return  # EncT5 uses its encoder and its first decoder layer
-    if _is_decoder(config) or config.is_encoder_decoder:
+    if config.is_encoder_decoder or (_is_decoder(config) and classifier_labels(config) is None):
         raise ModelError(
             f"{location} is a {kind} model that generates text ({classes or 'no class named'}), and a "
-            "classifier needs an encoder. Use one such as bert-base-uncased, or a recipe for language models."
+            "classifier needs an encoder or a decoder with a classification head. Use one such as "
+            "bert-base-uncased, or a recipe for language models."
+        )
+    if config.get_text_config() is not config:
+        raise ModelError(
+            f"{location} is a {kind} model, which reads more than texts ({classes or 'no class named'}). Use "
+            "one for texts alone."
         )
     known = kind in _auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES or getattr(config, "auto_map", None)
     if not known:

@@ -12,8 +12,9 @@ from torch import nn
 
 from lmdistill.core.errors import ModelError
 from lmdistill.models.causal_lm import AnyNetwork
+from lmdistill.models.classifier import Network
 from lmdistill.models.lora import has_lora
-from lmdistill.models.modeling_narrow import FAMILIES, PREFIX, Family, widths
+from lmdistill.models.modeling_narrow import FAMILIES, PREFIX, WRITERS, Family, widths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,19 @@ def family_of(network: AnyNetwork) -> Family:
     """The names of the modules that contain the units of a network.
 
     Raises:
-        ModelError: If the model type is not in `FAMILIES`, or the network has LoRA adapters.
+        ModelError: If the model type is not in `FAMILIES`, or the network is a decoder with a classification
+            head or has LoRA adapters.
     """
     name = str(network.model.config.model_type).removeprefix(PREFIX)
     if name not in FAMILIES:
         raise ModelError(
             f"the heads and neurons of {name} models are not known; known families: {', '.join(FAMILIES)}. "
             "Add an entry to FAMILIES in lmdistill/models/modeling_narrow.py, or truncate layers instead."
+        )
+    if isinstance(network, Network) and name in WRITERS:
+        raise ModelError(
+            f"{network.source} is a {name} model with a classification head, and heads and neurons of {name} "
+            "are pruned in language models only. Truncate its layers instead (student.layers)."
         )
     if has_lora(network):
         raise ModelError(

@@ -175,8 +175,8 @@ def _adding_squares(squares: list[Tensor], number: int, is_token: Tensor) -> Inp
     """A function that adds the sum of squares of each input over all tokens to `squares[number]`."""
 
     def add(inputs: Tensor) -> None:
-        # The prompt of an EncT5 decoder has no mask.
-        tokens = inputs[is_token] if inputs.shape[:2] == is_token.shape else inputs.flatten(0, 1)
+        rows = inputs.flatten(0, -2)  # OPT has them flat; the prompt of an EncT5 decoder has no mask
+        tokens = rows[is_token.flatten()] if len(rows) == is_token.numel() else rows
         squares[number] = squares[number] + tokens.double().square().sum(0).cpu()
 
     return add
@@ -240,7 +240,9 @@ def _sum_of_squares(module: nn.Module, share: Share, units: int) -> Tensor:
     squares = weight.detach().double().square().sum(1 - share.axis).cpu()
     if share.axis == 0 and bias is not None:
         squares = squares + bias.detach().double().square().cpu()
-    return squares.view(share.parts, units, share.block).sum((0, 2))
+    parts = squares.split([units * block for block in share.blocks])
+    each = [part.view(units, block) for part, block in zip(parts, share.blocks, strict=True)]
+    return torch.cat(each, 1).sum(1)
 
 
 def _activation_scores(layer: nn.Module, shares: Sequence[Share], squares: Tensor) -> Tensor:

@@ -143,18 +143,19 @@ def _sliced(module: nn.Module, share: Share, units: int) -> nn.Module:
     """A `Sliced` projection, or the projection itself if all its units are kept."""
     projection: Any = module
     axis = 1 - share.axis if flipped(module) else share.axis
-    if not isinstance(module, Sliced) and projection.weight.shape[axis] == units * share.block * share.parts:
+    if not isinstance(module, Sliced) and projection.weight.shape[axis] == units * sum(share.blocks):
         return module
     return Sliced(module, share, units)
 
 
 def _permute(module: Any, share: Share, order: Tensor) -> None:
     """Reorder the rows or columns of a projection in place, so that unit k is the old unit `order[k]`."""
-    units = len(order)
-    offsets = torch.arange(share.block)
-    rows = (order.cpu()[:, None] * share.block + offsets).flatten()
-    start = torch.arange(share.parts)[:, None] * units * share.block
-    index = (start + rows).flatten().to(module.weight.device)
+    units, start, parts = len(order), 0, []
+    for block in share.blocks:
+        rows = order.cpu()[:, None] * block + torch.arange(block)
+        parts.append(start + rows.flatten())
+        start += units * block
+    index = torch.cat(parts).to(module.weight.device)
     with torch.no_grad():
         axis = 1 - share.axis if flipped(module) else share.axis
         module.weight.copy_(module.weight.index_select(axis, index))
@@ -171,8 +172,10 @@ def _set_class_and_config(model: Any, family: Family, widths: Widths) -> None:
         if _set_stock_config(model, family, widths):
             for field in ("kept_heads", "kept_neurons", "auto_map"):
                 vars(model.config).pop(field, None)
+            vars(model).pop("_weight_conversions", None)  # those of its class
             return
         model.config.__class__, model.__class__ = narrow_classes
+        model._weight_conversions = []  # files of a class with code of its own have the names of its modules
     model.config.kept_heads, model.config.kept_neurons = list(widths.heads), list(widths.neurons)
 
 

@@ -19,6 +19,7 @@ from lmdistill.objectives.chunked.output_layer import (
     scale_and_cap_backward,
 )
 from lmdistill.objectives.chunked.terms import LossTerms, compare
+from lmdistill.objectives.divergence import divergence_named
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 """Gradients of hidden states, weight and bias of the output layer; None if not requested."""
@@ -79,12 +80,13 @@ class ChunkedForwardBackward:
             tensor.new_zeros(tensor.shape, dtype=precise) if tensor is not None and needed else None
             for tensor, needed in zip((states, weight, bias), self.needs_grad, strict=True)
         )
+        terms = self._terms_for(bias)
         with torch.autocast(states.device.type, enabled=False):
             head = replace(self.head, weight=weight, bias=bias)
             student = make_layer(states, head, rows=self.rows, precision=self.precision)
             teacher = self._teacher_layer()
             for at in chunks(len(states), self.rows):
-                gradient = self._compute_chunk(values, at, student, teacher)
+                gradient = self._compute_chunk(terms, values, at, student, teacher)
                 if states_grad is not None:
                     states_grad[at] = gradient @ student.head.weight
                 if weight_grad is not None:
@@ -92,6 +94,16 @@ class ChunkedForwardBackward:
                 if bias_grad is not None:
                     bias_grad += gradient.sum(0, dtype=precise)
         return values, (states_grad, weight_grad, bias_grad)
+
+    def _terms_for(self, bias: Float[Tensor, " v"] | None) -> LossTerms:
+        """The terms; by autograd if a bias of -inf masks entries, because closed forms need finite logits."""
+        biases = (bias, None if self.teacher_head is None else self.teacher_head.bias)
+        if not any(one is not None and bool(one.isneginf().any()) for one in biases):
+            return self.terms
+        terms = self.terms
+        if not isinstance(terms.divergence, str):
+            return terms
+        return replace(terms, divergence=divergence_named(terms.divergence, beta=terms.beta, skew=terms.skew))
 
     def _teacher_layer(self) -> Layer | None:
         """The teacher's output layer, or None if no term needs a teacher."""
@@ -101,7 +113,12 @@ class ChunkedForwardBackward:
         return make_layer(self.teacher_states, self.teacher_head, rows=self.rows, precision=precision)
 
     def _compute_chunk(
-        self, values: Float[Tensor, "k n"], at: slice, student: Layer, teacher: Layer | None
+        self,
+        terms: LossTerms,
+        values: Float[Tensor, "k n"],
+        at: slice,
+        student: Layer,
+        teacher: Layer | None,
     ) -> Float[Tensor, "c v"]:
         """Write the values of a chunk to `values`; return the gradient by the products, in their memory."""
         products = student.products(at)
@@ -112,7 +129,7 @@ class ChunkedForwardBackward:
             teacher_logits = None
             if teacher_products is not None and teacher is not None:
                 teacher_logits = scale_and_cap(teacher_products[block], teacher.head)
-            term_values, gradient = compare(self.terms, rows, logits, teacher_logits, self.labels[rows])
+            term_values, gradient = compare(terms, rows, logits, teacher_logits, self.labels[rows])
             values[:, rows] = torch.stack(list(term_values.values()))
             products[block] = scale_and_cap_backward(gradient, logits, self.head)
         return products

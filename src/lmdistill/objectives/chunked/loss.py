@@ -27,7 +27,8 @@ from lmdistill.objectives.chunked.output_layer import (
     scale_and_cap,
 )
 from lmdistill.objectives.chunked.terms import LossTerms
-from lmdistill.objectives.decoupled import MASKED_LOGIT, log_uncertainty
+from lmdistill.objectives.decoupled import log_uncertainty
+from lmdistill.objectives.reduction import MASKED_LOGIT
 
 
 @dataclass(frozen=True, kw_only=True)

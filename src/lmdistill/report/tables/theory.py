@@ -111,6 +111,7 @@ def theory_grid(mixture: Mixture, run: RunSamples | None = None) -> Grid:
         ("largest loss", "M", bound.loss_bound),
         ("log size of the class, in nats", "log |G|", bound.log_size),
         ("Rademacher complexity", "R", bound.rademacher),
+        ("Lipschitz constant of the loss", "L", None if bound.lipschitz == 1 else bound.lipschitz),
         ("confidence", "1 - δ", bound.confidence),
         ("original samples", "a", mixture.original),
         ("mixed samples", "b", mixture.mixed),
@@ -176,7 +177,10 @@ def _enough_text(mixture: Mixture) -> str:
     goal, enough = number_text(mixture.goal), mixture.enough
     default_goal = "" if mixture.target is not None else ", the bound without them"
     if enough is None:
-        terms = f" and 2 R = {number_text(mixture.bound.floor)} are" if mixture.bound.floor else " alone is"
+        name = "2 R" if mixture.bound.lipschitz == 1 else "2 L R"
+        terms = (
+            f" and {name} = {number_text(mixture.bound.floor)} are" if mixture.bound.floor else " alone is"
+        )
         reason = f"the shift of {number_text(mixture.shift)}{terms} not below {goal}"
         return f"No number of mixed samples is enough: {reason}."
     if enough == 0:
