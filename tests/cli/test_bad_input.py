@@ -136,9 +136,9 @@ RECIPES = [
     Case("--set without a value", r"^--set takes a\.b=value, got 'training\.epochs'", ("training.epochs",)),
     Case("--set that is no YAML", r"^--set seeds=\[1 is not YAML", ("seeds=[1",)),
     Case("--set through a value", r"^--set task\.name=x: task is 'own', which has no keys", ("task.name=x",)),
-    Case("a method file that is not there", r"there is no Python file mine\.py", ("method.name=mine.py:Mine",)),
-    Case("a method file that is broken", r"^mine\.py cannot be run: SyntaxError", ("method.name=mine.py:Mine",), {"mine.py": "class"}),
-    Case("a method file without the class", r"mine\.py has no dataclass 'Mine'", ("method.name=mine.py:Mine",), {"mine.py": "x = 1"}),
+    Case("a method file that is not there", r"there is no Python file mine\.py", ("method.name=mine.py:Mine",), command=(*DISTILL, "--allow-code")),
+    Case("a method file that is broken", r"^mine\.py cannot be run: SyntaxError", ("method.name=mine.py:Mine",), {"mine.py": "class"}, (*DISTILL, "--allow-code")),
+    Case("a method file without the class", r"mine\.py has no dataclass 'Mine'", ("method.name=mine.py:Mine",), {"mine.py": "x = 1"}, (*DISTILL, "--allow-code")),
 ]  # fmt: skip
 
 MINIDISC = "schedule={name: minidisc}"

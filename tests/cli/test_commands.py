@@ -244,7 +244,7 @@ def test_methods_and_seeds_go_into_a_folder_of_runs(place, lmdistill, no_pages):
         "seeds": [0, 1],
     }
     write_recipe("many.yaml", recipe)
-    said = lmdistill("distill", "many.yaml", "--out", "runs/many")
+    said = lmdistill("distill", "many.yaml", "--out", "runs/many", "--allow-code")
     assert said.code == 0, said.err
     names = ["Mine-seed0", "Mine-seed1", "MixKD 2-seed0", "MixKD 2-seed1"]
     assert sorted(path.parent.name for path in Path("runs/many").glob("*/record.json")) == names
@@ -255,8 +255,13 @@ def test_methods_and_seeds_go_into_a_folder_of_runs(place, lmdistill, no_pages):
     assert {one["student"]["source"] for one in found.values()} == {"models/other"}
     shown = [line.split("│")[0].strip() for line in said.out.splitlines() if "│" in line]
     assert shown == ["Teacher", "Mine", "MixKD 2"]
-    assert lmdistill("distill", "runs/many/recipe.yaml", "--out", "runs/many").out == said.out
-    assert lmdistill("distill", "runs/many/Mine-seed1/recipe.yaml", "--out", "runs/many/Mine-seed1").code == 0
+    assert lmdistill("distill", "runs/many/recipe.yaml", "--out", "runs/many", "--allow-code").out == said.out
+    assert (
+        lmdistill(
+            "distill", "runs/many/Mine-seed1/recipe.yaml", "--out", "runs/many/Mine-seed1", "--allow-code"
+        ).code
+        == 0
+    )
 
 
 MINE = '''

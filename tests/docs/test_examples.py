@@ -43,7 +43,7 @@ def read(words: Sequence[str]) -> None:
         with inner.make_context(name, rest, parent=outer) as context:
             given = context.params
     if "recipe" in given:
-        read_recipe(given["recipe"], given["set_"] or [])
+        read_recipe(given["recipe"], given["set_"] or [], allow_code=given.get("allow_code", False))
     if "file" in given and name == "study":
         study = read_study(given["file"], given["set_"] or [])
         assert study_cells(study, Path()) if study.search is None else branches(study)

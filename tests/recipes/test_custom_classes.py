@@ -30,10 +30,10 @@ class Bare: ...
 def test_a_method_from_a_file_comes_back_equal(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(OWN)
-    mine = parse(Method, {"name": "mine.py:Mine", "weight": 0.25})
+    mine = parse(Method, {"name": "mine.py:Mine", "weight": 0.25}, code="run")
     assert mine.weight == 0.25
     assert plain(mine) == {"name": "mine.py:Mine", "weight": 0.25}
-    assert plain(parse(Method, yaml.safe_load(yaml.safe_dump(plain(mine))))) == plain(mine)
+    assert plain(parse(Method, yaml.safe_load(yaml.safe_dump(plain(mine))), code="run")) == plain(mine)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_file_without_a_method_is_refused(tmp_path, monkeypatch, name, match):
     (tmp_path / "mine.py").write_text(OWN)
     (tmp_path / "bad.py").write_text("1 / 0")
     with pytest.raises(ConfigError, match=match):
-        parse(Method, {"name": name}, "method")
+        parse(Method, {"name": name}, "method", code="run")
 
 
 def test_an_error_in_the_file_is_the_cause_of_the_message(tmp_path, monkeypatch):
@@ -59,7 +59,7 @@ def test_an_error_in_the_file_is_the_cause_of_the_message(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.py").write_text("1 / 0")
     with pytest.raises(ConfigError, match=r"^bad\.py cannot be run") as refused:
-        parse(Method, {"name": "bad.py:Mine"}, "method")
+        parse(Method, {"name": "bad.py:Mine"}, "method", code="run")
     assert isinstance(refused.value.__cause__, ZeroDivisionError)
 
 
@@ -95,7 +95,7 @@ def test_a_class_of_a_file_has_the_same_rights_as_ours(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(STRICT)
 
     def made(**settings):
-        return parse(Method, {"name": "mine.py:Mine", **settings}, "method")
+        return parse(Method, {"name": "mine.py:Mine", **settings}, "method", code="run")
 
     assert (made(weight=1, inner={"rate": "1e-3"}).inner.steps, made(weight=1).table.tolist()) == (7, [1, 1])
     assert made(weight=1, either={"steps": 4}).either.steps == 4

@@ -65,7 +65,7 @@ OUTSIDE: Mapping[str, set[str]] = {
     "metrics": {"numpy", "jaxtyping"},
     "objectives": {"torch", "jaxtyping"},
     "schedules": set(),
-    "data": {"torch", "numpy", "scipy", "jaxtyping", "datasets", "tokenizers", "transformers"},
+    "data": {"torch", "numpy", "scipy", "jaxtyping", "jinja2", "datasets", "tokenizers", "transformers"},
     "records": {"numpy", "pyarrow", "pydantic"},
     "models": {"torch", "jaxtyping", "transformers", "safetensors", "huggingface_hub"},
     "methods": {"torch", "jaxtyping"},

@@ -288,7 +288,7 @@ REFUSED = {
     "several methods in a cell": ({"base": {"methods": METHODS_OF_A_RECIPE}, "axes": {"size": {"a": {"student.layers": 1}, "b": {"method": {"name": "kd"}}}}}, r"^a cell has the methods FT, Mine, and it must have one"),
     "labels that are too long": ({"axes": {"student.layers": {"x" * 200: 1}}}, r"has 206 bytes, and 150 fit"),
     "labels that are too long in bytes": ({"axes": {"student.layers": {"模" * 60: 1}}}, r"has 186 bytes, and 150 fit"),
-    "a name of two lines": ({"study": "a\0b"}, r"^study is 'a\\x00b'; it names a folder, so choose a name on one line"),
+    "a name of two lines": ({"study": "a\0b"}, r"^study is 'a\\x00b', which has the character .*; it names a folder\. Choose another"),
     "a name that is too long": ({"study": "é" * 99}, r"^the name of the study éé.* has 198 bytes, and 150 fit\. Shorten it\."),
 }  # fmt: skip
 

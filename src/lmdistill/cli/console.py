@@ -8,7 +8,10 @@ import warnings
 from rich.console import Console
 from rich.text import Text
 
+from lmdistill.core.addresses import without_secrets
+from lmdistill.core.printable import one_line, printable
 from lmdistill.core.progress import is_first_process, on_terminal
+from lmdistill.core.terminal import Terminal
 
 FOREIGN = ("transformers", "datasets", "huggingface_hub", "accelerate", "torch", "fsspec", "matplotlib")
 """Loggers of other libraries, of which only errors are shown; users cannot act on the rest."""
@@ -37,7 +40,7 @@ class _MessageHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print `record` without markup and without line breaks; warnings are yellow."""
         style = "yellow" if record.levelno >= logging.WARNING else ""
-        _print_line(Text(" ".join(self.format(record).split()), style=style), stderr=True)
+        _print_line(Text(_clean(self.format(record)), style=style), stderr=True)
 
 
 def speak() -> None:
@@ -64,7 +67,7 @@ def _ignore_warning(*warning: object, **location: object) -> None:
 
 def results() -> Console:
     """A console for stdout; `NO_TERMINAL_WIDTH` wide if stdout is not a terminal."""
-    console = Console(highlight=False, emoji=False, quiet=SILENT)
+    console = Terminal(quiet=SILENT)
     if not console.is_terminal:
         console.width = NO_TERMINAL_WIDTH
     return console
@@ -72,7 +75,7 @@ def results() -> Console:
 
 def say(text: str) -> None:
     """Print one line on stdout, without markup."""
-    _print_line(Text(text), stderr=False)
+    _print_line(Text(printable(text)), stderr=False)
 
 
 def complain(message: str, *, alone: bool = False) -> None:
@@ -82,10 +85,15 @@ def complain(message: str, *, alone: bool = False) -> None:
         message: What is wrong, and what to do.
         alone: Whether to print it in every launched process, because the error may occur in only one of them.
     """
-    text = Text.assemble(("error: ", "bold red"), " ".join(message.split()))
+    text = Text.assemble(("error: ", "bold red"), _clean(message))
     _print_line(text, stderr=True, quiet=SILENT and not alone)
+
+
+def _clean(text: str) -> str:
+    """A message on one line, without control characters and without the passwords of addresses."""
+    return one_line(without_secrets(text))
 
 
 def _print_line(text: Text, *, stderr: bool, quiet: bool = SILENT) -> None:
     """Print `text` without wrapping it."""
-    Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False, quiet=quiet).print(text)
+    Terminal(stderr=stderr, soft_wrap=True, quiet=quiet).print(text)

@@ -22,9 +22,10 @@ def finetune(
     threads: Threads = None,
 ) -> None:
     """Fine-tune the teacher of a recipe, unless it exists, and print its folder."""
-    from lmdistill.recipes.files import read_recipe
+    from lmdistill.recipes.files import read_recipe_without_code  # a teacher needs no method
 
-    chosen, command = read_recipe(recipe, set_ or []), shlex.join(["lmdistill", *sys.argv[1:]])
+    chosen = read_recipe_without_code(recipe, set_ or [])
+    command = shlex.join(["lmdistill", *sys.argv[1:]])
     from lmdistill.runs.run_recipe import train_teacher
 
     say(str(train_teacher(chosen, out, command=command)))

@@ -20,6 +20,13 @@ def predict(
         list[str] | None,
         typer.Option(help="Column of the text; give it twice for pairs. Default: as in the run."),
     ] = None,
+    escape_formulas: Annotated[
+        bool,
+        typer.Option(
+            "--escape-formulas",
+            help="Put an apostrophe before cells of CSV and TSV that a spreadsheet would run as a formula.",
+        ),
+    ] = False,
     threads: Threads = None,
 ) -> None:
     """Predict a label and probabilities for every row of a file, in order, with constant memory."""
@@ -29,5 +36,5 @@ def predict(
     plain = source.with_suffix("") if source.suffix == ".gz" else source
     suffix = plain.suffix if source.suffix == ".gz" else suffix
     chosen = out or plain.with_name(f"{plain.stem}.predicted{suffix}")
-    count = run_prediction(target, source, chosen, text=text or ())
+    count = run_prediction(target, source, chosen, text=text or (), escape_formulas=escape_formulas)
     say(f"{count} rows: {chosen}")

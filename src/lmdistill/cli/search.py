@@ -10,6 +10,7 @@ from rich.text import Text
 from lmdistill.analysis.metric_format import NONE, metric_format
 from lmdistill.cli.console import complain, results, say
 from lmdistill.cli.study_progress import following
+from lmdistill.recipes.code_policy import FLAG, Code
 from lmdistill.records.record import REPORT, TRIALS_NOTE
 from lmdistill.studies.runner import code_of
 from lmdistill.studies.schema import Study
@@ -27,33 +28,38 @@ def list_trials(study: Study, study_folder: StudyFolder) -> None:
         study_folder: Folder of the study.
     """
     assert study.search is not None
-    for finding in SearchFolder(study=study, place=study_folder).findings():
+    for finding in SearchFolder(study=study, place=study_folder, code="name").findings():
         _show(results(), finding, finding.trials, study.search.trials)
 
 
-def search(study: Study, study_folder: StudyFolder, command: Sequence[str]) -> int:
+def search(
+    study: Study, study_folder: StudyFolder, command: Sequence[str], *, allow_code: bool = False
+) -> int:
     """Run all trials that are not finished, and print all trials, the best first.
 
     Args:
         study: A study with a search.
         study_folder: Folder of the study.
         command: Command line that runs a recipe, up to the recipe.
+        allow_code: Run the Python files of classes that the study names as `path.py:Class`.
 
     Returns:
         The exit code: 0 if all trials are done, 2 if the user can correct the error of every failed trial,
         else 1.
     """
     assert study.search is not None
+    code: Code = "run" if allow_code else "refuse"
     with following(grows=True) as watch:
-        findings = run_search(study, study_folder, command=command, watch=watch)
-    search_folder, console = SearchFolder(study=study, place=study_folder), results()
+        findings = run_search(study, study_folder, command=command, watch=watch, code=code)
+    search_folder, console = SearchFolder(study=study, place=study_folder, code=code), results()
     for finding in findings:
         _show(console, finding, (*finding.ranked, *finding.failed), study.search.trials)
         if finding.ranked:
             best = search_folder.best(finding.branch)
             path = study_folder.path
             out = path.with_name(f"{path.name}-{best.stem}")
-            say(f"repeat the best: lmdistill distill {shlex.quote(str(best))} --out {shlex.quote(str(out))}")
+            words = ["lmdistill", "distill", str(best), "--out", str(out), *([FLAG] if allow_code else [])]
+            say(f"repeat the best: {shlex.join(words)}")
     if any(finding.ranked for finding in findings):
         say(TRIALS_NOTE)
     if (study_folder.path / REPORT).is_file():

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lmdistill.cli.distill import AllowCode
 from lmdistill.cli.threads import Threads
 from lmdistill.core.errors import ConfigError
 
@@ -41,10 +42,12 @@ def study(
             "as in training.epochs=3. Can be repeated.",
         ),
     ] = None,
+    allow_code: AllowCode = False,
     threads: Threads = None,
 ) -> None:
     """Run all cells of a study, or all trials of its search, that are not finished, and compare them."""
     _require_single_process()
+    from lmdistill.recipes.code_policy import FLAG, Code
     from lmdistill.studies.schema import read_study
 
     chosen = read_study(file, set_ or [])
@@ -56,20 +59,22 @@ def study(
     if list_:
         _tell_notes(file)
     folder = StudyFolder(path=out or Path("runs") / chosen.study)
+    command = (*RUN, FLAG) if allow_code else RUN
     if chosen.search is not None:
         from lmdistill.cli.search import list_trials, search
 
         if list_:
             list_trials(chosen, folder)
             return
-        raise typer.Exit(search(chosen, folder, RUN))
-    cells = study_cells(chosen, folder.path)
+        raise typer.Exit(search(chosen, folder, command, allow_code=allow_code))
+    code: Code = "name" if list_ else "run" if allow_code else "refuse"
+    cells = study_cells(chosen, folder.path, code=code)
     folder.require(chosen, cells)
     if list_:
         list_cells(standings(cells))
         return
     with following() as watch:
-        board = run_study(chosen, cells, folder, command=RUN, watch=watch)
+        board = run_study(chosen, cells, folder, command=command, watch=watch)
     done = [standing.cell.folder for standing in board if standing.state == "done"]
     if done:
         from lmdistill.cli.print_tables import show

@@ -5,13 +5,13 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from lmdistill.cli.console import complain, results
 from lmdistill.core import progress
+from lmdistill.core.terminal import Terminal
 from lmdistill.studies.runner import CellStatus
 from lmdistill.studies.subprocesses import last_line
 
@@ -36,7 +36,7 @@ def following(*, grows: bool = False) -> Iterator[Callable[[Sequence[CellStatus]
     if not progress.on_terminal():
         yield _Lines(grows=grows).watch
         return
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield lambda board: live.update(_table(board, console.height - ROOM))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import DataError
+from lmdistill.core.file_names import require_new_name
 from lmdistill.core.fingerprint import file_fingerprint, fingerprint
 from lmdistill.core.progress import progress
 from lmdistill.data.files.table import Row, Rows
@@ -65,6 +66,7 @@ def generate(
     """
     if out.exists():
         raise DataError(f"{out} exists. Choose another --out, or remove it.")
+    require_new_name(out)
     require_generation_settings(max_new=max_new, temperature=temperature)
     network = load_causal(model_in(target))
     rows = open_prompts(source)

@@ -1,12 +1,11 @@
 """Load the student of a run, or the classifier of a model folder."""
 
+import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.models.classifier import Network
@@ -71,7 +70,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         network=load(place),
         place=place,
         task=parse(str | None, table.get("task"), "task"),
-        data=parse(Data, table.get("data", {}), "data"),
+        data=parse(Data, table.get("data", {}), "data", code="name"),
         teacher=None if record is None else find_teacher(folder, record),
     )
 
@@ -90,7 +89,7 @@ def require_finished(folder: Path) -> None:
 
 def _made_for(record: Record) -> dict[str, Any]:
     """Task and data settings of a run; for a run from Python, those that its record names."""
-    table = yaml.safe_load(yaml.safe_dump(record.recipe))
+    table = copy.deepcopy(dict(record.recipe))
     data = table.get("data", {"max_length": table["max_length"]} if "max_length" in table else {})
     if "text" not in data:  # no whole recipe, so its source is a description
         paths = re.sub(r" \(\w+ layout\)$", "", record.task.source).split(" and ")

@@ -13,6 +13,7 @@ from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.atomic_io import atomic_file
 from lmdistill.core.errors import DataError
 from lmdistill.core.progress import progress
+from lmdistill.core.spreadsheet_cells import escaped
 from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.tasks.collator import tokenized_rows
@@ -35,7 +36,9 @@ LABEL = "predicted"
 WRITABLE = (".csv", ".tsv", ".jsonl")
 
 
-def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] = ()) -> int:
+def predict(
+    target: str | Path, source: Path, out: Path, *, text: Sequence[str] = (), escape_formulas: bool = False
+) -> int:
     """Write the rows of `source` to `out`, in their order, each with the model's prediction.
 
     Memory use does not depend on the length of the file. The file is read twice, so that a row that cannot be
@@ -46,6 +49,7 @@ def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] 
         source: CSV, TSV, JSON lines or Parquet, also gzip'd.
         out: CSV, TSV or JSON lines, by its suffix.
         text: Column of the text, or columns of the pair; those of the run, or inferred, when empty.
+        escape_formulas: Put an apostrophe before cells of CSV and TSV that a spreadsheet would run.
 
     Returns:
         Number of rows.
@@ -71,7 +75,7 @@ def predict(target: str | Path, source: Path, out: Path, *, text: Sequence[str] 
         atomic_file(out) as part,
         part.open("w", encoding="utf-8", newline="") as file,
     ):
-        write = _writer(file, out.suffix.lower(), (*rows.fieldnames, *names))
+        write = _writer(file, out.suffix.lower(), (*rows.fieldnames, *names), escape_formulas)
         stream = rows.read()
         while chunk := list(islice(stream, CHUNK)):
             for row, answer in zip(chunk, _answers(network, rows, chunk, columns, length), strict=True):
@@ -147,16 +151,19 @@ def _text(rows: Rows, row: Row, column: str) -> str:
     return text
 
 
-def _writer(file: TextIO, suffix: str, columns: Sequence[str]) -> Callable[[Row, Mapping[str, Any]], object]:
+def _writer(
+    file: TextIO, suffix: str, columns: Sequence[str], escape_formulas: bool
+) -> Callable[[Row, Mapping[str, Any]], object]:
     """A function that writes a row and its prediction."""
     if suffix == ".jsonl":
         return lambda row, answer: file.write(
             json.dumps({**(row.values or row.fields), **answer}, ensure_ascii=False, default=str) + "\n"
         )
     mark = "\t" if suffix == ".tsv" else ","
+    as_cell: Callable[[str], str] = escaped if escape_formulas else str
 
     def write(values: Iterable[Any]) -> None:
-        file.write(mark.join(_quoted(str(value), mark) for value in values) + "\n")
+        file.write(mark.join(_quoted(as_cell(str(value)), mark) for value in values) + "\n")
 
     write(columns)
     return lambda row, answer: write(({**row.fields, **answer})[column] for column in columns)

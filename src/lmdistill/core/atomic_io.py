@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lmdistill.core.file_names import require_new_name
+
 
 def _beside(path: Path, ending: str) -> Path:
     """A hidden path in the same folder whose name is unique to this process and thread."""
@@ -22,6 +24,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     If the block raises (for example because the disk is full), the temporary file is removed and `path` stays
     as it was. Missing parent folders are created.
     """
+    require_new_name(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _beside(path, "part")
     try:
@@ -38,6 +41,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     A folder that already exists at `path` is removed only after the new one is complete. If the block raises,
     the temporary folder is removed and `path` stays as it was.
     """
+    require_new_name(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _beside(path, "part")
     old = _beside(path, "old")

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
+from lmdistill.core.printable import one_line
+
 INTERVAL = 30.0
 """Seconds after which a plain line says how far the work is."""
 
@@ -192,7 +194,7 @@ class PlainLines:
         if self._mute:
             return
         with contextlib.suppress(AttributeError, OSError, ValueError):
-            sys.stderr.write(" ".join(text.split()) + "\n")
+            sys.stderr.write(one_line(text) + "\n")
             sys.stderr.flush()
 
 

@@ -2,7 +2,6 @@
 
 import math
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     TaskID,
@@ -14,6 +13,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from lmdistill.core.progress import Progress, now
+from lmdistill.core.terminal import Terminal
 
 PAUSE = 0.1
 """Seconds between two changes of a bar; some stages have a step for each row of a file."""
@@ -40,7 +40,7 @@ class TerminalBars:
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=Terminal(stderr=True),
                 refresh_per_second=4,
                 transient=stage.minor,
             )

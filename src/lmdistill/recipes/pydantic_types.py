@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from lmdistill.core.errors import ConfigError, LmdistillError, UnknownNameError
-from lmdistill.recipes.custom_classes import class_from_file, require_interface
+from lmdistill.recipes.custom_classes import UnloadedClass, class_from_file, refused_class, require_interface
 from lmdistill.recipes.registry import REGISTRY, name_of
 from lmdistill.recipes.schema_errors import TAG, Refusal, joined, union_refusal
 
@@ -36,8 +36,11 @@ FROM_FILE, READY = f"{TAG}path.py:Class", f"{TAG}object"
 """Tags of a class in a user's file, and of an object that needs no parsing."""
 
 
-def validator(hint: Any) -> Callable[[Any], Any]:
-    """The function that makes an object of a type, or raises pydantic's `ValidationError`."""
+def validator(hint: Any) -> Callable[..., Any]:
+    """The function that makes an object of a type, or raises pydantic's `ValidationError`.
+
+    Its `context` may hold `code`, as `parse` has it.
+    """
     adapter = TypeAdapter(pydantic_type(hint), config=ConfigDict(arbitrary_types_allowed=True))
     return adapter.validate_python
 
@@ -154,7 +157,7 @@ def _require_name(interface: Any, value: Any) -> Any:
     registered = REGISTRY[interface]
     kind, classes = registered.kind, registered.classes
     if not isinstance(value, Mapping):
-        if not isinstance(value, interface):
+        if not isinstance(value, interface | UnloadedClass):
             raise PydanticKnownError("dict_type")
         return value
     name = value.get("name")
@@ -168,11 +171,15 @@ def _require_name(interface: Any, value: Any) -> Any:
     return value
 
 
-def _from_file(interface: Any, value: Mapping[str, Any]) -> Any:
-    """An object of a class in the user's own file."""
-    name = str(value["name"])
-    cls = class_from_file(name)
-    built = validator(cls)({key: item for key, item in value.items() if key != "name"})
+def _from_file(interface: Any, value: Mapping[str, Any], info: Any) -> Any:
+    """An object of a class in the user's own file, if the validation context (`info.context`) allows it."""
+    name, code = str(value["name"]), (info.context or {}).get("code", "refuse")
+    settings = {key: item for key, item in value.items() if key != "name"}
+    if code == "name":
+        return UnloadedClass(name=name, settings=settings)
+    if code != "run":
+        raise refused_class(name)
+    built = validator(class_from_file(name))(settings, context=info.context)
     require_interface(built, interface, name)
     return built
 

@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lmdistill.recipes.custom_classes import UnloadedClass
 from lmdistill.recipes.registry import name_of
 
 
 def plain(value: Any) -> Any:
     """`value` as YAML and JSON know it; a table of what is chosen by name begins with `name`."""
+    if isinstance(value, UnloadedClass):
+        return {"name": value.name, **plain(value.settings)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         name = name_of(type(value))
         fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from lmdistill.core.errors import ConfigError
+from lmdistill.core.file_names import unfit
 from lmdistill.core.protocols import Method
 from lmdistill.schedules.distillation import Path, Schedule
 
@@ -15,6 +16,10 @@ def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
         if not name or name.startswith(".") or set(name) & set("/\\:"):
             raise ConfigError(
                 f"methods has the name {name!r}; it names a folder, so choose one without / or :."
+            )
+        if (why := unfit(name)) is not None:
+            raise ConfigError(
+                f"methods has the name {name!r}, which {why}; it names a folder. Choose another name."
             )
     if not seeds:
         raise ConfigError("seeds is empty; give at least one, as in seeds: [0].")

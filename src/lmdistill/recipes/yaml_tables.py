@@ -3,13 +3,13 @@
 Nothing here needs a method or a model, so that names and texts can be listed without importing torch.
 """
 
+import reprlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.recipes.bounded_yaml import yaml_from, yaml_in
 
 STUDIES = "lmdistill.studies"
 """The package that the built-in studies lie in."""
@@ -53,7 +53,7 @@ def table_in(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: If it is no YAML table.
     """
-    return table_from(_text(path), str(path))
+    return _table(yaml_in(path), str(path))
 
 
 def table_from(text: str, where: str) -> dict[str, Any]:
@@ -62,44 +62,15 @@ def table_from(text: str, where: str) -> dict[str, Any]:
     Raises:
         ConfigError: If it is no YAML table.
     """
-    table = _yaml(text, where)
-    if not isinstance(table, dict):
-        found = "and is empty" if table is None else f"got {table!r}"
+    return _table(yaml_from(text, where), where)
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    """A value that must be a table."""
+    if not isinstance(value, dict):
+        found = "and is empty" if value is None else f"got {reprlib.repr(value)}"
         raise ConfigError(f"{where} must be a table of keys and values, {found}.")
-    return table
-
-
-def _text(path: Path) -> str:
-    """The text of a recipe file."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 ({error}). Save the recipe as UTF-8.") from None
-
-
-def _yaml(text: str, where: str) -> Any:
-    """The value that `text` stands for; a key that is there twice is refused, since one would be lost."""
-    try:
-        node, value = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the 13th month of a date, and the like
-        raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
-    _require_once(node, where)
     return value
-
-
-def _require_once(node: yaml.Node | None, where: str) -> None:
-    """No table has a key twice; what `<<` brings in may be written over."""
-    if isinstance(node, yaml.MappingNode):
-        lines: dict[str, int] = {}
-        for key, value in node.value:
-            line, name = key.start_mark.line + 1, str(key.value)
-            if name in lines:
-                raise ConfigError(f"{where} has {name} in line {lines[name]} and in line {line}. Remove one.")
-            lines[name] = line
-            _require_once(value, where)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _require_once(item, where)
 
 
 def override(table: dict[str, Any], setting: str) -> None:
@@ -120,7 +91,7 @@ def typed(setting: str) -> tuple[str, Any]:
     path, equals, text = setting.partition("=")
     if not equals or not path:
         raise ConfigError(f"--set takes a.b=value, got {setting!r}.")
-    return path, _yaml(text, f"--set {setting}")
+    return path, yaml_from(text, f"--set {setting}")
 
 
 def put(table: dict[str, Any], path: str, value: Any, *, said: str) -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lmdistill.core.printable import one_line
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
@@ -27,8 +29,9 @@ class Grid:
 
 
 def _cell(text: str) -> str:
-    """`text` on one line, with the characters escaped that would end a Markdown cell."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    """`text` on one line, with the characters escaped that would end a Markdown cell or make a link."""
+    escaped = one_line(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return escaped.replace("](", "]\\(")
 
 
 def markdown(table: Grid) -> str:

@@ -9,6 +9,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, Template
 
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.errors import RunError
+from lmdistill.core.printable import printable
 from lmdistill.records.record import REPORT, RecordedRun
 from lmdistill.records.schema import Environment
 from lmdistill.report.page import page_of
@@ -58,7 +59,7 @@ def report_html(
     first = runs[0].record
     several = len(runs) > 1
     tasks = ", ".join(dict.fromkeys(run.record.task.name for run in runs))
-    return _template().render(
+    page_text = _template().render(
         title=title or (f"Distillation on {tasks}" if several else f"{first.name} on {first.task.name}"),
         synthetic=any(run.record.task.synthetic for run in runs),
         summary=run_summary(runs),
@@ -71,6 +72,7 @@ def report_html(
         ),
         versions=", ".join(dict.fromkeys(run.record.lmdistill for run in runs)),
     )
+    return printable(page_text)
 
 
 def write_report(

@@ -8,6 +8,7 @@ from typing import Any
 
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.number_format import millions
+from lmdistill.core.printable import one_line, printable
 from lmdistill.records.record import Record
 from lmdistill.report.grid import Grid, markdown
 from lmdistill.report.tables.assistants import route_text
@@ -20,12 +21,12 @@ HUB_METRICS = MappingProxyType(
 
 def _line(text: str) -> str:
     """`text` on one line, with Markdown and HTML characters escaped."""
-    plain = " ".join(text.split())
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#" else letter for letter in plain)
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#" else letter for letter in one_line(text))
 
 
 def _code(text: str) -> str:
     """A code block that contains `text`, with a fence longer than any backticks in it."""
+    text = printable(text)
     fence = "```"
     while fence in text:
         fence += "`"
@@ -40,7 +41,7 @@ def _source_name(source: str) -> str:
 def _front_matter(fields: dict[str, Any]) -> str:
     """YAML between lines of dashes; values are written as JSON, which is valid YAML."""
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
-    return "\n".join(["---", *lines, "---"])
+    return printable("\n".join(["---", *lines, "---"]))  # JSON has the same escapes
 
 
 def _scores(record: Record) -> str:
@@ -193,8 +194,6 @@ def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
     apply = f"lmdistill generate {path} prompts.jsonl" if writes else f"lmdistill predict {path} texts.csv"
     measure = [] if writes else [f"lmdistill measure {path}"]
     use = _code("\n".join([apply, *measure, f"lmdistill report {path}"]))
+    again = _code(record.command.replace("\n", "\\u000a"))  # else a record could add commands of its own
     parts = [_title(record), _facts(record), "## Scores", _scores(record), "## Files", listing]
-    return (
-        "\n\n".join(part.strip() for part in [*parts, "## Use", use, "## Repeat", _code(record.command)])
-        + "\n"
-    )
+    return "\n\n".join(part.strip() for part in [*parts, "## Use", use, "## Repeat", again]) + "\n"

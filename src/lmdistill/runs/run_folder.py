@@ -10,12 +10,11 @@ from typing import Any
 import yaml
 
 from lmdistill.core.atomic_io import read_json, write_json, write_text
-from lmdistill.core.errors import RunError
+from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.core.file_names import require_new_name
 from lmdistill.engine.distributed import exclusive, on_main_process
+from lmdistill.recipes.bounded_yaml import yaml_in
 from lmdistill.records.record import RECIPE, RECORD
-
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Reads YAML; libyaml, where PyYAML has it, takes a tenth of the time."""
 
 INPUTS = "inputs.json"
 """Fingerprints of data and models, written when a run starts."""
@@ -66,6 +65,7 @@ class RunFolder:
         Raises:
             RunError: If the folder holds another run or other files.
         """
+        require_new_name(self.path)
         if self._is_free():
             return
         if not (self.path / RECIPE).is_file() or not (self.path / INPUTS).is_file():
@@ -124,11 +124,11 @@ def to_be_made(folder: RunFolder) -> Iterator[bool]:
 def _recipe_in(folder: Path) -> Any:
     """The recipe of the run in `folder`."""
     try:
-        return yaml.load((folder / RECIPE).read_text(encoding="utf-8"), Loader=LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml_in(folder / RECIPE)
+    except ConfigError as error:
+        said = str(error).rstrip(".")
         raise RunError(
-            f"{folder / RECIPE} cannot be read ({' '.join(str(error).split())}). "
-            "Choose another --out, or remove it."
+            f"{folder / RECIPE} cannot be read ({said}). Choose another --out, or remove it."
         ) from None
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lmdistill.analysis.compare import compare
 from lmdistill.core.atomic_io import write_text
+from lmdistill.core.printable import one_line
 from lmdistill.core.progress import announce
 from lmdistill.export.hugging_face import has_modeling_file
 from lmdistill.records.record import RECORD, find_records, read_record
@@ -30,5 +31,7 @@ def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path
         text = run_readme(read_record(folder), folder.name, carried=carried)
     else:
         tables = "\n\n".join(markdown(grid(table)) for table in compare(runs, order=order))
-        text = f"# {folder.name}\n\n{tables}\n\nA folder for each run; `report.html` has the curves.\n"
+        text = (
+            f"# {one_line(folder.name)}\n\n{tables}\n\nA folder for each run; `report.html` has the curves.\n"
+        )
     write_text(folder / "README.md", text)

@@ -5,17 +5,22 @@ No recipe is made here, so that a table can be put in the order of its study wit
 
 import copy
 import itertools
-import re
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.core.file_names import fitted
+from lmdistill.recipes.code_policy import Code
 from lmdistill.recipes.yaml_tables import put
 from lmdistill.studies.axes import METHOD, Choice, choices, meant, with_unambiguous_names
-from lmdistill.studies.schema import UNFIT, Study
+from lmdistill.studies.schema import Study
 
 SEED = "seed"
+
+MOST = 10_000
+"""Most combinations of a study."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,9 @@ class Combination:
     seeds: tuple[int, ...]
     """Those that are not skipped."""
 
+    code: Code = "refuse"
+    """What becomes of a class in a Python file; see `recipes.parsing.parse`."""
+
     def settings(self, drawn: Sequence[Choice] = ()) -> dict[str, Any]:
         """Plain values of its recipe; `drawn` is set beside the axes."""
         own = {path: value for choice in (*self.choices, *drawn) for path, value in choice.changes.items()}
@@ -54,12 +62,15 @@ class Combination:
         return None
 
 
-def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tuple[Combination, ...]:
+def combinations(
+    study: Study, searched: Sequence[Sequence[Choice]] = (), *, code: Code = "refuse"
+) -> tuple[Combination, ...]:
     """One value of each axis, in the order of the axes.
 
     Args:
         study: With nothing left open, as `read_study` gives it.
         searched: What is set beside the axes, so that no axis may set it too.
+        code: What becomes of a class in a Python file; see `recipes.parsing.parse`.
 
     Raises:
         ConfigError: If two axes set one field, or none is left.
@@ -75,22 +86,20 @@ def combinations(study: Study, searched: Sequence[Sequence[Choice]] = ()) -> tup
         changes = {path: value for path, value in changes.items() if path.split(".")[0] != "methods"}
     axes = with_unambiguous_names(axes)
     _require_apart(changes, [*axes, *searched])
+    if (count := math.prod(map(len, axes))) > MOST:
+        raise ConfigError(f"axes have {count:,} combinations, and {MOST:,} are the most. Shorten them.")
     skips, found = _skips(study, axes), []
     for chosen in itertools.product(*axes):
         seeds = tuple(seed for seed in study.seeds if not _is_skipped(skips, chosen, seed))
         if seeds:
             found.append(
-                Combination(base=base, changes=changes, choices=chosen, axes=tuple(axes), seeds=seeds)
+                Combination(
+                    base=base, changes=changes, choices=chosen, axes=tuple(axes), seeds=seeds, code=code
+                )
             )
     if not found:
         raise ConfigError("skip leaves out every cell of the study. Remove an entry of it.")
     return tuple(found)
-
-
-def fit(label: str) -> str:
-    """A label as part of a folder's name."""
-    kept = "".join("_" if char in UNFIT or ord(char) < 32 else char for char in label)
-    return re.sub("_+", "_", kept).strip("._ ") or "_"
 
 
 def row_label(label: str, combination: Sequence[Choice], axes: Sequence[Sequence[Choice]]) -> str:
@@ -102,7 +111,7 @@ def row_label(label: str, combination: Sequence[Choice], axes: Sequence[Sequence
             label = choice.label
         elif choice.axis != "task" or len(set(tasks)) < len(tasks):
             parts.append(choice.title)
-    return " ".join(fit(part) for part in [label, *parts])
+    return " ".join(fitted(part) for part in [label, *parts])
 
 
 def changed(base: Mapping[str, Any], changes: Mapping[str, Any], said: str) -> dict[str, Any]:

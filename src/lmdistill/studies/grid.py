@@ -4,19 +4,21 @@ All run folders lie side by side in the folder of the study. What runs share (te
 texts) lies beside a run folder, so all cells share it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, LmdistillError
+from lmdistill.core.file_names import fitted
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.code_policy import Code
 from lmdistill.recipes.files import recipe_of
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.serialization import plain
 from lmdistill.studies.axes import Choice
-from lmdistill.studies.combinations import SEED, Combination, changed, combinations, fit, row_label
+from lmdistill.studies.combinations import SEED, Combination, changed, combinations, row_label
 from lmdistill.studies.schema import LONGEST, Study
 
 
@@ -42,7 +44,7 @@ class StudyCell:
         return next(iter(self.recipe.methods))
 
 
-def study_cells(study: Study, out: Path) -> tuple[StudyCell, ...]:
+def study_cells(study: Study, out: Path, *, code: Code = "refuse") -> tuple[StudyCell, ...]:
     """All cells in the order of the axes, seeds last; every recipe is validated.
 
     A base with several methods has them as its last axis, unless the study says `method` itself.
@@ -50,6 +52,7 @@ def study_cells(study: Study, out: Path) -> tuple[StudyCell, ...]:
     Args:
         study: Fully resolved, as `read_study` returns it.
         out: Folder of the study.
+        code: What becomes of a class in a Python file; see `recipes.parsing.parse`.
 
     Raises:
         ConfigError: If two axes set one field, two cells are the same, none is left, or a recipe is refused
@@ -57,7 +60,7 @@ def study_cells(study: Study, out: Path) -> tuple[StudyCell, ...]:
     """
     found = [
         cell_of(recipe, each.choices, seed, out)
-        for each in combinations(study)
+        for each in combinations(study, code=code)
         for recipe in [combined_recipe(each)]
         for seed in each.seeds
     ]
@@ -74,7 +77,7 @@ def cell_of(
         ConfigError: If the name of its folder is too long.
     """
     labels = [choice.short for choice in combination] or list(recipe.methods)
-    name = f"{'-'.join(fit(label) for label in labels)}-seed{seed}"
+    name = f"{'-'.join(fitted(label) for label in labels)}-seed{seed}"
     size = len(name.encode())
     if size > LONGEST:
         raise ConfigError(
@@ -95,9 +98,9 @@ def combined_recipe(combination: Combination, drawn: Sequence[Choice] = ()) -> R
         ConfigError: If a recipe is refused; names the axis that is to blame.
     """
     try:
-        recipe = recipe_of(combination.settings(drawn))
+        recipe = recipe_of(combination.settings(drawn), code=combination.code)
     except LmdistillError as error:
-        blamed = _blamed(combination.base, combination.changes, (*combination.choices, *drawn), str(error))
+        blamed = _blamed(combination, drawn, str(error))
         raise ConfigError(f"{blamed}: {error}") from None
     if len(recipe.methods) > 1:
         raise ConfigError(
@@ -108,24 +111,21 @@ def combined_recipe(combination: Combination, drawn: Sequence[Choice] = ()) -> R
     return replace(recipe, methods={row_label(label, combination.choices, combination.axes): method})
 
 
-def _blamed(
-    base: Mapping[str, Any], changes: Mapping[str, Any], combination: Sequence[Choice], message: str
-) -> str:
+def _blamed(combination: Combination, drawn: Sequence[Choice], message: str) -> str:
     """Where the error of a refused cell comes from: the base, `set`, an axis, or the combination."""
-    tried: Iterator[tuple[str, dict[str, Any]]] = iter(
-        [
-            ("base", {}),
-            ("set", dict(changes)),
-            *((choice.place, {**changes, **choice.changes}) for choice in combination),
-        ]
-    )
+    changes, chosen = dict(combination.changes), (*combination.choices, *drawn)
+    tried: list[tuple[str, dict[str, Any]]] = [
+        ("base", {}),
+        ("set", changes),
+        *((choice.place, {**changes, **choice.changes}) for choice in chosen),
+    ]
     for where, some in tried:
         try:
-            recipe_of(changed(base, some, "axes"))
+            recipe_of(changed(combination.base, some, "axes"), code=combination.code)
         except LmdistillError as error:
             if str(error) == message:
                 return where
-    return " ".join(f"{choice.axis}={choice.label}" for choice in combination) or "base"
+    return " ".join(f"{choice.axis}={choice.label}" for choice in chosen) or "base"
 
 
 def _require_different(cells: Sequence[StudyCell]) -> None:

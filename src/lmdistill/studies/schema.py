@@ -10,15 +10,13 @@ from typing import Any, Literal
 import yaml
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
+from lmdistill.core.file_names import UNFIT, unfit
 from lmdistill.recipes.yaml_tables import STUDIES, builtin, table_from, table_in, table_of, typed
 from lmdistill.studies.axes import KNOWN
 from lmdistill.studies.search.settings import Search, with_dotted_fields
 
 FILE = "study.yaml"
 """Name of the study file in the folder of a study."""
-
-UNFIT = set('/\\:*?"<>|')
-"""Characters that folder names must not have on some system."""
 
 REQUIRED = MappingProxyType(
     {"study": ", as in study: depths", "base": "", "seeds": ", as in seeds: [0, 1, 2]"}
@@ -189,8 +187,8 @@ def _require_folder_name(name: str) -> None:
     """Refuse the name of a study that cannot name a folder."""
     if not name or name.startswith(".") or set(name) & UNFIT:
         raise ConfigError(f"study is {name!r}; it names a folder, so choose a name without / or :.")
-    if any(ord(char) < 32 for char in name):
-        raise ConfigError(f"study is {name!r}; it names a folder, so choose a name on one line.")
+    if (why := unfit(name)) is not None:
+        raise ConfigError(f"study is {name!r}, which {why}; it names a folder. Choose another name.")
     if len(name.encode()) > LONGEST:
         raise ConfigError(
             f"the name of the study {name} has {len(name.encode())} bytes, and {LONGEST} fit. Shorten it."

@@ -12,6 +12,8 @@ from typing import IO
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.errors import RunError
 from lmdistill.core.file_lock import hold
+from lmdistill.core.file_names import require_new_name
+from lmdistill.recipes.custom_classes import unloaded_classes
 from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.serialization import plain
 from lmdistill.recipes.yaml_tables import table_from, table_in
@@ -47,9 +49,12 @@ class StudyFolder:
         Raises:
             RunError: If it holds something else, naming that or the first setting that differs.
         """
+        require_new_name(self.path)
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
             self._require_same(study, {cell.name for cell in cells})
         for cell in cells:
+            if unloaded_classes(cell.recipe):
+                continue  # without the class its defaults are not known
             RunFolder(path=cell.folder).require(plain(cell.recipe))
             self._require_not_at_work(cell)
 

@@ -7,6 +7,7 @@ import torch
 
 from lmdistill.core.errors import ConfigError, MissingExtraError, ModelError, first_line
 from lmdistill.core.fingerprint import file_fingerprint
+from lmdistill.core.weight_index import require_own_weights
 
 EXTRA_LINE = 'pip install "lmdistill[augment]"'
 """Command that installs the optional packages of augmenters."""
@@ -68,6 +69,8 @@ def load_model(family: Any, source: str, *, device: str, allow_pickle: bool) -> 
         ConfigError: The device does not exist.
     """
     torch_device = checked_device(device)
+    if Path(source).is_dir():
+        require_own_weights(Path(source))
     try:
         model = family.from_pretrained(source, use_safetensors=None if allow_pickle else True)
     except (OSError, ValueError, KeyError) as error:

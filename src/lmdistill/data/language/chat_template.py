@@ -7,6 +7,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from lmdistill.core.errors import DataError
+from lmdistill.data.language.bounded_template import bounded_templates
+from lmdistill.data.language.template_values import TemplateLimitError
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 """Valid roles of a message; models are trained on messages of the assistant."""
@@ -161,9 +163,12 @@ def _apply_template(
 ) -> str:
     """The text that the template makes of the messages; `begin_answer` adds the start of an answer."""
     try:
-        text = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=begin_answer
-        )
+        with bounded_templates():
+            text = tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=begin_answer
+            )
+    except TemplateLimitError:
+        raise
     except Exception as error:  # a template can raise any exception
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         prefix = f"{location}: " if location else ""

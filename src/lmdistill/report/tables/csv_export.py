@@ -10,6 +10,8 @@ from lmdistill.analysis.metric_format import Value
 from lmdistill.analysis.result_table import Comparison, Row
 from lmdistill.analysis.seed_and_example_variance import Interval
 from lmdistill.analysis.significance import Spread, spread
+from lmdistill.core.printable import printable
+from lmdistill.core.spreadsheet_cells import escaped
 from lmdistill.records.record import RecordedRun
 from lmdistill.report.grid import Grid
 from lmdistill.report.tables.costs import figures, sizes
@@ -32,10 +34,14 @@ class Sheet:
 
     @property
     def text(self) -> str:
-        """The CSV text, with the shortest decimal form that restores each number exactly."""
+        """The CSV text, with the shortest decimal form that restores each number exactly.
+
+        A text that a spreadsheet would run as a formula begins with an apostrophe.
+        """
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerows([self.header, *self.lines])
+        for line in (self.header, *self.lines):
+            writer.writerow([escaped(printable(item)) if isinstance(item, str) else item for item in line])
         return buffer.getvalue()
 
 

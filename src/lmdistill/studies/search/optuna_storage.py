@@ -5,12 +5,13 @@ import importlib.util
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmdistill.core.errors import ConfigError, MissingExtraError, RunError
+from lmdistill.core.addresses import HIDDEN, secrets_in, without_secrets
+from lmdistill.core.errors import ConfigError, LmdistillError, MissingExtraError, RunError
 
 BEAT, GRACE = 60, 300
 """Seconds between two heartbeats, and after the last one until other machines may take a trial over."""
@@ -63,7 +64,7 @@ def open_database(address: str, home: str) -> Iterator[Database]:
         ConfigError: If it cannot be opened.
     """
     require_optuna()
-    where = _without_password(address)
+    where, secrets = without_secrets(re.sub(r"\s", "%20", address)), secrets_in(address)
 
     def take_over(study: Any, stale: Any) -> None:
         place = stale.user_attrs.get(PLACE, stale.number)
@@ -73,7 +74,7 @@ def open_database(address: str, home: str) -> Iterator[Database]:
         try:
             storage = _storage(optuna, address, take_over)
         except Exception as error:  # each driver has errors of its own
-            reason = _reason(error).replace(address, where)
+            reason = _hidden(_reason(error).replace(address, where), secrets)
             raise ConfigError(
                 f"search.storage {where} cannot be opened: {reason}. Check the address, as in "
                 "postgresql://user@host/name, and that its driver is installed."
@@ -111,15 +112,11 @@ def _storage(optuna: Any, address: str, take_over: Callable[[Any, Any], None]) -
         time.sleep(WAIT)
 
 
-def _without_password(address: str) -> str:
-    """The address for messages: a password before the host or among the options is replaced.
-
-    Examples:
-        >>> _without_password("mysql://me:secret@host/name"), _without_password("mysql://host/n?password=secret&a=1")
-        ('mysql://me:***@host/name', 'mysql://host/n?password=***&a=1')
-    """
-    shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", address)
-    return re.sub(r"([?&](?:password|passwd|pwd)=)[^&]*", r"\1***", shown, flags=re.IGNORECASE)
+def _hidden(text: str, secrets: Sequence[str]) -> str:
+    """A driver's message without the passwords that it was given."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN) if len(secret) > 3 else text  # a short one is part of words
+    return without_secrets(text)
 
 
 def _reason(error: BaseException) -> str:
@@ -140,9 +137,15 @@ def asking(where: str) -> Iterator[Any]:
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         try:
             yield optuna
+        except LmdistillError:
+            raise
+        except (ValueError, KeyError, TypeError) as error:  # values that Optuna has not written
+            said = without_secrets(_reason(error))
+            raise RunError(f"{where} is damaged: {said}. Restore it, or choose another --out.") from None
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            said = without_secrets(_reason(error))
             raise RunError(
-                f"{where} does not answer: {_reason(error)}. The same command goes on once it does."
+                f"{where} does not answer: {said}. The same command goes on once it does."
             ) from None
         finally:
             optuna.logging.set_verbosity(before)

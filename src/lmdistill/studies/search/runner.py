@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lmdistill.core.errors import LmdistillError
+from lmdistill.recipes.code_policy import Code
 from lmdistill.records.record import read_record
 from lmdistill.runs.write_report import write_pages
 from lmdistill.studies.runner import USERS, CellStatus, Watch, rows, standings, work
@@ -21,7 +22,12 @@ LOOK = 5.0
 
 
 def run_search(
-    study: Study, place: StudyFolder, *, command: Sequence[str], watch: Watch = lambda board: None
+    study: Study,
+    place: StudyFolder,
+    *,
+    command: Sequence[str],
+    watch: Watch = lambda board: None,
+    code: Code = "refuse",
 ) -> tuple[Finding, ...]:
     """Run trials until their number is reached; failing trials do not stop others.
 
@@ -32,6 +38,7 @@ def run_search(
         place: Its folder.
         command: Command line that starts a run, up to its recipe.
         watch: Called with the progress of all cells.
+        code: What becomes of a class in a Python file; see `recipes.parsing.parse`.
 
     Returns:
         The results of each search.
@@ -42,7 +49,7 @@ def run_search(
         RunError: If the folder or the storage holds another search, or the storage stops answering.
         KeyboardInterrupt: If this process was told to end; its child processes have ended by then.
     """
-    folder = SearchFolder(study=study, place=place)
+    folder = SearchFolder(study=study, place=place, code=code)
     with folder.held() as desks:
         findings = tuple(desk.finding() for desk in desks)
         _try_again(study, desks, findings)

@@ -13,6 +13,7 @@ from pathlib import Path
 from lmdistill.core.atomic_io import write_json, write_text
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.file_lock import hold
+from lmdistill.recipes.code_policy import Code
 from lmdistill.recipes.files import recipe_text
 from lmdistill.records.record import TRIALS
 from lmdistill.runs.run_folder import RunFolder
@@ -74,6 +75,9 @@ class SearchFolder:
     place: StudyFolder
     """Folder of the study."""
 
+    code: Code = "refuse"
+    """What becomes of a class in a Python file; see `recipes.parsing.parse`."""
+
     def findings(self) -> tuple[Finding, ...]:
         """Results so far of each search; nothing is written into a folder without a search.
 
@@ -84,7 +88,7 @@ class SearchFolder:
         """
         if self._is_new:
             self._require_free()
-            return tuple(Finding(branch=branch, trials=()) for branch in branches(self.study))
+            return tuple(Finding(branch=branch, trials=()) for branch in branches(self.study, code=self.code))
         with self._opened() as desks:
             return tuple(desk.finding() for desk in desks)
 
@@ -159,7 +163,7 @@ class SearchFolder:
 
     def _require_free(self) -> None:
         """Check what can be checked without a database."""
-        branches(self.study)
+        branches(self.study, code=self.code)
         require_optuna()
         self.place.require(self.study, ())
 
@@ -174,7 +178,7 @@ class SearchFolder:
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[SearchSession, ...]]:
         """The open trials of each search."""
-        search, found = self.study.search, branches(self.study)
+        search, found = self.study.search, branches(self.study, code=self.code)
         assert search is not None
         require_optuna()
         address = search.storage or sqlite((self.place.path / DATABASE).resolve())

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import ConfigError
+from lmdistill.core.file_names import fitted
 from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.code_policy import Code
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.parsing import parse
 from lmdistill.studies.axes import Choice, choices
-from lmdistill.studies.combinations import Combination, combinations, fit
+from lmdistill.studies.combinations import Combination, combinations
 from lmdistill.studies.grid import StudyCell, cell_of, combined_recipe
 from lmdistill.studies.schema import Study
 from lmdistill.studies.search.settings import Range
@@ -65,7 +67,7 @@ class Branch:
     @property
     def folder(self) -> str:
         """The same in characters that a file name may have."""
-        return "-".join(fit(choice.short) for choice in self.combination.choices)
+        return "-".join(fitted(choice.short) for choice in self.combination.choices)
 
     @property
     def is_minimized(self) -> bool:
@@ -115,8 +117,12 @@ class Branch:
         return [dimension.choices[0] for dimension in self.space]
 
 
-def branches(study: Study) -> tuple[Branch, ...]:
+def branches(study: Study, *, code: Code = "refuse") -> tuple[Branch, ...]:
     """The searches of a study, one for each combination of its axes; all are validated.
+
+    Args:
+        study: A study with a search.
+        code: What becomes of a class in a Python file; see `recipes.parsing.parse`.
 
     Raises:
         ConfigError: If a field is not known, has no values, is set twice, two searches have one name, or a
@@ -124,7 +130,7 @@ def branches(study: Study) -> tuple[Branch, ...]:
     """
     assert study.search is not None
     space = tuple(_dimension(field, values) for field, values in study.search.fields.items())
-    found = combinations(study, [dimension.choices for dimension in space])
+    found = combinations(study, [dimension.choices for dimension in space], code=code)
     all_of_them = tuple(Branch(combination=combination, space=space) for combination in found)
     _require_different(all_of_them)
     for branch in all_of_them:
