@@ -240,7 +240,7 @@ def _sum_of_squares(module: nn.Module, share: Share, units: int) -> Tensor:
     squares = weight.detach().double().square().sum(1 - share.axis).cpu()
     if share.axis == 0 and bias is not None:
         squares = squares + bias.detach().double().square().cpu()
-    parts = squares.split([units * block for block in share.blocks])
+    parts = torch.split(squares, [units * block for block in share.blocks])
     each = [part.view(units, block) for part, block in zip(parts, share.blocks, strict=True)]
     return torch.cat(each, 1).sum(1)
 
