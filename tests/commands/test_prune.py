@@ -164,11 +164,11 @@ def test_a_task_for_a_language_model_is_refused(place, writer):
 
 
 def test_a_family_that_is_not_known_is_named_before_rows_are_read(place):
-    save(tiny_language("gpt_neox", layers=2), place / "neox")
+    save(tiny_language("granite", layers=2), place / "granite")
     with pytest.raises(
-        ModelError, match=r"neurons of gpt_neox models are not known; known families: .* Add an entry to"
+        ModelError, match=r"neurons of granite models are not known; known families: .* Add an entry to"
     ):
-        prune("neox", place / "out", keep=0.5, overrides=("texts.source=missing.jsonl",))
+        prune("granite", place / "out", keep=0.5, overrides=("texts.source=missing.jsonl",))
 
 
 def test_what_is_there_is_not_replaced(place):

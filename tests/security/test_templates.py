@@ -108,7 +108,7 @@ def test_through_the_command_line_it_is_one_line(tmp_path, monkeypatch, lmdistil
     Path("asked.jsonl").write_text(json.dumps({"messages": MESSAGES[:1]}) + "\n")
     Path("rows.jsonl").write_text((json.dumps({"messages": MESSAGES}) + "\n") * 9)
     recipe = {
-        "texts": {"source": "rows.jsonl", "dev_rows": 2},
+        "texts": {"source": "rows.jsonl", "dev_rows": 2, "max_length": 64},
         "teacher": {"model": "writer"},
         "student": {"layers": 1},
         "method": {"name": "token_kd"},

@@ -92,7 +92,7 @@ class LMHead:
     """The output layer of a language model: it maps a hidden state to one logit for each vocabulary entry."""
 
     weight: Float[Tensor, "v d"]
-    """Weight matrix."""
+    """Weights: a row for each of the v vocabulary entries, of the hidden size d."""
 
     bias: Float[Tensor, " v"] | None = None
     """Bias, if there is one."""

@@ -20,7 +20,7 @@ class Net(Protocol):
     """Number of outputs; 1 for a regression."""
 
     width: int
-    """Hidden size."""
+    """Hidden size: features of each token between the layers."""
 
     labels: tuple[str, ...]
     """Name of each class, in the order of the logits; empty if the outputs are no classes."""
@@ -90,7 +90,7 @@ class LanguageNet(Protocol):
     """Number of transformer layers."""
 
     width: int
-    """Hidden size."""
+    """Hidden size: features of each token between the layers."""
 
     vocabulary: int
     """Number of tokens that it predicts; entries of the output layer beyond it are ignored."""

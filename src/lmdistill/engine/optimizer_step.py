@@ -66,7 +66,7 @@ class Learner:
     """AdamW, as accelerate has wrapped it."""
 
     training: Training
-    """Training settings."""
+    """Batch size, precision, optimizer and the other settings of the recipe's `training`."""
 
     accelerator: Accelerator
     """Device and processes."""

@@ -116,7 +116,7 @@ class _Tally:
         self.add(count, anchor)
 
     def repeat(self, anchor: str) -> None:
-        """An alias."""
+        """Count what an alias stands for; one inside its own anchor is refused."""
         if anchor in (name for name, _ in self._around):
             raise ConfigError(f"{self._where} has an alias *{anchor} inside &{anchor}. Remove it.")
         self.add(self._known.get(anchor, 0), None)

@@ -118,7 +118,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """The teacher."""
+    """The classifier to learn from, which is fine-tuned first if it has no head for the task."""
 
     model: str = "bert-base-uncased"
     """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first if it has no head for the task."""
@@ -132,7 +132,7 @@ class Teacher:
 
 @dataclass(frozen=True, kw_only=True)
 class Student:
-    """The student."""
+    """The classifier to train: its initial weights, its layers, and the fraction that it keeps."""
 
     init: Literal["teacher", "pretrained", "random"] = "teacher"
     """Initial weights: the fine-tuned teacher's (the paper), the pretrained ones, or random ones."""

@@ -98,7 +98,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageTeacher:
-    """The teacher."""
+    """The language model to learn from: a stored one, or one of a given shape that is trained first."""
 
     model: str | None = None
     """Hub id or folder of a causal language model."""
@@ -138,7 +138,7 @@ class Adapters:
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageStudent:
-    """The student."""
+    """The language model to train: its initial weights, its layers, and the fraction that it keeps."""
 
     init: Literal["teacher", "random"] = "teacher"
     """Initial weights: the teacher's, or random ones."""
@@ -208,7 +208,7 @@ class LanguageRecipe:
     """A distillation of a language model, or several that differ in method and seed."""
 
     texts: Texts = field(default_factory=Texts)
-    """The texts."""
+    """The texts to train and evaluate on."""
 
     teacher: LanguageTeacher = field(default_factory=LanguageTeacher)
     """The teacher and its training."""

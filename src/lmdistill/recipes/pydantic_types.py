@@ -79,7 +79,7 @@ class Table:
     """Pydantic annotation of a dataclass: an instance, or a table of its fields."""
 
     cls: type
-    """The dataclass."""
+    """Class of the instance; its fields are the keys of the table."""
 
     default: Any
     """The instance that fills in what a table leaves out; None for the defaults of the class."""

@@ -13,7 +13,7 @@ MAX_WIDTH = 100_000
 """Largest number that a template may give to a method of a text or to a filter, such as a width."""
 
 MAX_POWER = 64
-"""Largest exponent."""
+"""Largest exponent of `**` in a template; powers beyond it make numbers of endless length."""
 
 WIDE = re.compile(r"\d{6}|\*")
 """A very large width, or one that is an argument, in a text that is a format."""
