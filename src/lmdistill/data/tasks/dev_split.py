@@ -133,9 +133,9 @@ def _quotas(counts: Int[np.ndarray, " s"], total: int, keep_one: bool, seed: int
         keep_one: Whether every stratum keeps a training row.
         seed: Random seed.
     """
-    room = counts - 1 if keep_one and (counts > 1).any() else counts
+    room: Int[np.ndarray, " s"] = counts - 1 if keep_one and (counts > 1).any() else counts
     shares = counts * total / counts.sum()
-    quotas = np.minimum(np.floor(shares).astype(np.int64), room)
+    quotas: Int[np.ndarray, " s"] = np.minimum(np.floor(shares).astype(np.int64), room)
     ties = generator(seed, "dev", "shares").permutation(len(counts))
     order = ties[np.argsort(quotas[ties] - shares[ties], kind="stable")]
     while quotas.sum() < min(total, room.sum()):
