@@ -90,7 +90,7 @@ def test_f1_is_judged_by_accuracy_and_records_without_a_floor_by_nothing() -> No
 def test_what_a_run_said_is_not_said_twice_and_what_it_says_of_the_teacher_stands_in_its_row() -> None:
     said = [f"the student has {LEARNED_NOTHING}", f"the teacher has {LEARNED_NOTHING}"]
     found = alarms_of(run("KD", 0, 0.4, alarms=said, **floor("accuracy", 0.5)))
-    assert found == {"Teacher": (said[1],), "KD": tuple(said)}
+    assert found == {"Teacher": (said[1],), "KD": (said[0],)}
 
 
 def test_seeds_that_move_together_do_not_ring() -> None:

@@ -78,7 +78,7 @@ def test_a_place_without_runs_beside_another_is_skipped_aloud(finished, lmdistil
     [
         ("taken", r"taken/report\.html is a folder, so no page can be written there\. Move it"),
         ("file", r"file cannot be used"),
-        ("file/below", r"file/below cannot be used"),
+        ("file/below", r"file cannot be used: Not a directory"),
         ("file/page.html", r"file cannot be used"),
     ],
 )

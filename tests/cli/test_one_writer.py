@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lmdistill.commands.submit import submit
+from lmdistill.core.errors import RunError
 from lmdistill.core.file_lock import lock_of, sole_writer
 from tests.cli.cli_project import RECIPE
 from tests.cli.cli_project import write_recipe as write_project_recipe
@@ -73,3 +75,9 @@ def test_one_run_of_several_is_not_written_by_a_recipe_of_its_own_either(place, 
         assert said.code == 2
         assert "all/M-seed1 is being written by another command" in said.err
         assert Path("all/M-seed0/record.json").exists()
+
+
+def test_a_submission_that_another_command_writes_is_left_alone(tmp_path):
+    out = tmp_path / "answers.zip"
+    with sole_writer(out), pytest.raises(RunError, match=r"answers\.zip is being written by another command"):
+        submit([], tmp_path, out)

@@ -11,18 +11,12 @@ import yaml
 from lmdistill.export.hugging_face import save
 from tests.cli.cli_project import LABELS, RECIPE, files_in, read_csv, texts, trained, write_csv, write_recipe
 from tests.cli.test_bad_input import refused
+from tests.record_files import edited_record
 from tests.tiny import tiny
 
 
 def settings(*changes):
     return [word for change in changes for word in ("--set", change)]
-
-
-def edit_record(folder, **changes):
-    path = Path(folder) / "record.json"
-    record = json.loads(path.read_text())
-    record["task"] |= changes.pop("task", {})
-    path.write_text(json.dumps(record | changes))
 
 
 @pytest.fixture
@@ -37,7 +31,8 @@ def test_a_run_records_the_columns_of_its_texts(finished):
 
 
 def test_predict_reads_the_column_of_the_run_and_says_when_it_reads_another(run_copy, lmdistill, tmp_path):
-    edit_record(run_copy, task={"columns": ["review"]})
+    with edited_record(run_copy) as record:
+        record["task"]["columns"] = ["review"]
     rows = [["nothing", text.replace("\r", "")] for text, _ in texts(6)]
     write_csv(tmp_path / "both.csv", rows, ("text", "review"))
     write_csv(tmp_path / "one.csv", [[text] for _, text in rows], ("review",))
@@ -56,7 +51,8 @@ def test_predict_reads_the_column_of_the_run_and_says_when_it_reads_another(run_
 
 
 def test_evaluate_says_when_it_reads_another_column(run_copy, lmdistill, tmp_path):
-    edit_record(run_copy, task={"columns": ["review"]})
+    with edited_record(run_copy) as record:
+        record["task"]["columns"] = ["review"]
     said = lmdistill("evaluate", run_copy)
     assert said.code == 0, said.err
     assert "the text is read from text, and the run was trained on review. Set data.text" in said.err

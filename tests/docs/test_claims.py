@@ -13,8 +13,8 @@ from docs.build.claims_schema import read_claims
 from lmdistill.analysis.significance import holm
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.records.predictions import PREDICTIONS, Prediction, write_predictions
-from lmdistill.records.record import RECORD
 from tests.docs.fake_claims import CLAIM, ask, runs
+from tests.record_files import edited_record
 from tests.report.factory import (
     calibration,
     exhaustive_schedule,
@@ -201,8 +201,8 @@ def test_a_share_of_the_way_counts_the_seeds_of_the_folders_own_floor(repository
 
 def test_rows_that_were_judged_on_different_examples_are_refused(repository: Path) -> None:
     cell(repository / "results" / "study", "TMKD", 0.8)
-    path = cell(repository / "results" / "study", "KD", 0.8).path / RECORD
-    path.write_text(path.read_text().replace('"dev": 200', '"dev": 100'))
+    with edited_record(cell(repository / "results" / "study", "KD", 0.8).path) as record:
+        record["task"]["rows"]["dev"] = 100
     with pytest.raises(ConfigError, match=r"tmkd.* and .*kd.* were judged on different dev examples"):
         ask(repository, CLAIM)
 

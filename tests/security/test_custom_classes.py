@@ -1,6 +1,5 @@
 """A Python file is run by `distill` and `study` alone, and only with --allow-code, whoever wrote the recipe."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.recipes.custom_classes import UnloadedClass, class_from_file
 from lmdistill.recipes.files import read_recipe, read_recipe_without_code, recipe_text
 from tests.cli.cli_project import RECIPE, write_recipe
+from tests.record_files import edited_record
 from tests.security.traps import works
 
 REFUSED = r"'trap.py:Mine', a class in a Python file, which would be run"
@@ -35,12 +35,11 @@ RUNNING = {"distill", "study", "demo"}
 
 def named_everywhere(run: Path, name: str) -> None:
     """Let record, recipe and study of a finished run name a class of a file."""
-    record = json.loads((run / "record.json").read_text())
     augmentation = {"augmenter": {"name": name}, "copies": 1}
-    record["recipe"]["data"]["augmentation"] = augmentation
-    record["recipe"]["methods"] = {"Mine": {"name": name}}
-    record["recipe"]["schedule"] = {"name": name}
-    (run / "record.json").write_text(json.dumps(record))
+    with edited_record(run) as record:
+        record["recipe"]["data"]["augmentation"] = augmentation
+        record["recipe"]["methods"] = {"Mine": {"name": name}}
+        record["recipe"]["schedule"] = {"name": name}
     recipe = {**RECIPE, "data": {**RECIPE["data"], "augmentation": augmentation}, "schedule": {"name": name}}
     for file in (run / "recipe.yaml", run.parent / "recipe.yaml", Path("own.yaml")):
         write_recipe(file, {**recipe, "method": {"name": name}})

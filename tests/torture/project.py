@@ -79,7 +79,7 @@ SCENARIOS = {
     "augmentation": Scenario(("distill", "augmented.yaml", "--out", "out"), ("out/student/*.safetensors", "augmented/*")),
     "predict": Scenario(("predict", "done", "many.csv", "--out", "out.csv"), ("out.csv",)),
     "generate": Scenario(("generate", "written", "prompts.jsonl", "--out", "out.jsonl", "--max-new", "8"), ("out.jsonl",)),
-    "report": Scenario(("report", "done", "--out", "out"), ("out/*.csv", "out/*.json", "out/*.md")),
+    "report": Scenario(("report", "done", "--files", "out"), ("out/*.csv", "out/*.md")),
 }  # fmt: skip
 """What is killed; see `prepare` for `done` and `written`."""
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.torture
 FILES = 200
 
 READERS = {
-    "report": Scenario(("report", "done", "--out", "out"), ("out/*.csv", "out/*.json")),
+    "report": SCENARIOS["report"],
     "predict": SCENARIOS["predict"],
     "generate": SCENARIOS["generate"],
     "evaluate": Scenario(("evaluate", "done"), ()),

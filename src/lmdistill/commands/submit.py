@@ -9,6 +9,7 @@ from jaxtyping import Num
 
 from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.errors import DataError, MismatchError, RunError
+from lmdistill.core.file_lock import sole_writer
 from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.collator import TokenizedRows
 from lmdistill.data.tasks.task import Task
@@ -41,7 +42,14 @@ def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: boo
     Raises:
         MismatchError: If two runs are of one task, or tasks are missing and `fill` is off.
         DataError: If a test file is missing or has other rows than the official one.
+        RunError: If another command writes `out`, or the files of a run are not as it wrote them.
     """
+    with sole_writer(out):
+        return write_submission(out, _answers(runs, data), fill=fill)
+
+
+def _answers(runs: Sequence[str | Path], data: str | Path) -> dict[str, Num[np.ndarray, " n"]]:
+    """Predictions of all runs by the key of the test file."""
     answers: dict[str, Num[np.ndarray, " n"]] = {}
     for target in runs:
         opened = open_model(target)
@@ -52,7 +60,7 @@ def submit(runs: Sequence[str | Path], data: str | Path, out: Path, *, fill: boo
                         f"two runs answer {key}, the second is {target}. Name one run for each task."
                     )
                 answers[key] = values
-    return write_submission(out, answers, fill=fill)
+    return answers
 
 
 def _tasks(target: str | Path, opened: Opened, data: str | Path) -> Iterator[Task]:

@@ -38,8 +38,10 @@ def require_place(path: Path) -> None:
     """Check that a file or a folder can be written at `path`; nothing is left behind.
 
     Raises:
-        RunError: A part of the path is a file, the place takes no files, or `path` is a device.
+        RunError: A part of the path is a file or has an unfit name, the place takes no files, or `path` is a
+            device.
     """
+    require_new_name(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise RunError(f"{path} is a device, not a file or a folder. Choose another path.")
     folder = path.parent if path.is_file() else path

@@ -161,7 +161,7 @@ def test_neither_are_those_of_plain_texts_packed_or_not(begin, whole):
 
 
 def test_a_text_of_any_length_is_cut_before_it_is_tokenized(monkeypatch):
-    monkeypatch.setattr("lmdistill.data.language.tokenization.LONGEST_TOKEN", 4)
+    monkeypatch.setattr("lmdistill.data.batching.tokenizer_checks.CHARACTERS_PER_TOKEN", 4)
     found = encode_passages(_rows(("a", "b " * 5_000_000)), _tokenizer(), max_length=8)
     assert found.rows["input_ids"][:] == [_ids("<s> a b b b b b b")]
     assert found.counts.cut == 1

@@ -50,6 +50,25 @@ def test_ids_are_those_of_the_tokenizer_and_every_cut_row_is_counted(pair: bool,
     assert (encoded.rows["label"][:], encoded.rows["index"][:]) == (rows["label"][:], rows["index"][:])
 
 
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_text_of_any_length_is_cut_before_it_is_tokenized(pair: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmdistill.data.batching.tokenizer_checks.CHARACTERS_PER_TOKEN", 4)
+    tokenizer, given = _tokenizer(), []
+    first, second = ["a " * 1000, "b"], ["c d " * 1000, "e"] if pair else None
+    whole = tokenizer(first, second, truncation="longest_first", max_length=9)
+    call = PreTrainedTokenizerFast.__call__
+
+    def recorded(self: object, *texts: list[str] | None, **options: object) -> object:
+        given.extend(len(text) for part in texts if part for text in part)
+        return call(self, *texts, **options)
+
+    monkeypatch.setattr(PreTrainedTokenizerFast, "__call__", recorded)
+    found = tokenize(tokenizer, first, second, max_length=9)
+    assert found["input_ids"] == whole["input_ids"]
+    assert found["cut"] == [True, False]
+    assert max(given) == 36
+
+
 def test_columns_are_those_that_the_tokenizer_knows() -> None:
     assert set(encode(_rows(), _tokenizer(), pair=False, max_length=64).rows.column_names) == {
         *("input_ids", "token_type_ids", "label", "length", "index"),

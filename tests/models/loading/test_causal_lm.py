@@ -199,5 +199,7 @@ def test_a_tokenizer_without_a_usable_maximum_length_is_refused(tmp_path, longes
     if longest is None:  # transformers takes it for a length that is not known
         load_causal(tmp_path / "model")
         return
-    with pytest.raises(ModelError, match=r"model_max_length .*must be a number >= 1\. Correct it"):
+    with pytest.raises(
+        ModelError, match=r"model_max_length .*a number of tokens, at least 3, is needed\. Correct it"
+    ):
         load_causal(tmp_path / "model")

@@ -6,10 +6,11 @@ import pytest
 from lmdistill.analysis.compare import compare
 from lmdistill.records.disagreements import DISAGREEMENTS, most_unlike
 from lmdistill.records.predictions import PREDICTIONS, Prediction, read_predictions, write_predictions
-from lmdistill.records.record import RECORD, RecordedRun, find_records, read_record
+from lmdistill.records.record import RecordedRun, find_records, read_record
 from lmdistill.report.html import report_html
 from lmdistill.report.quotes import quotes
 from lmdistill.report.tables.likelihood import likelihoods
+from tests.record_files import edited_record
 from tests.report.factory import make_record, network, write_run
 from tests.report.language_factory import NUM_TEXTS, write_language_run
 
@@ -68,9 +69,8 @@ def test_a_long_text_counts_by_its_tokens_and_seeds_count_alike(tmp_path: Path) 
 
 def test_older_runs_have_no_parts_and_are_reported(tmp_path: Path) -> None:
     new, old = write_language_run(tmp_path, "ATKD"), write_language_run(tmp_path, "SFT")
-    value = json.loads((old.path / RECORD).read_text())
-    del value["positions"], value["changed"]
-    (old.path / RECORD).write_text(json.dumps(value))
+    with edited_record(old.path) as value:
+        del value["positions"], value["changed"]
     lines = [json.loads(line) for line in (old.path / PREDICTIONS).read_text().splitlines()]
     kept = [{name: one[name] for name in ("example", "split", "label", "student")} for one in lines]
     (old.path / PREDICTIONS).write_text("".join(json.dumps(one) + "\n" for one in kept))

@@ -11,6 +11,9 @@ from lmdistill.core.fingerprint import fingerprint
 LARGEST = 2**31 - 1
 """Longest input that tokenizers can count."""
 
+CHARACTERS_PER_TOKEN = 1000
+"""Characters that a token can have on average in a text that is cut before it is tokenized, which is safe."""
+
 _FINGERPRINTS: WeakKeyDictionary[PreTrainedTokenizerBase, dict[tuple[object, ...], str]] = WeakKeyDictionary()
 """Cached fingerprints: tokenizer -> (vocabulary size and settings) -> fingerprint."""
 
@@ -53,6 +56,14 @@ def longest_input(tokenizer: PreTrainedTokenizerBase, positions: int | None) -> 
     """
     most = min(int(tokenizer.model_max_length), LARGEST)
     return most if positions is None else min(most, positions)
+
+
+def cut_text(text: str, max_length: int) -> str:
+    """The part of a text that can be among its first `max_length` tokens, with a wide margin.
+
+    A text of 200 MB would take gigabytes in a tokenizer, which cuts only after it has read all of it.
+    """
+    return text[: max_length * CHARACTERS_PER_TOKEN]
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:

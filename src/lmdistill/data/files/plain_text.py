@@ -65,13 +65,21 @@ def _infer_separator(path: Path) -> str:
 
 
 def _split_at_separator(path: Path, separator: str) -> Iterator[tuple[str, bool]]:
-    """The texts between separators, and whether a separator follows; reads the file in chunks."""
+    """The texts between separators, and whether a separator follows; reads the file in chunks, each once."""
+    overlap = len(separator) - 1  # a separator may lie across two chunks
+    begun: list[str] = []
     rest = ""
     with open_text(path, newline="\n") as file:
         while chunk := file.read(CHUNK):
             *complete, rest = (rest + chunk).split(separator)
-            yield from ((text, True) for text in complete)
-    yield rest, False
+            if complete:
+                yield "".join(begun) + complete[0], True
+                yield from ((text, True) for text in complete[1:])
+                begun.clear()
+            cut = max(0, len(rest) - overlap)
+            begun.append(rest[:cut])
+            rest = rest[cut:]
+    yield "".join(begun) + rest, False
 
 
 def _texts(path: Path, separator: str) -> Iterator[str]:

@@ -127,6 +127,7 @@ def _apply_template(
     tools: Tools,
 ) -> str:
     """The text that the template makes of the messages; `begin_answer` adds the start of an answer."""
+    prefix = f"{location}: " if location else ""
     try:
         with bounded_templates():
             text = tokenizer.apply_chat_template(
@@ -135,11 +136,10 @@ def _apply_template(
                 tokenize=False,
                 add_generation_prompt=begin_answer,
             )
-    except TemplateLimitError:
-        raise
+    except TemplateLimitError as error:
+        raise DataError(f"{prefix}{error}") from error
     except Exception as error:  # a template can raise any exception
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        prefix = f"{location}: " if location else ""
         raise DataError(
             f"{prefix}the chat template rejects the messages ({reason}). Correct the row, or set "
             "texts.template to another template."

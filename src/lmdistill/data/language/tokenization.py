@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import Progress, progress, track
-from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
+from lmdistill.data.batching.tokenizer_checks import check_max_length, cut_text, tokenizer_fingerprint
 from lmdistill.data.files.checked_cache import cached_rows, checked
 from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.progress_bars import without_bars
@@ -27,9 +27,6 @@ from lmdistill.data.language.special_tokens import bos_ids, eos_id, with_begin
 log = logging.getLogger("lmdistill")
 
 FORMAT = 2  # increase it when rows are encoded differently, so that older caches are not used
-
-LONGEST_TOKEN = 1000
-"""Characters that a token can have on average in a text that is cut before it is tokenized, which is safe."""
 
 COMPLETE, CUT, LONG, UNSCORED = range(4)  # values of the column `fate`; rows above CUT are dropped
 
@@ -116,11 +113,11 @@ def make_passage(prompt: Sequence[int], completion: Sequence[int], *, end: int, 
 
 
 def _texts_of(
-    batch: Mapping[str, list[Any]], tokenizer: PreTrainedTokenizerBase, longest: int
+    batch: Mapping[str, list[Any]], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[list[str], list[str]]:
     """Prompts and completions of a batch of rows, without end tokens; chats in the tokenizer's chat template.
 
-    Texts of more than `longest` characters are cut, because no more of them would be kept.
+    Very long texts are cut, because no more of them would be kept.
     """
     names = ("prompt", "completion", "messages", "index")
     pairs = []
@@ -129,7 +126,8 @@ def _texts_of(
             chat = Chat.from_json(text)
             location = f"row {index + 1}"
             prompt, completion = render_chat(chat.messages, tokenizer, tools=chat.tools, location=location)
-        pairs.append((prompt[:longest], without_end(completion, tokenizer)[:longest]))
+        completion = without_end(completion, tokenizer)
+        pairs.append((cut_text(prompt, max_length), cut_text(completion, max_length)))
     return [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
 
 
@@ -144,7 +142,7 @@ def _columns(
     tokenize = partial(
         tokenizer.__call__, add_special_tokens=False, return_attention_mask=False, verbose=False
     )
-    texts = _texts_of(batch, tokenizer, max_length * LONGEST_TOKEN)
+    texts = _texts_of(batch, tokenizer, max_length)
     prompts, completions = (tokenize(part)["input_ids"] for part in texts)
     end, unended = eos_id(tokenizer), batch.get("unended", [False] * len(prompts))
     columns: dict[str, list[Any]] = {"input_ids": [], "start": [], "length": [], "fate": []}

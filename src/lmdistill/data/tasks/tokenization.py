@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import Progress, announce, progress
-from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
+from lmdistill.data.batching.tokenizer_checks import check_max_length, cut_text, tokenizer_fingerprint
 from lmdistill.data.files.checked_cache import checked
 from lmdistill.data.files.progress_bars import without_bars
 
@@ -53,6 +53,8 @@ def tokenize(
         input_ids, token_type_ids (if the tokenizer has them), length (number of tokens) and cut (whether the
         example was truncated), each with one entry per example.
     """
+    first = [cut_text(text, max_length) for text in first]
+    second = None if second is None else [cut_text(text, max_length) for text in second]
     encoded = tokenizer(
         first, second, truncation="longest_first", max_length=max_length, return_attention_mask=False
     )

@@ -95,16 +95,8 @@ def read_tokenizer(location: str, *, trust_remote_code: bool = False) -> Any:
         with quiet():
             tokenizer: Any = AutoTokenizer.from_pretrained(location, trust_remote_code=trust_remote_code)
             size = len(tokenizer)
-    except (
-        Exception
-    ) as error:  # files of the wrong form fail in any place of the two libraries that read them
+    except FAILURES as error:  # files of the wrong form fail in any place of the libraries that read them
         raise ModelError(loading_error_message(location, error)) from error
-    longest = tokenizer.model_max_length
-    if isinstance(longest, bool) or not isinstance(longest, int | float) or not longest >= 1:
-        raise ModelError(
-            f"the tokenizer of {location} has model_max_length {longest!r}, which must be a number >= 1. "
-            "Correct it in its tokenizer_config.json, or remove it there."
-        )
     if size <= len(set(tokenizer.all_special_ids)):
         raise ModelError(
             f"{location} has no tokenizer. Save the one that the model was trained with there, with "
@@ -114,7 +106,7 @@ def read_tokenizer(location: str, *, trust_remote_code: bool = False) -> Any:
     if isinstance(longest, bool) or not isinstance(longest, int | float) or not longest >= SHORTEST:
         raise ModelError(
             f"the tokenizer of {location} has model_max_length {longest!r}, where a number of tokens, at "
-            f"least {SHORTEST}, is needed. Correct tokenizer_config.json."
+            f"least {SHORTEST}, is needed. Correct it in its tokenizer_config.json, or remove it there."
         )
     return tokenizer
 

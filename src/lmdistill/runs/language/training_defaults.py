@@ -57,7 +57,7 @@ def chosen_training(training: Training, network: LanguageNetwork) -> Training:
     if not training.is_open:
         return training
     fresh = "random weights" in network.source
-    return _filled(training, count_parameters(network).encoder, fresh, network.source)
+    return _filled(training, float(count_parameters(network).encoder), fresh, network.source)
 
 
 def student_size(recipe: LanguageRecipe) -> NetworkSize:
