@@ -131,6 +131,12 @@ class MixedExamples:
     teacher_inputs: Inputs | None = None
     """The same pairs and weights for a teacher with another tokenizer; None if both use one tokenizer."""
 
+    labelled: Bool[Tensor, " m"] | None = None
+    """Whether both originals have gold labels; None if all have."""
+
+    label_weight: Float[Tensor, ""] | None = None
+    """As in `Batch`, for the terms of mixed labels."""
+
     @property
     def for_teacher(self) -> Inputs:
         """Inputs for the teacher."""
@@ -154,11 +160,22 @@ class Batch:
     scored: Bool[Tensor, "*p"]
     """Whether a position enters the loss; false for prompts and padding."""
 
+    labelled: Bool[Tensor, "*p"] | None = None
+    """Whether a position has a gold label, else `labels` has 0 there; None if all have. Only teacher terms
+    see positions without one."""
+
     examples: Int[Tensor, " b"] | None = None
     """Row numbers in the data set, for error messages."""
 
     teacher_inputs: Inputs | None = None
     """Inputs for a teacher with another tokenizer; None if both use one tokenizer."""
+
+    teacher_logits: Float[Tensor, "*p v"] | None = None
+    """Stored outputs of the teacher for these inputs; None if it has to be run."""
+
+    answered: Bool[Tensor, "*p"] | None = None
+    """Whether `teacher_logits` has an answer for a position, else 0 there; None if it has for all. Teacher terms
+    see only these."""
 
     mixed: MixedExamples | None = None
     """Interpolated examples, for methods whose `mixing` is set."""
@@ -172,6 +189,13 @@ class Batch:
     equal_share: Float[Tensor, ""] | None = None
     """Factor of a loss that gives this micro-batch the weight of every other one of the step, however many
     positions they score; from the engine. None for a micro-batch alone, whose factor is 1."""
+
+    label_weight: Float[Tensor, ""] | None = None
+    """Factor of label terms, from the engine: scored positions of the step divided by those with a gold label,
+    so that these terms are averages over the labelled positions. None is 1."""
+
+    answer_weight: Float[Tensor, ""] | None = None
+    """The same for teacher terms and the positions with an answer."""
 
     @property
     def for_teacher(self) -> Inputs:

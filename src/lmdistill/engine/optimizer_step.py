@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import DivergedError
 from lmdistill.core.protocols import LanguageNet, Method, MultiBackwardMethod, Net, PrepassMethod
+from lmdistill.engine.term_weights import known_counts, with_term_weights
 from lmdistill.engine.training_settings import Optimizer, Training
 
 ROWS_SHOWN = 8
@@ -102,12 +103,13 @@ class Learner:
         return StepLoss(parts=parts, count=int(count), norm=float(norm))
 
     def _weighed(self, window: list[Batch]) -> tuple[list[Batch], Tensor]:
-        """The same batches with their `equal_share`, and the scored positions of all processes."""
+        """The same batches with the factors of their terms, and the scored positions of all processes."""
         counts = [batch.count for batch in window]
-        local = torch.tensor([float(sum(counts)), float(sum(count > 0 for count in counts))])
-        count, batches = self._sum_over_processes(local).unbind()
+        local = [float(sum(counts)), float(sum(count > 0 for count in counts)), *known_counts(window)]
+        count, batches, *known = self._sum_over_processes(torch.tensor(local)).unbind()
         shares = [count / (batches * max(number, 1)) for number in counts]
-        return [replace(one, equal_share=share) for one, share in zip(window, shares, strict=True)], count
+        weighed = [replace(one, equal_share=share) for one, share in zip(window, shares, strict=True)]
+        return [with_term_weights(one, known) for one in weighed], count
 
     def _loss_closures(self, batch: Batch) -> Sequence[Callable[[], dict[str, Tensor]]]:
         """Functions that compute the loss terms of a micro-batch; a backward pass follows each of them."""

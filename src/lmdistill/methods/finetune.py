@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lmdistill.core.batch import Batch, MixupSettings
 from lmdistill.core.protocols import Net
-from lmdistill.objectives.reduction import masked_sum
+from lmdistill.objectives.reduction import labelled_sum
 from lmdistill.objectives.supervised import label_loss
 
 
@@ -37,4 +37,4 @@ class FineTune:
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The label term."""
         logits = student(batch.inputs).logits
-        return {"label": masked_sum(label_loss(logits, batch.labels), batch.scored)}
+        return {"label": labelled_sum(label_loss(logits, batch.labels), batch)}

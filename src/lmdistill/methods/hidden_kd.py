@@ -12,7 +12,7 @@ from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
 from lmdistill.objectives.divergence import distillation_loss
 from lmdistill.objectives.hidden_states import token_distance, uniform_map
-from lmdistill.objectives.reduction import masked_sum
+from lmdistill.objectives.reduction import labelled_sum, masked_sum
 from lmdistill.objectives.supervised import label_loss
 
 
@@ -95,5 +95,5 @@ class HiddenKD:
             )
             terms["teacher"] = self.output * masked_sum(soft, batch.scored)
         if self.label:
-            terms["label"] = self.label * masked_sum(label_loss(student.logits, batch.labels), batch.scored)
+            terms["label"] = self.label * labelled_sum(label_loss(student.logits, batch.labels), batch)
         return terms

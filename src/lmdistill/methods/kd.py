@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from lmdistill.core.batch import Batch, MixupSettings, Outputs
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
+from lmdistill.methods.teacher_outputs import teacher_outputs
 from lmdistill.objectives.divergence import distillation_loss
-from lmdistill.objectives.reduction import masked_sum
+from lmdistill.objectives.reduction import answered_sum, labelled_sum
 from lmdistill.objectives.supervised import label_loss
 
 
@@ -51,6 +51,16 @@ class KD:
         return True
 
     @property
+    def teacher_input(self) -> Literal["none", "logits", "network"]:
+        """The logits of the teacher are enough."""
+        return "logits"
+
+    @property
+    def reads_stored_logits(self) -> bool:
+        """Always true: the teacher term compares logits for the original examples."""
+        return True
+
+    @property
     def mixing(self) -> MixupSettings | None:
         """None: no examples are interpolated."""
         return None
@@ -60,11 +70,9 @@ class KD:
         require_same_outputs("kd", student, require_teacher("kd", teacher))
 
     def losses(self, student: Net, teacher: Net | None, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """Run both networks once, then compare them."""
+        """Run both networks once, or read stored outputs of the teacher, then compare them."""
         assert teacher is not None  # check() has run
-        with torch.no_grad():
-            teacher_outputs = teacher(batch.for_teacher)
-        return self.compare(student(batch.inputs), teacher_outputs, batch)
+        return self.compare(student(batch.inputs), teacher_outputs(teacher, batch), batch)
 
     def compare(self, student: Outputs, teacher: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The label term and the teacher term, as sums over scored examples."""
@@ -73,6 +81,6 @@ class KD:
         )
         hard = label_loss(student.logits, batch.labels)
         return {
-            "label": (1 - self.alpha) * masked_sum(hard, batch.scored),
-            "teacher": self.alpha * masked_sum(soft, batch.scored),
+            "label": (1 - self.alpha) * labelled_sum(hard, batch),
+            "teacher": self.alpha * answered_sum(soft, batch),
         }

@@ -11,8 +11,9 @@ from lmdistill.core.batch import Batch, Inputs, MixedExamples, MixupSettings
 from lmdistill.core.protocols import Net
 from lmdistill.data.mixup import stack_inputs
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
+from lmdistill.methods.teacher_outputs import teacher_outputs
 from lmdistill.objectives.divergence import distillation_loss
-from lmdistill.objectives.reduction import masked_sum
+from lmdistill.objectives.reduction import answered_sum, labelled_sum, masked_sum
 from lmdistill.objectives.supervised import label_loss, mixed_label_loss
 
 
@@ -87,6 +88,16 @@ class MixKD:
         return self.alpha_tmkd > 0 or self.alpha_kd > 0
 
     @property
+    def teacher_input(self) -> Literal["none", "logits", "network"]:
+        """The teacher has to be run on mixed examples, unless their term has the weight 0."""
+        return "none" if not self.uses_teacher else "network" if self.alpha_tmkd > 0 else "logits"
+
+    @property
+    def reads_stored_logits(self) -> bool:
+        """Whether the teacher term on original examples is used."""
+        return self.alpha_kd > 0
+
+    @property
     def mixing(self) -> MixupSettings | None:
         """Settings of mixup; None if both mixed terms have the weight 0."""
         if self.alpha_sm == 0 and self.alpha_tmkd == 0:
@@ -109,11 +120,11 @@ class MixKD:
         """Run the student once on original and mixed examples, and the teacher once where it is needed."""
         size = len(batch.labels)
         logits = student(_all_inputs(batch)).logits
-        terms = {"label": masked_sum(label_loss(logits[:size], batch.labels), batch.scored)}
+        terms = {"label": labelled_sum(label_loss(logits[:size], batch.labels), batch)}
         teacher_logits, teacher_mixed_logits = self._teacher_logits(teacher, batch)
         if teacher_logits is not None:
             distances = self._distance(logits[:size], teacher_logits)
-            terms["teacher"] = self.alpha_kd * masked_sum(distances, batch.scored)
+            terms["teacher"] = self.alpha_kd * answered_sum(distances, batch)
         if batch.mixed is None:
             return terms
         mixed_terms = self._mixed_terms(logits[size:], teacher_mixed_logits, batch.mixed)
@@ -126,7 +137,7 @@ class MixKD:
         terms = {}
         if self.alpha_sm > 0:
             losses = mixed_label_loss(student, mixed.labels, mixed.partner_labels, mixed.share)
-            terms["label_mixed"] = self.alpha_sm / self.ratio * masked_sum(losses, mixed.scored)
+            terms["label_mixed"] = self.alpha_sm / self.ratio * labelled_sum(losses, mixed)
         if teacher is not None:
             distances = self._distance(student, teacher)
             terms["teacher_mixed"] = self.alpha_tmkd / self.ratio * masked_sum(distances, mixed.scored)
@@ -142,9 +153,10 @@ class MixKD:
         if teacher is None or not self.uses_teacher:
             return None, None
         if batch.mixed is None or self.alpha_tmkd == 0:
-            return teacher(batch.for_teacher).logits, None
-        if self.alpha_kd == 0:
-            return None, teacher(batch.mixed.for_teacher).logits
+            return teacher_outputs(teacher, batch).logits, None
+        if self.alpha_kd == 0 or batch.teacher_logits is not None:
+            known = None if self.alpha_kd == 0 else batch.teacher_logits
+            return known, teacher(batch.mixed.for_teacher).logits
         both = teacher(stack_inputs(batch.for_teacher, batch.mixed.for_teacher)).logits
         return both[: len(batch.labels)], both[len(batch.labels) :]
 

@@ -13,6 +13,7 @@ from lmdistill.core.batch import BackwardPass, Batch, Inputs, LMHead, MixupSetti
 from lmdistill.core.completions import Completions, completions_of
 from lmdistill.core.protocols import HeadFunction, LanguageNet, Method, Net, PrepassMethod
 from lmdistill.methods.preconditions import require_range
+from lmdistill.methods.teacher_outputs import reads_stored_logits
 from lmdistill.schedules.distillation import NUM_SMALLEST
 
 
@@ -49,6 +50,11 @@ class Nested:
     def uses_teacher(self) -> bool:
         """Whether the method needs a teacher."""
         return self.method.uses_teacher
+
+    @property
+    def reads_stored_logits(self) -> bool:
+        """Whether a term of the method compares logits for the original examples."""
+        return reads_stored_logits(self.method)
 
     @property
     def mixing(self) -> MixupSettings | None:

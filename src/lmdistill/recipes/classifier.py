@@ -39,6 +39,12 @@ class Augmentation:
     copies: int = 1
     """Number of variants of each row, >= 1."""
 
+    rows: Literal["labelled", "all"] = "labelled"
+    """Rows that are rewritten: those with a label, or those of `data.unlabelled` too."""
+
+    labels: Literal["keep", "teacher"] = "keep"
+    """Variants keep the label of their row, or have none, so that only teacher terms see them."""
+
     def __post_init__(self) -> None:
         if self.copies < 1:
             raise ConfigError(f"copies must be >= 1, got {self.copies}.")
@@ -93,6 +99,14 @@ class Data:
     subset_seed: int = 0
     """Seed of the choice of rows, >= 0; `seeds` does not change it."""
 
+    unlabelled: tuple[str, ...] = ()
+    """Texts that only teacher terms see: files, or `rest` for the training rows that `fraction` or `rows` leaves
+    out, whose labels are not read. What is also in dev or test, nearly so or repeated is left out."""
+
+    labelled_per_batch: int | None = None
+    """Rows with a label in each batch, in [1, batch_size): an epoch is then a pass over the rows without one.
+    By default both are shuffled together."""
+
     max_length: int = 128
     """Longest input in tokens, >= 3; longer ones are truncated and counted."""
 
@@ -106,6 +120,14 @@ class Data:
             raise ConfigError(f"rows must be >= 1, got {self.rows}.")
         if self.rows is not None and self.fraction != 1:
             raise ConfigError(f"rows is {self.rows} and fraction is {self.fraction}; set only one of them.")
+        if "rest" in self.unlabelled and self.rows is None and self.fraction == 1:
+            raise ConfigError(
+                "unlabelled is rest, and all training rows are used with their labels. Set fraction or rows."
+            )
+        if self.labelled_per_batch is not None and not self.unlabelled:
+            raise ConfigError(
+                f"labelled_per_batch is {self.labelled_per_batch}, and every row has a label. Set unlabelled too."
+            )
         _ = self.form  # checks encoding, delimiter and quote
 
     @property
@@ -125,6 +147,10 @@ class Teacher:
 
     trust_remote_code: bool = False
     """Run Python code that the model's folder or repository carries; off by default."""
+
+    store_outputs: bool = True
+    """Compute its logits for the training texts once and keep them for other epochs, seeds and methods, in
+    `teachers/outputs` beside the runs; else it is run in every step. Terms on other inputs run it anyway."""
 
     training: Training = field(default_factory=lambda: Training(epochs=3, keep="best"))
     """Training settings of its fine-tuning."""

@@ -45,7 +45,9 @@ class TaskFacts(Part):
     dev_fingerprint: str | None = None
     """Fingerprint of the dev examples alone; None in older records."""
     rows: dict[str, Count]
-    """Number of examples by split."""
+    """Number of examples by split; of train those with a label."""
+    unlabelled_rows: Count = 0
+    """Number of training examples without a label, which only teacher terms see."""
     truncated: dict[str, Share] = {}
     """Share of truncated examples by split, in [0, 1]."""
     synthetic: bool = False

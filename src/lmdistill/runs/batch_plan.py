@@ -1,20 +1,29 @@
 """The batches of a run, from its training settings."""
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from lmdistill.core.protocols import Method
 from lmdistill.data.batching.batch_sampler import BatchSampler
 from lmdistill.engine.training_settings import Training
 
 
-def plan(lengths: Int[np.ndarray, " n"], method: Method, training: Training) -> BatchSampler:
+def plan(
+    lengths: Int[np.ndarray, " n"],
+    method: Method,
+    training: Training,
+    *,
+    labelled: Bool[np.ndarray, " n"] | None = None,
+    labelled_per_batch: int | None = None,
+) -> BatchSampler:
     """The batch sampler of a run.
 
     Args:
         lengths: Tokens of each training example.
         method: Says whether examples are mixed, and how.
         training: Batch size, epochs, accumulation, grouping by length and seed.
+        labelled: Whether each training example has a gold label; None if all have.
+        labelled_per_batch: Labelled examples in each batch; None shuffles them with the others.
     """
     return BatchSampler(
         lengths=lengths,
@@ -24,4 +33,6 @@ def plan(lengths: Int[np.ndarray, " n"], method: Method, training: Training) -> 
         accumulate=training.accumulate,
         mixing=method.mixing,
         group_by_length=training.group_by_length,
+        labelled=labelled,
+        labelled_per_batch=labelled_per_batch,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from jaxtyping import Int
 
 from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.errors import DataError, DivergedError
@@ -95,7 +96,7 @@ def search_rate(prepared: Any, cell: Cell[AnyRecipe], cache: Path) -> RateSearch
     """
     stage: Stage[Any] = prepared.stage(cell)
     data = stage.adapter.encode(stage.student, stage.teacher)
-    train, held = _split(data.num_train, cell)
+    train, held = _split(data.num_train, data.labelled_rows, cell)
     steps = min(STEPS, data.feed(stage.method, stage.training).total_steps)
     path = cache / f"rates-{_key(stage, cell, steps)}.json"
     known = on_main_process(lambda: _known(path))
@@ -127,14 +128,20 @@ def _key(stage: Stage[Any], cell: Cell[Any], steps: int) -> str:
     return fingerprint(plain(cell.recipe), stage.adapter.fingerprint, networks, *settings)
 
 
-def _split(rows: int, cell: Cell[Any]) -> tuple[list[int], list[int]]:
-    """Numbers of the training rows to learn from, and of those that are held out."""
-    held = min(MOST_HELD, max(1, round(HELD_SHARE * rows)))
-    if rows < 2:
-        raise DataError(f"{rows} training rows are too few to hold some out for a search. Add rows.")
-    order = generator(cell.seed, "find rate").permutation(rows)
+def _split(
+    rows: int, labelled: Int[np.ndarray, " k"], cell: Cell[Any]
+) -> tuple[list[int], list[int]]:
+    """Numbers of the training rows to learn from, and of the labelled ones that are held out."""
+    held = min(MOST_HELD, max(1, round(HELD_SHARE * len(labelled))))
+    if len(labelled) < 2:
+        raise DataError(f"{len(labelled)} training rows are too few to hold some out for a search. Add rows.")
+    rng = generator(cell.seed, "find rate")
+    order = labelled[rng.permutation(len(labelled))]
+    others = order[held:]
+    if len(labelled) < rows:
+        others = rng.permutation(np.setdiff1d(np.arange(rows), order[:held]))
     most = max(1, STEPS * cell.training.batch_size)
-    return np.sort(order[held:][:most]).tolist(), np.sort(order[:held]).tolist()
+    return np.sort(others[:most]).tolist(), np.sort(order[:held]).tolist()
 
 
 def _short(cell: Cell[Any], rate: float, steps: int, rows: int) -> Any:

@@ -6,7 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, cast, runtime_checkable
 
+import numpy as np
 import torch
+from jaxtyping import Int
 
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.progress import announce
@@ -63,6 +65,11 @@ class EncodedData(Protocol[AnyNetwork]):
     @property
     def num_train(self) -> int:
         """Number of training rows."""
+        ...
+
+    @property
+    def labelled_rows(self) -> Int[np.ndarray, " k"]:
+        """Numbers of the training rows that can judge a network: all but those without labels."""
         ...
 
     def select(self, train: Sequence[int], dev: Sequence[int]) -> "EncodedData[AnyNetwork]":

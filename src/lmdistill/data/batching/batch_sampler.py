@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from lmdistill.core.batch import MixupSettings
 from lmdistill.core.errors import DataError
@@ -68,19 +68,50 @@ class BatchSampler:
     """Whether batches consist of examples of similar length, which reduces padding. With mixup partners from
     the training set, an example counts with the longest of its partners if that is longer."""
 
+    labelled: Bool[np.ndarray, " n"] | None = None
+    """Whether each training example has a gold label; None if all have."""
+
+    labelled_per_batch: int | None = None
+    """Labelled examples in each batch, in [1, batch_size): an epoch is then a pass over the others, and the
+    labelled ones are repeated as often as that takes. None shuffles both together."""
+
     start: int = 0
     """First step to yield, >= 0; for a run that resumes."""
 
     def __post_init__(self) -> None:
         if len(self.lengths) == 0:
             raise DataError("the training set is empty. Check the source and its filters.")
-        smallest = len(self.lengths) // self.steps_per_epoch
+        self._check_labelled()
+        smallest = (self.labelled_per_batch or 0) + self._passed // self.steps_per_epoch
         if smallest < self.processes:
             raise DataError(
                 f"batch_size is {self.batch_size} and there are {self.processes} processes; with "
                 f"{len(self.lengths)} training rows a step has only {smallest} of them. Raise batch_size."
             )
         self._check_partners(smallest)
+
+    def _check_labelled(self) -> None:
+        """Check that batches can hold the wanted number of labelled examples."""
+        wanted = self.labelled_per_batch
+        if wanted is None:
+            return
+        if self.labelled is None or not 0 < self.labelled.sum() < len(self.labelled):
+            raise DataError(
+                f"labelled_per_batch is {wanted}, which needs rows with and without labels. Set "
+                "data.unlabelled, or leave labelled_per_batch out."
+            )
+        if not 1 <= wanted < self.batch_size:
+            raise DataError(
+                f"labelled_per_batch is {wanted} and batch_size is {self.batch_size}; it must be at least 1 and "
+                "below batch_size. Change one of them."
+            )
+
+    @property
+    def _passed(self) -> int:
+        """Number of training examples that an epoch goes through once."""
+        if self.labelled is None or self.labelled_per_batch is None:
+            return len(self.lengths)
+        return int((~self.labelled).sum())
 
     def _check_partners(self, smallest: int) -> None:
         """Check that every example has another one to be mixed with."""
@@ -99,7 +130,7 @@ class BatchSampler:
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps per epoch. Batch sizes differ by at most one; there is no smaller last batch."""
-        return max(1, -(-len(self.lengths) // self.batch_size))
+        return max(1, -(-self._passed // (self.batch_size - (self.labelled_per_batch or 0))))
 
     @property
     def total_steps(self) -> int:
@@ -134,9 +165,26 @@ class BatchSampler:
         """The global batches of one epoch, in order, as row numbers."""
         rng = generator(self.seed, "order", epoch)
         order = rng.permutation(len(self.lengths))
+        if self.labelled is not None and self.labelled_per_batch is not None:
+            order = order[~self.labelled[order]]
         edges = np.linspace(0, len(order), self.steps_per_epoch + 1).round().astype(int)
         if partners is not None:  # else pairs of some lengths would always come in the smaller batches
             edges = np.concatenate([[0], rng.permutation(np.diff(edges)).cumsum()])
+        batches = self._by_length(order, edges, partners)
+        if self.labelled_per_batch is not None:
+            labelled = self._labelled_of_epoch(epoch)
+            edges = np.arange(0, len(labelled) + 1, self.labelled_per_batch)
+            pairs = zip(self._by_length(labelled, edges, partners), batches, strict=True)
+            batches = [np.concatenate(pair) for pair in pairs]
+        if partners is not None or self.labelled_per_batch is not None:
+            # else the first processes would always get the shortest pairs of a batch, or the labelled rows
+            batches = [rng.permutation(batch) for batch in batches]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def _by_length(
+        self, order: Int[np.ndarray, " k"], edges: Int[np.ndarray, " s"], partners: Int[np.ndarray, " n r"] | None
+    ) -> list[Int[np.ndarray, " b"]]:
+        """Rows in batches between `edges`, after each pool of batches was sorted by length if that is wanted."""
         if self.group_by_length:
             longest = self.lengths
             if partners is not None:
@@ -144,10 +192,22 @@ class BatchSampler:
             for first in range(0, self.steps_per_epoch, POOL):
                 pool = slice(edges[first], edges[min(first + POOL, self.steps_per_epoch)])
                 order[pool] = order[pool][np.argsort(longest[order[pool]], kind="stable")]
-        batches = [order[first:end] for first, end in pairwise(edges)]
-        if partners is not None:  # else the first processes would always get the shortest pairs of a batch
-            batches = [rng.permutation(batch) for batch in batches]
-        return [batches[i] for i in rng.permutation(len(batches))]
+        return [order[first:end] for first, end in pairwise(edges)]
+
+    def _labelled_of_epoch(self, epoch: int) -> Int[np.ndarray, " k"]:
+        """The labelled rows of an epoch: all of them in a random order, then in another one, and so on.
+
+        The order goes on from one epoch to the next, so every row is seen equally often up to once.
+        """
+        assert self.labelled is not None
+        assert self.labelled_per_batch is not None
+        rows = np.flatnonzero(self.labelled)
+        count = self.steps_per_epoch * self.labelled_per_batch
+        first, end = epoch * count, (epoch + 1) * count
+        passes = range(first // len(rows), -(-end // len(rows)))
+        drawn = np.concatenate([generator(self.seed, "labelled", one).permutation(rows) for one in passes])
+        begin = first - passes.start * len(rows)
+        return drawn[begin : begin + count]
 
     def _split(
         self, examples: Int[np.ndarray, " b"], rows: Int[np.ndarray, " n r"] | None, step: int

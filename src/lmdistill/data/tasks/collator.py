@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from lmdistill.core.batch import Batch, Inputs, MixedExamples, MixupPartners, MixupSettings
@@ -62,12 +62,22 @@ class Collator:
     mixing: MixupSettings | None = None
     """Settings of mixup; None for methods without it."""
 
+    labelled: Bool[np.ndarray, " n"] | None = None
+    """Whether each row has a gold label; None if all have."""
+
+    teacher_logits: Float[np.ndarray, "n v"] | None = None
+    """Stored outputs of the teacher for each row, in memory or memory-mapped, NaN for a row without an answer;
+    None if the teacher is run."""
+
+    some_unanswered: bool = False
+    """Whether `teacher_logits` has rows without an answer."""
+
     def __getitem__(self, micro_batch: MicroBatch) -> Batch:
         """The batch of one micro-batch, padded to its longest row."""
         numbers = np.concatenate([micro_batch.examples, micro_batch.partners.T.ravel()])
         columns = self.student.columns(numbers)
-        labels = _labels(columns["label"])
-        size = len(micro_batch.examples)
+        labels, labelled = self._labels(numbers, columns["label"])
+        size, stored = len(micro_batch.examples), self._stored(micro_batch.examples)
         originals, partners = _originals_and_partners(self.student, columns, size)
         teacher_inputs = (
             None
@@ -78,18 +88,39 @@ class Collator:
             inputs=originals,
             labels=labels[:size],
             scored=torch.ones(size, dtype=torch.bool),
+            labelled=None if labelled is None else labelled[:size],
             examples=torch.from_numpy(micro_batch.examples.astype(np.int64)),
             teacher_inputs=None if teacher_inputs is None else teacher_inputs[0],
+            teacher_logits=None if stored is None else stored.masked_fill(stored.isnan(), 0.0),
+            answered=None if stored is None or not self.some_unanswered else ~stored.isnan().any(-1),
             mixed=None
             if self.mixing is None
-            else self._mixed(micro_batch, labels, (originals, partners), teacher_inputs),
+            else self._mixed(micro_batch, labels, labelled, (originals, partners), teacher_inputs),
             count=size,
         )
+
+    def _labels(
+        self, numbers: Int[np.ndarray, " k"], values: Sequence[int] | Sequence[float]
+    ) -> tuple[Num[Tensor, " k"], Bool[Tensor, " k"] | None]:
+        """Class numbers as int64 or scores as float32, 0 where there is none; and whether there is one."""
+        labels = torch.tensor(values)
+        labels = labels.float() if labels.is_floating_point() else labels
+        if self.labelled is None:
+            return labels, None
+        labelled = torch.from_numpy(self.labelled[numbers])
+        return labels.masked_fill(~labelled, 0), labelled
+
+    def _stored(self, examples: Int[np.ndarray, " b"]) -> Float[Tensor, "b v"] | None:
+        """The stored outputs of the teacher for the original examples."""
+        if self.teacher_logits is None:
+            return None
+        return torch.from_numpy(np.asarray(self.teacher_logits[examples], dtype=np.float32))
 
     def _mixed(
         self,
         micro_batch: MicroBatch,
-        labels: Tensor,
+        labels: Num[Tensor, " k"],
+        labelled: Bool[Tensor, " k"] | None,
         student_inputs: tuple[Inputs, Inputs],
         teacher_inputs: tuple[Inputs, Inputs] | None,
     ) -> MixedExamples:
@@ -104,16 +135,11 @@ class Collator:
             partner_labels=labels[size:],
             share=share,
             scored=torch.ones(size * ratio, dtype=torch.bool),
+            labelled=None if labelled is None else labelled[:size].repeat(ratio) & labelled[size:],
             teacher_inputs=None
             if teacher_inputs is None
             else _blended(*teacher_inputs, share=share, ratio=ratio, keep=keep),
         )
-
-
-def _labels(values: Sequence[int] | Sequence[float]) -> Tensor:
-    """Class numbers as int64, scores as float32."""
-    labels = torch.tensor(values)
-    return labels.float() if labels.is_floating_point() else labels
 
 
 def _originals_and_partners(

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 from datasets import Dataset
+from jaxtyping import Bool, Num
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import LENGTH
@@ -16,12 +18,25 @@ from lmdistill.data.tasks.task_spec import TaskSpec
 log = logging.getLogger("lmdistill")
 
 
+def has_label(labels: Num[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Whether each label is one: class numbers are -1 and scores NaN where there is none."""
+    return ~np.isnan(labels) if np.issubdtype(labels.dtype, np.floating) else labels >= 0
+
+
+def texts_fingerprint(rows: Dataset) -> str:
+    """Fingerprint (16 hexadecimal digits) of the texts of examples and of their order."""
+    digest = hashlib.sha256()
+    for batch in rows.select_columns(["sentence1", "sentence2"]).with_format(None).iter(batch_size=1000):
+        digest.update(json.dumps([batch["sentence1"], batch["sentence2"]]).encode())
+    return digest.hexdigest()[:LENGTH]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A task with its examples.
 
     Every split has the columns sentence1 (str), sentence2 (str, "" for single texts), label (int64 class
-    number in the order of `spec.labels`, or float64 score; -1 if there is none) and index (int64, the
+    number in the order of `spec.labels`, -1 if there is none; or float64 score, NaN if there is none) and index (int64, the
     official index or the row number from 0).
     """
 

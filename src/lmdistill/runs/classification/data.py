@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset, concatenate_datasets
+
 from lmdistill.core.file_lock import exclusive_file, lock_of
 from lmdistill.core.progress import progress
 from lmdistill.data.augment.augment_rows import add_augmented_rows
@@ -12,7 +14,14 @@ from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.subsample import with_train_subset
 from lmdistill.data.tasks.task import Task
-from lmdistill.recipes.classifier import Data
+from lmdistill.data.tasks.unlabelled import (
+    highest_index,
+    read_unlabelled,
+    rest_of,
+    with_unlabelled,
+    without_labels,
+)
+from lmdistill.recipes.classifier import Augmentation, Data
 
 log = logging.getLogger("lmdistill")
 
@@ -39,29 +48,50 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
         data: Source, number of training rows, and augmentation.
         cache: Folder of augmented texts, which later runs use again.
     """
-    task = load_whole(name, data)
+    all_rows = task = load_whole(name, data)
     if data.rows is not None or data.fraction < 1:
         task = with_train_subset(
             task, data.rows if data.rows is not None else data.fraction, seed=data.subset_seed
         )
-    if data.augmentation is None:
-        return Examples(original=task, whole=task)
-    chosen = data.augmentation
-    total = task.train.num_rows * chosen.copies
+    whole = with_unlabelled(task, _unlabelled(all_rows, task, data)) if data.unlabelled else task
+    if data.augmentation is not None:
+        whole = _augmented(whole, task.train.num_rows, data.augmentation, cache)
+    return Examples(original=task, whole=whole)
+
+
+def _unlabelled(all_rows: Task, task: Task, data: Data) -> list[tuple[str, Dataset]]:
+    """Name and rows of each source of texts without labels."""
+    text = tuple(str(name) for name in data.text)
+    return [
+        (f"the rest of {all_rows.source}", rest_of(all_rows.train, task.train))
+        if source == "rest"
+        else (source, read_unlabelled(Path(source), task.spec, text=text, join=data.join, form=data.form))
+        for source in data.unlabelled
+    ]
+
+
+def _augmented(task: Task, labelled: int, chosen: Augmentation, cache: Path) -> Task:
+    """The task with variants of its first `labelled` training rows, which have labels, or of all."""
+    rows = task.train if chosen.rows == "all" else task.train.select(range(labelled))
+    total = rows.num_rows * chosen.copies
     with (
         exclusive_file(lock_of(cache / "texts.sqlite")),
         AugmentationCache(cache / "texts.sqlite") as store,
         progress(f"augmenting ({chosen.augmenter.name})", total) as shown,
     ):
-        rows, counts = add_augmented_rows(
-            task.train,
+        both, counts = add_augmented_rows(
+            rows,
             chosen.augmenter,
             store,
             copies=chosen.copies,
             on_progress=lambda done, _: shown.update(done),
         )
+    new = both.select(range(rows.num_rows, both.num_rows))
     note = f"{counts.added} training rows added by {chosen.augmenter.name}"
-    return Examples(original=task, whole=task.with_train(rows, note))
+    if chosen.labels == "teacher":
+        first = 1 + highest_index(task.train)
+        new, note = without_labels(new, task.train, first), f"{note}, without their labels"
+    return task.with_train(concatenate_datasets([task.train.select_columns(new.column_names), new]), note)
 
 
 def load_whole(name: str, data: Data) -> Task:

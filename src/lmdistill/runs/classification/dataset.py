@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Num
 
 from lmdistill.core.batch import Batch
 from lmdistill.core.errors import MismatchError
@@ -14,7 +15,7 @@ from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
 from lmdistill.data.tasks.collator import Collator, TokenizedRows
-from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.task import Task, has_label
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.inference import logits_of
@@ -38,6 +39,9 @@ class EncodedSplit:
     truncated: float
     """Share of the examples that were truncated for the student, in [0, 1]."""
 
+    teacher_logits: Float[np.ndarray, "n v"] | None = None
+    """Stored outputs of the teacher for each example, NaN where there is none; None if nothing is stored."""
+
     @property
     def lengths(self) -> Num[np.ndarray, " n"]:
         """Tokens of each example."""
@@ -45,8 +49,18 @@ class EncodedSplit:
 
     @property
     def labels(self) -> Num[np.ndarray, " n"]:
-        """Class number or score of each example."""
+        """Class number or score of each example; -1 or NaN without a label."""
         return np.asarray(self.student.rows.with_format("numpy")["label"][:])
+
+    @cached_property
+    def labelled(self) -> Bool[np.ndarray, " n"] | None:
+        """Whether each example has a label; None if all have."""
+        found = has_label(self.labels)
+        return None if found.all() else found
+
+    def with_labels(self) -> "EncodedSplit":
+        """The examples that have a label."""
+        return self if self.labelled is None else self.select(np.flatnonzero(self.labelled).tolist())
 
     def batches(self, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
         """Batches of every example once, longest first."""
@@ -65,7 +79,10 @@ class EncodedSplit:
             for view in (self.student, self.teacher)
         ]
         assert views[0] is not None
-        return EncodedSplit(student=views[0], teacher=views[1], truncated=self.truncated)
+        stored = None if self.teacher_logits is None else self.teacher_logits[np.asarray(rows, dtype=np.int64)]
+        return EncodedSplit(
+            student=views[0], teacher=views[1], truncated=self.truncated, teacher_logits=stored
+        )
 
     def logits(self, net: Net, device: str, *, as_teacher: bool = False) -> Float[np.ndarray, "n v"]:
         """The network's logits in the order of the rows; `as_teacher` reads the teacher's tokens."""
@@ -86,11 +103,29 @@ class EncodedTask:
     dev: Mapping[str, EncodedSplit]
     """Dev splits by name; the first one gives the headline metric."""
 
+    labelled_per_batch: int | None = None
+    """Labelled examples in each batch if some have no label; None shuffles them with the others."""
+
     def feed(self, method: Method, training: Training) -> BatchLoader:
-        """The training batches of a run."""
+        """The training batches of a run; a method without a teacher has no use for examples without a label."""
+        train = self.train if method.uses_teacher else self.train.with_labels()
+        labelled, stored = train.labelled, train.teacher_logits if method.uses_teacher else None
         return BatchLoader(
-            sampler=plan(self.train.lengths, method, training),
-            collator=Collator(student=self.train.student, teacher=self.train.teacher, mixing=method.mixing),
+            sampler=plan(
+                train.lengths,
+                method,
+                training,
+                labelled=labelled,
+                labelled_per_batch=None if labelled is None else self.labelled_per_batch,
+            ),
+            collator=Collator(
+                student=train.student,
+                teacher=train.teacher,
+                mixing=method.mixing,
+                labelled=labelled,
+                teacher_logits=stored,
+                some_unanswered=stored is not None and bool(np.isnan(stored[:, 0]).any()),
+            ),
         )
 
 

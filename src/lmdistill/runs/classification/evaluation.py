@@ -156,13 +156,14 @@ def alarms_of(
 
 
 def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
-    """Mean loss on a random sample of training examples against dev: the gap that MixKD's theorems bound.
+    """Mean loss on a random sample of labelled training examples against dev: the gap of MixKD's theorems.
 
     The sample is the same in every run on the same data.
     """
-    total = len(data.train.labels)
+    labelled = data.train.with_labels()
+    total = len(labelled.labels)
     rows = np.sort(generator(0, "risk").permutation(total)[:RISK_ROWS])
-    sample, first = data.train.select(rows.tolist()), next(iter(data.dev.values()))
+    sample, first = labelled.select(rows.tolist()), next(iter(data.dev.values()))
     logits = sample.logits(student, device)
     values = risks(train_labels=sample.labels, train_logits=logits, dev_labels=first.labels, dev_logits=dev)
     return Risk(
@@ -214,7 +215,7 @@ def disagreements(data: EncodedTask, predictions: Iterable[Prediction]) -> list[
 
 def task_facts(data: EncodedTask) -> TaskFacts:
     """The task fields of a record."""
-    task = data.task
+    task, labelled = data.task, len(data.train.with_labels().student.rows)
     return TaskFacts(
         name=task.spec.name,
         kind=task.spec.kind,
@@ -225,9 +226,10 @@ def task_facts(data: EncodedTask) -> TaskFacts:
         fingerprint=task.fingerprint,
         dev_fingerprint=replace(task, splits=task.dev).fingerprint,
         rows={
-            "train": len(data.train.student.rows),
+            "train": labelled,
             **{k: len(v.student.rows) for k, v in data.dev.items()},
         },
+        unlabelled_rows=len(data.train.student.rows) - labelled,
         truncated={"train": data.train.truncated, **{k: v.truncated for k, v in data.dev.items()}},
         synthetic=task.spec.name == "synthetic",
         notes=task.notes,

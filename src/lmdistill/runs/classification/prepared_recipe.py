@@ -17,6 +17,7 @@ from lmdistill.runs.classification.schedule_adapter import classifier_adapter, r
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.student import make_student
 from lmdistill.runs.classification.teacher import PreparedTeacher, keep_teacher, prepare_teacher
+from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 from lmdistill.runs.expand import Cell
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.run_schedule import require_schedule
@@ -48,7 +49,13 @@ class PreparedClassification:
     def adapter(self) -> ClassificationAdapter:
         """The task as the stages of a run use it."""
         return ClassificationAdapter(
-            task=self.task, max_length=self.recipe.data.max_length, known_logits=self.known_logits
+            task=self.task,
+            max_length=self.recipe.data.max_length,
+            known_logits=self.known_logits,
+            labelled_per_batch=self.recipe.data.labelled_per_batch,
+            outputs=NetworkOutputs(cache=self.out.parent / "teachers" / "outputs")
+            if self.recipe.teacher.store_outputs
+            else None,
         )
 
     def stage(self, cell: Cell[Recipe]) -> Stage[Network]:

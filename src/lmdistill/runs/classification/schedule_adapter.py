@@ -71,7 +71,9 @@ def classifier_adapter(stage: Stage[Network], adapter: ClassificationAdapter) ->
         judged=judged,
         load=lambda folder: load(folder),
         time=time,
-        batches=lambda pruning: importance_batches(data.train if pruning.data == "train" else split, pruning),
+        batches=lambda pruning: importance_batches(
+            data.train.with_labels() if pruning.data == "train" else split, pruning
+        ),
         data=fingerprint(adapter.task.fingerprint, adapter.max_length),
     )
 

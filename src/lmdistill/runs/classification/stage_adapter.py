@@ -1,8 +1,12 @@
 """What a run does for classifiers and scorers: encode a task, score its dev splits, evaluate the student."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
 
 from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.dataloader import BatchLoader
@@ -10,6 +14,7 @@ from lmdistill.data.tasks.task import Task
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.classification import score
 from lmdistill.evaluation.generalization_gap import empirical_risk
+from lmdistill.methods.teacher_outputs import reads_stored_logits
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.representation_map import Map
 from lmdistill.records.representation_map import MAP, write_map
@@ -26,6 +31,7 @@ from lmdistill.runs.classification.evaluation import (
     task_facts,
 )
 from lmdistill.runs.classification.representation_map import project
+from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 from lmdistill.runs.stage import Evaluation, Stage
 
 
@@ -45,6 +51,12 @@ class ClassificationAdapter:
     known_logits: KnownLogits = field(default_factory=dict)
     """Dev logits of networks, shared by the runs of a recipe so that its teacher is evaluated once."""
 
+    labelled_per_batch: int | None = None
+    """Labelled examples in each batch if some have no label; None shuffles them with the others."""
+
+    outputs: NetworkOutputs | None = None
+    """Where the teacher's logits for the training texts are kept; None runs the teacher in every step."""
+
     @property
     def unit(self) -> Literal["examples", "tokens"]:
         """Progress counts examples."""
@@ -62,8 +74,16 @@ class ClassificationAdapter:
             MismatchError: If the student does not predict the task's classes.
             ConfigError: If a network cannot read texts of this length.
         """
-        data = encode_task(self.task, student, teacher, max_length=self.max_length)
-        return EncodedClassification(data=data, map=self.map, known_logits=self.known_logits)
+        data = replace(
+            encode_task(self.task, student, teacher, max_length=self.max_length),
+            labelled_per_batch=self.labelled_per_batch,
+        )
+        outputs = None
+        if self.outputs is not None and teacher is not None:
+            outputs = partial(self.outputs.of, teacher, data, self.max_length)
+        return EncodedClassification(
+            data=data, map=self.map, known_logits=self.known_logits, teacher_logits=outputs
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +99,15 @@ class EncodedClassification:
     known_logits: KnownLogits
     """Dev logits of networks by fingerprint; filled on the way."""
 
+    teacher_logits: Callable[[], Float[np.ndarray, "n v"]] | None = None
+    """Gives the stored logits of the teacher for the training texts; None if there are none."""
+
     def feed(self, method: Method, training: Training) -> BatchLoader:
-        """The training batches."""
-        return self.data.feed(method, training)
+        """The training batches, with stored logits of the teacher if the method reads them."""
+        if self.teacher_logits is None or not reads_stored_logits(method):
+            return self.data.feed(method, training)
+        train = replace(self.data.train, teacher_logits=self.teacher_logits())
+        return replace(self.data, train=train).feed(method, training)
 
     def dev_scores(self, network: Net, device: str) -> Mapping[str, float]:
         """The task's metrics on the first dev split."""
@@ -93,11 +119,19 @@ class EncodedClassification:
         """Number of training examples."""
         return len(self.data.train.student.rows)
 
+    @property
+    def labelled_rows(self) -> Int[np.ndarray, " k"]:
+        """Numbers of the training examples that have a label."""
+        labelled = self.data.train.labelled
+        return np.arange(self.num_train) if labelled is None else np.flatnonzero(labelled)
+
     def select(self, train: Sequence[int], dev: Sequence[int]) -> "EncodedClassification":
         """The training examples with these numbers as training data, and others of them as dev examples."""
         whole = self.data.train
+        if self.teacher_logits is not None:
+            whole = replace(whole, teacher_logits=self.teacher_logits())
         data = replace(self.data, train=whole.select(train), dev={"held out": whole.select(dev)})
-        return replace(self, data=data, known_logits={})
+        return replace(self, data=data, known_logits={}, teacher_logits=None)
 
     def loss(self, network: Net, device: str) -> float:
         """Mean loss on the first dev split: nats, or the squared error of scores."""

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
+import numpy as np
+from jaxtyping import Int
+
 from lmdistill.core.completions import completions_of
 from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.dataloader import BatchLoader
@@ -76,6 +79,11 @@ class LanguageAdapter:
     def num_train(self) -> int:
         """Number of training passages."""
         return len(self.encoded.train.rows)
+
+    @property
+    def labelled_rows(self) -> Int[np.ndarray, " k"]:
+        """Numbers of all training passages: each has its next tokens as labels."""
+        return np.arange(self.num_train)
 
     def select(self, train: Sequence[int], dev: Sequence[int]) -> "LanguageAdapter":
         """The training passages with these numbers as training data, and others of them as dev passages."""

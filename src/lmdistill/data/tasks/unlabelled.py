@@ -1,0 +1,215 @@
+"""Texts without labels as further training examples, kept apart from the texts that judge a model."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, concatenate_datasets
+from jaxtyping import Int
+
+from lmdistill.core.errors import DataError
+from lmdistill.data.files.formats import open_rows
+from lmdistill.data.files.table import Rows
+from lmdistill.data.files.table_format import TableFormat
+from lmdistill.data.tasks.build_examples import ColumnMapping, build_examples
+from lmdistill.data.tasks.column_inference import text_columns
+from lmdistill.data.tasks.task import Task, has_label
+from lmdistill.data.tasks.task_spec import TaskSpec
+from lmdistill.data.tasks.subsample import labels_of
+
+log = logging.getLogger("lmdistill")
+
+RUN = 8
+"""Number of consecutive words that two texts share if one counts as nearly the other."""
+
+JUDGED, NEAR, TRAINED, REPEATED = (
+    "that are also in dev or test",
+    f"that share {RUN} consecutive words with dev or test",
+    "that are also labelled training texts",
+    "that repeat an earlier one",
+)
+"""Why a row is left out, as notes say it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenTexts:
+    """Texts of labelled rows that rows without labels must not repeat, as sets of hashes."""
+
+    judged: frozenset[int]
+    """Whole texts of dev and test."""
+
+    runs: frozenset[int]
+    """Each `RUN` consecutive words of dev and test texts."""
+
+    trained: frozenset[int]
+    """Whole labelled training examples; of a pair both texts together."""
+
+    def reason(self, texts: Sequence[str], repeated: set[int]) -> str | None:
+        """Why a row is left out; None if it is kept.
+
+        Of a pair both texts have to be known from dev or test, since many pairs share one of them.
+
+        Args:
+            texts: The one or two texts of a row.
+            repeated: Hashes of the rows before; this one is added.
+        """
+        words = [_words(text) for text in texts]
+        whole = hash(tuple(map(tuple, words)))
+        known = [hash(tuple(one)) in self.judged for one in words]
+        near = [is_known or any(run in self.runs for run in _runs(one)) for is_known, one in zip(known, words, strict=True)]
+        if all(known):
+            return JUDGED
+        if all(near):
+            return NEAR
+        if whole in self.trained:
+            return TRAINED
+        if whole in repeated:
+            return REPEATED
+        repeated.add(whole)
+        return None
+
+
+def _words(text: str) -> list[str]:
+    """Words in lower case without punctuation at their ends; all of it counts if nothing else is left."""
+    words = [word.strip(".,;:!?\"'()[]`-") for word in text.casefold().split()]
+    return [word for word in words if word] or text.casefold().split()
+
+
+def _runs(words: Sequence[str]) -> Iterator[int]:
+    """A hash of each `RUN` consecutive words."""
+    return (hash(tuple(words[at : at + RUN])) for at in range(len(words) - RUN + 1))
+
+
+def seen_texts(task: Task) -> SeenTexts:
+    """The texts of a task that judge a model, and those that it learns with their labels."""
+    judged: set[int] = set()
+    runs: set[int] = set()
+    for name, rows in task.splits.items():
+        if name != "train":
+            for texts in _texts(rows):
+                for words in map(_words, texts):
+                    judged.add(hash(tuple(words)))
+                    runs.update(_runs(words))
+    trained = {hash(tuple(tuple(_words(text)) for text in texts)) for texts in _texts(task.train)}
+    return SeenTexts(judged=frozenset(judged), runs=frozenset(runs), trained=frozenset(trained))
+
+
+def _texts(rows: Dataset) -> Iterator[list[str]]:
+    """The one or two texts of each row."""
+    for batch in rows.select_columns(["sentence1", "sentence2"]).with_format(None).iter(batch_size=1000):
+        for pair in zip(batch["sentence1"], batch["sentence2"], strict=True):
+            yield [text for text in pair if text]
+
+
+def read_unlabelled(
+    path: Path, spec: TaskSpec, *, text: Sequence[str] = (), join: str | None = None, form: TableFormat
+) -> Dataset:
+    """The rows of a file of texts; a label column in it is not read.
+
+    Args:
+        path: CSV, TSV, JSON or Parquet, also gzip'd.
+        spec: The task.
+        text: Text columns of the labelled file, if the user named them.
+        join: What stands between the texts of several columns that are one text.
+        form: Encoding, delimiter, quotes and header.
+
+    Returns:
+        Rows with the columns of every task, without labels. Those with an empty text are left out.
+
+    Raises:
+        DataError: The file, a column or a row cannot be used.
+    """
+    rows = open_rows(path, form, same_keys=False)
+    columns = _columns(rows, spec, text, join)
+    mapping = ColumnMapping(spec=spec, texts=columns, join=join, label=None, tolerated=("empty",))
+    found, notes = build_examples(rows, mapping)
+    for note in notes:
+        log.info("%s", note)
+    return found
+
+
+def _columns(rows: Rows, spec: TaskSpec, text: Sequence[str], join: str | None) -> tuple[str, ...]:
+    """The text columns: those of the labelled rows, or inferred."""
+    wanted = tuple(text) or spec.columns
+    named = wanted if all(name in rows.fieldnames for name in wanted) else None
+    try:
+        columns = text_columns(rows.fieldnames, named, joined=join is not None)
+    except DataError as error:
+        raise DataError(f"{rows.name}: {error}") from None
+    if join is None and len(columns) != len(spec.columns):
+        kind = "pairs" if len(spec.columns) == 2 else "single texts"
+        raise DataError(
+            f"{rows.name}: the texts are read from {' and '.join(columns)}, and {spec.name} has {kind}. Name "
+            "the columns as in the labelled file."
+        )
+    return columns
+
+
+def with_unlabelled(task: Task, sources: Sequence[tuple[str, Dataset]]) -> Task:
+    """The task with rows without labels after its training examples.
+
+    Left out and counted are rows that are also in dev or test, nearly so, that repeat each other, or whose
+    texts are labelled training examples. Case, spaces and punctuation around words do not count.
+
+    Args:
+        task: The task with its labelled training examples.
+        sources: Name and rows of each source; their labels are not read.
+
+    Raises:
+        DataError: No row of a source is left.
+    """
+    seen, repeated, notes = seen_texts(task), set[int](), list[str]()
+    parts = [task.train]
+    first = 1 + highest_index(task.train)
+    for name, rows in sources:
+        reasons = [seen.reason(texts, repeated) for texts in _texts(rows)]
+        counts = Counter(reason for reason in reasons if reason)
+        kept = rows.select([number for number, reason in enumerate(reasons) if reason is None])
+        left_out = "".join(f"; left out {count} {reason}" for reason, count in counts.items())
+        if not kept.num_rows:
+            raise DataError(
+                f"none of the {rows.num_rows} texts without labels in {name} can be used{left_out}. Name other "
+                "texts in data.unlabelled."
+            )
+        parts.append(without_labels(kept, task.train, first))
+        first += kept.num_rows
+        notes.append(f"{kept.num_rows} of {rows.num_rows} texts without labels from {name}{left_out}")
+    for note in notes:
+        log.info("%s: %s", task.spec.name, note)
+    return task.with_train(concatenate_datasets(parts), *notes)
+
+
+def highest_index(rows: Dataset) -> int:
+    """The largest index number of the rows, -1 if there are none."""
+    parts: Iterator[Any] = rows.select_columns("index").with_format("numpy").iter(batch_size=10_000)
+    return max((int(part["index"].max()) for part in parts), default=-1)
+
+
+def without_labels(rows: Dataset, like: Dataset, first: int) -> Dataset:
+    """The rows with no label and with index numbers from `first`, in the types of other rows.
+
+    Args:
+        rows: Rows with the texts of examples; their labels and numbers are replaced.
+        like: Rows that they are to be appended to.
+        first: Number of the first row.
+    """
+    missing = np.nan if like.features["label"].dtype.startswith("float") else -1
+    plain = rows.remove_columns([name for name in rows.column_names if name not in ("sentence1", "sentence2")])
+    plain = plain.add_column("label", np.full(rows.num_rows, missing))
+    plain = plain.add_column("index", np.arange(first, first + rows.num_rows))
+    return plain.select_columns(list(like.column_names)).cast(like.features)
+
+
+def rest_of(rows: Dataset, chosen: Dataset) -> Dataset:
+    """The rows whose index is not among those of the chosen ones."""
+    numbers = [np.asarray(part.with_format("numpy")["index"][:]) for part in (rows, chosen)]
+    return rows.select(np.flatnonzero(~np.isin(*numbers)))
+
+
+def labelled_rows(rows: Dataset) -> Int[np.ndarray, " k"]:
+    """Numbers of the rows that have a label."""
+    return np.flatnonzero(has_label(labels_of(rows)))

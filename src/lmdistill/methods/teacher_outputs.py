@@ -1,0 +1,50 @@
+"""The teacher's outputs for a batch: stored ones, or those of a forward pass; and what a method needs of it."""
+
+from typing import Literal, cast
+
+import torch
+
+from lmdistill.core.batch import Batch, Outputs
+from lmdistill.core.errors import MismatchError
+from lmdistill.core.protocols import Method, Net
+
+TeacherInput = Literal["none", "logits", "network"]
+"""What a method needs of a teacher: nothing, its logits for the original examples, or to run it."""
+
+
+def teacher_input(method: Method) -> TeacherInput:
+    """What a method needs of its teacher; a method that does not say it has to run it."""
+    if not method.uses_teacher:
+        return "none"
+    return cast(TeacherInput, getattr(method, "teacher_input", "network"))
+
+
+def reads_stored_logits(method: Method) -> bool:
+    """Whether a term of the method compares logits for the original examples, which may be stored."""
+    return method.uses_teacher and bool(getattr(method, "reads_stored_logits", False))
+
+
+def require_answers_enough(method: Method, name: str, answers: str) -> None:
+    """Check that a method can learn from stored answers alone.
+
+    Args:
+        method: The method.
+        name: Its label.
+        answers: Where the answers are from, for the message.
+
+    Raises:
+        MismatchError: It asks the teacher about other inputs, or for its hidden states.
+    """
+    if teacher_input(method) == "network":
+        raise MismatchError(
+            f"{name} has to run its teacher on new inputs or read its hidden states, and {answers} has only its "
+            "answers to fixed texts. Use method kd, or mixkd with alpha_tmkd: 0 and alpha_kd: 1."
+        )
+
+
+@torch.no_grad()
+def teacher_outputs(teacher: Net, batch: Batch) -> Outputs:
+    """Logits of the teacher for the original examples; it runs only if the batch has no stored ones."""
+    if batch.teacher_logits is not None:
+        return Outputs(logits=batch.teacher_logits)
+    return teacher(batch.for_teacher)

@@ -1,0 +1,1 @@
+"""Outputs of teachers on fixed texts, kept on disk and memory-mapped."""
