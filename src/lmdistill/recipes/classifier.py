@@ -145,6 +145,10 @@ class Teacher:
     model: str = "bert-base-uncased"
     """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first if it has no head for the task."""
 
+    answers: str | None = None
+    """File with answers for texts: probabilities, logits, a label or those of several judges, joined by the texts.
+    No teacher is run then; `model` only gives the pretrained layers of students without a `model` of their own."""
+
     trust_remote_code: bool = False
     """Run Python code that the model's folder or repository carries; off by default."""
 

@@ -28,6 +28,7 @@ from lmdistill.records.integrity import require_reported
 from lmdistill.records.number_ranges import Named, Scores, Whole
 from lmdistill.records.parsing import parse_part
 from lmdistill.records.schema import (
+    AnswerFacts,
     Calibration,
     Environment,
     MapFacts,
@@ -89,6 +90,8 @@ class Record(Part):
     """The student."""
     teacher: NetworkFacts | None = None
     """The teacher; None without one."""
+    answers: AnswerFacts | None = None
+    """Answers that stood in for a teacher; None if a network taught, or nobody."""
     metrics: Annotated[Scores, Field(min_length=1)]
     """Metrics of the student by split and name; the first split is the headline."""
     teacher_metrics: Scores | None = None

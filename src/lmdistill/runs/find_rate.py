@@ -186,7 +186,7 @@ def _probe(stage: Stage[AnyNetwork], train: list[int], held: list[int]) -> float
         fit(
             stage.method,
             stage.student,
-            cast(Net, stage.teacher),
+            stage.taught_by,
             feed,
             training=stage.training,
             accelerator=accelerator,

@@ -124,6 +124,9 @@ class Stage(Generic[AnyNetwork]):
     teacher: AnyNetwork | None
     """Teaches, and is evaluated beside the student unless `lineage` names another reference."""
 
+    answers: Net | None = None
+    """Stands in for a teacher of which only stored answers are known."""
+
     method: Method
     """The training objective."""
 
@@ -147,6 +150,11 @@ class Stage(Generic[AnyNetwork]):
 
     lineage: Lineage[AnyNetwork] | None = None
     """The stages of a schedule before this one."""
+
+    @property
+    def taught_by(self) -> Net | None:
+        """The teacher as methods see it."""
+        return cast("Net | None", self.teacher) or self.answers
 
     @property
     def title(self) -> str:
@@ -181,14 +189,14 @@ def run_stage(stage: Stage[AnyNetwork]) -> Record:
     on_main_process(lambda: folder.require(stage.recipe, inputs))
     if folder.is_finished:
         return read_record(folder.path)
-    stage.method.check(cast(Net, stage.student), cast(Net, stage.teacher))
+    stage.method.check(cast(Net, stage.student), stage.taught_by)
     encoded = stage.adapter.encode(stage.student, stage.teacher)
     on_main_process(lambda: folder.claim(stage.recipe, inputs))  # not before everything fits
     device = str(accelerator.device)
     job = TrainJob(
         method=stage.method,
         student=stage.student,
-        teacher=cast(Net, stage.teacher),
+        teacher=stage.taught_by,
         feed=encoded.feed(stage.method, stage.training),
         training=stage.training,
         title=stage.title,

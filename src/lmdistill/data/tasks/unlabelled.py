@@ -124,7 +124,7 @@ def read_unlabelled(
         DataError: The file, a column or a row cannot be used.
     """
     rows = open_rows(path, form, same_keys=False)
-    columns = _columns(rows, spec, text, join)
+    columns = text_columns_like(rows, spec, text, join)
     mapping = ColumnMapping(spec=spec, texts=columns, join=join, label=None, tolerated=("empty",))
     found, notes = build_examples(rows, mapping)
     for note in notes:
@@ -132,8 +132,20 @@ def read_unlabelled(
     return found
 
 
-def _columns(rows: Rows, spec: TaskSpec, text: Sequence[str], join: str | None) -> tuple[str, ...]:
-    """The text columns: those of the labelled rows, or inferred."""
+def text_columns_like(
+    rows: Rows, spec: TaskSpec, text: Sequence[str], join: str | None
+) -> tuple[str, ...]:
+    """The text columns of another file of a task: those of its labelled rows, or inferred.
+
+    Args:
+        rows: The other table.
+        spec: The task.
+        text: Text columns of the labelled file, if the user named them.
+        join: What stands between the texts of several columns that are one text.
+
+    Raises:
+        DataError: They cannot be inferred, or are as many as the task has texts.
+    """
     wanted = tuple(text) or spec.columns
     named = wanted if all(name in rows.fieldnames for name in wanted) else None
     try:

@@ -1,18 +1,22 @@
 """A recipe for classifiers with its data loaded and its teacher fine-tuned."""
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.teacher_answers import read_answers
 from lmdistill.engine.distributed import main_process_first, on_main_process
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.classifier import Recipe
+from lmdistill.methods.teacher_outputs import require_answers_enough
 from lmdistill.recipes.serialization import plain
 from lmdistill.runs.classification.data import load_examples
 from lmdistill.runs.classification.dataset import require_fit
 from lmdistill.runs.classification.evaluation import KnownLogits
 from lmdistill.runs.classification.representation_map import require_classes
+from lmdistill.runs.classification.recorded_teacher import recorded_teacher
 from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.student import make_student
@@ -22,6 +26,9 @@ from lmdistill.runs.expand import Cell
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.run_schedule import require_schedule
 from lmdistill.runs.stage import Stage
+from lmdistill.schedules.distillation import Direct
+
+log = logging.getLogger("lmdistill")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,7 @@ class PreparedClassification:
             max_length=self.recipe.data.max_length,
             known_logits=self.known_logits,
             labelled_per_batch=self.recipe.data.labelled_per_batch,
+            answers=self.teacher.answers,
             outputs=NetworkOutputs(cache=self.out.parent / "teachers" / "outputs")
             if self.recipe.teacher.store_outputs
             else None,
@@ -65,6 +73,7 @@ class PreparedClassification:
             name=cell.name,
             student=make_student(cell.recipe, self.teacher, self.task, seed=cell.seed),
             teacher=self.teacher.network,
+            answers=self.teacher.answers,
             method=cell.method,
             training=cell.training,
             adapter=self.adapter(),
@@ -97,6 +106,12 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     require_classes(recipe.map, examples.original)
     known_logits: KnownLogits = {}
+    if recipe.teacher.answers is not None:
+        teacher, note = _answering(recipe, examples.whole, Path(recipe.teacher.answers))
+        whole = examples.whole.with_train(examples.whole.train, note)
+        log.info("%s: %s", whole.spec.name, note)
+        _check(recipe, whole, teacher)
+        return PreparedClassification(recipe=recipe, task=whole, teacher=teacher, out=out, command=command)
     teacher = prepare_teacher(
         recipe.teacher,
         examples.original,
@@ -134,16 +149,33 @@ def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Pa
     return teacher.folder / "student"
 
 
+def _answering(recipe: Recipe, task: Task, path: Path) -> tuple[PreparedTeacher, str]:
+    """A teacher that only answers fixed texts, and a note on how many of them."""
+    for name, method in recipe.methods.items():
+        require_answers_enough(method, name, str(path))
+    data = recipe.data
+    text = tuple(str(name) for name in data.text)
+    answers = read_answers(path, task.spec, text=text, join=data.join, form=data.form)
+    recorded, note = recorded_teacher(answers, task)
+    return PreparedTeacher(network=None, backbone=None, folder=None, answers=recorded), note
+
+
 def _check(recipe: Recipe, task: Task, teacher: PreparedTeacher) -> None:
     """Refuse what cannot be distilled from a teacher of this shape, before it is fine-tuned for hours."""
     student = make_student(recipe, teacher, task, seed=recipe.seeds[0])
     require_fit(task, student, teacher.network, max_length=recipe.data.max_length)
+    if teacher.network is None and not isinstance(recipe.schedule, Direct):
+        raise ConfigError(
+            f"the schedule {recipe.schedule.name} prunes its teacher, and {recipe.teacher.answers} has only "
+            "answers. Leave schedule out."
+        )
+    taught_by = teacher.network or teacher.answers
     require_schedule(
         recipe.schedule,
         student,
-        teacher.network.num_layers,
+        student.num_layers if teacher.network is None else teacher.network.num_layers,
         keep=recipe.student.keep,
         pruning=recipe.student.pruning,
     )
     for method in recipe.methods.values():
-        method.check(student, teacher.network)
+        method.check(student, taught_by)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.tasks.task import Task
@@ -30,6 +31,7 @@ from lmdistill.runs.classification.evaluation import (
     risk,
     task_facts,
 )
+from lmdistill.runs.classification.recorded_teacher import RecordedTeacher
 from lmdistill.runs.classification.representation_map import project
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 from lmdistill.runs.stage import Evaluation, Stage
@@ -54,6 +56,9 @@ class ClassificationAdapter:
     labelled_per_batch: int | None = None
     """Labelled examples in each batch if some have no label; None shuffles them with the others."""
 
+    answers: RecordedTeacher | None = None
+    """Answers that stand in for a teacher; None if a network teaches, or nobody."""
+
     outputs: NetworkOutputs | None = None
     """Where the teacher's logits for the training texts are kept; None runs the teacher in every step."""
 
@@ -64,8 +69,10 @@ class ClassificationAdapter:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the task."""
-        return self.task.fingerprint
+        """Fingerprint of the task, and of the answers of its teacher if no network teaches."""
+        if self.answers is None:
+            return self.task.fingerprint
+        return fingerprint(self.task.fingerprint, self.answers.answers.fingerprint)
 
     def encode(self, student: Network, teacher: Network | None) -> "EncodedClassification":
         """The task in tokens of the student and, if it has another tokenizer, of the teacher.
@@ -79,10 +86,16 @@ class ClassificationAdapter:
             labelled_per_batch=self.labelled_per_batch,
         )
         outputs = None
-        if self.outputs is not None and teacher is not None:
+        if self.answers is not None:
+            outputs = partial(getattr, self.answers, "train")
+        elif self.outputs is not None and teacher is not None:
             outputs = partial(self.outputs.of, teacher, data, self.max_length)
         return EncodedClassification(
-            data=data, map=self.map, known_logits=self.known_logits, teacher_logits=outputs
+            data=data,
+            map=self.map,
+            known_logits=self.known_logits,
+            answers=self.answers,
+            teacher_logits=outputs,
         )
 
 
@@ -98,6 +111,9 @@ class EncodedClassification:
 
     known_logits: KnownLogits
     """Dev logits of networks by fingerprint; filled on the way."""
+
+    answers: RecordedTeacher | None = None
+    """Answers that stand in for a teacher."""
 
     teacher_logits: Callable[[], Float[np.ndarray, "n v"]] | None = None
     """Gives the stored logits of the teacher for the training texts; None if there are none."""
@@ -142,6 +158,8 @@ class EncodedClassification:
         """Quality, generalization gap, costs and predictions of the student beside its reference."""
         student, reference, data = stage.student, stage.reference, self.data
         outputs = predict_dev(data, student, reference, device, self.known_logits)
+        if self.answers is not None:
+            outputs = replace(outputs, teacher=self.answers.dev)
         folders = {"student": stage.student_folder, "teacher": stage.teacher_folder}
         costs = cost(data, student, reference, folders, device)
         scores = quality(data, outputs)  # before the map is drawn: it refuses logits that are not finite
@@ -150,6 +168,7 @@ class EncodedClassification:
             "task": task_facts(data),
             "risk": risk(data, student, outputs.student[headline], device),
             "map": self._write_map(stage, device),
+            "answers": None if self.answers is None else self.answers.facts(),
             **scores,
             **costs,
         }

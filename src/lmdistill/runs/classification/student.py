@@ -12,6 +12,8 @@ from lmdistill.runs.classification.teacher import PreparedTeacher, fresh
 def make_student(recipe: Recipe, teacher: PreparedTeacher, task: Task, *, seed: int) -> Network:
     """A new student: layers of the teacher or of its pretrained backbone, another model, or random weights.
 
+    Where only answers of the teacher are known, the backbone takes the teacher's place.
+
     Args:
         recipe: Its student settings decide; a backbone is loaded again with a new head.
         teacher: The fine-tuned teacher.
@@ -25,13 +27,13 @@ def make_student(recipe: Recipe, teacher: PreparedTeacher, task: Task, *, seed: 
     settings = recipe.student
     if settings.model is not None:
         return fresh(settings.model, task, seed=seed)
-    if settings.init == "pretrained" and teacher.backbone is teacher.network:
+    source = teacher.network
+    if source is not None and settings.init == "pretrained" and teacher.backbone is source:
         raise ConfigError(
-            f"student.init is pretrained, and the teacher {teacher.network.source} came fine-tuned: "
+            f"student.init is pretrained, and the teacher {source.source} came fine-tuned: "
             "there is no network from before. Name a teacher without a head, or a student.model."
         )
-    source = teacher.network
-    if settings.init == "pretrained":
+    if source is None or settings.init == "pretrained":
         source = fresh(recipe.teacher.model, task, seed=seed, trust=recipe.teacher.trust_remote_code)
     layers = source.num_layers if settings.layers == "all" else settings.layers
     cut = truncate(source, layers=layers, keep=settings.which)

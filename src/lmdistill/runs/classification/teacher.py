@@ -30,6 +30,7 @@ from lmdistill.recipes.serialization import plain
 from lmdistill.records.model_integrity import model_damage
 from lmdistill.runs.classification.dataset import read_split, require_outputs
 from lmdistill.runs.classification.evaluation import KnownLogits
+from lmdistill.runs.classification.recorded_teacher import RecordedTeacher
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.run_folder import RunFolder, to_be_made
 from lmdistill.runs.stage import Stage, run_stage
@@ -41,14 +42,17 @@ log = logging.getLogger("lmdistill")
 class PreparedTeacher:
     """A teacher with a head for the task."""
 
-    network: Network
-    """The teacher, its classes in the task's order."""
+    network: Network | None
+    """The teacher, its classes in the task's order; None if only its answers are known."""
 
-    backbone: Network
+    backbone: Network | None
     """The pretrained model with a new head; the teacher itself if it was not fine-tuned here."""
 
     folder: Path | None
     """Run folder of its fine-tuning; None if it was not fine-tuned here."""
+
+    answers: RecordedTeacher | None = None
+    """Stands in for a teacher of which only answers to fixed texts are known."""
 
 
 def prepare_teacher(
@@ -180,8 +184,8 @@ def keep_teacher(teacher: PreparedTeacher, folder: Path) -> Path | None:
         Folder of the teacher's files: `folder`, or where it was loaded from; None for the hub.
     """
     if teacher.folder is None:
-        source = Path(teacher.network.source)
-        return source if source.is_dir() else None
+        source = None if teacher.network is None else Path(teacher.network.source)
+        return source if source is not None and source.is_dir() else None
     if not folder.exists() or model_damage(folder) is not None:
         with atomic_folder(folder) as part:
             for file in sorted((teacher.folder / "student").iterdir()):
