@@ -128,9 +128,7 @@ def _key(stage: Stage[Any], cell: Cell[Any], steps: int) -> str:
     return fingerprint(plain(cell.recipe), stage.adapter.fingerprint, networks, *settings)
 
 
-def _split(
-    rows: int, labelled: Int[np.ndarray, " k"], cell: Cell[Any]
-) -> tuple[list[int], list[int]]:
+def _split(rows: int, labelled: Int[np.ndarray, " k"], cell: Cell[Any]) -> tuple[list[int], list[int]]:
     """Numbers of the training rows to learn from, and of the labelled ones that are held out."""
     held = min(MOST_HELD, max(1, round(HELD_SHARE * len(labelled))))
     if len(labelled) < 2:

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from lmdistill.core.errors import RunError
-from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.file_lock import exclusive_file, lock_of
+from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.progress import progress
 from lmdistill.stores.manifest import MANIFEST, Manifest, require_store, write_manifest
 

@@ -89,7 +89,9 @@ def require_store(folder: Path, wanted: Manifest) -> None:
         raise RunError(f"{folder / MANIFEST} is damaged ({error}). {advice}") from None
     difference = found.difference(wanted)
     if difference is not None:
-        raise RunError(f"the store {folder} is of other outputs: {difference}. Name another store, or remove it.")
+        raise RunError(
+            f"the store {folder} is of other outputs: {difference}. Name another store, or remove it."
+        )
     for name, checksum in files.items():
         if not (folder / name).is_file() or file_checksum(folder / name) != checksum:
             raise RunError(f"the store {folder} is damaged: {name} has changed. {advice}")

@@ -182,7 +182,10 @@ class BatchSampler:
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def _by_length(
-        self, order: Int[np.ndarray, " k"], edges: Int[np.ndarray, " s"], partners: Int[np.ndarray, " n r"] | None
+        self,
+        order: Int[np.ndarray, " k"],
+        edges: Int[np.ndarray, " s"],
+        partners: Int[np.ndarray, " n r"] | None,
     ) -> list[Int[np.ndarray, " b"]]:
         """Rows in batches between `edges`, after each pool of batches was sorted by length if that is wanted."""
         if self.group_by_length:

@@ -194,10 +194,16 @@ class _AnswerReader:
             value = (row.values or row.fields).get(self._column)
             if isinstance(value, Mapping) or (isinstance(value, list | tuple) and value):
                 return value
-            raise DataError(f"{location}: {self._column} is {value!r}, where an object or a list of numbers is needed.")
+            raise DataError(
+                f"{location}: {self._column} is {value!r}, where an object or a list of numbers is needed."
+            )
         fields = {name: value for name, value in row.fields.items() if name.startswith(self._column)}
         named = {name.removeprefix(self._column): value for name, value in fields.items()}
-        return {name: value for name, value in named.items() if self._column or normalized_name(name) in self._names}
+        return {
+            name: value
+            for name, value in named.items()
+            if self._column or normalized_name(name) in self._names
+        }
 
     def _by_class(self, cells: Mapping[str, Any] | Sequence[Any], location: str) -> Float[np.ndarray, " v"]:
         """The numbers in the order of the task's classes."""
@@ -209,10 +215,14 @@ class _AnswerReader:
                     f"{', '.join(labels)}."
                 )
             return np.array([_finite(value, location, self._column) for value in cells])
-        numbers = {self._class_of(name, location): _finite(value, location, name) for name, value in cells.items()}
+        numbers = {
+            self._class_of(name, location): _finite(value, location, name) for name, value in cells.items()
+        }
         missing = [name for number, name in enumerate(labels) if number not in numbers]
         if missing:
-            raise DataError(f"{location}: there is no number for {', '.join(missing)}. Every class needs one.")
+            raise DataError(
+                f"{location}: there is no number for {', '.join(missing)}. Every class needs one."
+            )
         return np.array([numbers[number] for number in range(len(labels))])
 
     def _shares(self, row: Row, location: str) -> Float[np.ndarray, " v"]:
@@ -255,6 +265,8 @@ def _log_probabilities(values: Float[np.ndarray, " v"], location: str) -> Float[
     if (values < 0).any():
         raise DataError(f"{location}: a probability is {values.min():g}, which is negative. Correct the row.")
     if abs(values.sum() - 1) > TOLERANCE:
-        raise DataError(f"{location}: the probabilities add up to {values.sum():g}, not to 1. Correct the row.")
+        raise DataError(
+            f"{location}: the probabilities add up to {values.sum():g}, not to 1. Correct the row."
+        )
     logs = np.log(np.maximum(values / values.sum(), FLOOR))
     return logs - logs.mean()

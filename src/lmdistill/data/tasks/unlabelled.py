@@ -17,9 +17,9 @@ from lmdistill.data.files.table import Rows
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.tasks.build_examples import ColumnMapping, build_examples
 from lmdistill.data.tasks.column_inference import text_columns
+from lmdistill.data.tasks.subsample import labels_of
 from lmdistill.data.tasks.task import Task, has_label
 from lmdistill.data.tasks.task_spec import TaskSpec
-from lmdistill.data.tasks.subsample import labels_of
 
 log = logging.getLogger("lmdistill")
 
@@ -60,7 +60,10 @@ class SeenTexts:
         words = [_words(text) for text in texts]
         whole = hash(tuple(map(tuple, words)))
         known = [hash(tuple(one)) in self.judged for one in words]
-        near = [is_known or any(run in self.runs for run in _runs(one)) for is_known, one in zip(known, words, strict=True)]
+        near = [
+            is_known or any(run in self.runs for run in _runs(one))
+            for is_known, one in zip(known, words, strict=True)
+        ]
         if all(known):
             return JUDGED
         if all(near):
@@ -132,9 +135,7 @@ def read_unlabelled(
     return found
 
 
-def text_columns_like(
-    rows: Rows, spec: TaskSpec, text: Sequence[str], join: str | None
-) -> tuple[str, ...]:
+def text_columns_like(rows: Rows, spec: TaskSpec, text: Sequence[str], join: str | None) -> tuple[str, ...]:
     """The text columns of another file of a task: those of its labelled rows, or inferred.
 
     Args:
@@ -210,7 +211,9 @@ def without_labels(rows: Dataset, like: Dataset, first: int) -> Dataset:
         first: Number of the first row.
     """
     missing = np.nan if like.features["label"].dtype.startswith("float") else -1
-    plain = rows.remove_columns([name for name in rows.column_names if name not in ("sentence1", "sentence2")])
+    plain = rows.remove_columns(
+        [name for name in rows.column_names if name not in ("sentence1", "sentence2")]
+    )
     plain = plain.add_column("label", np.full(rows.num_rows, missing))
     plain = plain.add_column("index", np.arange(first, first + rows.num_rows))
     return plain.select_columns(list(like.column_names)).cast(like.features)

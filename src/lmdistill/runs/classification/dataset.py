@@ -79,7 +79,9 @@ class EncodedSplit:
             for view in (self.student, self.teacher)
         ]
         assert views[0] is not None
-        stored = None if self.teacher_logits is None else self.teacher_logits[np.asarray(rows, dtype=np.int64)]
+        stored = (
+            None if self.teacher_logits is None else self.teacher_logits[np.asarray(rows, dtype=np.int64)]
+        )
         return EncodedSplit(
             student=views[0], teacher=views[1], truncated=self.truncated, teacher_logits=stored
         )

@@ -8,15 +8,15 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.teacher_answers import read_answers
 from lmdistill.engine.distributed import main_process_first, on_main_process
+from lmdistill.methods.teacher_outputs import require_answers_enough
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.classifier import Recipe
-from lmdistill.methods.teacher_outputs import require_answers_enough
 from lmdistill.recipes.serialization import plain
 from lmdistill.runs.classification.data import load_examples
 from lmdistill.runs.classification.dataset import require_fit
 from lmdistill.runs.classification.evaluation import KnownLogits
-from lmdistill.runs.classification.representation_map import require_classes
 from lmdistill.runs.classification.recorded_teacher import recorded_teacher
+from lmdistill.runs.classification.representation_map import require_classes
 from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.student import make_student

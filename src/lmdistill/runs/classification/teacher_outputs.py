@@ -53,4 +53,3 @@ class NetworkOutputs:
         folder = self.cache / f"{data.task.spec.name.replace('/', '-')}-{fingerprint(asdict(wanted))}"
         with main_process_first():
             return stored_logits(folder, wanted, compute)
-
