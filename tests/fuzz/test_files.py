@@ -20,9 +20,15 @@ pytestmark = pytest.mark.slow
 
 MANY = settings(max_examples=3_000, derandomize=False, database=None, suppress_health_check=list(HealthCheck))
 
-COLUMNS = st.sampled_from(["text", "label", "prompt", "completion", "messages", "instruction", "input", "a", "", " text "])
-CELLS = st.text(max_size=12) | st.sampled_from(["good", "bad", "0", "1", "0.0", " good", "", "\x00", "=1", '"', "a,b"])
-SUFFIXES = st.sampled_from([".csv", ".tsv", ".jsonl", ".json", ".txt", ".parquet", ".csv.gz", ".jsonl.gz", ".weird", ""])
+COLUMNS = st.sampled_from(
+    ["text", "label", "prompt", "completion", "messages", "instruction", "input", "a", "", " text "]
+)
+CELLS = st.text(max_size=12) | st.sampled_from(
+    ["good", "bad", "0", "1", "0.0", " good", "", "\x00", "=1", '"', "a,b"]
+)
+SUFFIXES = st.sampled_from(
+    [".csv", ".tsv", ".jsonl", ".json", ".txt", ".parquet", ".csv.gz", ".jsonl.gz", ".weird", ""]
+)
 MESSAGES = st.lists(
     st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system", "x"]), "content": CELLS | VALUES}),
     max_size=4,

@@ -51,7 +51,9 @@ def test_ids_are_those_of_the_tokenizer_and_every_cut_row_is_counted(pair: bool,
 
 
 @pytest.mark.parametrize("pair", [False, True])
-def test_a_text_of_any_length_is_cut_before_it_is_tokenized(pair: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_of_any_length_is_cut_before_it_is_tokenized(
+    pair: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lmdistill.data.batching.tokenizer_checks.CHARACTERS_PER_TOKEN", 4)
     tokenizer, given = _tokenizer(), []
     first, second = ["a " * 1000, "b"], ["c d " * 1000, "e"] if pair else None
