@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lmdistill.analysis.compare import compare
 from lmdistill.core.errors import LmdistillError
 from lmdistill.records.record import RECORD, find_records
-from lmdistill.report.page import report_html
+from lmdistill.report.html import report_html
 from tests.fuzz.json_values import changed, require_clean
 from tests.report.factory import make_record, plain_record, write_run
 
