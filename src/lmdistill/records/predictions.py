@@ -80,7 +80,7 @@ def read_predictions(path: Path) -> list[Prediction]:
 
 
 def predictions_state(path: Path) -> tuple[int, int] | None:
-    """Time of change (ns) and size (bytes) of the file that `read_predictions` reads; None if there is none."""
+    """Time of change (ns) and size (bytes) of what `read_predictions` reads; None if there is no file."""
     from lmdistill.records.predictions_parquet import PARQUET
 
     for file in (path, path.parent.resolve().parent / PARQUET):
