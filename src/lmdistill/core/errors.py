@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from lmdistill.core.printable import printable
 
 MOST, HEAD, TAIL = 1000, 600, 300
-"""Largest number of characters of a message, and how many of its beginning and end are kept of a longer one."""
+"""Most characters of a message, and how many of the beginning and the end are kept of a longer one."""
 
 
 class LmdistillError(Exception):
