@@ -45,13 +45,13 @@ def changed(draw: Any, value: Any, most: int = 3) -> Any:
             parent = parent[key]
         kind = draw(st.sampled_from(["replace", "replace", "replace", "remove", "add", "rename"]))
         if kind == "replace":
-            parent[last] = draw(VALUES)
+            parent[last] = copy.deepcopy(draw(VALUES))
         elif kind == "remove":
             del parent[last]
         elif isinstance(parent, list):
-            parent.append(draw(VALUES))
+            parent.append(copy.deepcopy(draw(VALUES)))
         elif kind == "add":
-            parent[draw(st.text(max_size=6))] = draw(VALUES)
+            parent[draw(st.text(max_size=6))] = copy.deepcopy(draw(VALUES))
         else:
             parent[draw(st.text(max_size=6))] = parent.pop(last)
     return value

@@ -90,7 +90,7 @@ def test_who_removes_the_checksum_may_edit_the_record(run):
 @pytest.mark.parametrize("name", STUDENT)
 def test_whoever_loads_the_weights_is_refused_when_a_file_of_the_student_has_changed_or_is_missing(name, run):
     require_unchanged_model(run / "student")
-    edit(run / "student" / name, b"name", b"nane")
+    edit(run / "student" / name, b"name", b"same")
     said = rf"student is not as its run wrote it: {name} has changed\. Restore it or run again; to use it as it is"
     with pytest.raises(RunError, match=said):
         require_unchanged_model(run / "student")
@@ -100,11 +100,11 @@ def test_whoever_loads_the_weights_is_refused_when_a_file_of_the_student_has_cha
 
 
 def test_a_copy_without_the_run_and_an_edited_card_are_not_checked(run, tmp_path):
-    edit(run / "student" / "config.json", b"name", b"nane")
+    edit(run / "student" / "config.json", b"name", b"same")
     (run / "student").rename(tmp_path / "student")
     assert model_damage(tmp_path / "student") is None
     (tmp_path / "student").rename(run / "student")
-    edit(run / "student" / "config.json", b"nane", b"name")
+    edit(run / "student" / "config.json", b"same", b"name")
     (run / "student" / "README.md").write_text("my words")
     assert model_damage(run / "student") is None
 
@@ -124,7 +124,7 @@ def test_a_teacher_in_a_run_folder_is_checked_by_the_record_beside_its_files(run
     (run / "student").rename(teacher)
     (teacher / "record.json").write_bytes((run / "record.json").read_bytes())
     assert model_damage(teacher) is None
-    edit(teacher / "model.safetensors", b"name", b"nane")
+    edit(teacher / "model.safetensors", b"name", b"same")
     assert model_damage(teacher) == "model.safetensors has changed"
 
 
@@ -134,7 +134,7 @@ def test_runs_of_version_0_1_are_not_checked(run):
     del value["checksum"], value["files"]
     (run / "record.json").write_text(json.dumps(value))
     edit(run / PREDICTIONS)
-    edit(run / "student" / "config.json", b"name", b"nane")
+    edit(run / "student" / "config.json", b"name", b"same")
     assert len(find_records([run])) == 1
     assert model_damage(run / "student") is None
     assert run_damage(run) is None

@@ -29,3 +29,14 @@ def sent(place: Path, workplace: Path) -> Path:
     """A copy of a finished run, which a test may change, in a working directory of its own."""
     shutil.copytree(workplace / "runs", place / "runs")
     return place / "runs" / "one"
+
+
+@pytest.fixture
+def memory_here(monkeypatch):
+    """`measure` runs a network once more in this process, not in a fresh one, which takes seconds to start."""
+
+    def run_here(work):
+        work()
+        return 0.0
+
+    monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", run_here)

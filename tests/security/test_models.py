@@ -32,17 +32,6 @@ def folder(place):
     return place / "theirs"
 
 
-@pytest.fixture
-def memory_here(monkeypatch):
-    """`measure` runs a network once more in this process, not in a fresh one, which takes seconds to start."""
-
-    def run_here(work):
-        work()
-        return 0.0
-
-    monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", run_here)
-
-
 def each_command(lmdistill):
     """What every command makes of the folder, a run with it as its teacher included."""
     said = {name: lmdistill(name, "theirs", *rest) for name, rest in USES.items()}
@@ -101,6 +90,7 @@ def test_a_pickled_adapter_is_not_run(folder, lmdistill, trap):
     each_command(lmdistill)
 
 
+@pytest.mark.usefixtures("memory_here")
 def test_code_that_comes_with_a_model_is_not_run(folder, lmdistill, trap):
     trap.model_code(folder, "modeling_theirs", "configuration_theirs", "tokenization_theirs")
     each_command(lmdistill)

@@ -126,12 +126,12 @@ def test_messages_name_only_what_exists(path: Path, known: set[str]) -> None:
 @pytest.mark.parametrize(
     ("code", "wrong"),
     [
-        ('raise E("Set data.lables to it.")', ["data.lables"]),
+        ('raise E("Set data.labls to it.")', ["data.labls"]),
         ('raise E(f"{x}: set training.optimizer.rate.")', ["training.optimizer.rate"]),
         ('raise E("Choose another --outt.")', ["--outt"]),
         ('raise E("Name all labels with labels=.")', ["labels="]),
         ('raise E("Set data.labels, or method.temperature, or --out, or --set data.source=FILE.")', []),
-        ('def f():\n    """Set data.lables."""', []),
+        ('def f():\n    """Set data.labls."""', []),
     ],
 )
 def test_the_check_sees_wrong_advice(code: str, wrong: list[str], known: set[str]) -> None:

@@ -40,8 +40,15 @@ LANGUAGE = {
 RECIPES = {
     "kd": {**CLASSIFIER, "method": {"name": "kd"}},
     "mixkd": {**CLASSIFIER, "method": {"name": "mixkd"}},
+    "strong": {
+        **CLASSIFIER,
+        "student": {"layers": "all"},
+        "method": {"name": "finetune"},
+        "training": {**TRAINING, "epochs": 30, "optimizer": {"learning_rate": 3e-3}},
+    },
     "minidisc": {
         **CLASSIFIER,
+        "teacher": {"model": "strong/student"},
         "student": {"layers": "all", "keep": 0.3, "pruning": {"multiple": 4, "rows": 24}},
         "schedule": {"name": "minidisc", "grid": [0.7, 0.5, 0.3], "largest": 0.7},
         "method": {"name": "hidden_kd"},
@@ -99,7 +106,7 @@ def prepare(folder: Path) -> None:
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
     (folder / "search.yaml").write_text(yaml.safe_dump(SEARCH, sort_keys=False))
-    for recipe, out in (("kd.yaml", "done"), ("language.yaml", "written")):
+    for recipe, out in (("kd.yaml", "done"), ("language.yaml", "written"), ("strong.yaml", "strong")):
         done = run(folder, "distill", recipe, "--out", out)
         assert done.returncode == 0, done.stderr
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from lmdistill.analysis.seed_and_example_variance import LEVEL, Estimate, Interv
 from lmdistill.analysis.significance import mcnemar
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.metrics.classification import predictions_of
-from lmdistill.records.predictions import PREDICTIONS, Prediction, read_predictions
+from lmdistill.records.predictions import PREDICTIONS, Prediction, predictions_state, read_predictions
 from lmdistill.records.record import RecordedRun
 
 
@@ -72,8 +73,14 @@ def judged(run: RecordedRun) -> ExampleScores | None:
         None without stored predictions, if one of them is not finite, or if the metric is not in
         `HEADLINE_METRICS`.
     """
-    split, metric = run.record.headline
-    predictions = read_predictions(run.path / PREDICTIONS)
+    path = run.path / PREDICTIONS
+    return _judged(path, predictions_state(path), *run.record.headline)
+
+
+@lru_cache(maxsize=512)
+def _judged(path: Path, state: tuple[int, int] | None, split: str, metric: str) -> ExampleScores | None:
+    """What `judged` gives; kept until the file changes, since pages compare the same runs several times."""
+    predictions = read_predictions(path)
     headline = sorted((one for one in predictions if one.split == split), key=lambda one: one.example)
     student = _contributions(metric, headline, [one.student for one in headline])
     if student is None:

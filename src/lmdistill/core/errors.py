@@ -12,11 +12,25 @@ LmdistillError           an error that the user can correct; the command line pr
 """
 
 import difflib
+import re
 from collections.abc import Iterable
+
+from lmdistill.core.printable import printable
+
+MOST, HEAD, TAIL = 1000, 600, 300
+"""Most characters of a message, and how many of the beginning and the end are kept of a longer one."""
 
 
 class LmdistillError(Exception):
-    """Base class of all errors that the user can correct."""
+    """Base class of all errors that the user can correct.
+
+    A message that quotes a very long value is cut in its middle, since its end says what to do. Control
+    characters of values are written as numbers, and line ends as spaces.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        text = re.sub(r"\s*[\r\n]+\s*", " ", printable(str(message)))
+        super().__init__(text if len(text) <= MOST else f"{text[:HEAD]} [...] {text[-TAIL:]}")
 
 
 class ConfigError(LmdistillError, ValueError):

@@ -70,6 +70,9 @@ def _table(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         found = "and is empty" if value is None else f"got {reprlib.repr(value)}"
         raise ConfigError(f"{where} must be a table of keys and values, {found}.")
+    key = next((key for key in value if not isinstance(key, str)), "")
+    if key != "":
+        raise ConfigError(f"{where} has the key {key!r}, and keys are words. Correct it.")
     return value
 
 

@@ -79,6 +79,19 @@ def read_predictions(path: Path) -> list[Prediction]:
     return read_items(path, _prediction)
 
 
+def predictions_state(path: Path) -> tuple[int, int] | None:
+    """Time of change (ns) and size (bytes) of what `read_predictions` reads; None if there is no file."""
+    from lmdistill.records.predictions_parquet import PARQUET
+
+    for file in (path, path.parent.resolve().parent / PARQUET):
+        try:
+            found = file.stat()
+        except FileNotFoundError:
+            continue
+        return found.st_mtime_ns, found.st_size
+    return None
+
+
 def _of_parent(folder: Path) -> list[Prediction]:
     """The predictions of a run that its parent folder keeps; pyarrow is loaded only if there are any."""
     from lmdistill.records.predictions_parquet import PARQUET, read_parquet

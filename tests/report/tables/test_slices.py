@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lmdistill.analysis.compare import compare
+from lmdistill.core.errors import RunError
 from lmdistill.records.disagreements import (
     DISAGREEMENTS,
     LONGEST,
@@ -69,7 +70,9 @@ def test_older_runs_have_no_lengths(tmp_path: Path) -> None:
 
 
 def test_runs_without_answers_or_classes_have_no_parts(tmp_path: Path) -> None:
-    assert slices(compare([answered(tmp_path, [])])[0]) == ()
+    assert slices(compare([write_run(tmp_path, make_record("KD"))])[0]) == ()
+    with pytest.raises(RunError, match=r"predictions\.jsonl is empty"):
+        slices(compare([answered(tmp_path, [])])[0])
 
 
 def test_those_that_differ_most_come_first_and_agreement_is_none() -> None:

@@ -137,7 +137,7 @@ def _apply_template(
                 add_generation_prompt=begin_answer,
             )
     except TemplateLimitError as error:
-        raise DataError(f"{prefix}{error}") from error
+        raise TemplateLimitError(error.what, location) from error
     except Exception as error:  # a template can raise any exception
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(

@@ -22,8 +22,12 @@ WIDE = re.compile(r"\d{6}|\*")
 class TemplateLimitError(DataError):
     """A chat template takes too many steps, too much time, or makes too large a value."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"the chat template {what}, so it was cut off. Use the tokenizer of another model.")
+    def __init__(self, what: str, location: str = "") -> None:
+        prefix = f"{location}: " if location else ""
+        super().__init__(
+            f"{prefix}the chat template {what}, so it was cut off. Use the tokenizer of another model."
+        )
+        self.what = what
 
 
 def joined(parts: Iterable[str]) -> str:
