@@ -203,7 +203,9 @@ def _finetune_task(
     """Fine-tune a classifier."""
     settings = Teacher(model=model) if training is None else Teacher(model=model, training=training)
     command = "lmdistill.finetune(...)"
-    return prepare_teacher(settings, task, max_length=max_length, cache=cache, command=command).network
+    prepared = prepare_teacher(settings, task, max_length=max_length, cache=cache, command=command)
+    assert prepared.network is not None  # settings name no answers
+    return prepared.network
 
 
 def _kept(network: Network | LanguageNetwork | None, kind: type[AnyNetwork], role: str) -> AnyNetwork | None:

@@ -174,8 +174,8 @@ class Batch:
     """Stored outputs of the teacher for these inputs; None if it has to be run."""
 
     answered: Bool[Tensor, "*p"] | None = None
-    """Whether `teacher_logits` has an answer for a position, else 0 there; None if it has for all. Teacher terms
-    see only these."""
+    """Whether `teacher_logits` has an answer for a position, else 0 there; None if it has for all. Only these
+    enter teacher terms."""
 
     mixed: MixedExamples | None = None
     """Interpolated examples, for methods whose `mixing` is set."""
@@ -191,8 +191,8 @@ class Batch:
     positions they score; from the engine. None for a micro-batch alone, whose factor is 1."""
 
     label_weight: Float[Tensor, ""] | None = None
-    """Factor of label terms, from the engine: scored positions of the step divided by those with a gold label,
-    so that these terms are averages over the labelled positions. None is 1."""
+    """Factor of label terms, from the engine: scored positions of the step divided by those with a gold
+    label, so that these terms are averages over the labelled positions. None is 1."""
 
     answer_weight: Float[Tensor, ""] | None = None
     """The same for teacher terms and the positions with an answer."""

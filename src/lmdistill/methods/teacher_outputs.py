@@ -1,4 +1,4 @@
-"""The teacher's outputs for a batch: stored ones, or those of a forward pass; and what a method needs of it."""
+"""What a method needs of its teacher, and the teacher's outputs for a batch: stored ones, or computed now."""
 
 from typing import Literal, cast
 
@@ -37,8 +37,8 @@ def require_answers_enough(method: Method, name: str, answers: str) -> None:
     """
     if teacher_input(method) == "network":
         raise MismatchError(
-            f"{name} has to run its teacher on new inputs or read its hidden states, and {answers} has only its "
-            "answers to fixed texts. Use method kd, or mixkd with alpha_tmkd: 0 and alpha_kd: 1."
+            f"{name} has to run its teacher on new inputs or read its hidden states, and {answers} has only "
+            "its answers to fixed texts. Use method kd, or mixkd with alpha_tmkd: 0 and alpha_kd: 1."
         )
 
 

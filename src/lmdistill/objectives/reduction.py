@@ -46,7 +46,7 @@ def labelled_sum(values: Float[Tensor, "*p"], part: Batch | MixedExamples) -> Fl
 
 
 def answered_sum(values: Float[Tensor, "*p"], batch: Batch) -> Float[Tensor, ""]:
-    """The same as `labelled_sum` for losses against stored outputs of a teacher: over the answered positions."""
+    """As `labelled_sum`, for losses against stored outputs of a teacher: over the answered positions."""
     return _weighted_sum(values, batch.scored, batch.answered, batch.answer_weight)
 
 

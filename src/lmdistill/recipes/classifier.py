@@ -100,8 +100,8 @@ class Data:
     """Seed of the choice of rows, >= 0; `seeds` does not change it."""
 
     unlabelled: tuple[str, ...] = ()
-    """Texts that only teacher terms see: files, or `rest` for the training rows that `fraction` or `rows` leaves
-    out, whose labels are not read. What is also in dev or test, nearly so or repeated is left out."""
+    """Texts that only teacher terms see: files, or `rest` for the training rows that `fraction` or `rows`
+    leaves out, whose labels are not read. What is also in dev or test, or repeated, is left out."""
 
     labelled_per_batch: int | None = None
     """Rows with a label in each batch, in [1, batch_size): an epoch is then a pass over the rows without one.
@@ -126,7 +126,8 @@ class Data:
             )
         if self.labelled_per_batch is not None and not self.unlabelled:
             raise ConfigError(
-                f"labelled_per_batch is {self.labelled_per_batch}, and every row has a label. Set unlabelled too."
+                f"labelled_per_batch is {self.labelled_per_batch}, and every row has a label. Set unlabelled "
+                "too."
             )
         _ = self.form  # checks encoding, delimiter and quote
 
@@ -146,8 +147,8 @@ class Teacher:
     """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first if it has no head for the task."""
 
     answers: str | None = None
-    """File with answers for texts: probabilities, logits, a label or those of several judges, joined by the texts.
-    No teacher is run then; `model` only gives the pretrained layers of students without a `model` of their own."""
+    """File with answers for texts: probabilities, logits, a label or those of several judges, joined by the
+    texts. No teacher is run then; `model` gives the pretrained layers of students without their own."""
 
     trust_remote_code: bool = False
     """Run Python code that the model's folder or repository carries; off by default."""

@@ -102,8 +102,8 @@ class BatchSampler:
             )
         if not 1 <= wanted < self.batch_size:
             raise DataError(
-                f"labelled_per_batch is {wanted} and batch_size is {self.batch_size}; it must be at least 1 and "
-                "below batch_size. Change one of them."
+                f"labelled_per_batch is {wanted} and batch_size is {self.batch_size}; it must be at least 1 "
+                "and below batch_size. Change one of them."
             )
 
     @property
@@ -187,7 +187,7 @@ class BatchSampler:
         edges: Int[np.ndarray, " s"],
         partners: Int[np.ndarray, " n r"] | None,
     ) -> list[Int[np.ndarray, " b"]]:
-        """Rows in batches between `edges`, after each pool of batches was sorted by length if that is wanted."""
+        """Rows in batches between `edges`; pools of batches are sorted by length first if that is wanted."""
         if self.group_by_length:
             longest = self.lengths
             if partners is not None:

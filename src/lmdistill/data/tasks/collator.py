@@ -66,8 +66,8 @@ class Collator:
     """Whether each row has a gold label; None if all have."""
 
     teacher_logits: Float[np.ndarray, "n v"] | None = None
-    """Stored outputs of the teacher for each row, in memory or memory-mapped, NaN for a row without an answer;
-    None if the teacher is run."""
+    """Stored outputs of the teacher for each row, in memory or memory-mapped; NaN for a row without an
+    answer. None if the teacher is run."""
 
     some_unanswered: bool = False
     """Whether `teacher_logits` has rows without an answer."""

@@ -36,8 +36,8 @@ class Task:
     """A task with its examples.
 
     Every split has the columns sentence1 (str), sentence2 (str, "" for single texts), label (int64 class
-    number in the order of `spec.labels`, -1 if there is none; or float64 score, NaN if there is none) and index (int64, the
-    official index or the row number from 0).
+    number in the order of `spec.labels`, -1 without a label; or float64 score, in train NaN without one) and
+    index (int64, the official index or the row number from 0).
     """
 
     spec: TaskSpec

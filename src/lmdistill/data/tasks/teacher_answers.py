@@ -1,15 +1,15 @@
-"""A file of a teacher's answers: for each text probabilities, logits, a label, or the labels of several judges.
+"""A file of a teacher's answers: for each text probabilities, logits, a label, or those of several judges.
 
 Answers are joined to the examples of a task by their texts, never by the order of rows. They become logits:
 
 - `logits` are taken as they are;
-- probabilities p become log max(p, 1e-6), minus their mean, which is what a softmax turns into p again. Methods
-  that compare logits compare these;
+- probabilities p become log max(p, 1e-6), minus their mean: a softmax turns that into p again. Methods that
+  compare logits compare these;
 - a label is the probability 1 of its class, and the labels of several judges are shares of their votes.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ TOLERANCE = 0.02
 
 LEAST_JOINED = 0.5
 """Smallest share of the training texts that must have an answer."""
+
+SCORES = ("score", "predicted", "label")
+"""Columns with the score of a regression; the first one that there is counts."""
 
 TABLES, LISTS, LABELS = ("probabilities", "logits"), ("labels", "votes"), ("answer", "predicted", "label")
 """Columns with numbers of each class, with the labels of several judges, and with one label."""
@@ -95,8 +98,8 @@ def require_joined(answers: TeacherAnswers, logits: Float[np.ndarray, "n v"], wh
     total, joined = len(logits), int((~np.isnan(logits[:, 0])).sum())
     if joined < LEAST_JOINED * total:
         raise DataError(
-            f"{answers.source} has answers for {joined} of {total} {where}, which is less than half. Answers are "
-            "joined by their texts: check that the file holds the same texts in the same columns."
+            f"{answers.source} has answers for {joined} of {total} {where}, which is less than half. Answers "
+            "are joined by their texts: check that the file holds the same texts in the same columns."
         )
     missing = f"; {total - joined} have none" if joined < total else ""
     return f"{joined} of {total} {where} have an answer in {answers.source}{missing}"
@@ -158,25 +161,20 @@ class _AnswerReader:
         """The kind of answers, and the column or the beginning of the columns that has them."""
         fields = self._rows.fieldnames
         if self._spec.kind == "regression":
-            column = next((name for name in ("score", "predicted", "label") if name in fields), None)
-            if column is not None:
-                return "scores", column
-            raise DataError(f"{self._rows.name} has no column of scores: score, predicted or label.")
-        for name in TABLES:
-            if name in fields:
-                return name, name
-        for prefix, kind in PREFIXES.items():
-            if any(field.startswith(prefix) for field in fields):
-                return kind, prefix
-        if all(any(normalized_name(field) == name for field in fields) for name in self._names):
-            return "probabilities", ""
-        for names, kind in ((LISTS, "votes"), (LABELS, "labels")):
-            for name in names:
-                if name in fields:
-                    return kind, name
+            found = [("scores", name) for name in SCORES if name in fields]
+        else:
+            found = [(name, name) for name in TABLES if name in fields]
+            found += [(kind, begin) for begin, kind in PREFIXES.items() if any(map(_begins(begin), fields))]
+            if set(self._names) <= set(map(normalized_name, fields)):
+                found.append(("probabilities", ""))
+            found += [("votes", name) for name in LISTS if name in fields]
+            found += [("labels", name) for name in LABELS if name in fields]
+        if found:
+            return found[0]
         raise DataError(
-            f"{self._rows.name} has no answers: it has the columns {', '.join(fields)}, and none is probabilities, "
-            f"logits, labels or label, and there is no column for each of {', '.join(self._spec.labels)}."
+            f"{self._rows.name} has no answers: its columns are {', '.join(fields)}. Add one that is called "
+            "probabilities, logits, labels or label, or one for each of "
+            f"{', '.join(self._spec.labels)}."
         )
 
     def logits(self, row: Row, location: str) -> Float[np.ndarray, " v"]:
@@ -236,7 +234,7 @@ class _AnswerReader:
             votes[self._class_of(name, location)] += 1
         if not votes.sum():
             raise DataError(f"{location}: {self._column} is empty. Remove the row, or fill it in.")
-        return votes / votes.sum()
+        return np.asarray(votes / votes.sum())
 
     def _class_of(self, name: str, location: str) -> int:
         """The number of a class."""
@@ -247,6 +245,11 @@ class _AnswerReader:
                 f"{', '.join(self._spec.labels)}. Use answers for these classes."
             )
         return number
+
+
+def _begins(beginning: str) -> Callable[[str], bool]:
+    """Whether a name has this beginning."""
+    return lambda name: name.startswith(beginning)
 
 
 def _finite(value: Any, location: str, name: str) -> float:
@@ -269,4 +272,4 @@ def _log_probabilities(values: Float[np.ndarray, " v"], location: str) -> Float[
             f"{location}: the probabilities add up to {values.sum():g}, not to 1. Correct the row."
         )
     logs = np.log(np.maximum(values / values.sum(), FLOOR))
-    return logs - logs.mean()
+    return np.asarray(logs - logs.mean())

@@ -185,8 +185,8 @@ def with_unlabelled(task: Task, sources: Sequence[tuple[str, Dataset]]) -> Task:
         left_out = "".join(f"; left out {count} {reason}" for reason, count in counts.items())
         if not kept.num_rows:
             raise DataError(
-                f"none of the {rows.num_rows} texts without labels in {name} can be used{left_out}. Name other "
-                "texts in data.unlabelled."
+                f"none of the {rows.num_rows} texts without labels in {name} can be used{left_out}. Name "
+                "other texts in data.unlabelled."
             )
         parts.append(without_labels(kept, task.train, first))
         first += kept.num_rows
@@ -221,8 +221,8 @@ def without_labels(rows: Dataset, like: Dataset, first: int) -> Dataset:
 
 def rest_of(rows: Dataset, chosen: Dataset) -> Dataset:
     """The rows whose index is not among those of the chosen ones."""
-    numbers = [np.asarray(part.with_format("numpy")["index"][:]) for part in (rows, chosen)]
-    return rows.select(np.flatnonzero(~np.isin(*numbers)))
+    all_numbers, taken = (np.asarray(part.with_format("numpy")["index"][:]) for part in (rows, chosen))
+    return rows.select(np.flatnonzero(~np.isin(all_numbers, taken)))
 
 
 def labelled_rows(rows: Dataset) -> Int[np.ndarray, " k"]:

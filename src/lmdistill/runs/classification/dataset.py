@@ -109,7 +109,7 @@ class EncodedTask:
     """Labelled examples in each batch if some have no label; None shuffles them with the others."""
 
     def feed(self, method: Method, training: Training) -> BatchLoader:
-        """The training batches of a run; a method without a teacher has no use for examples without a label."""
+        """The training batches of a run; a method without a teacher gets those with a label only."""
         train = self.train if method.uses_teacher else self.train.with_labels()
         labelled, stored = train.labelled, train.teacher_logits if method.uses_teacher else None
         return BatchLoader(

@@ -3,14 +3,17 @@
 import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 from lmdistill.core.errors import ConfigError
+from lmdistill.core.protocols import Net
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.teacher_answers import read_answers
 from lmdistill.engine.distributed import main_process_first, on_main_process
 from lmdistill.methods.teacher_outputs import require_answers_enough
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.registry import name_of
 from lmdistill.recipes.serialization import plain
 from lmdistill.runs.classification.data import load_examples
 from lmdistill.runs.classification.dataset import require_fit
@@ -73,7 +76,7 @@ class PreparedClassification:
             name=cell.name,
             student=make_student(cell.recipe, self.teacher, self.task, seed=cell.seed),
             teacher=self.teacher.network,
-            answers=self.teacher.answers,
+            answers=cast("Net | None", self.teacher.answers),
             method=cell.method,
             training=cell.training,
             adapter=self.adapter(),
@@ -166,10 +169,10 @@ def _check(recipe: Recipe, task: Task, teacher: PreparedTeacher) -> None:
     require_fit(task, student, teacher.network, max_length=recipe.data.max_length)
     if teacher.network is None and not isinstance(recipe.schedule, Direct):
         raise ConfigError(
-            f"the schedule {recipe.schedule.name} prunes its teacher, and {recipe.teacher.answers} has only "
-            "answers. Leave schedule out."
+            f"the schedule {name_of(type(recipe.schedule))} prunes its teacher, and {recipe.teacher.answers} "
+            "has only answers. Leave schedule out."
         )
-    taught_by = teacher.network or teacher.answers
+    taught_by = cast("Net | None", teacher.network or teacher.answers)
     require_schedule(
         recipe.schedule,
         student,

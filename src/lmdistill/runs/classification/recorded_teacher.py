@@ -43,8 +43,8 @@ class RecordedTeacher:
     def __call__(self, inputs: Inputs, *, hidden: bool = False) -> Outputs:
         """Always refused."""
         raise MismatchError(
-            f"{self.answers.source} has answers to fixed texts only, and the method asks the teacher about others. "
-            "Use method kd."
+            f"{self.answers.source} has answers to fixed texts only, and the method asks the teacher about "
+            "others. Use method kd."
         )
 
     @cached_property
