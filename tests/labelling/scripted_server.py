@@ -10,10 +10,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 def reply(content, *, top=None, finish="stop", usage=(30, 2), **message):
     """The body of an answer; `top` are pairs of a token and its probability at the first position."""
-    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content, **message}}
+    choice = {
+        "index": 0,
+        "finish_reason": finish,
+        "message": {"role": "assistant", "content": content, **message},
+    }
     if top is not None:
         listed = [{"token": token, "logprob": math.log(share), "bytes": None} for token, share in top]
-        choice["logprobs"] = {"content": [{"token": listed[0]["token"], "logprob": 0.0, "top_logprobs": listed}]}
+        choice["logprobs"] = {
+            "content": [{"token": listed[0]["token"], "logprob": 0.0, "top_logprobs": listed}]
+        }
     body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
     if usage is not None:
         body["usage"] = dict(zip(("prompt_tokens", "completion_tokens"), usage, strict=True))
@@ -73,7 +79,9 @@ def serve(answer):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             found = script.take(json.loads(body), self.headers.get("Authorization", ""))
-            seconds, found = found if isinstance(found, tuple) and isinstance(found[0], float) else (0.0, found)
+            seconds, found = (
+                found if isinstance(found, tuple) and isinstance(found[0], float) else (0.0, found)
+            )
             time.sleep(seconds)
             if isinstance(found, bytes):
                 self.wfile.write(found)

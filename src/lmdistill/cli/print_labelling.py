@@ -79,8 +79,8 @@ def warnings_of(found: Labelled) -> list[str]:
     said = []
     if round(found.unassigned, 6) > MOST_DOUBTFUL:
         said.append(
-            f"{100 * found.unassigned:.0f} % of the probability is on no label, on average. Say in the prompt "
-            "that the answer is the label alone."
+            f"{100 * found.unassigned:.0f} % of the probability is on no label, on average. Say in the "
+            "prompt that the answer is the label alone."
         )
     if found.unanimous == 1 and found.answered >= MANY:
         said.append(

@@ -53,7 +53,7 @@ class Labelled:
     """Mean probability on no label over the answered rows, in [0, 1]."""
 
     unanimous: float
-    """Share of the answered rows, in [0, 1], of which all samples name one label; 0 with log-probabilities."""
+    """Share of the answered rows, in [0, 1], whose samples all name one label; 0 with log-probabilities."""
 
     spent: Usage
     """Calls and tokens for this output, those of earlier runs included."""

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from lmdistill.labelling.answer_cache import NAME, AnswerCache
-from lmdistill.labelling.cost import NOTHING, Usage, estimated_usage, largest_usage
+from lmdistill.labelling.cost import BYTES_PER_TOKEN, NOTHING, Usage, estimated_usage, largest_usage
 from lmdistill.labelling.label_probabilities import Source
 from lmdistill.labelling.labelling_job import Labelling, account_of
 from lmdistill.labelling.prompt_template import prompt_template
@@ -57,7 +58,7 @@ def plan(sources: Sequence[Path], out: Path, job: Labelling, *, text: Sequence[s
         kinds = [job.asking.probabilities]
     usage: dict[Source, Usage] = {}
     largest: dict[Source, Usage] = {}
-    answer_tokens = max(len(word.encode()) for word in job.words.words) / 4 + 1
+    answer_tokens = 1 + ceil(max(len(word.encode()) for word in job.words.words) / BYTES_PER_TOKEN)
     with ExitStack() as stack:
         known = (out.parent / NAME).exists()
         cache = stack.enter_context(AnswerCache(out.parent, account_of(out, job))) if known else None

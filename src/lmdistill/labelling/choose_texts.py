@@ -16,8 +16,8 @@ def choose(
     the one-hot vector e of its most probable class, with its hidden state h. It is the gradient of the loss
     by the last layer, if the student's own answer were the label. It is short where the student is sure. The
     first row is the one with the longest g. Each further one is drawn with a probability proportional to the
-    squared distance of its g to the nearest row that was chosen. Equal rows are not drawn twice. If all
-    distances are 0, the most uncertain rows follow.
+    squared distance of its g to the nearest of the rows that were chosen and of 0. So neither rows like these
+    nor rows of which the student is sure are drawn. If all distances are 0, the most uncertain rows follow.
 
     Args:
         logits: Of the student, one row for each text, v >= 2.
@@ -34,8 +34,8 @@ def choose(
     References:
         Ash et al., "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds" (BADGE), 2020,
         algorithm 1, with the sampling of Arthur and Vassilvitskii, "k-means++", 2007. Deviations: the first
-        row is the longest, not a random one; distances are computed from the two factors, so that memory does
-        not grow with v x d.
+        row is the longest, not a random one; 0 counts as chosen, since a set with many sure rows draws those
+        otherwise; distances are computed from the two factors, so that memory does not grow with v x d.
     """
     if not 1 <= count <= len(logits):
         raise ConfigError(f"--choose must be between 1 and {len(logits)}, the number of texts, got {count}.")
@@ -46,7 +46,7 @@ def choose(
     lengths = np.square(residual).sum(axis=1) * np.square(features).sum(axis=1)
     uncertain = 1.0 - probabilities.max(axis=1)
     chosen = [int(lengths.argmax())]
-    distances = _distances(residual, features, lengths, chosen[-1])
+    distances = np.minimum(lengths, _distances(residual, features, lengths, chosen[-1]))
     free = np.ones(len(logits), dtype=bool)
     free[chosen[0]] = False
     while len(chosen) < count:

@@ -127,7 +127,7 @@ def parse_budget(text: str, prices: Prices | None) -> Limit:
         ConfigError: It is none of these, is not above 0, or is money without prices.
 
     Examples:
-        >>> parse_budget("500calls", None).unit, parse_budget("2.50", Prices(input=1, output=2)).amount
+        >>> parse_budget("500calls", None).unit, parse_budget("2.50", Prices(input=1.0, output=2.0)).amount
         ('calls', 2.5)
     """
     found = BUDGET.fullmatch(text.strip())
@@ -141,15 +141,15 @@ def parse_budget(text: str, prices: Prices | None) -> Limit:
     return Limit(amount=float(found["amount"]), unit=unit, prices=prices)
 
 
-def estimated_usage(prompt: str, answer_tokens: float) -> Usage:
+def estimated_usage(prompt: str, answer_tokens: int) -> Usage:
     """The usage that one call will probably have.
 
     Args:
         prompt: Text of the prompt.
-        answer_tokens: Expected length of the reply in tokens.
+        answer_tokens: Expected length of the reply in tokens, >= 1.
     """
     tokens = math.ceil(len(prompt.encode()) / BYTES_PER_TOKEN) + ESTIMATED_TEMPLATE_TOKENS
-    return Usage(calls=1, input_tokens=tokens, output_tokens=math.ceil(answer_tokens))
+    return Usage(calls=1, input_tokens=tokens, output_tokens=answer_tokens)
 
 
 def largest_usage(prompt: str, max_new: int, template_tokens: int = TEMPLATE_TOKENS) -> Usage:
