@@ -41,7 +41,7 @@ def write_model(folder):
     """A chat model that answers with the label of a text, and samples."""
     tokenizer = tiny_language_tokenizer()
     tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
-    network = tiny_language("llama", layers=1, tokenizer=tokenizer)
+    network = tiny_language("llama", layers=2, tokenizer=tokenizer)
     rows = [tokenizer(f"{PROMPT.format(text=text)} {label_of(text)}")["input_ids"] + [END] for text in TEXTS]
     batches = [torch.tensor([row for row in rows if len(row) == length]) for length in {*map(len, rows)}]
     optimizer = torch.optim.Adam(network.model.parameters(), lr=0.01)
