@@ -110,10 +110,6 @@ def label(
     if choose is not None or student is not None:
         _choose(texts, out, student, choose, text=text or (), seed=seed)
         return
-    from lmdistill.cli.print_labelling import show_audit, show_labelled, show_plan
-    from lmdistill.commands.audit_labels import audit as run_audit
-    from lmdistill.commands.label import label as run_labelling
-    from lmdistill.commands.plan_labelling import plan
     from lmdistill.labelling.api_client import Server
     from lmdistill.labelling.labelling_job import Labelling
     from lmdistill.labelling.request_settings import Asking
@@ -133,6 +129,11 @@ def label(
     job = Labelling(
         server=server, words=words, prompt=_prompt(prompt), asking=asking, prices=prices, limit=limit
     )
+    from lmdistill.cli.print_labelling import show_audit, show_labelled, show_plan
+    from lmdistill.commands.audit_labels import audit as run_audit
+    from lmdistill.commands.label import label as run_labelling
+    from lmdistill.commands.plan_labelling import plan
+
     columns = text or ()
     if dry_run:
         show_plan(plan([texts, *([audit] if audit else [])], out, job, text=columns), job)
