@@ -20,9 +20,8 @@ def server(url="http://localhost:8000", **changes):
 
 
 def ask(script, *, logprobs=True, **changes):
-    return ApiClient(server(script.url, timeout_s=0.4, **changes)).send(
-        "a prompt", logprobs=logprobs, temperature=1.0, max_new=4
-    )
+    with ApiClient(server(script.url, timeout_s=0.4, **changes)) as client:
+        return client.send("a prompt", logprobs=logprobs, temperature=1.0, max_new=4)
 
 
 def failure(answer, **changes):
@@ -56,8 +55,7 @@ def test_a_server_that_calls_the_longest_reply_otherwise_is_asked_as_it_wants():
             return 400, {"error": {"message": "Unsupported: 'max_tokens'. Use 'max_completion_tokens'."}}, {}
         return reply("good")
 
-    with serve(answer) as script:
-        client = ApiClient(server(script.url))
+    with serve(answer) as script, ApiClient(server(script.url)) as client:
         for _ in range(2):
             client.send("a", logprobs=False, temperature=1.0, max_new=4)
     assert [sorted(request)[0] for request in script.requests] == [
@@ -95,8 +93,8 @@ def test_a_request_without_an_answer_says_why(answer, action, may_cost, match):
 def test_a_server_that_is_not_there_costs_nothing():
     with serve(lambda *_: None) as script:
         url = script.url
-    with pytest.raises(CallFailedError) as raised:
-        ApiClient(server(url)).send("a", logprobs=False, temperature=1.0, max_new=4)
+    with ApiClient(server(url)) as client, pytest.raises(CallFailedError) as raised:
+        client.send("a", logprobs=False, temperature=1.0, max_new=4)
     assert raised.value.failure.is_unreachable
 
 
@@ -107,8 +105,7 @@ def test_the_key_is_sent_and_hidden_wherever_the_server_repeats_it(monkeypatch):
         text = f"your key {KEY} is wrong"
         return reply(text, refusal=text) if number == 0 else (401, {"error": {"message": text}}, {})
 
-    with serve(answer) as script:
-        client = ApiClient(server(script.url, key_env="MY_KEY"))
+    with serve(answer) as script, ApiClient(server(script.url, key_env="MY_KEY")) as client:
         found = client.send("a", logprobs=False, temperature=1.0, max_new=4)
         with pytest.raises(CallFailedError) as raised:
             client.send("a", logprobs=False, temperature=1.0, max_new=4)

@@ -28,13 +28,13 @@ def open_teacher(tmp_path):
 
     def teacher(script, *, limit=None, asking=None, folder=tmp_path, **server):
         cache = AnswerCache(folder, "job")
-        opened.append(cache)
         client = ApiClient(Server(url=script.url, model="m", **{**QUICK, **server}))
+        opened.extend((cache, client))
         return ApiTeacher(client, cache, Budget(limit, cache.spent()), asking or Asking(samples=2))
 
     yield teacher
-    for cache in opened:
-        cache.__exit__(None, None, None)
+    for one in opened:
+        one.__exit__(None, None, None)
 
 
 def ask_all(teacher, prompts, kind="samples"):
@@ -236,8 +236,11 @@ def test_no_sequence_of_faults_exceeds_the_budget(tmp_path_factory, faults, amou
         return wrong[fault] if fault in wrong else reply("good", usage=(200, 16))
 
     limit = Limit(amount=float(amount // 400 if unit == "calls" else amount), unit=unit)
-    with serve(answer) as script, AnswerCache(tmp_path_factory.mktemp("cache"), "job") as cache:
-        client = ApiClient(Server(url=script.url, model="m", **QUICK, retries=2, concurrency=3))
+    with (
+        serve(answer) as script,
+        AnswerCache(tmp_path_factory.mktemp("cache"), "job") as cache,
+        ApiClient(Server(url=script.url, model="m", **QUICK, retries=2, concurrency=3)) as client,
+    ):
         for _ in range(3):  # as many commands as somebody may start
             teacher = ApiTeacher(client, cache, Budget(limit, cache.spent()), Asking(samples=2))
             with contextlib.suppress(RunError, BudgetReachedError):

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -142,7 +143,7 @@ class Reply:
 
 
 class ApiClient:
-    """Sends requests to one server. Several threads may use it.
+    """Sends requests to one server; it is a context manager. Several threads may use it.
 
     Args:
         server: The server.
@@ -206,6 +207,14 @@ class ApiClient:
         except self._openai.OpenAIError as error:
             raise CallFailedError(self._silence(error)) from None
         return parse_reply(body)
+
+    def __enter__(self) -> "ApiClient":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
 
     def _silence(self, error: Exception) -> Failure:
         """The failure of a request to which the server sent no complete answer."""

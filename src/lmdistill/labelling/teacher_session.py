@@ -23,8 +23,7 @@ log = logging.getLogger("lmdistill")
 @contextmanager
 def open_teacher(out: Path, job: Labelling) -> Iterator[ApiTeacher]:
     """The teacher, while no other command writes `out`."""
-    client = ApiClient(job.server)
-    with sole_writer(out):
+    with ApiClient(job.server) as client, sole_writer(out):
         require_new_output(out)
         with AnswerCache(out.parent, account_of(out, job)) as cache:
             yield ApiTeacher(client, cache, Budget(job.limit, cache.spent()), job.asking)
