@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from lmdistill.core.errors import ConfigError
+from lmdistill.core.errors import ConfigError, MissingExtraError
 from lmdistill.labelling.api_client import Server, parse_reply
 from lmdistill.labelling.request_errors import CallFailedError
 from tests.labelling.scripted_server import reply, serve
@@ -90,6 +90,24 @@ def test_a_request_without_an_answer_says_why(answer, action, may_cost, match):
     assert re.search(match, found.reason), found.reason
 
 
+def test_an_error_in_an_answer_of_success_is_told():
+    found = failure(lambda *_: {"error": {"message": "no provider"}})
+    assert found.reason == "the answer has no reply in choices[0].message: no provider"
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"Run: pip install lmdistill\[api\]$"):
+        ApiClient(server())
+
+
+def test_a_server_on_this_machine_is_asked_without_a_proxy(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with serve(lambda *_: reply("good")) as script:
+        assert ask(script).text == "good"
+
+
 def test_a_server_that_is_not_there_costs_nothing():
     with serve(lambda *_: None) as script:
         url = script.url
@@ -162,6 +180,11 @@ def test_an_address_has_a_path_and_an_identity_without_secrets(url, base, identi
         ({"url": "http://"}, "^--teacher must be an address"),
         ({"url": "http://a:99999999/v1"}, "^--teacher must be an address"),
         ({"url": "http:/me:secret@a"}, "^--teacher must be an address"),
+        ({"url": "http://a b/v1"}, "^--teacher must be an address"),
+        ({"url": "http://a/v1\n"}, "^--teacher must be an address"),
+        ({"url": "http://[::1/v1"}, "^--teacher must be an address"),
+        ({"url": "http://*/v1"}, "^--teacher must be an address"),
+        ({"url": "http://a..b/v1"}, "^--teacher must be an address"),
         ({"model": " "}, "^--model is blank"),
         ({"timeout_s": 0.0}, "^--timeout must be a number of seconds above 0, got 0.0"),
         ({"retries": -1}, "^--retries must be >= 0"),

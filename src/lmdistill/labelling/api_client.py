@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,7 +14,13 @@ from urllib.parse import urlsplit, urlunsplit
 from lmdistill.core.addresses import secrets_in, without_secrets
 from lmdistill.core.errors import ConfigError, MissingExtraError
 from lmdistill.core.printable import one_line
-from lmdistill.labelling.request_errors import CallFailedError, Failure, failure_of_status, hidden
+from lmdistill.labelling.request_errors import (
+    CallFailedError,
+    Failure,
+    failure_of_status,
+    hidden,
+    server_words,
+)
 
 KEY_ENV = "OPENAI_API_KEY"
 """Environment variable of the key, unless another one is named."""
@@ -23,6 +30,9 @@ NO_KEY = "none"
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 """Hosts of this machine."""
+
+HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%\w+)?")
+"""A name, or an address of IPv4 or IPv6, as `urlsplit` gives it."""
 
 SHORTEST_KEY = 8
 """Characters of a key that is looked for in replies; a shorter text may stand there by chance."""
@@ -63,8 +73,10 @@ class Server:
     def __post_init__(self) -> None:
         try:
             parts = urlsplit(self.url)
-            is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number
+            is_address = parts.scheme in ("http", "https") and bool(HOST.fullmatch(parts.hostname or ""))
+            is_address = is_address and parts.port != 0 and self.url.isprintable() and " " not in self.url
+            (parts.hostname or "").encode("idna")
+        except ValueError:  # a port that is no number, a part of the name that is empty or too long
             is_address = False
         if not is_address:
             raise ConfigError(
@@ -169,6 +181,7 @@ class ApiClient:
             api_key=self.secret or NO_KEY,
             timeout=server.timeout_s,
             max_retries=0,
+            http_client=openai.DefaultHttpxClient(trust_env=not server.is_local),  # no proxy to this machine
         )
 
     def send(self, prompt: str, *, logprobs: bool, temperature: float, max_new: int) -> Reply:
@@ -253,7 +266,8 @@ def parse_reply(body: str) -> Reply:
         message = choice["message"]
         text, refusal = message.get("content"), message.get("refusal")
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise _unusable("the answer has no reply in choices[0].message") from None
+        words = f": {server_words(body)}" if isinstance(value, Mapping) and "error" in value else ""
+        raise _unusable(f"the answer has no reply in choices[0].message{words}") from None
     if not isinstance(text, str | None):
         raise _unusable(f"the reply is a {type(text).__name__}, where a text is needed")
     usage = value.get("usage")
