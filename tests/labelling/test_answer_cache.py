@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lmdistill.core.errors import RunError
 from lmdistill.labelling.answer_cache import NAME, AnswerCache, Question
-from lmdistill.labelling.api_client import Reply
+from lmdistill.labelling.api_reply import Reply
 from lmdistill.labelling.cost import Usage
 from lmdistill.labelling.request_settings import Asking, questions_of
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from lmdistill.labelling.api_client import Reply
+from lmdistill.labelling.api_reply import Reply
 from lmdistill.labelling.label_probabilities import LabelDistribution
 from lmdistill.labelling.label_words import label_words
 from lmdistill.labelling.reply_reading import Rejection, read_replies

@@ -16,7 +16,7 @@ from typing import Any
 
 from lmdistill.core.errors import RunError
 from lmdistill.core.fingerprint import fingerprint
-from lmdistill.labelling.api_client import Reply
+from lmdistill.labelling.api_reply import Reply
 from lmdistill.labelling.cost import Usage
 
 NAME = "label_cache.sqlite"

@@ -9,7 +9,8 @@ from itertools import islice
 
 from lmdistill.core.errors import LmdistillError, RunError
 from lmdistill.labelling.answer_cache import AnswerCache, Question
-from lmdistill.labelling.api_client import ApiClient, Reply
+from lmdistill.labelling.api_client import ApiClient
+from lmdistill.labelling.api_reply import Reply
 from lmdistill.labelling.cost import Budget, BudgetReachedError, Usage, largest_usage
 from lmdistill.labelling.label_probabilities import Source
 from lmdistill.labelling.request_errors import UNFIT_TEXT, CallFailedError, Failure, backoff_s

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lmdistill.core.errors import DataError
-from lmdistill.labelling.api_client import Reply
+from lmdistill.labelling.api_reply import Reply
 from lmdistill.labelling.label_probabilities import (
     MOST_UNASSIGNED,
     LabelDistribution,

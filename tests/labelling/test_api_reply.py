@@ -1,0 +1,42 @@
+import json
+
+import pytest
+
+from lmdistill.labelling.api_reply import parse_reply
+from lmdistill.labelling.request_errors import CallFailedError
+from tests.labelling.scripted_server import reply
+
+
+def test_a_reply_holds_what_the_answer_says():
+    found = parse_reply(
+        json.dumps(reply("good", top=[("good", 1.0)], finish="length", refusal="no", usage=(5, 1)))
+    )
+    assert (found.text, found.finish, found.refusal, found.top) == ("good", "length", "no", (("good", 0.0),))
+    assert (found.input_tokens, found.output_tokens) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "1", "{", "null", '{"choices": [{}]}', '{"choices": [{"message": 3}]}', "[" * 100_000]
+)
+def test_anything_else_is_a_failure_that_may_cost(body):
+    with pytest.raises(CallFailedError) as raised:
+        parse_reply(body)
+    assert (raised.value.failure.action, raised.value.failure.may_cost) == ("retry", True)
+
+
+@pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": []}, {"content": [{"top_logprobs": []}]}, {"content": [{"top_logprobs": [{"token": "a"}]}]}, [1], "x"])  # fmt: skip
+def test_odd_log_probabilities_are_none(logprobs):
+    body = reply("good")
+    body["choices"][0]["logprobs"] = logprobs
+    assert parse_reply(json.dumps(body)).top is None
+
+
+@pytest.mark.parametrize(
+    "usage", [None, [], {"prompt_tokens": -1, "completion_tokens": "2"}, {"prompt_tokens": True}]
+)
+def test_odd_numbers_of_tokens_are_unknown(usage):
+    body = {**reply("good"), "usage": usage}
+    assert (parse_reply(json.dumps(body)).input_tokens, parse_reply(json.dumps(body)).output_tokens) == (
+        None,
+        None,
+    )
