@@ -7,6 +7,9 @@ from typing import Any
 
 from lmdistill.labelling.request_errors import CallFailedError, Failure, server_words
 
+MOST_TOKENS = 10**9
+"""Largest number of tokens of a call that is believed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
@@ -84,6 +87,7 @@ def _first_tokens(logprobs: Any) -> tuple[tuple[str, float], ...] | None:
 
 
 def _count(usage: Any, name: str) -> int | None:
-    """A number of tokens; None if it is missing or no number."""
+    """A number of tokens; None if it is missing, or no number that can be one."""
     value = usage.get(name) if isinstance(usage, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+    return value if is_count else None
