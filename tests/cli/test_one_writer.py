@@ -51,6 +51,7 @@ def test_a_second_distill_is_refused_while_the_first_runs_and_continues_it_after
         ("distill", "recipe.yaml", "--out", "here"),
         ("predict", "models/classifier", "dev.csv", "--out", "here.csv"),
         ("prune", "models/classifier", "--keep", "0.5", "--out", "here"),
+        ("label", "dev.csv", "--choose", "2", "--student", "models/classifier", "--out", "here.jsonl"),
     ],
 )
 def test_what_another_command_writes_is_not_written_at_the_same_time(arguments, place, lmdistill):

@@ -1,6 +1,7 @@
 """Every file in examples/ is run as it is written, on tiny models and few rows, or read."""
 
 import importlib.util
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 
 from docs.build.add_results import folder_name
 from lmdistill.cli.main import app
+from lmdistill.export.hugging_face import save
 from lmdistill.recipes.files import read_recipe
 from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import find_records
@@ -19,6 +21,8 @@ from lmdistill.studies.schema import read_study
 from lmdistill.studies.search.space import branches
 from tests.docs.commands import commands, run, smaller
 from tests.docs.pages import EXAMPLES, REPO
+from tests.labelling.scripted_server import reply, serve
+from tests.tiny import tiny
 
 START = EXAMPLES / "start.sh"
 SHELL = sorted(EXAMPLES.glob("*.sh"))
@@ -73,7 +77,9 @@ def do(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in SHELL if path.stem not in {"start", "new_method"}], ids=lambda path: path.name
+    "path",
+    [path for path in SHELL if path.stem not in {"start", "new_method", "label"}],
+    ids=lambda path: path.name,
 )
 def test_commands_do_what_they_say(path: Path, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     do(path)
@@ -88,6 +94,24 @@ def test_the_start_ends_with_answers_and_a_report(world: Path) -> None:
     assert answers.splitlines()[0] == "review,opinion,predicted,p_negative,p_positive"
     assert "☕" in answers
     assert (world / "runs" / "demo" / "report.html").is_file()
+
+
+def test_reviews_are_labelled_by_a_server_and_chosen_by_a_student(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openai", reason="the client of servers is openai")
+    save(tiny(layers=1, labels=("bad", "good")), world / "runs" / "reviews" / "MixKD-seed0")
+    with serve(lambda request, number: reply("good", top=[("good", 0.9), ("bad", 0.1)])) as script:
+        for words in commands(EXAMPLES / "label.sh"):
+            run([word.replace("http://localhost:8000/v1", script.url) for word in words])
+    told = capsys.readouterr()
+    assert "error" not in told.err
+    assert "not good enough" in told.out  # it always says the same
+    answers = (world / "runs" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(answers) == 40
+    assert set(json.loads(answers[0])["probabilities"]) == {"bad", "good"}
+    assert len((world / "runs" / "few-answers.jsonl").read_text(encoding="utf-8").splitlines()) == 10
+    assert "want to come back" in script.prompts[-1]
 
 
 def test_make_demo_is_the_first_command_of_the_start() -> None:

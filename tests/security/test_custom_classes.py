@@ -25,6 +25,7 @@ READING = {
     "theory": ("runs/one",),
     "submit": ("runs/one", "--data", "glue", "--out", "x.zip"),
     "generate": ("runs/one", "dev.csv"),
+    "label": ("dev.csv", "--choose", "2", "--student", "runs/one", "--out", "chosen.jsonl"),
     "finetune": ("own.yaml", "--out", "teachers"),
     "list": ("recipes",),
 }
@@ -59,7 +60,7 @@ def test_reading_a_folder_imports_nothing(command, sent, lmdistill, trap):
     said = lmdistill(command, *READING[command])
     assert said.code in (0, 2), said.err
     assert "Traceback" not in said.err
-    if command in ("evaluate", "predict", "measure", "prune", "report", "list"):
+    if command in ("evaluate", "predict", "measure", "prune", "label", "report", "list"):
         assert said.code == 0, said.err  # the class is not needed
 
 

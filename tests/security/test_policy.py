@@ -25,7 +25,8 @@ EXECUTES = {
     "finetune": ("never", REMOTE, "never"),
     "evaluate": ("never", "never", "with `--benchmark`"),
     **dict.fromkeys(
-        ("predict", "measure", "prune", "generate", "submit", "report", "theory", "list"), ("never",) * 3
+        ("predict", "measure", "prune", "generate", "label", "submit", "report", "theory", "list"),
+        ("never",) * 3,
     ),
 }
 """Command to the Python of a recipe, the code of a model and the code of a task that it executes."""

@@ -13,6 +13,10 @@ DRAWERS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 
 EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
     ("src/lmdistill/cli/theory.py:theory", "arguments"): (12, "an option for each symbol of the theorems"),
+    ("src/lmdistill/cli/label.py:label", "arguments"): (
+        26,
+        "an option for each property of the server, the question, the spending and the audit",
+    ),
     ("src/lmdistill/models/modeling_narrow.py", "file lines"): (
         690,
         "lies beside saved weights as the one file that loads them, so it cannot be split",

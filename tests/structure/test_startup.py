@@ -35,6 +35,8 @@ COMMANDS = {
     "distill demo --out x --set training.epoch=3": RECIPE,
     "distill demo --out x --set method.name=mixkdd": RECIPE,
     "finetune nowhere --out x": RECIPE,
+    "label x --out y.jsonl": NOTHING,
+    "label x --out y.jsonl --teacher http://a --model m --labels LABEL_0,LABEL_1": NOTHING,
 }  # fmt: skip
 """Command line to the heavy packages that it imports, no more and no fewer."""
 

@@ -18,6 +18,7 @@ from lmdistill.cli.distill import distill
 from lmdistill.cli.evaluate import evaluate
 from lmdistill.cli.finetune import finetune
 from lmdistill.cli.generate import generate
+from lmdistill.cli.label import label
 from lmdistill.cli.list_names import listing
 from lmdistill.cli.measure import measure
 from lmdistill.cli.predict import predict
@@ -51,7 +52,8 @@ app = typer.Typer(
     help="Turn a large language model into a small one that keeps its quality.",
 )
 COMMANDS = (
-    demo, distill, study, finetune, evaluate, predict, measure, prune, generate, submit, report, theory,
+    demo, distill, study, finetune, evaluate, predict, measure, prune, generate, label, submit, report,
+    theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
