@@ -5,7 +5,7 @@ from pathlib import Path
 RUNS = Path(__file__).parents[2] / "src" / "lmdistill" / "runs"
 
 ONLY = {
-    "classification": {"representation_map"},
+    "classification": {"recorded_teacher", "representation_map", "teacher_outputs"},
     "language": {
         "generation_prompts",
         "on_policy",
@@ -14,7 +14,7 @@ ONLY = {
         "training_defaults",
     },
 }
-"""Files without a counterpart: maps are of classes; only language models generate, are tuned in a cache and
+"""Files without a counterpart: maps are of classes, and answers to whole texts are stored; only language models generate, are tuned in a cache and
 have training settings that follow their size."""
 
 

@@ -110,6 +110,37 @@ class LMHead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownPositions:
+    """The positions that enter a loss term that others do not: those with a gold label, or with an answer."""
+
+    mask: Bool[Tensor, "*p"]
+    """Whether a position enters; the term's targets are 0 at others."""
+
+    weight: Float[Tensor, ""] | None = None
+    """Factor of the term, from the engine: scored positions of the step divided by those that enter, so that
+    the term is the mean over the latter. None is 1."""
+
+    def to(self, device: torch.device) -> "KnownPositions":
+        """Copy to `device`."""
+        return to_device(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredAnswers:
+    """Outputs of the teacher that were computed before, or that a file has."""
+
+    logits: Float[Tensor, "*p v"]
+    """Logits of each position, 0 without an answer."""
+
+    answered: KnownPositions | None = None
+    """The positions with an answer, which teacher terms see; None if all have one."""
+
+    def to(self, device: torch.device) -> "StoredAnswers":
+        """Copy to `device`."""
+        return to_device(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MixedExamples:
     """Examples interpolated by mixup, and the labels of both originals."""
 
@@ -131,11 +162,8 @@ class MixedExamples:
     teacher_inputs: Inputs | None = None
     """The same pairs and weights for a teacher with another tokenizer; None if both use one tokenizer."""
 
-    labelled: Bool[Tensor, " m"] | None = None
-    """Whether both originals have gold labels; None if all have."""
-
-    label_weight: Float[Tensor, ""] | None = None
-    """As in `Batch`, for the terms of mixed labels."""
+    labelled: KnownPositions | None = None
+    """The mixed examples of which both originals have a gold label; None if all have."""
 
     @property
     def for_teacher(self) -> Inputs:
@@ -160,9 +188,8 @@ class Batch:
     scored: Bool[Tensor, "*p"]
     """Whether a position enters the loss; false for prompts and padding."""
 
-    labelled: Bool[Tensor, "*p"] | None = None
-    """Whether a position has a gold label, else `labels` has 0 there; None if all have. Only teacher terms
-    see positions without one."""
+    labelled: KnownPositions | None = None
+    """The positions with a gold label; None if all have one. Only teacher terms see the others."""
 
     examples: Int[Tensor, " b"] | None = None
     """Row numbers in the data set, for error messages."""
@@ -170,12 +197,8 @@ class Batch:
     teacher_inputs: Inputs | None = None
     """Inputs for a teacher with another tokenizer; None if both use one tokenizer."""
 
-    teacher_logits: Float[Tensor, "*p v"] | None = None
+    stored: StoredAnswers | None = None
     """Stored outputs of the teacher for these inputs; None if it has to be run."""
-
-    answered: Bool[Tensor, "*p"] | None = None
-    """Whether `teacher_logits` has an answer for a position, else 0 there; None if it has for all. Only these
-    enter teacher terms."""
 
     mixed: MixedExamples | None = None
     """Interpolated examples, for methods whose `mixing` is set."""
@@ -189,13 +212,6 @@ class Batch:
     equal_share: Float[Tensor, ""] | None = None
     """Factor of a loss that gives this micro-batch the weight of every other one of the step, however many
     positions they score; from the engine. None for a micro-batch alone, whose factor is 1."""
-
-    label_weight: Float[Tensor, ""] | None = None
-    """Factor of label terms, from the engine: scored positions of the step divided by those with a gold
-    label, so that these terms are averages over the labelled positions. None is 1."""
-
-    answer_weight: Float[Tensor, ""] | None = None
-    """The same for teacher terms and the positions with an answer."""
 
     @property
     def for_teacher(self) -> Inputs:

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool
 from torch import Tensor
 
-from lmdistill.core.batch import Batch
+from lmdistill.core.batch import Batch, KnownPositions
 
 
 def known_counts(window: Sequence[Batch]) -> list[float]:
-    """Scored positions and those that enter, for label terms, terms of mixed labels, and teacher terms.
+    """Scored positions and those that enter, for label terms, teacher terms, and terms of mixed labels.
 
     Args:
         window: The micro-batches of a process in a step.
@@ -24,21 +23,18 @@ def known_counts(window: Sequence[Batch]) -> list[float]:
     Returns:
         Six numbers; [] if every position has a label and an answer, the same on every process.
     """
-    if all(batch.labelled is None and batch.answered is None for batch in window):
+    if all(known is None for batch in window for _, known in _terms(batch)):
         return []
     counts = torch.zeros(6)
     for batch in window:
-        parts = [(batch.scored, batch.labelled), (batch.scored, batch.answered)]
-        if batch.mixed is not None:
-            parts.append((batch.mixed.scored, batch.mixed.labelled))
-        for place, (scored, known) in enumerate(parts):
-            counts[2 * place] += scored.sum().cpu()
-            counts[2 * place + 1] += _entering(scored, known).sum().cpu()
+        for place, (scored, known) in enumerate(_terms(batch)):
+            entering = scored if known is None else scored & known.mask
+            counts[2 * place : 2 * place + 2] += torch.stack([scored.sum(), entering.sum()]).cpu()
     return counts.tolist()
 
 
 def with_term_weights(batch: Batch, counts: Sequence[Tensor]) -> Batch:
-    """The batch with the factors of its terms.
+    """The batch with the weights of its terms.
 
     Args:
         batch: A micro-batch.
@@ -49,10 +45,21 @@ def with_term_weights(batch: Batch, counts: Sequence[Tensor]) -> Batch:
     label, answer, mixed_label = (
         scored / known.clamp(min=1) for scored, known in zip(counts[::2], counts[1::2], strict=True)
     )
-    mixed = batch.mixed and replace(batch.mixed, label_weight=mixed_label)
-    return replace(batch, label_weight=label, answer_weight=answer, mixed=mixed)
+    mixed, stored = batch.mixed, batch.stored
+    if mixed is not None:
+        mixed = replace(mixed, labelled=_weighted(mixed.labelled, mixed_label))
+    if stored is not None:
+        stored = replace(stored, answered=_weighted(stored.answered, answer))
+    return replace(batch, labelled=_weighted(batch.labelled, label), mixed=mixed, stored=stored)
 
 
-def _entering(scored: Bool[Tensor, "*p"], known: Bool[Tensor, "*p"] | None) -> Bool[Tensor, "*p"]:
-    """The positions that enter a term."""
-    return scored if known is None else scored & known
+def _terms(batch: Batch) -> list[tuple[Tensor, KnownPositions | None]]:
+    """Scored positions and those that enter, for each kind of term."""
+    answered = None if batch.stored is None else batch.stored.answered
+    terms = [(batch.scored, batch.labelled), (batch.scored, answered)]
+    return terms if batch.mixed is None else [*terms, (batch.mixed.scored, batch.mixed.labelled)]
+
+
+def _weighted(known: KnownPositions | None, weight: Tensor) -> KnownPositions | None:
+    """The positions of a term with its weight."""
+    return None if known is None else replace(known, weight=weight)

@@ -154,8 +154,8 @@ class MixKD:
             return None, None
         if batch.mixed is None or self.alpha_tmkd == 0:
             return teacher_outputs(teacher, batch).logits, None
-        if self.alpha_kd == 0 or batch.teacher_logits is not None:
-            known = None if self.alpha_kd == 0 else batch.teacher_logits
+        if self.alpha_kd == 0 or batch.stored is not None:
+            known = None if self.alpha_kd == 0 or batch.stored is None else batch.stored.logits
             return known, teacher(batch.mixed.for_teacher).logits
         both = teacher(stack_inputs(batch.for_teacher, batch.mixed.for_teacher)).logits
         return both[: len(batch.labels)], both[len(batch.labels) :]

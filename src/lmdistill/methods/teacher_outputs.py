@@ -45,6 +45,6 @@ def require_answers_enough(method: Method, name: str, answers: str) -> None:
 @torch.no_grad()
 def teacher_outputs(teacher: Net, batch: Batch) -> Outputs:
     """Logits of the teacher for the original examples; it runs only if the batch has no stored ones."""
-    if batch.teacher_logits is not None:
-        return Outputs(logits=batch.teacher_logits)
+    if batch.stored is not None:
+        return Outputs(logits=batch.stored.logits)
     return teacher(batch.for_teacher)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, MixedExamples
+from lmdistill.core.batch import Batch, KnownPositions, MixedExamples
 
 MASKED_LOGIT = -1e30
 """Logit of an entry that is left out: finite, so that nothing becomes NaN; its probability is 0."""
@@ -33,7 +33,7 @@ def masked_sum(values: Float[Tensor, "*p"], scored: Bool[Tensor, "*p"]) -> Float
 
 
 def labelled_sum(values: Float[Tensor, "*p"], part: Batch | MixedExamples) -> Float[Tensor, ""]:
-    """Sum of the losses with gold labels, over the scored positions that have one, times `label_weight`.
+    """Sum of the losses with gold labels over the scored positions that have one, times their weight.
 
     Dividing it by the number of scored positions of the step, as the engine does for all terms, gives the
     mean over the labelled positions of the step. Where all have labels, it is `masked_sum`.
@@ -42,20 +42,19 @@ def labelled_sum(values: Float[Tensor, "*p"], part: Batch | MixedExamples) -> Fl
         values: One loss for each position; those without a label do not enter.
         part: The batch or the mixed examples that they belong to.
     """
-    return _weighted_sum(values, part.scored, part.labelled, part.label_weight)
+    return _sum_of_known(values, part.scored, part.labelled)
 
 
 def answered_sum(values: Float[Tensor, "*p"], batch: Batch) -> Float[Tensor, ""]:
     """As `labelled_sum`, for losses against stored outputs of a teacher: over the answered positions."""
-    return _weighted_sum(values, batch.scored, batch.answered, batch.answer_weight)
+    return _sum_of_known(values, batch.scored, None if batch.stored is None else batch.stored.answered)
 
 
-def _weighted_sum(
-    values: Float[Tensor, "*p"],
-    scored: Bool[Tensor, "*p"],
-    known: Bool[Tensor, "*p"] | None,
-    weight: Float[Tensor, ""] | None,
+def _sum_of_known(
+    values: Float[Tensor, "*p"], scored: Bool[Tensor, "*p"], known: KnownPositions | None
 ) -> Float[Tensor, ""]:
-    """Sum over the positions that are scored and known, times a weight; both may be left out."""
-    total = masked_sum(values, scored if known is None else scored & known)
-    return total if weight is None else total * weight
+    """Sum over the positions that are scored and known, times their weight."""
+    if known is None:
+        return masked_sum(values, scored)
+    total = masked_sum(values, scored & known.mask)
+    return total if known.weight is None else total * known.weight

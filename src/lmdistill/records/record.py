@@ -24,11 +24,11 @@ from pydantic import Field, ValidationError
 from lmdistill.core.atomic_io import read_json, write_text
 from lmdistill.core.checksums import is_unchanged, object_checksum
 from lmdistill.core.errors import RunError
+from lmdistill.records.answer_facts import AnswerFacts
 from lmdistill.records.integrity import require_reported
 from lmdistill.records.number_ranges import Named, Scores, Whole
 from lmdistill.records.parsing import parse_part
 from lmdistill.records.schema import (
-    AnswerFacts,
     Calibration,
     Environment,
     MapFacts,

@@ -134,23 +134,6 @@ class NetworkFacts(Part):
     """Latency by batch size (as text)."""
 
 
-class AnswerFacts(Part):
-    """Answers of a teacher that was not run."""
-
-    source: str
-    """The file."""
-    fingerprint: str
-    """Fingerprint of its contents."""
-    kind: str
-    """"probabilities", "logits", "labels", "votes" or "scores"."""
-    texts: Count
-    """Number of different texts that it answers."""
-    answered: Count
-    """Training examples with an answer."""
-    unanswered: Count
-    """Training examples without one; teacher terms do not see them."""
-
-
 class Bin(Part):
     """Predictions of about the same confidence."""
 

@@ -99,6 +99,11 @@ class StageAdapter(Protocol[AnyNetwork]):
         """Fingerprint of the training and dev data."""
         ...
 
+    @property
+    def stand_in(self) -> Net | None:
+        """Stands in for a teacher of which only stored answers are known; None if a network teaches."""
+        ...
+
     def encode(self, student: AnyNetwork, teacher: AnyNetwork | None) -> EncodedData[AnyNetwork]:
         """The data as both networks read them.
 
@@ -123,9 +128,6 @@ class Stage(Generic[AnyNetwork]):
 
     teacher: AnyNetwork | None
     """Teaches, and is evaluated beside the student unless `lineage` names another reference."""
-
-    answers: Net | None = None
-    """Stands in for a teacher of which only stored answers are known."""
 
     method: Method
     """The training objective."""
@@ -154,7 +156,7 @@ class Stage(Generic[AnyNetwork]):
     @property
     def taught_by(self) -> Net | None:
         """The teacher as methods see it."""
-        return cast("Net | None", self.teacher) or self.answers
+        return cast("Net | None", self.teacher) or self.adapter.stand_in
 
     @property
     def title(self) -> str:

@@ -10,7 +10,15 @@ from datasets import Dataset
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
-from lmdistill.core.batch import Batch, Inputs, MixedExamples, MixupPartners, MixupSettings
+from lmdistill.core.batch import (
+    Batch,
+    Inputs,
+    KnownPositions,
+    MixedExamples,
+    MixupPartners,
+    MixupSettings,
+    StoredAnswers,
+)
 from lmdistill.data.batching.batch_sampler import MicroBatch
 
 
@@ -77,7 +85,7 @@ class Collator:
         numbers = np.concatenate([micro_batch.examples, micro_batch.partners.T.ravel()])
         columns = self.student.columns(numbers)
         labels, labelled = self._labels(numbers, columns["label"])
-        size, stored = len(micro_batch.examples), self._stored(micro_batch.examples)
+        size = len(micro_batch.examples)
         originals, partners = _originals_and_partners(self.student, columns, size)
         teacher_inputs = (
             None
@@ -88,11 +96,10 @@ class Collator:
             inputs=originals,
             labels=labels[:size],
             scored=torch.ones(size, dtype=torch.bool),
-            labelled=None if labelled is None else labelled[:size],
+            labelled=None if labelled is None else KnownPositions(mask=labelled[:size]),
             examples=torch.from_numpy(micro_batch.examples.astype(np.int64)),
             teacher_inputs=None if teacher_inputs is None else teacher_inputs[0],
-            teacher_logits=None if stored is None else stored.masked_fill(stored.isnan(), 0.0),
-            answered=None if stored is None or not self.some_unanswered else ~stored.isnan().any(-1),
+            stored=self._stored(micro_batch.examples),
             mixed=None
             if self.mixing is None
             else self._mixed(micro_batch, labels, labelled, (originals, partners), teacher_inputs),
@@ -110,11 +117,14 @@ class Collator:
         labelled = torch.from_numpy(self.labelled[numbers])
         return labels.masked_fill(~labelled, 0), labelled
 
-    def _stored(self, examples: Int[np.ndarray, " b"]) -> Float[Tensor, "b v"] | None:
+    def _stored(self, examples: Int[np.ndarray, " b"]) -> StoredAnswers | None:
         """The stored outputs of the teacher for the original examples."""
         if self.teacher_logits is None:
             return None
-        return torch.from_numpy(np.asarray(self.teacher_logits[examples], dtype=np.float32))
+        logits = torch.from_numpy(np.array(self.teacher_logits[examples], dtype=np.float32))
+        unknown = logits.isnan()
+        answered = KnownPositions(mask=~unknown.any(-1)) if self.some_unanswered else None
+        return StoredAnswers(logits=logits.masked_fill(unknown, 0.0), answered=answered)
 
     def _mixed(
         self,
@@ -135,7 +145,9 @@ class Collator:
             partner_labels=labels[size:],
             share=share,
             scored=torch.ones(size * ratio, dtype=torch.bool),
-            labelled=None if labelled is None else labelled[:size].repeat(ratio) & labelled[size:],
+            labelled=None
+            if labelled is None
+            else KnownPositions(mask=labelled[:size].repeat(ratio) & labelled[size:]),
             teacher_inputs=None
             if teacher_inputs is None
             else _blended(*teacher_inputs, share=share, ratio=ratio, keep=keep),

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from datasets import Dataset, concatenate_datasets
@@ -196,6 +196,20 @@ def with_unlabelled(task: Task, sources: Sequence[tuple[str, Dataset]]) -> Task:
     return task.with_train(concatenate_datasets(parts), *notes)
 
 
+def with_extra_rows(task: Task, new: Dataset, note: str, *, labels: Literal["keep", "teacher"]) -> Task:
+    """The task with rows after its training examples.
+
+    Args:
+        task: The task.
+        new: Rows with texts and labels, such as variants of training examples.
+        note: What they are.
+        labels: "keep" theirs, or leave them to the "teacher": they have none then.
+    """
+    if labels == "teacher":
+        new, note = without_labels(new, task.train, 1 + highest_index(task.train)), f"{note}, without labels"
+    return task.with_train(concatenate_datasets([task.train.select_columns(new.column_names), new]), note)
+
+
 def highest_index(rows: Dataset) -> int:
     """The largest index number of the rows, -1 if there are none."""
     parts: Iterator[Any] = rows.select_columns("index").with_format("numpy").iter(batch_size=10_000)
@@ -217,6 +231,33 @@ def without_labels(rows: Dataset, like: Dataset, first: int) -> Dataset:
     plain = plain.add_column("label", np.full(rows.num_rows, missing))
     plain = plain.add_column("index", np.arange(first, first + rows.num_rows))
     return plain.select_columns(list(like.column_names)).cast(like.features)
+
+
+def unlabelled_sources(
+    names: Sequence[str],
+    whole: Task,
+    task: Task,
+    *,
+    text: Sequence[str] = (),
+    join: str | None = None,
+    form: TableFormat,
+) -> list[tuple[str, Dataset]]:
+    """Name and rows of each source of texts without labels.
+
+    Args:
+        names: Files, or "rest".
+        whole: The task with all its training rows, of which "rest" are those that are not in `task`.
+        task: The task with the training rows that keep their labels.
+        text: See `read_unlabelled`.
+        join: See `read_unlabelled`.
+        form: See `read_unlabelled`.
+    """
+    return [
+        (f"the rest of {whole.source}", rest_of(whole.train, task.train))
+        if name == "rest"
+        else (name, read_unlabelled(Path(name), task.spec, text=text, join=join, form=form))
+        for name in names
+    ]
 
 
 def rest_of(rows: Dataset, chosen: Dataset) -> Dataset:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, concatenate_datasets
-
 from lmdistill.core.file_lock import exclusive_file, lock_of
 from lmdistill.core.progress import progress
 from lmdistill.data.augment.augment_rows import add_augmented_rows
@@ -14,13 +12,7 @@ from lmdistill.data.augment.cache import AugmentationCache
 from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.subsample import with_train_subset
 from lmdistill.data.tasks.task import Task
-from lmdistill.data.tasks.unlabelled import (
-    highest_index,
-    read_unlabelled,
-    rest_of,
-    with_unlabelled,
-    without_labels,
-)
+from lmdistill.data.tasks.unlabelled import unlabelled_sources, with_extra_rows, with_unlabelled
 from lmdistill.recipes.classifier import Augmentation, Data
 
 log = logging.getLogger("lmdistill")
@@ -53,21 +45,16 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
         task = with_train_subset(
             task, data.rows if data.rows is not None else data.fraction, seed=data.subset_seed
         )
-    whole = with_unlabelled(task, _unlabelled(all_rows, task, data)) if data.unlabelled else task
+    whole = task
+    if data.unlabelled:
+        text = tuple(str(name) for name in data.text)
+        sources = unlabelled_sources(
+            data.unlabelled, all_rows, task, text=text, join=data.join, form=data.form
+        )
+        whole = with_unlabelled(task, sources)
     if data.augmentation is not None:
         whole = _augmented(whole, task.train.num_rows, data.augmentation, cache)
     return Examples(original=task, whole=whole)
-
-
-def _unlabelled(all_rows: Task, task: Task, data: Data) -> list[tuple[str, Dataset]]:
-    """Name and rows of each source of texts without labels."""
-    text = tuple(str(name) for name in data.text)
-    return [
-        (f"the rest of {all_rows.source}", rest_of(all_rows.train, task.train))
-        if source == "rest"
-        else (source, read_unlabelled(Path(source), task.spec, text=text, join=data.join, form=data.form))
-        for source in data.unlabelled
-    ]
 
 
 def _augmented(task: Task, labelled: int, chosen: Augmentation, cache: Path) -> Task:
@@ -88,10 +75,7 @@ def _augmented(task: Task, labelled: int, chosen: Augmentation, cache: Path) -> 
         )
     new = both.select(range(rows.num_rows, both.num_rows))
     note = f"{counts.added} training rows added by {chosen.augmenter.name}"
-    if chosen.labels == "teacher":
-        first = 1 + highest_index(task.train)
-        new, note = without_labels(new, task.train, first), f"{note}, without their labels"
-    return task.with_train(concatenate_datasets([task.train.select_columns(new.column_names), new]), note)
+    return with_extra_rows(task, new, note, labels=chosen.labels)
 
 
 def load_whole(name: str, data: Data) -> Task:

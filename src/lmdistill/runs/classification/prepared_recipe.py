@@ -76,7 +76,6 @@ class PreparedClassification:
             name=cell.name,
             student=make_student(cell.recipe, self.teacher, self.task, seed=cell.seed),
             teacher=self.teacher.network,
-            answers=cast("Net | None", self.teacher.answers),
             method=cell.method,
             training=cell.training,
             adapter=self.adapter(),

@@ -11,7 +11,7 @@ from lmdistill.core.batch import Inputs, Outputs
 from lmdistill.core.errors import MismatchError
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.teacher_answers import TeacherAnswers, require_joined
-from lmdistill.records.schema import AnswerFacts
+from lmdistill.records.answer_facts import AnswerFacts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,9 +71,7 @@ def classifier_adapter(stage: Stage[Network], adapter: ClassificationAdapter) ->
         judged=judged,
         load=lambda folder: load(folder),
         time=time,
-        batches=lambda pruning: importance_batches(
-            data.train.with_labels() if pruning.data == "train" else split, pruning
-        ),
+        batches=lambda pruning: importance_batches(data.train if pruning.data == "train" else split, pruning),
         data=fingerprint(adapter.task.fingerprint, adapter.max_length),
     )
 
@@ -98,5 +96,6 @@ def require_tuned(stage: Stage[Network], adapter: ClassificationAdapter) -> None
 
 
 def importance_batches(split: EncodedSplit, pruning: Pruning) -> Iterable[Batch]:
-    """The rows of a split that importance is measured on."""
-    return split.select(pruning.drawn(len(split.student.rows))).batches(IMPORTANCE_BATCH)
+    """The rows of a split that importance is measured on; only those with a label."""
+    labelled = split.with_labels()
+    return labelled.select(pruning.drawn(len(labelled.student.rows))).batches(IMPORTANCE_BATCH)

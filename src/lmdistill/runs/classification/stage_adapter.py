@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -66,6 +66,11 @@ class ClassificationAdapter:
     def unit(self) -> Literal["examples", "tokens"]:
         """Progress counts examples."""
         return "examples"
+
+    @property
+    def stand_in(self) -> Net | None:
+        """Stands in for a teacher of which only answers are known."""
+        return cast("Net | None", self.answers)
 
     @property
     def fingerprint(self) -> str:

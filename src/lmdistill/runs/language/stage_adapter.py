@@ -51,6 +51,11 @@ class LanguageAdapter:
         return "tokens"
 
     @property
+    def stand_in(self) -> None:
+        """None: a network teaches."""
+        return
+
+    @property
     def fingerprint(self) -> str:
         """Fingerprint of the texts."""
         return self.texts.fingerprint
