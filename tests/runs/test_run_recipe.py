@@ -26,7 +26,7 @@ def test_the_teacher_is_evaluated_once_for_all_runs_of_a_recipe(tmp_path, no_pag
     path = write_recipe(tmp_path / "given", epochs=1, seeds=[0, 1], methods={"KD": {"name": "kd"}})
     count = evaluations_as_teacher(monkeypatch)
     folders = run_recipe(read_recipe(path), tmp_path / "out", command="test")
-    assert count() == 1
+    assert count() == 2  # on the training texts, for its outputs, and on the dev texts
     records = [read_record(folder) for folder in folders]
     assert len(records) == 2
     assert records[0].teacher_metrics == records[1].teacher_metrics is not None

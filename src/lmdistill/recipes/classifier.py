@@ -124,11 +124,6 @@ class Data:
             raise ConfigError(
                 "unlabelled is rest, and all training rows are used with their labels. Set fraction or rows."
             )
-        if self.labelled_per_batch is not None and not self.unlabelled:
-            raise ConfigError(
-                f"labelled_per_batch is {self.labelled_per_batch}, and every row has a label. Set unlabelled "
-                "too."
-            )
         _ = self.form  # checks encoding, delimiter and quote
 
     @property

@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lmdistill.core.file_lock import lock_of
 from lmdistill.core.file_names import require_new_name
 from lmdistill.engine.distributed import exclusive, on_main_process
 from lmdistill.recipes.bounded_yaml import yaml_in
-from lmdistill.recipes.classifier import Recipe
+from lmdistill.recipes.classifier import Augmentation, Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.serialization import plain
 from lmdistill.records.model_integrity import run_damage
@@ -30,8 +30,15 @@ CHOSEN = ("epochs", "learning_rate")
 INPUTS = "inputs.json"
 """Fingerprints of data and models, written when a run starts."""
 
-TABLES = ("data", "texts", "teacher", "student", "training", "optimizer", "pruning", "writing")
+TABLES = (
+    *("data", "texts", "teacher", "student", "training", "optimizer", "pruning", "writing", "augmentation"),
+)
 """Tables of a recipe whose keys are the same in every recipe."""
+
+OPTIONAL: Mapping[str, Mapping[str, Any]] = {
+    "augmentation": {one.name: one.default for one in fields(Augmentation) if one.default is not MISSING}
+}
+"""The same settings of tables that a recipe may leave out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,10 +193,11 @@ def with_new_settings(recipe: Any) -> Any:
 def _filled(old: Mapping[str, Any], usual: Mapping[str, Any], *, is_table: bool = True) -> dict[str, Any]:
     """`old` with what only `usual` has, and the same in the tables inside."""
     added = {key: value for key, value in usual.items() if is_table and key not in old}
+    known = {**OPTIONAL, **{key: value for key, value in usual.items() if value is not None}}
     inside = {
-        key: _filled(value, usual[key])
+        key: _filled(value, known[key])
         for key, value in old.items()
-        if isinstance(value, Mapping) and isinstance(usual.get(key), Mapping) and key in TABLES
+        if isinstance(value, Mapping) and isinstance(known.get(key), Mapping) and key in TABLES
     }
     return {**old, **added, **inside}
 

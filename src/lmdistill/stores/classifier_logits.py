@@ -71,7 +71,7 @@ def stored_logits(
         if (folder / MANIFEST).is_file():
             try:
                 require_store(folder, wanted)
-                return _opened(folder)
+                return opened_logits(folder)
             except RunError as error:
                 if on_damage == "refuse":
                     raise
@@ -79,11 +79,11 @@ def stored_logits(
                 (folder / MANIFEST).unlink()
                 (folder / LOGITS).unlink(missing_ok=True)
         _compute(folder, wanted, compute)
-        return _opened(folder)
+        return opened_logits(folder)
 
 
-def _opened(folder: Path) -> Float[np.ndarray, "n v"]:
-    """The array of a complete store."""
+def opened_logits(folder: Path) -> Float[np.ndarray, "n v"]:
+    """The read-only, memory-mapped array of a complete store."""
     found: np.ndarray = np.load(folder / LOGITS, mmap_mode="r", allow_pickle=False)
     return found
 

@@ -209,6 +209,7 @@ def test_answers_for_other_texts_are_refused(given, tmp_path, no_pages):
         ("data.labelled_per_batch=2", r"labelled_per_batch is 2, and every row has a label"),
     ],
 )
-def test_settings_that_fit_nothing_are_refused(given, change, said):
+def test_settings_that_fit_nothing_are_refused(given, change, said, tmp_path):
     with pytest.raises(ConfigError, match=said):
-        read_recipe(str(given), [change])
+        run(given, tmp_path / "out", change)
+    assert not (tmp_path / "out").exists()

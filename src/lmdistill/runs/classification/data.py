@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmdistill.core.errors import ConfigError
 from lmdistill.core.file_lock import exclusive_file, lock_of
 from lmdistill.core.progress import progress
 from lmdistill.data.augment.augment_rows import add_augmented_rows
@@ -39,7 +40,15 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
         name: A task of the table, `synthetic`, or `own`.
         data: Source, number of training rows, and augmentation.
         cache: Folder of augmented texts, which later runs use again.
+
+    Raises:
+        ConfigError: For a number of labelled rows a batch where every row has a label.
     """
+    if data.labelled_per_batch is not None and not data.unlabelled:
+        raise ConfigError(
+            f"data.labelled_per_batch is {data.labelled_per_batch}, and every row has a label. Set "
+            "data.unlabelled, or leave it out."
+        )
     all_rows = task = load_whole(name, data)
     if data.rows is not None or data.fraction < 1:
         task = with_train_subset(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import Literal, cast
 
 import numpy as np
@@ -90,11 +90,12 @@ class ClassificationAdapter:
             encode_task(self.task, student, teacher, max_length=self.max_length),
             labelled_per_batch=self.labelled_per_batch,
         )
-        outputs = None
+        outputs: Callable[[], Float[np.ndarray, "n v"]] | None = None
         if self.answers is not None:
             outputs = partial(getattr, self.answers, "train")
         elif self.outputs is not None and teacher is not None:
-            outputs = partial(self.outputs.of, teacher, data, self.max_length)
+            # called once, where all processes are: the numbers of a run's training are read on one of them
+            outputs = cache(partial(self.outputs.of, teacher, data, self.max_length))
         return EncodedClassification(
             data=data,
             map=self.map,

@@ -11,12 +11,12 @@ from lmdistill.core.fingerprint import fingerprint
 from lmdistill.data.batching.tokenizer_checks import tokenizer_fingerprint
 from lmdistill.data.tasks.task import texts_fingerprint
 from lmdistill.engine.accelerator import make_accelerator
-from lmdistill.engine.distributed import main_process_first
+from lmdistill.engine.distributed import on_main_process
 from lmdistill.engine.training_settings import Training
 from lmdistill.models import model_stats
 from lmdistill.models.classifier import Network
 from lmdistill.runs.classification.dataset import EncodedTask
-from lmdistill.stores.classifier_logits import logits_manifest, stored_logits
+from lmdistill.stores.classifier_logits import logits_manifest, opened_logits, stored_logits
 
 log = logging.getLogger("lmdistill")
 
@@ -51,5 +51,5 @@ class NetworkOutputs:
             return split.select(range(first, last)).logits(network.to(device), device, as_teacher=True)
 
         folder = self.cache / f"{data.task.spec.name.replace('/', '-')}-{fingerprint(asdict(wanted))}"
-        with main_process_first():
-            return stored_logits(folder, wanted, compute)
+        on_main_process(lambda: stored_logits(folder, wanted, compute) is None)
+        return opened_logits(folder)
