@@ -39,10 +39,11 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
         "written": None,
         "schedule": None,
         "map": None,
+        "answers": None,
         "files": None,
         "checksum": object_checksum(written),
     }  # not of every run
-    value["task"]["columns"] = []
+    value["task"] |= {"columns": [], "unlabelled_rows": 0}
     value["risk"] |= {"sample_size": None, "train_interval": None}
     assert written == value | absent
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.color import ColorSystem
 from rich.table import Table
 from rich.text import Text
 
@@ -65,8 +66,10 @@ def test_colours_of_our_own_stay(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("TTY_COMPATIBLE", raising=False)
     console = Terminal()
     console.file = io.StringIO()
+    console._color_system = ColorSystem.STANDARD  # rich reads the environment once a process
     console.print(Text("x\x1b[31m", style="bold"))
     assert "\x1b[1m" in console.file.getvalue()
     assert "\\u001b[31m" in console.file.getvalue()

@@ -20,16 +20,20 @@ from lmdistill.core.printable import printable
 MOST, HEAD, TAIL = 1000, 600, 300
 """Most characters of a message, and how many of the beginning and the end are kept of a longer one."""
 
+LONG_WORD = re.compile(r"(\S{250})\S{200,}(\S{40})")
+"""A value without spaces that is longer than anybody reads, and than paths of files are."""
+
 
 class LmdistillError(Exception):
     """Base class of all errors that the user can correct.
 
-    A message that quotes a very long value is cut in its middle, since its end says what to do. Control
-    characters of values are written as numbers, and line ends as spaces.
+    A very long value in a message is cut in its middle, and so is a message that is still too long, since its
+    end says what to do. Control characters of values are written as numbers, and line ends as spaces.
     """
 
     def __init__(self, message: object = "") -> None:
         text = re.sub(r"\s*[\r\n]+\s*", " ", printable(str(message)))
+        text = LONG_WORD.sub(r"\1[...]\2", text)
         super().__init__(text if len(text) <= MOST else f"{text[:HEAD]} [...] {text[-TAIL:]}")
 
 
