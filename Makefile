@@ -36,6 +36,7 @@ wheel-test: .venv/.made  ## build a wheel, install it in an empty environment, r
 
 bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.mixkd_step
+	$(BIN)/python -m benchmarks.mixkd_gradient_variance
 	$(BIN)/python -m benchmarks.data_memory
 	$(BIN)/python -m benchmarks.language_loss
 	$(BIN)/python -m benchmarks.language_step
