@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lmdistill.core.errors import DataError
+from lmdistill.data.tasks.text_table import TextTable
 from lmdistill.labelling.answers_file import (
     answer_line,
     partial_path,
@@ -21,7 +22,7 @@ from lmdistill.labelling.labelling_job import Labelling
 from lmdistill.labelling.prompt_template import PromptTemplate, prompt_template
 from lmdistill.labelling.reply_reading import Rejection
 from lmdistill.labelling.teacher_session import ask_prompts, open_teacher, reader_of, why_stopped
-from lmdistill.labelling.texts import TextTable, open_texts
+from lmdistill.labelling.texts import open_texts
 
 MOST_DOUBTFUL = 0.1
 """Mean probability on no label, in [0, 1], above which a warning is logged."""

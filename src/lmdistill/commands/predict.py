@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,11 +21,10 @@ from lmdistill.data.files.formats import DELIMITED_SUFFIXES, open_rows, suffix_o
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.files.text import require_file
-from lmdistill.data.tasks.build_examples import texts_of
 from lmdistill.data.tasks.collator import tokenized_rows
 from lmdistill.data.tasks.column_inference import text_columns
-from lmdistill.data.tasks.label_inference import require_plain_text
 from lmdistill.data.tasks.task_spec import TASKS
+from lmdistill.data.tasks.text_table import TextTable
 from lmdistill.data.tasks.tokenization import tokenize
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
@@ -44,31 +43,6 @@ LABEL = "predicted"
 """Column of the label or the score; probabilities are in columns `p_LABEL`."""
 
 WRITABLE = (".csv", ".tsv", ".jsonl")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextColumns:
-    """Where the texts of a table are."""
-
-    rows: Rows
-    """The table."""
-
-    columns: tuple[str, ...]
-    """Names of the text columns."""
-
-    join: str | None
-    """What stands between columns that are joined to one text; None joins none."""
-
-    def texts(self, row: Row) -> list[str]:
-        """The one or two texts of a row; `DataError` if one is empty or is no text."""
-        location = self.rows.location(row.number)
-        for column in self.columns:
-            require_plain_text(row, column, location)
-        texts = texts_of(row.fields, self.columns, self.join)
-        if not all(text.strip() for text in texts):
-            blank = next(column for column in self.columns if not row.fields.get(column, "").strip())
-            raise DataError(f"{location}: the text in {blank!r} is empty. Fill it in, or remove the row.")
-        return texts
 
 
 def predict(
@@ -125,7 +99,7 @@ def _write_predictions(
         raise DataError(
             f"{source} already has a column {taken[0]!r}, which predictions are written to. Rename it."
         )
-    total = sum(bool(where.texts(row)) for row in rows.read())
+    total = sum(1 for _ in where.all_texts())
     network = opened.network.to(make_accelerator(Training()).device)
     length = min(opened.data.max_length, longest_input(network.tokenizer, network.positions))
     with (
@@ -178,7 +152,7 @@ def _require_writable(source: Path, out: Path) -> None:
         log.info("replacing %s", out)
 
 
-def _text_columns(rows: Rows, opened: Opened, text: Sequence[str]) -> TextColumns:
+def _text_columns(rows: Rows, opened: Opened, text: Sequence[str]) -> TextTable:
     """The text columns: as many as the network was trained on, if that is known."""
     named = tuple(str(name) for name in opened.data.text)
     usual = named or opened.columns
@@ -202,7 +176,7 @@ def _text_columns(rows: Rows, opened: Opened, text: Sequence[str]) -> TextColumn
         tell_other_columns(columns, trained, "--text")
     elif chosen is None:
         log.info("the text is read from %s (inferred)", " and ".join(columns))
-    return TextColumns(rows=rows, columns=columns, join=join)
+    return TextTable(rows=rows, columns=columns, join=join)
 
 
 def answer_columns(network: Network) -> tuple[str, ...]:
@@ -211,7 +185,7 @@ def answer_columns(network: Network) -> tuple[str, ...]:
 
 
 def _answers(
-    network: Network, where: TextColumns, chunk: list[Row], max_length: int
+    network: Network, where: TextTable, chunk: list[Row], max_length: int
 ) -> Iterator[tuple[str | float, ...]]:
     """Label and probabilities, or score, of each row."""
     first, *others = (list(texts) for texts in zip(*map(where.texts, chunk), strict=True))

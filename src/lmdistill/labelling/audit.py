@@ -50,7 +50,7 @@ class ClassAudit:
     """One label in an audit."""
 
     label: str
-    """Its name."""
+    """Name of the class."""
 
     precision: Share
     """Of the rows that the teacher gives this label, those that people give it too."""

@@ -1,47 +1,20 @@
 """The texts to label: rows of a file with one text or a pair, and human labels for an audit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.files import plain_text
 from lmdistill.data.files.formats import open_rows, suffix_of
-from lmdistill.data.files.table import Row, Rows
+from lmdistill.data.files.table import Rows
 from lmdistill.data.tasks.column_inference import label_column, text_columns
-from lmdistill.data.tasks.label_inference import require_plain_text, require_single_label
+from lmdistill.data.tasks.label_inference import require_single_label
 from lmdistill.data.tasks.label_matching import normalized_name
+from lmdistill.data.tasks.text_table import TextTable
 
 RESERVED = ("probabilities", "source", "samples", "unassigned", "model")
 """Fields of the output beside the texts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextTable:
-    """The rows of a file, and where their texts are."""
-
-    rows: Rows
-    """The table."""
-
-    columns: tuple[str, ...]
-    """One text column, or the two of a pair."""
-
-    def texts(self, row: Row) -> tuple[str, ...]:
-        """The texts of a row, as they are in the file.
-
-        Raises:
-            DataError: One is empty, or is no text; with its location.
-        """
-        location = self.rows.location(row.number)
-        for column in self.columns:
-            require_plain_text(row, column, location)
-            if not row.fields.get(column, "").strip():
-                raise DataError(f"{location}: the text in {column!r} is empty. Fill it in, or remove it.")
-        return tuple(row.fields[column] for column in self.columns)
-
-    def all_texts(self) -> Iterator[tuple[str, ...]]:
-        """The texts of every row, in order."""
-        return (self.texts(row) for row in self.rows.read())
 
 
 def open_texts(path: Path, text: Sequence[str] = ()) -> TextTable:
@@ -89,7 +62,7 @@ class HumanLabels:
     """Texts with the labels that people gave them."""
 
     table: TextTable
-    """The file."""
+    """The file with texts and labels."""
 
     texts: tuple[tuple[str, ...], ...]
     """Texts of each row."""

@@ -8,7 +8,7 @@ class AnswerFacts(Part):
     """Answers of a teacher that was not run."""
 
     source: str
-    """The file."""
+    """Path of the file with the answers."""
     fingerprint: str
     """Fingerprint of its contents."""
     kind: str

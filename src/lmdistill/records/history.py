@@ -118,7 +118,7 @@ def _step(line: Mapping[str, Any]) -> Step:
 
 
 def _evaluation(line: Mapping[str, Any]) -> Evaluation:
-    """One evaluation."""
+    """The step and the dev scores of a line that an evaluation has written."""
     return Evaluation(step=line["step"], scores=_numbers(line["dev"]))
 
 

@@ -87,7 +87,7 @@ class Record(Part):
     environment: Environment
     """Versions, machine and commit."""
     student: NetworkFacts
-    """The student."""
+    """Size and cost of the trained network."""
     teacher: NetworkFacts | None = None
     """The teacher; None without one."""
     answers: AnswerFacts | None = None

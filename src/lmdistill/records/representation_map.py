@@ -24,7 +24,7 @@ class MapPoint:
     """Name of the split."""
 
     label: int
-    """Class number."""
+    """Number of its class, from 0, in the order of the task's labels."""
 
     student: Point
     """Point on the student's map."""

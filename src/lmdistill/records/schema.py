@@ -240,7 +240,7 @@ class Training(Part):
     """Steps, epochs and time of the training."""
 
     steps: Count
-    """Optimizer steps."""
+    """Number of optimizer steps, those before an interruption included."""
     epochs: Amount
     """Passes over the training data."""
     seconds: Amount

@@ -23,9 +23,9 @@ from lmdistill.core.fingerprint import file_fingerprint
 from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Row, Rows
 from lmdistill.data.files.table_format import TableFormat
-from lmdistill.data.tasks.build_examples import texts_of
 from lmdistill.data.tasks.label_matching import normalized_name
 from lmdistill.data.tasks.task_spec import TaskSpec
+from lmdistill.data.tasks.text_table import TextTable
 from lmdistill.data.tasks.unlabelled import text_columns_like
 
 FLOOR = 1e-6
@@ -52,7 +52,7 @@ class TeacherAnswers:
     """Answers of a teacher by the texts that they are for."""
 
     source: str
-    """The file."""
+    """Path of the file with the answers."""
 
     fingerprint: str
     """Fingerprint of its contents (16 hexadecimal digits)."""
@@ -129,13 +129,13 @@ def read_answers(
             to 1, or there are no rows; with the location of the row.
     """
     rows = open_rows(path, form, same_keys=False)
-    columns = text_columns_like(rows, spec, text, join)
+    table = TextTable(rows=rows, columns=text_columns_like(rows, spec, text, join), join=join)
     reader = _AnswerReader(rows, spec)
     sums: dict[tuple[str, ...], tuple[Float[np.ndarray, " v"], int]] = {}
     total = 0
     for row in rows.read():
         location, total = rows.location(row.number), total + 1
-        key = tuple(" ".join(one.split()) for one in texts_of(row.fields, columns, join))
+        key = tuple(" ".join(one.split()) for one in table.texts(row))
         before, count = sums.get(key, (np.zeros(spec.num_classes), 0))
         sums[key] = (before + reader.logits(row, location), count + 1)
     if not sums:

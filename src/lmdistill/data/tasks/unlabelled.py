@@ -145,7 +145,7 @@ def text_columns_like(rows: Rows, spec: TaskSpec, text: Sequence[str], join: str
         join: What stands between the texts of several columns that are one text.
 
     Raises:
-        DataError: They cannot be inferred, or are as many as the task has texts.
+        DataError: They cannot be inferred, or are not as many as the texts of an example of the task.
     """
     wanted = tuple(text) or spec.columns
     named = wanted if all(name in rows.fieldnames for name in wanted) else None

@@ -25,10 +25,10 @@ class RecordedTeacher:
     """The task whose texts they are for."""
 
     num_layers: int = 0
-    """No layers."""
+    """0: there is no network whose layers could be read."""
 
     width: int = 0
-    """No hidden states."""
+    """0: there are no hidden states."""
 
     @property
     def num_classes(self) -> int:
@@ -41,7 +41,11 @@ class RecordedTeacher:
         return self.task.spec.labels
 
     def __call__(self, inputs: Inputs, *, hidden: bool = False) -> Outputs:
-        """Always refused."""
+        """Refuse every input, since only answers to fixed texts are known.
+
+        Raises:
+            MismatchError: Always.
+        """
         raise MismatchError(
             f"{self.answers.source} has answers to fixed texts only, and the method asks the teacher about "
             "others. Use method kd."
