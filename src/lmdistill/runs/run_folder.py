@@ -30,8 +30,8 @@ CHOSEN = ("epochs", "learning_rate")
 INPUTS = "inputs.json"
 """Fingerprints of data and models, written when a run starts."""
 
-TABLES = (
-    *("data", "texts", "teacher", "student", "training", "optimizer", "pruning", "writing", "augmentation"),
+TABLES = frozenset(
+    {"data", "texts", "teacher", "student", "training", "optimizer", "pruning", "writing", "augmentation"}
 )
 """Tables of a recipe whose keys are the same in every recipe."""
 

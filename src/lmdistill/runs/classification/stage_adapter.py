@@ -149,11 +149,10 @@ class EncodedClassification:
 
     def select(self, train: Sequence[int], dev: Sequence[int]) -> "EncodedClassification":
         """The training examples with these numbers as training data, and others of them as dev examples."""
-        whole = self.data.train
-        if self.teacher_logits is not None:
-            whole = replace(whole, teacher_logits=self.teacher_logits())
+        whole, logits = self.data.train, self.teacher_logits
         data = replace(self.data, train=whole.select(train), dev={"held out": whole.select(dev)})
-        return replace(self, data=data, known_logits={}, teacher_logits=None)
+        chosen = None if logits is None else partial(_rows_of, logits, train)
+        return replace(self, data=data, known_logits={}, teacher_logits=chosen)
 
     def loss(self, network: Net, device: str) -> float:
         """Mean loss on the first dev split: nats, or the squared error of scores."""
@@ -188,3 +187,8 @@ class EncodedClassification:
         points, facts = project(self.data, self.map, stage.student, stage.reference, device)
         write_map(stage.folder / MAP, points)
         return facts
+
+
+def _rows_of(logits: Callable[[], Float[np.ndarray, "n v"]], rows: Sequence[int]) -> Float[np.ndarray, "k v"]:
+    """Some rows of stored logits, which are computed only if they are asked for."""
+    return logits()[np.asarray(rows, dtype=np.int64)]

@@ -40,7 +40,7 @@ log = logging.getLogger("lmdistill")
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedTeacher:
-    """A teacher with a head for the task."""
+    """A teacher for the task: a network with a head for it, or answers to its texts."""
 
     network: Network | None
     """The teacher, its classes in the task's order; None if only its answers are known."""

@@ -1,6 +1,5 @@
-"""Outputs of a teacher for the training texts: of a network, computed once, or of a file of answers."""
+"""Outputs of a network for the training texts of a task, computed once."""
 
-import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from lmdistill.models import model_stats
 from lmdistill.models.classifier import Network
 from lmdistill.runs.classification.dataset import EncodedTask
 from lmdistill.stores.classifier_logits import logits_manifest, opened_logits, stored_logits
-
-log = logging.getLogger("lmdistill")
 
 
 @dataclass(frozen=True, kw_only=True)
