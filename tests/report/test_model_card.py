@@ -85,3 +85,17 @@ def test_a_class_in_the_folder_has_two_ways_to_be_loaded() -> None:
         make_record(), "a", carried=True
     )
     assert "any program that reads Hugging Face folders" in run_readme(make_record(), "a")
+
+
+def test_the_card_names_the_file_that_taught() -> None:
+    answers = {
+        "source": "/srv/kept/answers.jsonl",
+        "fingerprint": "f",
+        "kind": "votes",
+        "texts": 9,
+        "answered": 8,
+        "unanswered": 1,
+    }
+    card = model_card(make_record("KD", teacher=None, answers=answers))
+    assert "- Teacher: votes in answers.jsonl, for 8 training texts." in card
+    assert "/srv" not in card

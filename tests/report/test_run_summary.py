@@ -166,3 +166,18 @@ def test_what_the_label_holds_is_not_said_again_and_the_run_of_the_teacher_is_it
     )
     assert "(sst2-teacher); student" in text
     assert said(learners[0], own) == said(learners[0])
+
+
+ANSWERS = {
+    "source": "runs/answers.jsonl", "fingerprint": "f", "kind": "probabilities", "texts": 90, "answered": 80, "unanswered": 10,
+}  # fmt: skip
+
+
+def test_a_file_that_taught_is_named_and_texts_without_labels_are_counted() -> None:
+    task = plain_record()["task"] | {"unlabelled_rows": 1200}
+    text = said(make_record("KD", task=task, teacher=None, answers=ANSWERS))
+    assert "with a teacher's answers in runs/answers.jsonl (probabilities), by KD" in text
+    assert "without a teacher" not in text
+    assert "6,735 training examples and 1,200 texts without labels" in text
+    several = said(*(make_record(name, teacher=None, answers=ANSWERS) for name in ("FT", "KD")))
+    assert "teacher answers in runs/answers.jsonl (probabilities)" in several

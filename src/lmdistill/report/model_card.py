@@ -89,6 +89,11 @@ def _facts(record: Record) -> str:
             f"Teacher: {_line(_source_name(teacher.source))}, {teacher.layers} layers, "
             f"{millions(teacher.parameters.total)} parameters."
         )
+    if record.answers is not None:
+        lines.append(
+            f"Teacher: {record.answers.kind} in {_line(_source_name(record.answers.source))}, for "
+            f"{record.answers.answered:,} training texts."
+        )
     lines += _schedule(record)
     if task.labels:
         lines.append(f"Labels: {', '.join(_line(label) for label in task.labels)}.")

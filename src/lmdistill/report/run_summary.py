@@ -68,7 +68,9 @@ def _student(record: Record) -> str:
 
 
 def _teacher(record: Record) -> str:
-    """The teacher's layers, parameters and source."""
+    """The teacher's layers, parameters and source, or the file with its answers."""
+    if record.answers is not None:
+        return f"answers in {_source_name(record.answers.source)} ({record.answers.kind})"
     if record.teacher is None:
         return "none"
     return f"{_shape(record.teacher)} ({_source_name(record.teacher.source)})"
@@ -80,7 +82,14 @@ def _number(count: int, noun: str) -> str:
 
 
 def _data(record: Record) -> str:
-    """Number of training examples, and the share of the data if the recipe sets one."""
+    """Number of training examples, their share of the data if one is set, and texts without labels."""
+    unlabelled = record.task.unlabelled_rows
+    more = f" and {_number(unlabelled, 'text')} without {'a label' if unlabelled == 1 else 'labels'}"
+    return f"{_labelled(record)}{more if unlabelled else ''}"
+
+
+def _labelled(record: Record) -> str:
+    """Number of training examples with a label, and the share of the data if the recipe sets one."""
     rows, unit = record.task.rows.get("train"), _unit(record)
     if rows is None:
         return f"an unknown number of training {unit}s"
@@ -132,6 +141,8 @@ def _method(record: Record, varied: Sequence[str] = ()) -> str:
 def _of_one(record: Record) -> tuple[str, ...]:
     """Two sentences on one run: student, teacher and method, then data and training."""
     teacher = "without a teacher" if record.teacher is None else f"with a teacher of {_teacher(record)}"
+    if record.answers is not None:
+        teacher = f"with a teacher's {_teacher(record)}"
     defaults = "; all other settings of the method have their defaults" if record.changed is not None else ""
     num_dev = record.task.rows.get(record.headline[0])
     evaluation = (
@@ -160,7 +171,7 @@ def _facts(record: Record) -> dict[str, str]:
 
 def _teachers(records: Sequence[Record]) -> list[str]:
     """The teachers of several runs; teachers with the same architecture are counted."""
-    shapes = grouped(records, lambda one: None if one.teacher is None else _shape(one.teacher))
+    shapes = grouped(records, lambda one: _teacher(one) if one.teacher is None else _shape(one.teacher))
     texts = []
     for shape, group in shapes.items():
         sources = {one.teacher.source for one in group if one.teacher is not None}

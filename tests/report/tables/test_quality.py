@@ -73,6 +73,12 @@ def test_a_teacher_that_dev_has_chosen_bears_the_mark_without_a_run_of_its_own(
     assert any(note.startswith("† dev-selected") for note in found.notes) == bool(mark)
 
 
+def test_texts_without_labels_are_counted_in_the_caption() -> None:
+    task = plain_record()["task"] | {"unlabelled_rows": 1200}
+    assert "6,735 training, 1,200 without labels, 200 dev examples" in table_of(run("KD", task=task)).caption
+    assert "without labels" not in table_of(run("KD")).caption
+
+
 def test_synthetic_data_is_named_in_the_caption() -> None:
     task = plain_record()["task"] | {"synthetic": True}
     assert "synthetic data" in table_of(run("KD", task=task)).caption

@@ -53,15 +53,17 @@ def _columns(table: Comparison) -> Mapping[str, Callable[[Row], str]]:
 
 
 def _caption(table: Comparison) -> str:
-    """Task, numbers of training and dev examples, and the source of the data."""
+    """Task, numbers of training and dev examples and of texts without labels, and the source of the data."""
     counts = sorted({run.record.task.rows["train"] for run in table.runs if "train" in run.record.task.rows})
     train = " or ".join(f"{count:,}" for count in counts)
+    unlabelled = sorted({run.record.task.unlabelled_rows for run in table.runs} - {0})
+    more = [f"{' or '.join(f'{count:,}' for count in unlabelled)} without labels"] if unlabelled else []
     held_out = [
         f"{n:,} {name}"
         for name, n in table.task.rows.items()
         if (name, table.task.metrics[0]) in table.scores
     ]
-    rows = ", ".join([*([f"{train} training"] if train else []), *held_out])
+    rows = ", ".join([*([f"{train} training"] if train else []), *more, *held_out])
     synthetic = "synthetic data; " if table.task.synthetic else ""
     unit = "passages" if table.task.kind == "language" else "examples"
     return f"{table.task.name} ({synthetic}{rows} {unit}; {table.task.source})"
