@@ -118,6 +118,17 @@ def test_a_record_that_changed_says_nothing_of_the_weights_so_they_are_refused(r
     assert model_damage(run / "student") is None
 
 
+def test_a_report_does_not_miss_the_predictions_of_a_teacher_that_was_put_into_a_run(run, tmp_path, caplog):
+    teacher = tmp_path / "out" / "teacher"
+    (run / "student").rename(tmp_path / "student")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "student").rename(teacher)
+    (teacher / "record.json").write_bytes((run / "record.json").read_bytes())
+    with caplog.at_level(logging.WARNING, "lmdistill"):
+        assert [found.path for found in find_records([tmp_path / "out"])] == [teacher]
+    assert caplog.text == ""
+
+
 def test_a_teacher_in_a_run_folder_is_checked_by_the_record_beside_its_files(run, tmp_path):
     teacher = tmp_path / "other" / "teacher"
     teacher.parent.mkdir()

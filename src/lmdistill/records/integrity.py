@@ -20,6 +20,9 @@ STUDENT = "student"
 CARD = "README.md"
 """The model card, which people may edit."""
 
+MODEL_CONFIG = "config.json"
+"""Configuration of a model, in its folder."""
+
 REPORTED = (HISTORY, PREDICTIONS, DISAGREEMENTS, MAP)
 """Files that a report reads beside the record."""
 
@@ -72,7 +75,10 @@ def require_reported(folder: Path, files: Mapping[str, str]) -> None:
             f"{folder} is not as its run wrote it: {damage}. Restore the file, remove it, or run it again."
         )
     is_elsewhere = (folder.absolute().parent / PARQUET).is_file()
-    if PREDICTIONS in files and not is_elsewhere and not (folder / PREDICTIONS).is_file():
+    is_teacher = (
+        folder / MODEL_CONFIG
+    ).is_file()  # a model in a run that it taught, with its own run's record
+    if PREDICTIONS in files and not (is_elsewhere or is_teacher or (folder / PREDICTIONS).is_file()):
         logger.warning(
             "%s has no %s any more; tests and tables of examples leave it out.", folder, PREDICTIONS
         )
