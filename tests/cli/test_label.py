@@ -71,7 +71,9 @@ def test_two_hundred_texts_killed_twice_give_the_file_of_one_run_and_nothing_is_
         assert last.code == 0, last.err
         lost = len(script.requests) - 200
         assert 0 <= lost <= 2 * 4  # what was under way when it was killed
-        assert f"{len(script.requests)} calls" in last.out
+        counted = int(re.search(r"(\d+) calls", last.out)[1])
+        # a call is counted before it is sent, so one that was killed in between never came to the server
+        assert len(script.requests) <= counted <= 200 + 2 * 4
         counts = {prompt: script.prompts.count(prompt) for prompt in set(script.prompts)}
         assert len(counts) == 200
         assert sum(count - 1 for count in counts.values()) == lost
