@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions
+from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions, headline_metric
 from lmdistill.metrics.classification import METRICS
 
 CLASSES = ["accuracy", "f1", "macro_f1", "matthews"]
@@ -71,3 +71,10 @@ def test_f1_by_hand() -> None:
 
 def test_a_single_example_is_the_metric_itself() -> None:
     assert contributions(HEADLINE_METRICS["accuracy"], np.array([1.0]), np.array([1.0])).tolist() == [1.0]
+
+
+def test_contributions_to_macro_f1_count_all_classes_of_the_task():
+    labels, answers = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0])
+    found = contributions(headline_metric("macro_f1", 4), labels, answers)
+    assert found.mean() == pytest.approx((2 / 3 + 2 / 3 + 0 + 0) / 4)
+    assert headline_metric("nats", 2) is HEADLINE_METRICS["nats"]

@@ -107,6 +107,14 @@ def test_an_unknown_metric_is_refused_with_the_nearest_name():
         score(["accura-cy"], labels, logits)
 
 
+def test_macro_f1_of_network_and_constant_answer_counts_classes_that_do_not_occur():
+    labels, logits = np.array([0, 0, 1]), _one_hot(np.array([0, 0, 1]), 4)
+    assert score(["macro_f1"], labels, logits) == {"macro_f1": 0.5}
+    assert majority(["macro_f1"], labels, 4) == {"macro_f1": pytest.approx(0.2)}  # (4/5 + 0 + 0 + 0) / 4
+    assert not is_at_chance(["macro_f1"], labels, logits)
+    assert is_at_chance(["macro_f1"], labels, _one_hot(np.array([0, 0, 0]), 4))
+
+
 def test_f1_of_three_classes_is_refused_with_macro_f1_named():
     with pytest.raises(ConfigError, match="f1 is for 2 classes and the network has 3; use macro_f1"):
         score(["f1"], np.array([0, 1]), _one_hot([0, 1], 3))

@@ -121,6 +121,23 @@ def test_macro_f1_of_three_classes_equals_the_mean_by_hand():
     assert METRICS["macro_f1"](np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1])) == pytest.approx(7 / 9)
 
 
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 1000), extra=st.integers(0, 3))
+def test_macro_f1_of_a_task_counts_all_its_classes_as_scikit_learn_does_with_labels(seed, extra):
+    labels, predictions = _classes(seed, 2 + seed % 4, count=1 + seed % 20)
+    num_classes = 2 + seed % 4 + extra
+    expected = sklearn.metrics.f1_score(
+        labels, predictions, labels=range(num_classes), average="macro", zero_division=0.0
+    )
+    found = metric_named("macro_f1", num_classes)(labels.astype(float), predictions)
+    assert found == pytest.approx(expected, **EXACT)
+
+
+def test_other_metrics_do_not_depend_on_the_number_of_classes():
+    for name in set(METRICS) - {"macro_f1"}:
+        assert metric_named(name, 7) is METRICS[name]
+
+
 def test_a_class_that_is_only_predicted_counts_in_macro_f1():
     # class 0: precision 1, recall 1/2 -> 2/3. class 1: never right -> 0.
     assert METRICS["macro_f1"](np.array([0, 0]), np.array([0, 1])) == pytest.approx(1 / 3)

@@ -37,7 +37,7 @@ def at(tree, path):
 OTHER = {
     "task": "rte", "data.source": "texts.csv", "data.dev": "dev.csv", "data.text": ["a", "b"], "data.label": "y",
     "data.join": ": ", "data.labels": {0: "bad", 1: "good"}, "data.drop": ["empty", "duplicates"],
-    "data.unlabelled": ["more.csv"], "data.labelled_per_batch": 8, "teacher.answers": "answers.jsonl",
+    "data.metrics": ["macro_f1", "accuracy"], "data.unlabelled": ["more.csv"], "data.labelled_per_batch": 8, "teacher.answers": "answers.jsonl",
     "data.encoding": "latin-1", "data.delimiter": "|", "data.quote": "'",
     "data.kind": "regression", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher"},
     "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",

@@ -15,7 +15,7 @@ INSIDE: Mapping[str, set[str]] = {
     "metrics": {"core"},
     "objectives": {"core"},
     "schedules": {"core"},
-    "data": {"core"},
+    "data": {"core", "metrics"},
     "records": {"core", "metrics"},
     "stores": {"core"},
     "models": {"core", "objectives", "records"},

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from lmdistill.metrics.classification import METRICS, Metric
+from lmdistill.metrics.classification import METRICS, Metric, metric_named
 
 
 def _nats_a_token(counts: np.ndarray, sums: np.ndarray) -> float:
@@ -16,6 +16,11 @@ def _nats_a_token(counts: np.ndarray, sums: np.ndarray) -> float:
 
 HEADLINE_METRICS: Mapping[str, Metric] = MappingProxyType({**METRICS, "nats": _nats_a_token})
 """Headline metrics that can be tested: functions of labels and predictions, or of tokens and nats."""
+
+
+def headline_metric(name: str, num_classes: int) -> Metric:
+    """The function of `HEADLINE_METRICS` called `name`, over all classes of the task."""
+    return metric_named(name, num_classes) if name in METRICS else HEADLINE_METRICS[name]
 
 
 def contributions(metric: Metric, labels: np.ndarray, answers: np.ndarray) -> NDArray[np.float64]:

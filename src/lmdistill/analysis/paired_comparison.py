@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions
+from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions, headline_metric
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.seed_and_example_variance import LEVEL, Estimate, Interval, estimate, share
 from lmdistill.analysis.significance import mcnemar
@@ -103,7 +103,8 @@ def _contributions(
     if not np.isfinite(logits).all():
         return None
     labels, values = np.array([one.label for one in examples], dtype=float), np.array(logits, dtype=float)
-    return contributions(HEADLINE_METRICS[metric], labels, predictions_of(values).astype(float))
+    function = headline_metric(metric, values.shape[1])
+    return contributions(function, labels, predictions_of(values).astype(float))
 
 
 def compare_rows(

@@ -242,9 +242,10 @@ def _described(
     max_length: int,
 ) -> Mapping[str, Any]:
     """The description that replaces the recipe in the record of a run from Python."""
+    chosen = {"metrics": list(task.spec.chosen_metrics)} if task.spec.chosen_metrics else {}
     return {
         "task": task.spec.name,
-        "data": {"source": task.source, "max_length": max_length},
+        "data": {"source": task.source, "max_length": max_length, **chosen},
         "teacher": None if teacher is None else {"model": teacher.source},
         "student": {"model": student.source, "layers": student.num_layers},
         "methods": {type(method).__name__: plain(method)},

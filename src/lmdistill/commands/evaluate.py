@@ -84,7 +84,7 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
                 split=name,
                 examples=len(labels),
                 metrics=score(task.spec.metrics, labels, logits),
-                majority=majority(task.spec.metrics, labels),
+                majority=majority(task.spec.metrics, labels, task.spec.num_classes),
                 calibration=calibration(labels, logits) if classes else {},
                 alarms=tuple(alarms_of(opened.who, name, task.spec, labels, logits)),
             )

@@ -10,6 +10,7 @@ from lmdistill.data.synthetic.reviews import reviews_task
 from lmdistill.data.tasks.custom_files import DEV_FRACTION, ColumnChoices, load_custom_files
 from lmdistill.data.tasks.glue_folder import load_folder
 from lmdistill.data.tasks.hub import load_glue, load_hub
+from lmdistill.data.tasks.metric_choice import metric_names, with_metrics
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import SYNTHETIC, TASKS, TaskSpec, task_named
 
@@ -31,6 +32,7 @@ def load_task(
     delimiter: str | None = None,
     quote: str | None = None,
     header: bool = True,
+    metrics: str | Sequence[str] | None = None,
     seed: int = 0,
 ) -> Task:
     """Load a task with its examples, as memory-mapped files in the cache of `datasets`.
@@ -55,6 +57,8 @@ def load_task(
         delimiter: For your own CSV or TSV file, the character between columns; None infers it.
         quote: For your own CSV or TSV file, the character around texts, or "" for none; None infers it.
         header: For your own CSV or TSV file, whether the first line has the column names.
+        metrics: Names of `METRICS`; the first is the headline, which selects the best weights and is compared
+            in tables. None takes the usual ones of the task.
         seed: For your own data, the random seed of the held-out rows.
 
     Returns:
@@ -75,23 +79,32 @@ def load_task(
         "drop": tuple(drop) or None,
     }
     chosen = {option: value for option, value in choices.items() if value is not None}
+    names = metric_names(metrics)
+    return with_metrics(_loaded(name, data, dev, form, {**chosen, "seed": seed}), names)
+
+
+def _loaded(
+    name: str, data: str | Path | None, dev: str | Path | float, form: TableFormat, choices: dict[str, Any]
+) -> Task:
+    """The task with its usual metrics."""
     if name == "own":
         if data is None:
             raise ConfigError(
                 "the task 'own' needs a file (CSV, TSV, JSON or Parquet). Set data.source to it; in Python, "
                 "give data=FILE."
             )
-        return load_custom_files(data, dev, form=form, seed=seed, **chosen)
+        return load_custom_files(data, dev, form=form, **choices)
     if form != TableFormat():
         raise ConfigError(
             f"{name} is no file of yours, so data.encoding, data.delimiter, data.quote and data.header have "
             "no effect. Leave them out, or use the task 'own'."
         )
+    given = [option for option in choices if option != "seed"]
     if name in TASKS:
-        return _glue(task_named(name), data, [*chosen, *(["dev"] if dev != DEV_FRACTION else [])])
+        return _glue(task_named(name), data, [*given, *(["dev"] if dev != DEV_FRACTION else [])])
     if name == SYNTHETIC.name:
         return _synthetic(data)
-    return _hub(name, data, dev, {**chosen, "seed": seed})
+    return _hub(name, data, dev, choices)
 
 
 def _column_names(text: str | int | Sequence[str | int] | None) -> tuple[str, ...] | None:

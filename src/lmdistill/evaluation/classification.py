@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from lmdistill.core.errors import ConfigError, DataError
-from lmdistill.metrics.classification import METRICS, REGRESSION_METRICS, metric_named, predictions_of
+from lmdistill.metrics.classification import metric_named, predictions_of, require_suitable
 
 
 def score(
@@ -33,22 +33,15 @@ def score(
     """
     check_labelled(labels, logits)
     num_classes = logits.shape[1]
-    functions = {name: metric_named(name) for name in metrics}
-    for name in functions:
-        if (name in REGRESSION_METRICS) != (num_classes == 1):
-            compared = "scores" if name in REGRESSION_METRICS else "classes"
-            suitable = [known for known in METRICS if (known in REGRESSION_METRICS) == (num_classes == 1)]
-            raise ConfigError(
-                f"{name} compares {compared} and the network has {num_classes} "
-                f"output{'s' * (num_classes > 1)}; use {', '.join(suitable)}."
-            )
-        if name == "f1" and num_classes > 2:  # even if only two of the classes are predicted
-            raise ConfigError(f"f1 is for 2 classes and the network has {num_classes}; use macro_f1 instead.")
+    require_suitable(metrics, num_classes)
+    functions = {name: metric_named(name, num_classes) for name in metrics}
     predictions = predictions_of(logits)
     return {name: function(labels, predictions) for name, function in functions.items()}
 
 
-def majority(metrics: Sequence[str], labels: Num[np.ndarray, " b"]) -> dict[str, float]:
+def majority(
+    metrics: Sequence[str], labels: Num[np.ndarray, " b"], num_classes: int | None = None
+) -> dict[str, float]:
     """Metrics of a baseline that always predicts the most frequent class, the lower one if two are tied.
 
     For a regression (floating-point labels) the baseline predicts the mean label; its correlation is 0.
@@ -56,6 +49,8 @@ def majority(metrics: Sequence[str], labels: Num[np.ndarray, " b"]) -> dict[str,
     Args:
         metrics: Names in METRICS.
         labels: Class numbers, or scores as floats.
+        num_classes: Number of classes of the task, all of which count in macro_f1; None counts those that
+            occur.
 
     Returns:
         Value of each metric by name, as from `score`.
@@ -72,7 +67,7 @@ def majority(metrics: Sequence[str], labels: Num[np.ndarray, " b"]) -> dict[str,
         raise DataError("there are 0 examples to score; check the split and its filters.")
     constant = labels.mean() if labels.dtype.kind == "f" else np.bincount(labels).argmax()
     predictions = np.full(labels.shape, constant)
-    return {name: metric_named(name)(labels, predictions) for name in metrics}
+    return {name: metric_named(name, num_classes)(labels, predictions) for name in metrics}
 
 
 def is_at_chance(
@@ -106,7 +101,8 @@ def is_at_chance(
     if not metrics:
         raise ConfigError("is_at_chance compares the first metric, got 0 metrics; give at least one.")
     headline = "accuracy" if metrics[0] == "f1" else metrics[0]
-    value, constant = score([headline], labels, logits)[headline], majority([headline], labels)[headline]
+    value = score([headline], labels, logits)[headline]
+    constant = majority([headline], labels, logits.shape[1])[headline]
     if value <= constant or logits.shape[1] > 1:
         return value <= constant
     error = np.mean(np.square(logits[:, 0].astype(np.float64) - labels))

@@ -3,7 +3,8 @@
 Values agree with scikit-learn 1.9 and SciPy 1.17 to the last bit. Neither is imported: both load slowly.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -44,14 +45,26 @@ def f1(labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"]) -> flo
     return _f1_of(labels == 1, predictions == 1)
 
 
-def macro_f1(labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"]) -> float:
-    """Plain mean of every class's F1, in [0, 1]; a class counts if it is a label or a prediction.
+def macro_f1(
+    labels: Num[np.ndarray, " b"], predictions: Num[np.ndarray, " b"], num_classes: int | None = None
+) -> float:
+    """Plain mean of every class's F1, in [0, 1], as `f1_score(..., labels=range(num_classes))`.
+
+    Args:
+        labels: Class numbers.
+        predictions: Class numbers.
+        num_classes: Number of classes of the task, all of which count, those that neither occur nor are
+            predicted with 0; so the score of a network does not depend on what others predict. None counts
+            the classes that are a label or a prediction.
 
     Examples:
-        >>> round(macro_f1(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1])), 4)  # (1 + 2/3 + 2/3) / 3
+        >>> labels, predictions = np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1])
+        >>> round(macro_f1(labels, predictions), 4)  # (1 + 2/3 + 2/3) / 3
         0.7778
+        >>> round(macro_f1(labels, predictions, 4), 4)  # class 3 counts with 0
+        0.5833
     """
-    classes = np.union1d(labels, predictions)
+    classes = np.union1d(labels, predictions) if num_classes is None else np.arange(num_classes)
     return float(np.mean([_f1_of(labels == one, predictions == one) for one in classes]))
 
 
@@ -144,16 +157,47 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 """Name to function(labels, predictions): class numbers, or scores for a regression."""
 
 
-def metric_named(name: str) -> Metric:
+def metric_named(name: str, num_classes: int | None = None) -> Metric:
     """The function of METRICS called `name`.
+
+    Args:
+        name: A key of METRICS.
+        num_classes: Number of classes of the task, for metrics in which all of them count (`macro_f1`).
 
     Raises:
         UnknownNameError: METRICS has no such name.
     """
-    try:
-        return METRICS[name]
-    except KeyError:
-        raise UnknownNameError("metric", name, METRICS) from None
+    if name not in METRICS:
+        raise UnknownNameError("metric", name, METRICS)
+    return partial(macro_f1, num_classes=num_classes) if name == "macro_f1" else METRICS[name]
+
+
+def require_suitable(metrics: Sequence[str], num_outputs: int) -> None:
+    """Check that metrics exist and suit a network, or a task.
+
+    Args:
+        metrics: Names.
+        num_outputs: Number of classes; 1 for scores.
+
+    Raises:
+        UnknownNameError: METRICS has no such name.
+        ConfigError: A metric of classes is requested for scores, or the reverse, or f1 for several classes.
+    """
+    suitable = [
+        name
+        for name in METRICS
+        if (name in REGRESSION_METRICS) == (num_outputs == 1) and (name != "f1" or num_outputs == 2)
+    ]
+    outputs = f"{num_outputs} output{'s' * (num_outputs > 1)}"
+    for name in metrics:
+        metric_named(name)
+        if name == "f1" and num_outputs > 2:  # even if only two of the classes are predicted
+            raise ConfigError(f"f1 is for 2 classes and the network has {num_outputs}; use macro_f1 instead.")
+        if name not in suitable:
+            compared = "scores" if name in REGRESSION_METRICS else "classes"
+            raise ConfigError(
+                f"{name} compares {compared} and the network has {outputs}; use {', '.join(suitable)}."
+            )
 
 
 def _is_constant(values: Num[np.ndarray, " b"]) -> bool:

@@ -90,6 +90,10 @@ class Data:
     header: bool = True
     """Whether the first line of your CSV or TSV file names the columns; else they are 1, 2, 3 and so on."""
 
+    metrics: tuple[str, ...] = ()
+    """Metrics such as `[macro_f1, accuracy]`; the first is the headline: it selects the best weights and is
+    compared in tables. The usual ones of the task if empty."""
+
     fraction: float = 1.0
     """Share of the training rows to use, in (0, 1]; the same rows for teacher and student."""
 

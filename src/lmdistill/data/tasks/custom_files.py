@@ -19,7 +19,7 @@ from lmdistill.data.tasks.label_inference import column_statistics
 from lmdistill.data.tasks.label_names import KindAndLabels, kind_and_labels
 from lmdistill.data.tasks.subsample import labels_of, require_classes
 from lmdistill.data.tasks.task import Task
-from lmdistill.data.tasks.task_spec import TaskSpec
+from lmdistill.data.tasks.task_spec import USUAL_METRICS, TaskSpec
 
 DEV_FRACTION = 0.1
 """Fraction of the training rows that is held out as dev set by default."""
@@ -138,7 +138,7 @@ def _spec(name: str, texts: tuple[str, ...], found: KindAndLabels, join: str | N
         kind=found.kind,
         columns=texts if join is None else (" + ".join(texts),),
         labels=found.labels,
-        metrics=("accuracy", "matthews") if found.kind == "classification" else ("pearson", "spearman"),
+        metrics=USUAL_METRICS[found.kind],
         test_splits=(),
     )
 

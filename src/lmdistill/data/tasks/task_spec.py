@@ -10,6 +10,12 @@ from lmdistill.core.errors import ConfigError, UnknownNameError
 Kind = Literal["classification", "regression"]
 
 
+USUAL_METRICS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {"classification": ("accuracy", "matthews"), "regression": ("pearson", "spearman")}
+)
+"""Metrics of a task of your own or of the hub, unless you choose others."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OfficialFiles:
     """Format of the files of the official GLUE download; all are TSV without quoting."""
@@ -80,6 +86,13 @@ class TaskSpec:
     def num_classes(self) -> int:
         """Number of outputs of a model for this task: the number of labels, or 1 for regression."""
         return max(1, len(self.labels))
+
+    @property
+    def chosen_metrics(self) -> tuple[str, ...]:
+        """The metrics if they are not the usual ones of this task; else ()."""
+        known = TASKS.get(self.name, SYNTHETIC if self.name == SYNTHETIC.name else None)
+        usual = USUAL_METRICS[self.kind] if known is None else known.metrics
+        return () if self.metrics == usual else self.metrics
 
 
 _PAIR = ("sentence1", "sentence2")

@@ -95,7 +95,8 @@ def load_whole(name: str, data: Data) -> Task:
 
 def own_settings(data: Data) -> dict[str, Any]:
     """The arguments of `load_task` for the user's own data; without those that are inferred."""
-    fields = ("dev", "text", "join", "label", "labels", "kind", "drop", "encoding", "delimiter", "quote")
+    columns = ("dev", "text", "join", "label", "labels", "kind", "drop", "metrics")
+    fields = (*columns, "encoding", "delimiter", "quote")
     settings = {name: getattr(data, name) for name in fields}
     given = {name: value for name, value in settings.items() if value not in (None, ())}
     return given if data.header else {**given, "header": False}

@@ -94,7 +94,8 @@ def quality(data: EncodedTask, answers: DevOutputs) -> dict[str, Any]:
         "metrics": scores(data, answers.student),
         "teacher_metrics": None if answers.teacher is None else scores(data, answers.teacher),
         "majority": {
-            name: majority(data.task.spec.metrics, split.labels) for name, split in data.dev.items()
+            name: majority(data.task.spec.metrics, split.labels, data.task.spec.num_classes)
+            for name, split in data.dev.items()
         },
         "agreement": None if theirs is None else agreement(ours, theirs),
         "calibration": _calibration(labels, ours) if classes else None,

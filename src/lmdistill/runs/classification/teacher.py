@@ -95,6 +95,7 @@ def prepare_teacher(
         "data": task.fingerprint,
         "training": plain(settings.training),
         "max_length": max_length,
+        **({"metrics": task.spec.chosen_metrics} if task.spec.chosen_metrics else {}),
     }
     folder = cache / f"{task.spec.name.replace('/', '-')}-{fingerprint(inputs)}"
     student = Network(copy.deepcopy(backbone.model), backbone.tokenizer, source=backbone.source)
