@@ -470,6 +470,20 @@ def test_a_teacher_whose_weights_are_no_numbers_is_refused_when_it_is_loaded(pla
     refused(said, r"^\d+ weights of classifier\.weight in broken are NaN or infinite\. Copy or download them")
 
 
+def test_a_model_that_gives_no_number_is_refused_with_the_row(place, lmdistill):
+    """Its weights are numbers, and so large that what it computes of them is not."""
+    network = tiny(layers=1, seed=1, labels=LABELS)
+    with torch.no_grad():
+        network.model.classifier.weight.fill_(torch.finfo().max)
+    save(network, place / "loud")
+    write_csv("asked.csv", [["good film"], ["bad plot"]], header=("text",))
+    said = lmdistill("predict", "loud", "asked.csv", "--out", "answers.csv")
+    refused(
+        said, r"^asked\.csv, line 2: loud gives the logits \[.*(nan|inf).*\], and no prediction can be made"
+    )
+    assert not Path("answers.csv").exists()
+
+
 def test_two_methods_of_one_recipe_do_not_share_a_folder_with_a_single_run(finished, lmdistill):
     write_recipe(
         "both.yaml",

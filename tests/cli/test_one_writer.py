@@ -8,8 +8,10 @@ import pytest
 from lmdistill.commands.submit import submit
 from lmdistill.core.errors import RunError
 from lmdistill.core.file_lock import lock_of, sole_writer
+from lmdistill.export.hugging_face import save
 from tests.cli.cli_project import RECIPE
 from tests.cli.cli_project import write_recipe as write_project_recipe
+from tests.tiny_causal import tiny_language
 from tests.tiny_recipe import start, write_recipe
 
 
@@ -64,6 +66,21 @@ def test_what_another_command_writes_is_not_written_at_the_same_time(arguments, 
         assert not out.exists()
     assert lmdistill(*arguments).code == 0
     assert not lock_of(out).exists()
+
+
+def test_completions_that_another_command_writes_are_left_alone(tmp_path, monkeypatch, lmdistill):
+    monkeypatch.chdir(tmp_path)
+    save(tiny_language(layers=1), Path("writer"))
+    Path("asked.jsonl").write_text('{"prompt": "good film"}\n')
+    command = ("generate", "writer", "asked.jsonl", "--out", "here.jsonl", "--max-new", "2")
+    with sole_writer(Path("here.jsonl")):
+        said = lmdistill(*command)
+        assert said.code == 2
+        assert said.err.count("error: ") == 1
+        assert "error: here.jsonl is being written by another command (process " in said.err
+        assert not [path for path in Path().iterdir() if path.name.startswith("here.jsonl")]
+    assert lmdistill(*command).code == 0
+    assert not lock_of(Path("here.jsonl")).exists()
 
 
 def test_one_run_of_several_is_not_written_by_a_recipe_of_its_own_either(place, lmdistill):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lmdistill.evaluation.generation_quality import distinct_n
 from lmdistill.export.hugging_face import save
 from lmdistill.recipes.files import recipe_of
 from lmdistill.records.record import read_record
+from lmdistill.runs.language.evaluation import uniform_alarms
 from lmdistill.runs.run_recipe import run_recipe
 from tests.tiny import WORDS
 from tests.tiny_causal import tiny_language
@@ -72,6 +74,32 @@ def test_all_numbers_of_the_record_come_again_agreement_and_groups_of_tokens_too
         "hard_teacher_nats": record.tokens.hard.teacher_nats,
     }
     assert {name: found.metrics[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+
+
+def test_networks_that_are_worse_than_uniform_guessing_are_told_of_in_the_record_and_in_evaluate(caplog):
+    record = read_record(Path("run"))
+    told = {
+        name: any(alarm.startswith(f"the {name} is worse than uniform guessing") for alarm in record.alarms)
+        for name in ("student", "teacher")
+    }
+    guess = math.log(len(tiny_language().tokenizer))
+    assert told == {
+        "student": record.metrics["dev"]["nats"] >= guess,
+        "teacher": record.teacher_metrics["dev"]["nats"] >= guess,
+    }
+    assert told["teacher"]  # its weights are random and large
+    with caplog.at_level(logging.WARNING, "lmdistill"):
+        evaluate_language("teacher", ["texts.source=rows.txt", "texts.dev=dev.txt", 'texts.separator="%"'])
+    assert any(
+        text.startswith("the model is worse than uniform guessing on dev: ") for text in caplog.messages
+    )
+
+
+@pytest.mark.parametrize("above", [-0.01, 0.0, 0.01])
+def test_a_network_at_the_likelihood_of_a_uniform_guess_or_worse_is_told_of(above):
+    told = uniform_alarms({"student": math.log(50) + above, "teacher": 1.0}, 50)
+    assert len(told) == (above >= 0)
+    assert all("learned nothing of use" in text and "--find-rate" in text for text in told)
 
 
 def test_a_model_without_a_run_answers_for_the_tokens_of_its_tokenizer_only():

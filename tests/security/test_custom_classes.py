@@ -123,6 +123,19 @@ def test_running_needs_the_flag_whoever_wrote_the_recipe(command, field, place, 
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_run_that_goes_on_runs_nothing_that_its_folder_names(is_finished, sent, lmdistill, no_pages, trap):
+    named_everywhere(sent, trap.module())
+    if not is_finished:
+        (sent / "record.json").unlink()
+    said = lmdistill("distill", "recipe.yaml", "--out", "runs/one")
+    assert said.code == 2, said.err  # its recipe is another one
+    assert "Traceback" not in said.err
+    again = lmdistill("distill", "own.yaml", "--out", "runs/one")
+    assert again.code == 2
+    assert REFUSED in again.err
+
+
 def test_with_the_flag_the_class_is_run(place, lmdistill, tmp_path, trap):
     name = trap.module()
     said = lmdistill(

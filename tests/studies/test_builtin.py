@@ -1,5 +1,8 @@
 """The studies that come with the package: each resolves at both scales without a network and without data."""
 
+import json
+import re
+import shlex
 import socket
 from functools import cache
 from pathlib import Path
@@ -141,6 +144,49 @@ def test_what_the_publications_settle_is_set_at_their_scale(nowhere):
         assert getattr(method, "scope", "released") == "released"
     families = {recipe.teacher.model.split("/")[0] for recipe in recipes_at_paper("atkd-baselines")}
     assert families == {"facebook", "EleutherAI", "huggyllama"}
+    assert {recipe.teacher.model for recipe in recipes_at_paper("minidisc-enct5")} == {"t5-3b"}
+
+
+SETTINGS = [
+    (name, shlex.split(quoted.replace("--set", " ")))
+    for name in CELLS
+    for quoted in re.findall("`(--set [^`]+)`", " ".join(study_notes(name)))
+]
+"""What the heads of studies advise to set, with the study."""
+
+
+def test_heads_of_the_studies_that_have_no_search_of_their_own_name_one():
+    rates = [
+        name for name, words in SETTINGS if words[0].startswith("axes.training.optimizer.learning_rate=")
+    ]
+    assert {"mixkd-table1", "mixkd-table3", "mixkd-table5", "mixkd-figure3"} <= {*rates}
+    grids = {words[0]: len(words) for name, words in SETTINGS if name == "mixkd-table1" and len(words) > 1}
+    assert grids == {"axes.method={KD: {name: kd}}": 3, "axes.method={PKD: {name: pkd}}": 3}
+
+
+def first_values(name, words):
+    """Settings that leave one value of each axis that `words` do not name."""
+    axes = {
+        axis: values
+        for axis, values in read_study(name, ["scale=paper"]).axes.items()
+        if not any(word.startswith((f"axes.{axis}=", "skip=")) for word in words)
+    }
+    one = {
+        axis: dict([*values.items()][:1]) if isinstance(values, dict) else values[:1]
+        for axis, values in axes.items()
+    }
+    return ["seeds=[0]", *(f"axes.{axis}={json.dumps(values)}" for axis, values in one.items())]
+
+
+@pytest.mark.parametrize(("name", "words"), SETTINGS, ids=[f"{name}: {words[0]}" for name, words in SETTINGS])
+def test_what_a_head_advises_to_set_gives_other_runs_at_the_published_scale(name, words, nowhere):
+    few = ["scale=paper", *first_values(name, words)]
+    before, after = (
+        [cell.recipe for cell in study_cells(read_study(name, settings), Path())]
+        for settings in (few, [*few, *words])
+    )
+    assert after
+    assert after != before
 
 
 def test_distilbert_stands_once_beside_six_layers_without_back_translation(nowhere):

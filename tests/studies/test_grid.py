@@ -194,6 +194,32 @@ def test_what_is_skipped_is_named_by_its_label_or_else_by_its_value(tmp_path, ax
     assert [cell.labels[name] for cell in cells] == left
 
 
+def read(tmp_path, *overrides, **keys):
+    """The labels of the cells of a study with these keys and overrides."""
+    table = {"study": "one", "base": BASE, "seeds": [0, 1], **keys}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(table, sort_keys=False))
+    study = read_study(tmp_path / "study.yaml", overrides)
+    return [(cell.labels.get("student.layers"), cell.labels["seed"]) for cell in study_cells(study, tmp_path)]
+
+
+def test_what_an_override_removes_need_not_be_skipped_any_more(tmp_path):
+    keys = {
+        "axes": {"student.layers": [1, 2], "method": METHODS},
+        "skip": [{"student.layers": 1}, {"student.layers": 2, "method": "KD", "seed": 1}],
+    }
+    assert len(read(tmp_path, **keys)) == 3
+    assert read(tmp_path, "axes.student.layers=[3]", **keys) == [("3", "0"), ("3", "1")] * 2
+    assert (
+        read(tmp_path, "axes.student.layers=[1, 3]", **keys) == [("3", "0"), ("3", "1")] * 2
+    )  # 1 is skipped
+    assert len(read(tmp_path, "seeds=[0, 2]", **keys)) == 4
+    assert read(tmp_path, "axes={student.layers: [1, 3]}", **keys) == [("3", "0"), ("3", "1")]
+    with pytest.raises(UnknownNameError, match=r"^no value of student\.layers to skip is called '1'"):
+        read(tmp_path, "axes.student.layers=[3]", "skip=[{student.layers: 1}]", **keys)
+    with pytest.raises(UnknownNameError, match=r"^no value of method to skip is called 'PKD'"):
+        read(tmp_path, "axes.student.layers=[3]", **(keys | {"skip": [{"method": "PKD"}]}))
+
+
 def test_a_scale_stands_over_set_and_the_command_over_both(tmp_path):
     scales = {"small": {"data.rows": 9}, "paper": {"data.rows": 99, "training.epochs": 4}}
     file = tmp_path / "study.yaml"

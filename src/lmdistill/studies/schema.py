@@ -1,7 +1,7 @@
 """The keys of a study file."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ import yaml
 from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.core.file_names import UNFIT, unfit
 from lmdistill.recipes.yaml_tables import STUDIES, builtin, table_from, table_in, table_of, typed
-from lmdistill.studies.axes import KNOWN
+from lmdistill.studies.axes import KNOWN, choices, meant
 from lmdistill.studies.search.settings import Search, with_dotted_fields
 
 FILE = "study.yaml"
@@ -88,7 +88,8 @@ def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
     Args:
         name: A built-in study or a YAML file; a base that is a path is relative to the file.
         overrides: `a=value` for a key of the study (`seeds=[0]`, `scale=paper`), `a.b=value` for a field of
-            every cell's recipe. They override the scale.
+            every cell's recipe. They override the scale. An entry of `skip` is left out if an override
+            removes the value that it names.
 
     Raises:
         ConfigError: If there is no such file; or a value is missing, or outside its type or range.
@@ -102,7 +103,8 @@ def read_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
     _apply(settings, table, last)
     study = _validated(table)
     base = table_of(study.base, Path(name).parent) if isinstance(study.base, str) else study.base
-    return replace(study, base=base, set={**study.set, **scaled, **last}, scales={}, scale=None)
+    skip = _applicable_skips(study, {path for _, path, _ in settings})
+    return replace(study, base=base, set={**study.set, **scaled, **last}, skip=skip, scales={}, scale=None)
 
 
 def study_text(study: Study) -> str:
@@ -181,6 +183,26 @@ def _validated(table: Mapping[str, Any]) -> Study:
 
     study: Study = parse(Study, {**table, "search": with_dotted_fields(table.get("search"))})
     return study
+
+
+def _applicable_skips(study: Study, paths: Collection[str]) -> tuple[dict[str, Any], ...]:
+    """The entries of `skip`, without those that name a value that an override has removed.
+
+    Args:
+        study: The study with its overrides.
+        paths: Dotted paths of the overrides.
+    """
+
+    def is_removed(axis: str, wanted: Any) -> bool:
+        if axis == "seed":
+            return "seeds" in paths and str(wanted) not in map(str, study.seeds)
+        if not {"axes", f"axes.{axis}"} & {*paths}:
+            return False
+        return axis not in study.axes or not meant(choices(axis, study.axes[axis]), wanted)
+
+    if "skip" in paths:
+        return study.skip
+    return tuple(entry for entry in study.skip if not any(is_removed(*item) for item in entry.items()))
 
 
 def _require_folder_name(name: str) -> None:
