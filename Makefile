@@ -38,6 +38,7 @@ bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.mixkd_step
 	$(BIN)/python -m benchmarks.mixkd_gradient_variance
 	$(BIN)/python -m benchmarks.data_memory
+	$(BIN)/python -m benchmarks.transfer
 	$(BIN)/python -m benchmarks.language_loss
 	$(BIN)/python -m benchmarks.language_step
 	$(BIN)/python -m benchmarks.minidisc_step

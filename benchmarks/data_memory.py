@@ -54,9 +54,9 @@ def made_up_tokenizer() -> Any:
     )  # fmt: skip
 
 
-def write_rows(path: Path, rows: int) -> None:
-    """A CSV file of texts of 5 to 40 words, none like another, with labels."""
-    rng = generator(0, "rows")
+def write_rows(path: Path, rows: int, *, kind: str = "rows") -> None:
+    """A CSV file of texts of 5 to 40 words, none like another, with labels; other texts for each kind."""
+    rng = generator(0, kind)
     texts = [
         " ".join(f"word{i}" for i in rng.integers(0, WORDS, size=size))
         for size in rng.integers(5, 41, size=TEXTS)

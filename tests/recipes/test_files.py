@@ -39,7 +39,7 @@ OTHER = {
     "data.join": ": ", "data.labels": {0: "bad", 1: "good"}, "data.drop": ["empty", "duplicates"],
     "data.metrics": ["macro_f1", "accuracy"], "data.unlabelled": ["more.csv"], "data.labelled_per_batch": 8, "teacher.answers": "answers.jsonl",
     "data.encoding": "latin-1", "data.delimiter": "|", "data.quote": "'",
-    "data.kind": "regression", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher"},
+    "data.kind": "regression", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher", "up_to": 9},
     "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",
     "student.pruning.score": "magnitude", "student.pruning.data": "dev", "student.pruning.scope": "layer",
     "seeds": [3, 4], "methods.MixKD.distance": "forward_kl", "methods.MixKD.share": "batch",

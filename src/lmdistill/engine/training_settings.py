@@ -62,6 +62,10 @@ class Training:
     """Number of passes over the training set, >= 1. For language models null chooses it by the size of the
     network."""
 
+    min_steps: int = 0
+    """Fewest optimizer steps, >= 0: where `epochs` passes have fewer, whole passes are added. For schedules
+    that must not shrink with the data."""
+
     batch_size: int = 32
     """Number of examples per optimizer step, over all processes and micro-batches, >= 1."""
 
@@ -102,7 +106,7 @@ class Training:
         for name in ("epochs", "batch_size", "accumulate", "checkpoint_every"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}.")
-        for name in ("eval_every", "patience", "seed"):
+        for name in ("min_steps", "eval_every", "patience", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)}.")
 

@@ -39,6 +39,10 @@ class Augmentation:
     copies: int = 1
     """Number of variants of each row, >= 1."""
 
+    up_to: int | None = None
+    """Training rows, variants included, beyond which none are made, >= 1: `copies` is lowered until the rows
+    stay within it. No limit by default."""
+
     rows: Literal["labelled", "all"] = "labelled"
     """Rows that are rewritten: those with a label, or those of `data.unlabelled` too."""
 
@@ -48,6 +52,8 @@ class Augmentation:
     def __post_init__(self) -> None:
         if self.copies < 1:
             raise ConfigError(f"copies must be >= 1, got {self.copies}.")
+        if self.up_to is not None and self.up_to < 1:
+            raise ConfigError(f"up_to must be >= 1, got {self.up_to}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The batches of a run, from its training settings."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Int
 
@@ -21,11 +23,11 @@ def plan(
     Args:
         lengths: Tokens of each training example.
         method: Says whether examples are mixed, and how.
-        training: Batch size, epochs, accumulation, grouping by length and seed.
+        training: Batch size, epochs, fewest steps, accumulation, grouping by length and seed.
         labelled: Whether each training example has a gold label; None if all have.
         labelled_per_batch: Labelled examples in each batch; None shuffles them with the others.
     """
-    return BatchSampler(
+    sampler = BatchSampler(
         lengths=lengths,
         batch_size=training.batch_size,
         epochs=training.passes,
@@ -36,3 +38,5 @@ def plan(
         labelled=labelled,
         labelled_per_batch=labelled_per_batch,
     )
+    fewest = -(-training.min_steps // sampler.steps_per_epoch)
+    return replace(sampler, epochs=max(training.passes, fewest))

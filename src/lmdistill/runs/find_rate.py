@@ -150,6 +150,7 @@ def _short(cell: Cell[Any], rate: float, steps: int, rows: int) -> Any:
     return replace(
         settings,
         epochs=max(1, round(steps / each)),
+        min_steps=0,
         optimizer=optimizer,
         eval_every=NEVER,
         checkpoint_every=NEVER,

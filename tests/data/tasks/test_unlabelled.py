@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.files.table_format import TableFormat
@@ -137,3 +139,31 @@ def test_pairs_need_two_columns(tmp_path):
     path.write_text("text\na\n")
     with pytest.raises(DataError, match=r"the texts are read from text, and own has pairs"):
         read_unlabelled(path, replace(SPEC, columns=("premise", "hypothesis")), form=TableFormat())
+
+
+TEXTS = ["a film", "A film!", "new", " New ", "other", LONG, f"{LONG} and more", "the dev text", "x y z"]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=6), min_size=1, max_size=3))
+def test_what_is_left_out_is_what_a_loop_over_all_rows_leaves_out(sources):
+    kept, seen, new = [], {"a film"}, []
+    for source in sources:
+        before = len(kept)
+        for text in source:
+            plain = " ".join(text.lower().strip("! ").split())
+            if plain not in seen and plain != "the dev text" and not plain.startswith(LONG):
+                kept.append(text)
+                seen.add(plain)
+        new.append(len(kept) - before)
+    given_rows = [(f"{number}.csv", rows(source)) for number, source in enumerate(sources)]
+    if 0 in new:  # a source of which nothing is left is refused
+        with pytest.raises(DataError, match=f"in {new.index(0)}.csv can be used"):
+            with_unlabelled(task(), given_rows)
+    else:
+        assert added(with_unlabelled(task(), given_rows))[:] == kept
+
+
+def test_no_progress_bar_of_another_library_is_shown(capfd):
+    with_unlabelled(task(), [("more.csv", rows([f"text {n}" for n in range(2000)] + ["a film"]))])
+    assert capfd.readouterr().err == ""

@@ -8,7 +8,9 @@ Answers are joined to the examples of a task by their texts, never by the order 
 - a label is the probability 1 of its class, and the labels of several judges are shares of their votes.
 """
 
+import hashlib
 import math
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.fingerprint import file_fingerprint
@@ -36,6 +38,9 @@ TOLERANCE = 0.02
 
 LEAST_JOINED = 0.5
 """Smallest share of the training texts that must have an answer."""
+
+KEY_BYTES = 16
+"""Size of the hash of a text."""
 
 SCORES = ("score", "predicted", "label")
 """Columns with the score of a regression; the first one that there is counts."""
@@ -60,8 +65,11 @@ class TeacherAnswers:
     kind: str
     """"probabilities", "logits", "labels" or "votes"."""
 
-    logits: Mapping[tuple[str, ...], Float[np.ndarray, " v"]]
-    """The one or two texts of an example, with single spaces -> logits in the order of the task's classes."""
+    keys: Shaped[np.ndarray, " k"]
+    """A hash of the one or two texts of each answer, with single spaces; sorted, none twice."""
+
+    logits: Float[np.ndarray, "k v"]
+    """Logits of each answer in the order of the task's classes, float32."""
 
     repeated: int
     """Rows whose texts had an answer already; the mean of their logits counts."""
@@ -72,13 +80,13 @@ class TeacherAnswers:
         Args:
             rows: Columns sentence1 and sentence2.
         """
-        width = len(next(iter(self.logits.values())))
-        found = np.full((rows.num_rows, width), np.nan, dtype=np.float32)
-        for number, texts in enumerate(_texts(rows)):
-            answer = self.logits.get(texts)
-            if answer is not None:
-                found[number] = answer
-        return found
+        keys = bytearray()
+        for texts in _texts(rows):
+            keys += _key(texts)
+        wanted = _keys(keys)
+        places = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        known = self.keys[places] == wanted
+        return np.where(known[:, None], self.logits[places], np.float32(np.nan))
 
 
 def require_joined(answers: TeacherAnswers, logits: Float[np.ndarray, "n v"], where: str) -> str:
@@ -103,6 +111,16 @@ def require_joined(answers: TeacherAnswers, logits: Float[np.ndarray, "n v"], wh
         )
     missing = f"; {total - joined} have none" if joined < total else ""
     return f"{joined} of {total} {where} have an answer in {answers.source}{missing}"
+
+
+def _key(texts: Sequence[str]) -> bytes:
+    """A hash of the texts of an example: 16 bytes, so that a million of them are 16 MB."""
+    return hashlib.blake2b("\n".join(texts).encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+
+
+def _keys(written: bytearray) -> Shaped[np.ndarray, " k"]:
+    """Hashes that were written one after the other, as an array that can be sorted."""
+    return np.frombuffer(written, dtype=f"S{KEY_BYTES}")
 
 
 def _texts(rows: Dataset) -> Iterator[tuple[str, ...]]:
@@ -131,21 +149,22 @@ def read_answers(
     rows = open_rows(path, form, same_keys=False)
     table = TextTable(rows=rows, columns=text_columns_like(rows, spec, text, join), join=join)
     reader = _AnswerReader(rows, spec)
-    sums: dict[tuple[str, ...], tuple[Float[np.ndarray, " v"], int]] = {}
-    total = 0
+    keys, values = bytearray(), array("d")  # not lists of objects, which are ten times as large
     for row in rows.read():
-        location, total = rows.location(row.number), total + 1
-        key = tuple(" ".join(one.split()) for one in table.texts(row))
-        before, count = sums.get(key, (np.zeros(spec.num_classes), 0))
-        sums[key] = (before + reader.logits(row, location), count + 1)
-    if not sums:
+        keys += _key(tuple(" ".join(one.split()) for one in table.texts(row)))
+        values.extend(reader.logits(row, rows.location(row.number)))
+    if not keys:
         raise DataError(f"{path} has no answers. Name a file with texts and an answer for each.")
+    found, places, counts = np.unique(_keys(keys), return_inverse=True, return_counts=True)
+    logits = np.zeros((len(found), spec.num_classes))
+    np.add.at(logits, places, np.frombuffer(values).reshape(len(places), -1))
     return TeacherAnswers(
         source=str(path),
         fingerprint=file_fingerprint(path),
         kind=reader.kind,
-        logits={key: (sum_ / count).astype(np.float32) for key, (sum_, count) in sums.items()},
-        repeated=total - len(sums),
+        keys=found,
+        logits=(logits / counts[:, None]).astype(np.float32),
+        repeated=len(places) - len(found),
     )
 
 

@@ -1,7 +1,6 @@
 """Texts without labels as further training examples, kept apart from the texts that judge a model."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from jaxtyping import Int
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.files.formats import open_rows
+from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.files.table import Rows
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.tasks.build_examples import ColumnMapping, build_examples
@@ -26,13 +26,13 @@ log = logging.getLogger("lmdistill")
 RUN = 8
 """Number of consecutive words that two texts share if one counts as nearly the other."""
 
-JUDGED, NEAR, TRAINED, REPEATED = (
+REASONS = JUDGED, NEAR, TRAINED, REPEATED = (
     "that are also in dev or test",
     f"that share {RUN} consecutive words with dev or test",
     "that are also labelled training texts",
     "that repeat an earlier one",
 )
-"""Why a row is left out, as notes say it."""
+"""Why a row is left out, as notes say it, in the order in which the reasons are tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,32 +48,47 @@ class SeenTexts:
     trained: frozenset[int]
     """Whole labelled training examples; of a pair both texts together."""
 
-    def reason(self, texts: Sequence[str], repeated: set[int]) -> str | None:
-        """Why a row is left out; None if it is kept.
+    def reasons(
+        self, rows: Dataset, earlier: Int[np.ndarray, " e"]
+    ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " k"]]:
+        """Why each row is left out, as a place in `REASONS`, -1 if it is kept; and hashes of the kept ones.
+
+        Args:
+            rows: Columns sentence1 and sentence2.
+            earlier: Hashes of the rows that were kept before, of other sources.
+        """
+        reasons = np.empty(rows.num_rows, dtype=np.int8)
+        hashes = np.empty(rows.num_rows, dtype=np.int64)  # 8 bytes a row; a set of them takes ten times that
+        for number, texts in enumerate(_texts(rows)):
+            words = [_words(text) for text in texts]
+            hashes[number] = hash(tuple(map(tuple, words)))
+            reasons[number] = self._reason(words, int(hashes[number]))
+        kept = np.flatnonzero(reasons < 0)
+        distinct, first = np.unique(hashes[kept], return_index=True)
+        first = first[~np.isin(distinct, earlier)]
+        reasons[kept] = REASONS.index(REPEATED)
+        reasons[kept[first]] = -1
+        return reasons, hashes[kept[first]]
+
+    def _reason(self, words: Sequence[Sequence[str]], whole: int) -> int:
+        """Why a row is left out, but for repetitions.
 
         Of a pair both texts have to be known from dev or test, since many pairs share one of them.
 
         Args:
-            texts: The one or two texts of a row.
-            repeated: Hashes of the rows before; this one is added.
+            words: The words of the one or two texts of a row.
+            whole: Their hash.
         """
-        words = [_words(text) for text in texts]
-        whole = hash(tuple(map(tuple, words)))
         known = [hash(tuple(one)) in self.judged for one in words]
+        if all(known):
+            return REASONS.index(JUDGED)
         near = [
             is_known or any(run in self.runs for run in _runs(one))
             for is_known, one in zip(known, words, strict=True)
         ]
-        if all(known):
-            return JUDGED
         if all(near):
-            return NEAR
-        if whole in self.trained:
-            return TRAINED
-        if whole in repeated:
-            return REPEATED
-        repeated.add(whole)
-        return None
+            return REASONS.index(NEAR)
+        return REASONS.index(TRAINED) if whole in self.trained else -1
 
 
 def _words(text: str) -> list[str]:
@@ -175,14 +190,16 @@ def with_unlabelled(task: Task, sources: Sequence[tuple[str, Dataset]]) -> Task:
     Raises:
         DataError: No row of a source is left.
     """
-    seen, repeated, notes = seen_texts(task), set[int](), list[str]()
+    seen, notes = seen_texts(task), list[str]()
+    earlier = np.empty(0, dtype=np.int64)
     parts = [task.train]
     first = 1 + highest_index(task.train)
     for name, rows in sources:
-        reasons = [seen.reason(texts, repeated) for texts in _texts(rows)]
-        counts = Counter(reason for reason in reasons if reason)
-        kept = rows.select([number for number, reason in enumerate(reasons) if reason is None])
-        left_out = "".join(f"; left out {count} {reason}" for reason, count in counts.items())
+        reasons, hashes = seen.reasons(rows, earlier)
+        earlier = np.concatenate([earlier, hashes])
+        counts = np.bincount(reasons[reasons >= 0], minlength=len(REASONS))
+        kept = rows.select(np.flatnonzero(reasons < 0))
+        left_out = "".join(f"; left out {n} {why}" for n, why in zip(counts, REASONS, strict=True) if n)
         if not kept.num_rows:
             raise DataError(
                 f"none of the {rows.num_rows} texts without labels in {name} can be used{left_out}. Name "
@@ -228,9 +245,10 @@ def without_labels(rows: Dataset, like: Dataset, first: int) -> Dataset:
     plain = rows.remove_columns(
         [name for name in rows.column_names if name not in ("sentence1", "sentence2")]
     )
-    plain = plain.add_column("label", np.full(rows.num_rows, missing))
-    plain = plain.add_column("index", np.arange(first, first + rows.num_rows))
-    return plain.select_columns(list(like.column_names)).cast(like.features)
+    with without_bars():
+        plain = plain.add_column("label", np.full(rows.num_rows, missing))
+        plain = plain.add_column("index", np.arange(first, first + rows.num_rows))
+        return plain.select_columns(list(like.column_names)).cast(like.features)
 
 
 def unlabelled_sources(

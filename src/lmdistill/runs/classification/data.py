@@ -69,7 +69,16 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
 def _augmented(task: Task, labelled: int, chosen: Augmentation, cache: Path) -> Task:
     """The task with variants of its first `labelled` training rows, which have labels, or of all."""
     rows = task.train if chosen.rows == "all" else task.train.select(range(labelled))
-    total = rows.num_rows * chosen.copies
+    copies = chosen.copies
+    if chosen.up_to is not None:
+        copies = min(copies, (chosen.up_to - task.train.num_rows) // rows.num_rows)
+    if copies < 1:
+        note = (
+            f"no variants by {chosen.augmenter.name}: {task.train.num_rows} rows, and up_to is {chosen.up_to}"
+        )
+        log.info("%s: %s", task.spec.name, note)
+        return task.with_train(task.train, note)
+    total = rows.num_rows * copies
     with (
         exclusive_file(lock_of(cache / "texts.sqlite")),
         AugmentationCache(cache / "texts.sqlite") as store,
@@ -79,7 +88,7 @@ def _augmented(task: Task, labelled: int, chosen: Augmentation, cache: Path) -> 
             rows,
             chosen.augmenter,
             store,
-            copies=chosen.copies,
+            copies=copies,
             on_progress=lambda done, _: shown.update(done),
         )
     new = both.select(range(rows.num_rows, both.num_rows))
