@@ -56,7 +56,11 @@ def stand_in(tmp_path):
 
 @pytest.mark.parametrize(
     "imports",
-    ["import lmdistill", "import transformers\nimport lmdistill", "from lmdistill import KD"],
+    [
+        "import lmdistill",
+        pytest.param("import transformers\nimport lmdistill", marks=pytest.mark.slow),
+        pytest.param("from lmdistill import KD", marks=pytest.mark.slow),
+    ],
     ids=["lmdistill first", "transformers first", "a name first"],
 )
 def test_a_narrow_student_loads_without_remote_code(imports, student, tmp_path):

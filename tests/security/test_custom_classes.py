@@ -19,7 +19,7 @@ REFUSED = r"'trap.py:Mine', a class in a Python file, which would be run"
 READING = {
     "evaluate": ("runs/one",),
     "predict": ("runs/one", "dev.csv", "--out", "out.csv"),
-    "measure": ("runs/one", "--runs", "1"),
+    "measure": ("runs/one", "--runs", "1", "--tokens", "8"),
     "prune": ("runs/one", "--keep", "0.5", "--out", "small"),
     "report": ("runs", "--out", "page", "--files", "tables"),
     "theory": ("runs/one",),

@@ -35,7 +35,7 @@ def stopped(lmdistill, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize("kind", ["bare", "archive"])
+@pytest.mark.parametrize("kind", [pytest.param("bare", marks=pytest.mark.slow), "archive"])
 def test_pickles_of_a_checkpoint_are_not_run(kind, place, lmdistill, no_pages, monkeypatch, trap):
     folder = stopped(lmdistill, monkeypatch)
     shutil.copytree("out", "kept")

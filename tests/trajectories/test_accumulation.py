@@ -48,7 +48,7 @@ def test_four_micro_batches_of_two_give_the_curve_of_one_of_eight(method, whole,
     close(whole, Run(method, tmp_path, course(accumulate=4)))
 
 
-@pytest.mark.parametrize("accumulate", [3, 100])
+@pytest.mark.parametrize("accumulate", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_micro_batches_may_be_uneven(accumulate, tmp_path):
     close(Run(MixKD(), tmp_path / "whole"), Run(MixKD(), tmp_path / "parts", course(accumulate=accumulate)))
 

@@ -27,7 +27,7 @@ def close(first, second):
     assert [step.count for step in first.steps] == [step.count for step in second.steps]
 
 
-@pytest.mark.parametrize("accumulate", [3, 4])
+@pytest.mark.parametrize("accumulate", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_micro_batches_give_the_curve_of_the_whole_step(method, accumulate, tmp_path):
     whole = language_run(method, tmp_path / "whole")
     close(whole, language_run(method, tmp_path / "parts", course(accumulate=accumulate)))

@@ -89,7 +89,7 @@ def answers_of(given, tmp_path, kind, order=1):
     return path
 
 
-@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("order", [pytest.param(1, marks=pytest.mark.slow), -1])
 def test_a_file_of_logits_teaches_the_student_of_the_live_teacher(given, tmp_path, no_pages, order):
     path = answers_of(given, tmp_path, "logits", order)
     save(tiny(layers=2, seed=9, labels=("bad", "good")), tmp_path / "other")

@@ -415,6 +415,7 @@ def test_a_student_with_adapters_is_saved_as_a_stock_model(place, monkeypatch):
     assert model.num_parameters() == record.student.parameters.total
 
 
+@pytest.mark.slow
 def test_a_teacher_in_half_precision_teaches_a_whole_student(place, monkeypatch):
     monkeypatch.chdir(place)
     settings = ["methods=null", "method={name: token_kd}", "student.warm=null"]

@@ -18,8 +18,8 @@ from tests.tiny_causal import tiny_language
 
 SCHEDULES = [
     {"name": "minidisc", "grid": [0.75, 0.5], "largest": 0.75},
-    {"name": "path", "kept": [0.75]},
-    {"name": "maxidisc", "grid": [0.75], "largest": 0.75},
+    pytest.param({"name": "path", "kept": [0.75]}, marks=pytest.mark.slow),
+    pytest.param({"name": "maxidisc", "grid": [0.75], "largest": 0.75}, marks=pytest.mark.slow),
     {"name": "direct"},
 ]
 

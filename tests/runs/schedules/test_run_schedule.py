@@ -88,6 +88,7 @@ def test_minidisc_chooses_by_its_score_and_ends_in_a_small_student(tmp_path, giv
     assert record.student.parameters.encoder < record.teacher.parameters.encoder / 2
 
 
+@pytest.mark.slow
 def test_a_t5_is_fine_tuned_into_a_classifier_that_is_cut_and_pruned(tmp_path, given, no_pages):
     """Its folder has no head, so the teacher is trained first."""
     t5().save_pretrained(tmp_path / "t5")
@@ -153,6 +154,7 @@ def test_candidates_below_the_target_that_would_have_no_head_are_left_out(tmp_pa
     assert [one.kept for one in record.schedule.candidates] == GRID
 
 
+@pytest.mark.slow
 def test_two_assistants_in_a_row_are_chosen_below_one_another(tmp_path, given, no_pages):
     schedule = {"name": "minidisc", "grid": GRID, "largest": 0.75, "assistants": 2, "lam": 0.0}
     record = run(recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out")
@@ -162,6 +164,7 @@ def test_two_assistants_in_a_row_are_chosen_below_one_another(tmp_path, given, n
     assert len(chosen) == len(rounds) == (2 if chosen[0] == 0.75 else 1)
 
 
+@pytest.mark.slow
 def test_maxidisc_keeps_the_best_student_of_all_assistants(tmp_path, given, no_pages):
     schedule = {"name": "maxidisc", "grid": GRID, "largest": 0.75}
     record = run(recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out")
@@ -178,6 +181,7 @@ def test_maxidisc_keeps_the_best_student_of_all_assistants(tmp_path, given, no_p
     )
 
 
+@pytest.mark.slow
 def test_a_path_goes_through_its_assistants(tmp_path, given, no_pages):
     record = run(recipe_at(tmp_path, given, schedule={"name": "path", "kept": [0.75, 0.5]}), tmp_path / "out")
     assert [(one.kept, one.chosen) for one in record.schedule.candidates] == [(0.75, True), (0.5, True)]
@@ -241,8 +245,14 @@ def damage(path):
     ("schedule", "name"),
     [
         ({"name": "path", "kept": [0.5]}, "assistant-0.5/student/model.safetensors"),
-        ({"name": "path", "kept": [0.5]}, "assistant-0.5/predictions.jsonl"),
-        ({"name": "minidisc", "grid": GRID}, "candidates-1/candidates/0.5/model.safetensors"),
+        pytest.param(
+            {"name": "path", "kept": [0.5]}, "assistant-0.5/predictions.jsonl", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"name": "minidisc", "grid": GRID},
+            "candidates-1/candidates/0.5/model.safetensors",
+            marks=pytest.mark.slow,
+        ),
         ({"name": "minidisc", "grid": GRID}, "candidates-1/candidates.json"),
     ],
 )

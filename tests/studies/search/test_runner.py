@@ -75,6 +75,7 @@ def test_every_trial_is_run_once_for_each_seed_and_its_value_is_their_mean(bench
         assert study.best_value == best.score
 
 
+@pytest.mark.slow
 def test_fewer_nats_are_better(nats):
     import optuna
 
@@ -126,7 +127,7 @@ def score(desk, trial):
     desk.trials.done(trial, [-((trial.values[RATE] - 0.2) ** 2)], ("dev", "accuracy"))
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", [pytest.param("random", marks=pytest.mark.slow), "tpe"])
 def test_what_is_drawn_depends_on_the_seed_and_on_what_was_found_and_not_on_restarts(bench, eager, sampler):
     whole = tried(bench, "whole", 4, sampler=sampler)
     assert tried(bench, "cut", 1, 3, 4, sampler=sampler) == whole
@@ -135,11 +136,13 @@ def test_what_is_drawn_depends_on_the_seed_and_on_what_was_found_and_not_on_rest
     assert not {values[RATE] for values in other} & {values[RATE] for values in whole}
 
 
+@pytest.mark.slow
 def test_samplers_differ_once_something_is_known(bench, eager):
     by_chance, estimated = (tried(bench, name, 4, sampler=name) for name in ("random", "tpe"))
     assert by_chance != estimated
 
 
+@pytest.mark.slow
 def test_a_search_killed_twice_ends_with_the_trials_of_one_left_alone(bench, monkeypatch, eager):
     search = {"trials": 4}
     whole = bench.trials(out="whole", search=search)
