@@ -74,12 +74,14 @@ def test_a_run_is_asked_beside_its_teacher_and_keeps_the_answers(place, capsys):
     assert "<h2>Benchmarks</h2>" in (place / "run" / "report.html").read_text()
 
 
-def test_a_model_alone_is_asked_and_nothing_is_written(place, capsys):
+@pytest.mark.parametrize("examples", [0, 2])
+def test_a_model_alone_is_asked_and_nothing_is_written(examples, place, capsys):
     pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed")
-    code, out, err = said(capsys, "teacher", "--benchmark", "tasks")
+    before = ("--few-shot", examples) if examples else ()
+    code, out, err = said(capsys, "teacher", "--benchmark", "tasks", *before)
     assert code == 0, err
     (line,) = rows_of(out)
-    assert line[:4] == ["opinions", "acc", "0", "teacher"]
+    assert line[:4] == ["opinions", "acc", str(examples), "teacher"]
     assert line[-1] == str(len(ROWS))
     assert not (place / "teacher" / BENCHMARKS).exists()
 

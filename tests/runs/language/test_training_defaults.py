@@ -62,6 +62,8 @@ def test_what_a_recipe_sets_stays(project):
     given = {"epochs": 7, "optimizer": {"learning_rate": 1e-5}}
     assert chosen(with_chosen_training(recipe(training=given))) == (7, 1e-5)
     assert chosen(with_chosen_training(recipe(training={"epochs": 7}))) == (7, 3e-3)
+    rate_alone = {"optimizer": {"learning_rate": 1e-5}}
+    assert chosen(with_chosen_training(recipe(training=rate_alone))) == (3, 1e-5)
     teacher = with_chosen_training(recipe()).teacher.training
     assert (teacher.epochs, teacher.optimizer.learning_rate) == (1, 3e-3)
     for name in ("demo-language",):
