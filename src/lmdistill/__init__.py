@@ -16,6 +16,7 @@ if _TYPE_CHECKING:
     from lmdistill.api.distill import Run as Run
     from lmdistill.api.distill import distill as distill
     from lmdistill.api.distill import finetune as finetune
+    from lmdistill.api.teachers import Ensemble as Ensemble
     from lmdistill.commands.generate import complete_texts as complete_texts
     from lmdistill.data.load_task import load_task as load_task
     from lmdistill.data.tasks.task import Task as Task
@@ -42,6 +43,7 @@ __version__ = _VERSION
 _NAMES = {
     "api.corpus": ("Corpus", "load_texts"),
     "api.distill": ("Run", "distill", "finetune"),
+    "api.teachers": ("Ensemble",),
     "commands.generate": ("complete_texts",),
     "data.load_task": ("load_task",),
     "data.tasks.task": ("Task",),

@@ -121,7 +121,12 @@ def test_make_demo_is_the_first_command_of_the_start() -> None:
     assert demo.strip().removeprefix("$(BIN)/").split() == commands(START)[0]
 
 
-PROGRAMS = {"python_api.py": "'accuracy'", "own_data.py": "('bad', 'good')", "python_language.py": "'nats'"}
+PROGRAMS = {
+    "python_api.py": "'accuracy'",
+    "own_data.py": "('bad', 'good')",
+    "python_language.py": "'nats'",
+    "teachers.py": "'accuracy'",
+}
 """Programs that no command runs, and what they print."""
 
 

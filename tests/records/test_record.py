@@ -40,6 +40,7 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
         "schedule": None,
         "map": None,
         "answers": None,
+        "teaching": None,
         "files": None,
         "checksum": object_checksum(written),
     }  # not of every run

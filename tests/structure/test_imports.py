@@ -60,7 +60,7 @@ INSIDE: Mapping[str, set[str]] = {
         "runs",
         "studies",
     },
-    "api": {"core", "data", "records", "models", "methods", "engine", "recipes", "runs"},
+    "api": {"core", "data", "records", "models", "methods", "engine", "evaluation", "recipes", "runs"},
     "cli": {
         "core",
         "records",

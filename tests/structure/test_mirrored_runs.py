@@ -5,7 +5,16 @@ from pathlib import Path
 RUNS = Path(__file__).parents[2] / "src" / "lmdistill" / "runs"
 
 ONLY = {
-    "classification": {"recorded_teacher", "representation_map", "teacher_outputs"},
+    "classification": {
+        "combined_teacher",
+        "costs",
+        "ensemble",
+        "recorded_teacher",
+        "representation_map",
+        "stand_in",
+        "teacher_models",
+        "teacher_outputs",
+    },
     "language": {
         "generation_prompts",
         "on_policy",
@@ -14,8 +23,9 @@ ONLY = {
         "training_defaults",
     },
 }
-"""Files without a counterpart: maps are of classes, and answers to whole texts are stored; only language models generate, are tuned in a cache and
-have training settings that follow their size."""
+"""Files without a counterpart: maps are of classes, and answers to whole texts are stored, combined and stand in
+for a teacher, whose models all count as its cost; only language models generate, are tuned in a cache and have
+training settings that follow their size."""
 
 
 def test_both_kinds_have_the_same_files():

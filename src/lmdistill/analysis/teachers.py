@@ -61,6 +61,8 @@ def chosen_by_dev(record: Record, teacher: NetworkFacts) -> bool:
     settings = record.recipe.get("teacher")
     if not isinstance(settings, dict) or teacher.source == settings.get("model"):
         return False
+    if record.teaching is not None and all(model.seed is None for model in record.teaching.models):
+        return False
     training = settings.get("training")
     return isinstance(training, dict) and training.get("keep") == "best"
 

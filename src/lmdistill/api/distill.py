@@ -9,6 +9,7 @@ from typing import Any, Generic, cast, overload
 
 from lmdistill.api.corpus import Corpus
 from lmdistill.api.distill_language import distill_texts, finetune_texts
+from lmdistill.api.teachers import Ensemble, combined_teacher
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
 from lmdistill.data.tasks.task import Task
@@ -66,7 +67,7 @@ class Run(Generic[AnyNetwork]):
 
 
 def distill(
-    teacher: AnyNetwork | None,
+    teacher: AnyNetwork | Ensemble | None,
     data: Task | Corpus,
     *,
     student: AnyNetwork,
@@ -79,7 +80,7 @@ def distill(
 
     Args:
         teacher: A classifier with the task's classes in the task's order, or a language model with the
-            student's tokenizer; None for methods that need none.
+            student's tokenizer; an `Ensemble` of classifiers; None for methods that need none.
         data: From `load_task`; for language models from `load_texts`.
         student: For example `truncate(teacher, layers=3)`.
         out: The run folder: a new one, or that of an interrupted or finished run of the same inputs.
@@ -99,12 +100,17 @@ def distill(
     folder = Path(out)
     if isinstance(data, Corpus):
         _require_no_length(max_length)
+        if isinstance(teacher, Ensemble):
+            raise MismatchError(
+                "the data are texts and the teacher is an ensemble of classifiers. Use one model."
+            )
         ours, theirs = _kept(student, LanguageNetwork, "student"), _kept(teacher, LanguageNetwork, "teacher")
         assert ours is not None
         with one_writer(folder):
             distill_texts(theirs, data, student=ours, out=folder, method=method or ATKD(), training=training)
     else:
-        one, other = _kept(student, Network, "student"), _kept(teacher, Network, "teacher")
+        one = _kept(student, Network, "student")
+        other = teacher if isinstance(teacher, Ensemble) else _kept(teacher, Network, "teacher")
         assert one is not None
         training, length = training or Training(), _length(max_length)
         with one_writer(folder):
@@ -113,7 +119,7 @@ def distill(
 
 
 def _distill_task(
-    teacher: Network | None,
+    teacher: Network | Ensemble | None,
     task: Task,
     student: Network,
     out: Path,
@@ -122,14 +128,21 @@ def _distill_task(
     max_length: int,
 ) -> None:
     """Distil a classifier."""
+    adapter, network = ClassificationAdapter(task=task, max_length=max_length), None
+    if isinstance(teacher, Ensemble):
+        stand_in, notes = combined_teacher(teacher, task, method, max_length=max_length, out=out)
+        told = task.with_train(task.train, *notes) if notes else task
+        adapter = replace(adapter, task=told, stand_in=stand_in, outputs=stand_in.outputs)
+    else:
+        network = teacher
     stage = Stage(
         kind="distill",
         name=type(method).__name__,
         student=student,
-        teacher=teacher,
+        teacher=network,
         method=method,
         training=training,
-        adapter=ClassificationAdapter(task=task, max_length=max_length),
+        adapter=adapter,
         folder=out,
         recipe=_described(task, teacher, student, method, training, max_length),
         command="lmdistill.distill(...)",
@@ -233,9 +246,20 @@ def _require_no_length(max_length: int | None) -> None:
         )
 
 
+def _described_teacher(teacher: Network | Ensemble | None) -> Mapping[str, Any] | None:
+    """The teacher in that description."""
+    if not isinstance(teacher, Ensemble):
+        return None if teacher is None else {"model": teacher.source}
+    return {
+        "models": [network.source for network in teacher.models],
+        "combine": teacher.combine,
+        "fit_temperature": teacher.fit_temperature,
+    }
+
+
 def _described(
     task: Task,
-    teacher: Network | None,
+    teacher: Network | Ensemble | None,
     student: Network,
     method: Method,
     training: Training,
@@ -246,7 +270,7 @@ def _described(
     return {
         "task": task.spec.name,
         "data": {"source": task.source, "max_length": max_length, **chosen},
-        "teacher": None if teacher is None else {"model": teacher.source},
+        "teacher": _described_teacher(teacher),
         "student": {"model": student.source, "layers": student.num_layers},
         "methods": {type(method).__name__: plain(method)},
         "training": plain(replace(training, seed=0)),

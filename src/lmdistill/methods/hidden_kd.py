@@ -1,6 +1,7 @@
 """Distillation from a teacher's outputs and the hidden states of all tokens (MiniDisc's loss)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -58,6 +59,11 @@ class HiddenKD:
     def uses_teacher(self) -> bool:
         """Always true: the method learns from a teacher."""
         return True
+
+    @property
+    def teacher_input(self) -> Literal["none", "logits", "network", "states"]:
+        """The hidden states of the teacher, which has to be run."""
+        return "states"
 
     @property
     def mixing(self) -> MixupSettings | None:

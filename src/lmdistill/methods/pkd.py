@@ -50,6 +50,11 @@ class PKD:
         return True
 
     @property
+    def teacher_input(self) -> Literal["none", "logits", "network", "states"]:
+        """The hidden states of the teacher, which has to be run."""
+        return "states"
+
+    @property
     def mixing(self) -> MixupSettings | None:
         """None: no examples are interpolated."""
         return None

@@ -8,8 +8,9 @@ from lmdistill.core.batch import Batch, Outputs
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.protocols import Method, Net
 
-TeacherInput = Literal["none", "logits", "network"]
-"""What a method needs of a teacher: nothing, its logits for the original examples, or to run it."""
+TeacherInput = Literal["none", "logits", "network", "states"]
+"""What a method needs of a teacher: nothing, its logits for the original examples, to run it, or to read its
+hidden states."""
 
 
 def teacher_input(method: Method) -> TeacherInput:
@@ -35,10 +36,35 @@ def require_answers_enough(method: Method, name: str, answers: str) -> None:
     Raises:
         MismatchError: It asks the teacher about other inputs, or for its hidden states.
     """
-    if teacher_input(method) == "network":
+    if teacher_input(method) in ("network", "states"):
         raise MismatchError(
             f"{name} has to run its teacher on new inputs or read its hidden states, and {answers} has only "
             "its answers to fixed texts. Use method kd, or mixkd with alpha_tmkd: 0 and alpha_kd: 1."
+        )
+
+
+def require_outputs_enough(method: Method, name: str, who: str, *, why_not_run: str | None) -> None:
+    """Check that a method can learn from a teacher that has no layers of its own.
+
+    Args:
+        method: The method.
+        name: Its label.
+        who: The teacher, such as "a teacher of 3 models".
+        why_not_run: Why it cannot be run on new inputs; None if it can.
+
+    Raises:
+        MismatchError: The method reads hidden states, or runs a teacher that cannot be run.
+    """
+    needs = teacher_input(method)
+    if needs == "states":
+        raise MismatchError(
+            f"{name} reads the hidden states of one network, and {who} has none. Use method kd, or one "
+            "classifier in teacher.model."
+        )
+    if needs == "network" and why_not_run is not None:
+        raise MismatchError(
+            f"{name} has to run its teacher on new inputs, and {why_not_run}. Use method kd, or mixkd with "
+            "alpha_tmkd: 0 and alpha_kd: 1."
         )
 
 

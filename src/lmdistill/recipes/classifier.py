@@ -13,6 +13,7 @@ from lmdistill.core.protocols import Method
 from lmdistill.data.augment import Augmenter
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.engine.training_settings import Training
+from lmdistill.evaluation.ensemble import Combine
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.recipes.representation_map import Map
@@ -24,6 +25,9 @@ from lmdistill.recipes.validation import (
     require_runs,
 )
 from lmdistill.schedules.distillation import Direct, Schedule
+
+DEFAULT_TEACHER = "bert-base-uncased"
+"""The teacher of a recipe that names none."""
 
 Labels = tuple[str | int, ...] | Mapping[str | int, str] | None
 """Names of labels in order, or label in the file -> name."""
@@ -148,8 +152,20 @@ class Data:
 class Teacher:
     """The classifier to learn from, which is fine-tuned first if it has no head for the task."""
 
-    model: str = "bert-base-uncased"
-    """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first if it has no head for the task."""
+    model: str | None = DEFAULT_TEACHER
+    """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first if it has no head for the task. `null`
+    or the default beside `models`."""
+
+    models: tuple[str, ...] = ()
+    """Several teachers in place of `model`, each as there. Those of one name are fine-tuned with consecutive
+    seeds. The first one gives students their layers."""
+
+    combine: Combine = "log_probabilities"
+    """What is averaged over `models`: log-probabilities (the geometric mean), probabilities, or logits."""
+
+    fit_temperature: bool = False
+    """Divide the teacher's logits by the temperature that fits best a tenth of the labelled training rows,
+    which its fine-tuning leaves out and students learn from."""
 
     answers: str | None = None
     """File with answers for texts: probabilities, logits, a label or those of several judges, joined by the
@@ -164,6 +180,31 @@ class Teacher:
 
     training: Training = field(default_factory=lambda: Training(epochs=3, keep="best"))
     """Training settings of its fine-tuning."""
+
+    def __post_init__(self) -> None:
+        if self.models and self.model not in (None, DEFAULT_TEACHER):
+            raise ConfigError(
+                f"model is {self.model} and models is {', '.join(self.models)}; set only one of them, or "
+                "model to null."
+            )
+        if self.answers is not None and self.is_combined:
+            name = "models" if self.models else "fit_temperature"
+            raise ConfigError(
+                f"answers is {self.answers} and {name} is set, and no model is run where a file answers. Set "
+                "only one of them."
+            )
+        if self.model is None and not self.models:
+            raise ConfigError("model is null and models is empty; name a teacher in one of them.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The teacher, or all of several."""
+        return self.models or (self.model or DEFAULT_TEACHER,)
+
+    @property
+    def is_combined(self) -> bool:
+        """Whether the teacher is more than the outputs of one classifier."""
+        return bool(self.models) or self.fit_temperature
 
 
 @dataclass(frozen=True, kw_only=True)

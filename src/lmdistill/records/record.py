@@ -41,6 +41,7 @@ from lmdistill.records.schema import (
     TokenFacts,
     Training,
 )
+from lmdistill.records.teaching_facts import TeachingFacts
 
 SCHEMA = 1
 """Number of the layout of `record.json`; see the rule above before changing it."""
@@ -92,6 +93,8 @@ class Record(Part):
     """The teacher; None without one."""
     answers: AnswerFacts | None = None
     """Answers that stood in for a teacher; None if a network taught, or nobody."""
+    teaching: TeachingFacts | None = None
+    """The models that taught, if they were several, prompted, or had a temperature."""
     metrics: Annotated[Scores, Field(min_length=1)]
     """Metrics of the student by split and name; the first split is the headline."""
     teacher_metrics: Scores | None = None

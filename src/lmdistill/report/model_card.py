@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +11,7 @@ from lmdistill.core.printable import one_line, printable
 from lmdistill.records.record import Record
 from lmdistill.report.grid import Grid, markdown
 from lmdistill.report.tables.assistants import route_text
+from lmdistill.report.teaching_text import source_name, teacher_name
 
 HUB_METRICS = MappingProxyType(
     {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}
@@ -31,11 +31,6 @@ def _code(text: str) -> str:
     while fence in text:
         fence += "`"
     return f"{fence}console\n{text}\n{fence}"
-
-
-def _source_name(source: str) -> str:
-    """A source without its folders, if it is an absolute path."""
-    return PurePath(source).name if PurePath(source).is_absolute() else source
 
 
 def _front_matter(fields: dict[str, Any]) -> str:
@@ -79,19 +74,19 @@ def _facts(record: Record) -> str:
     """A list of facts about the task, the training, the student and the teacher."""
     student, teacher, task = record.student, record.teacher, record.task
     lines = [
-        f"Task: {_line(task.name)} ({task.kind}), data from {_line(_source_name(task.source))}.",
+        f"Task: {_line(task.name)} ({task.kind}), data from {_line(source_name(task.source))}.",
         f"Trained with: {_line(str(record.method.get('name', record.name)))}, "
         f"{record.training.steps:,} steps, seed {record.seed}, lmdistill {record.lmdistill}.",
         f"Size: {student.layers} layers, {millions(student.parameters.total)} parameters.",
     ]
     if teacher is not None:
         lines.append(
-            f"Teacher: {_line(_source_name(teacher.source))}, {teacher.layers} layers, "
+            f"Teacher: {_line(teacher_name(record))}, {teacher.layers} layers, "
             f"{millions(teacher.parameters.total)} parameters."
         )
     if record.answers is not None:
         lines.append(
-            f"Teacher: {record.answers.kind} in {_line(_source_name(record.answers.source))}, for "
+            f"Teacher: {record.answers.kind} in {_line(source_name(record.answers.source))}, for "
             f"{record.answers.answered:,} training texts."
         )
     lines += _schedule(record)

@@ -11,6 +11,7 @@ from lmdistill.analysis.result_table import Comparison, Row
 from lmdistill.records.number_ranges import Scores
 from lmdistill.records.record import RecordedRun
 from lmdistill.report.grid import Grid
+from lmdistill.report.teaching_text import teaching_facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,7 @@ def entry(run: RecordedRun, anchor: str) -> Entry:
         "method": ", ".join(f"{name} {value}" for name, value in record.method.items()),
         "student": f"{record.student.source} ({record.student.fingerprint})",
         "teacher": teacher,
+        **dict(teaching_facts(record)),
         "data": f"{record.task.source} ({record.task.fingerprint})",
     }
     return Entry(

@@ -8,6 +8,7 @@ from lmdistill.analysis.grouping import flat, grouped, shared_settings, teaching
 from lmdistill.analysis.number_format import millions, percent
 from lmdistill.records.record import Record, RecordedRun
 from lmdistill.records.schema import NetworkFacts
+from lmdistill.report.teaching_text import teacher_name
 
 MANY = 6
 """Largest number of items that a list in a sentence shows, if it is cut."""
@@ -73,7 +74,7 @@ def _teacher(record: Record) -> str:
         return f"answers in {_source_name(record.answers.source)} ({record.answers.kind})"
     if record.teacher is None:
         return "none"
-    return f"{_shape(record.teacher)} ({_source_name(record.teacher.source)})"
+    return f"{_shape(record.teacher)} ({teacher_name(record, _source_name)})"
 
 
 def _number(count: int, noun: str) -> str:

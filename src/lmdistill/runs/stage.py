@@ -100,8 +100,8 @@ class StageAdapter(Protocol[AnyNetwork]):
         ...
 
     @property
-    def stand_in(self) -> Net | None:
-        """Stands in for a teacher of which only stored answers are known; None if a network teaches."""
+    def stand_in(self) -> object | None:
+        """Stands in for a teacher that is not one network, as a `Net`; None if one teaches, or nobody."""
         ...
 
     def encode(self, student: AnyNetwork, teacher: AnyNetwork | None) -> EncodedData[AnyNetwork]:
@@ -156,7 +156,7 @@ class Stage(Generic[AnyNetwork]):
     @property
     def taught_by(self) -> Net | None:
         """The teacher as methods see it."""
-        return cast("Net | None", self.teacher) or self.adapter.stand_in
+        return cast("Net | None", self.teacher or self.adapter.stand_in)
 
     @property
     def title(self) -> str:

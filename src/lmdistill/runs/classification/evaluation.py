@@ -1,4 +1,4 @@
-"""Evaluation of trained classifiers for the record: quality, agreement, calibration, risk, cost."""
+"""Evaluation of trained classifiers for the record: quality, agreement, calibration, risk."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,21 +7,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Num
 
-from lmdistill.core.batch import Inputs
 from lmdistill.core.seeding import generator
 from lmdistill.data.tasks.label_matching import label_order_alarm
 from lmdistill.data.tasks.task_spec import TaskSpec
 from lmdistill.evaluation.agreement import agreement
 from lmdistill.evaluation.calibration import calibration, reliability_bins
 from lmdistill.evaluation.classification import is_at_chance, majority, score
-from lmdistill.evaluation.efficiency import LATENCY_BATCHES, disk_bytes, latencies
 from lmdistill.evaluation.generalization_gap import risk_interval, risks
 from lmdistill.models.classifier import Network
-from lmdistill.models.model_stats import count_parameters, fingerprint, flops
+from lmdistill.models.model_stats import fingerprint
 from lmdistill.records.disagreements import Text, instructive, shortened
 from lmdistill.records.predictions import Prediction
-from lmdistill.records.schema import Calibration, Latency, NetworkFacts, Risk, TaskFacts
-from lmdistill.runs.classification.dataset import EncodedSplit, EncodedTask
+from lmdistill.records.schema import Calibration, Risk, TaskFacts
+from lmdistill.runs.classification.dataset import EncodedTask
 
 RISK_ROWS = 512
 """Training examples on which the empirical risk is measured, at most; the record has its interval."""
@@ -235,65 +233,3 @@ def task_facts(data: EncodedTask) -> TaskFacts:
         synthetic=task.spec.name == "synthetic",
         notes=task.notes,
     )
-
-
-def typical(split: EncodedSplit, size: int, *, as_teacher: bool) -> Inputs:
-    """A batch of `size` examples of about median length, in tokens of the student or the teacher."""
-    lengths = split.lengths
-    middle = np.argsort(lengths, kind="stable")[max(0, (len(lengths) - size) // 2) :][:size]
-    rows = (
-        split.student.rows.select(middle),
-        None if split.teacher is None else split.teacher.rows.select(middle),
-    )
-    small = EncodedSplit(
-        student=type(split.student)(rows=rows[0], padding=split.student.padding),
-        teacher=None
-        if split.teacher is None or rows[1] is None
-        else type(split.teacher)(rows=rows[1], padding=split.teacher.padding),
-        truncated=0.0,
-    )
-    (batch,) = small.batches(size)
-    return batch.for_teacher if as_teacher else batch.inputs
-
-
-def cost(
-    data: EncodedTask, student: Network, teacher: Network | None, folders: Mapping[str, Any], device: str
-) -> dict[str, Any]:
-    """Size, operations and latency of both networks, timed in turn on the same examples of median length.
-
-    Args:
-        data: Where the examples come from.
-        student: On `device`.
-        teacher: On `device`, or None.
-        folders: Of the saved networks, by "student" and "teacher".
-        device: Where they run.
-
-    Returns:
-        Facts by "student" and "teacher".
-    """
-    nets = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
-    split = next(iter(data.dev.values()))
-    sizes = [size for size in LATENCY_BATCHES if size <= len(split.student.rows)]
-    times: dict[str, dict[str, Latency]] = {name: {} for name in nets}
-    tokens = 0
-    for size in sizes:
-        inputs = {name: typical(split, size, as_teacher=name == "teacher") for name in nets}
-        tokens = tokens or inputs["student"].ids.shape[1]
-        timings = latencies(nets, inputs, runs=LATENCY_RUNS, device=device, precision=LATENCY_PRECISION)
-        for name, value in timings.items():
-            times[name][str(size)] = value
-    return {
-        "teacher": None,
-        **{
-            name: NetworkFacts(
-                source=net.source,
-                layers=net.num_layers,
-                parameters=count_parameters(net),
-                disk_bytes=disk_bytes(folders[name]) if folders.get(name) else None,
-                flops=float(flops(net, tokens)),
-                fingerprint=fingerprint(net),
-                latency=times[name],
-            )
-            for name, net in nets.items()
-        },
-    }

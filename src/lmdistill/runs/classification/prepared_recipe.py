@@ -10,18 +10,21 @@ from lmdistill.core.protocols import Net
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.teacher_answers import read_answers
 from lmdistill.engine.distributed import main_process_first, on_main_process
-from lmdistill.methods.teacher_outputs import require_answers_enough
+from lmdistill.methods.teacher_outputs import require_answers_enough, require_outputs_enough
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.registry import name_of
 from lmdistill.recipes.serialization import plain
-from lmdistill.runs.classification.data import load_examples
+from lmdistill.runs.classification.combined_teacher import CombinedTeacher
+from lmdistill.runs.classification.data import Examples, load_examples
 from lmdistill.runs.classification.dataset import require_fit
+from lmdistill.runs.classification.ensemble import keep_models, prepare_ensemble
 from lmdistill.runs.classification.evaluation import KnownLogits
-from lmdistill.runs.classification.recorded_teacher import recorded_teacher
+from lmdistill.runs.classification.recorded_teacher import RecordedTeacher, recorded_teacher
 from lmdistill.runs.classification.representation_map import require_classes
 from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
+from lmdistill.runs.classification.stand_in import StandIn
 from lmdistill.runs.classification.student import make_student
 from lmdistill.runs.classification.teacher import PreparedTeacher, keep_teacher, prepare_teacher
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
@@ -63,7 +66,7 @@ class PreparedClassification:
             max_length=self.recipe.data.max_length,
             known_logits=self.known_logits,
             labelled_per_batch=self.recipe.data.labelled_per_batch,
-            answers=self.teacher.answers,
+            stand_in=self.teacher.stand_in,
             outputs=NetworkOutputs(cache=self.out.parent / "teachers" / "outputs")
             if self.recipe.teacher.store_outputs
             else None,
@@ -75,15 +78,23 @@ class PreparedClassification:
             kind="distill",
             name=cell.name,
             student=make_student(cell.recipe, self.teacher, self.task, seed=cell.seed),
-            teacher=self.teacher.network,
+            teacher=None if self.teacher.stand_in is not None else self.teacher.network,
             method=cell.method,
             training=cell.training,
             adapter=self.adapter(),
             folder=cell.folder,
-            teacher_folder=on_main_process(lambda: keep_teacher(self.teacher, self.out / "teacher")),
+            teacher_folder=on_main_process(lambda: self._keep_teacher(self.out / "teacher")),
             recipe=plain(cell.recipe),
             command=self.command,
         )
+
+    def _keep_teacher(self, folder: Path) -> Path | None:
+        """Put what was fine-tuned here into the folder of the runs; where the files of one teacher are."""
+        stand_in = self.teacher.stand_in
+        if isinstance(stand_in, CombinedTeacher) and len(stand_in.models) > 1:
+            keep_models(stand_in, folder)
+            return None
+        return keep_teacher(self.teacher, folder)
 
     def schedule_adapter(self, stage: Stage[Network]) -> ScheduleAdapter[Network]:
         """What a schedule needs to prune and judge classifiers.
@@ -108,29 +119,52 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     require_classes(recipe.map, examples.original)
     known_logits: KnownLogits = {}
-    if recipe.teacher.answers is not None:
-        teacher, note = _answering(recipe, examples.whole, Path(recipe.teacher.answers))
-        whole = examples.whole.with_train(examples.whole.train, note)
-        log.info("%s: %s", whole.spec.name, note)
-        _check(recipe, whole, teacher)
-        return PreparedClassification(recipe=recipe, task=whole, teacher=teacher, out=out, command=command)
-    teacher = prepare_teacher(
-        recipe.teacher,
-        examples.original,
-        max_length=recipe.data.max_length,
-        cache=out.parent / "teachers",
-        command=command,
-        known_logits=known_logits,
-        check=lambda prepared: _check(recipe, examples.original, prepared),
-    )
+    teacher, notes = _teacher(recipe, examples, out, command, known_logits)
+    for note in notes:
+        log.info("%s: %s", examples.whole.spec.name, note)
     return PreparedClassification(
         recipe=recipe,
-        task=examples.whole,
+        task=examples.whole.with_train(examples.whole.train, *notes) if notes else examples.whole,
         teacher=teacher,
         out=out,
         command=command,
         known_logits=known_logits,
     )
+
+
+def _teacher(
+    recipe: Recipe, examples: Examples, out: Path, command: str, known_logits: KnownLogits
+) -> tuple[PreparedTeacher, tuple[str, ...]]:
+    """The teacher of a recipe: a file of answers, several models, or one; and notes on it."""
+    settings, length, cache = recipe.teacher, recipe.data.max_length, out.parent / "teachers"
+    if settings.answers is not None:
+        teacher, note = _answering(recipe, examples.whole, Path(settings.answers))
+        _check(recipe, examples.whole, teacher)
+        return teacher, (note,)
+
+    def check(prepared: PreparedTeacher) -> None:
+        _check(recipe, examples.original, prepared)
+
+    if settings.is_combined:
+        return prepare_ensemble(
+            settings,
+            examples,
+            max_length=length,
+            cache=cache,
+            command=command,
+            known_logits=known_logits,
+            check=check,
+        )
+    one = prepare_teacher(
+        settings,
+        examples.original,
+        max_length=length,
+        cache=cache,
+        command=command,
+        known_logits=known_logits,
+        check=check,
+    )
+    return one, ()
 
 
 def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Path:
@@ -139,6 +173,11 @@ def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Pa
     Raises:
         ConfigError: If the teacher needs no fine-tuning.
     """
+    if len(recipe.teacher.names) > 1:
+        raise ConfigError(
+            f"teacher.models names {len(recipe.teacher.names)} teachers, and one is fine-tuned at a time. "
+            "Set teacher.models to [] and teacher.model to one of them."
+        )
     with main_process_first():
         examples = load_examples(recipe.task, recipe.data, cache=cache.parent / "augmented")
     teacher = prepare_teacher(
@@ -146,7 +185,7 @@ def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Pa
     )
     if teacher.folder is None:
         raise ConfigError(
-            f"the teacher {recipe.teacher.model} has a head for {recipe.task} already; use it as it is."
+            f"the teacher {recipe.teacher.names[0]} has a head for {recipe.task} already; use it as it is."
         )
     return teacher.folder / "student"
 
@@ -159,19 +198,15 @@ def _answering(recipe: Recipe, task: Task, path: Path) -> tuple[PreparedTeacher,
     text = tuple(str(name) for name in data.text)
     answers = read_answers(path, task.spec, text=text, join=data.join, form=data.form)
     recorded, note = recorded_teacher(answers, task)
-    return PreparedTeacher(network=None, backbone=None, folder=None, answers=recorded), note
+    return PreparedTeacher(network=None, backbone=None, folder=None, stand_in=recorded), note
 
 
 def _check(recipe: Recipe, task: Task, teacher: PreparedTeacher) -> None:
     """Refuse what cannot be distilled from a teacher of this shape, before it is fine-tuned for hours."""
     student = make_student(recipe, teacher, task, seed=recipe.seeds[0])
     require_fit(task, student, teacher.network, max_length=recipe.data.max_length)
-    if teacher.network is None and not isinstance(recipe.schedule, Direct):
-        raise ConfigError(
-            f"the schedule {name_of(type(recipe.schedule))} prunes its teacher, and {recipe.teacher.answers} "
-            "has only answers. Leave schedule out."
-        )
-    taught_by = cast("Net | None", teacher.network or teacher.answers)
+    if teacher.stand_in is not None:
+        _check_stand_in(recipe, task, student, teacher.stand_in)
     require_schedule(
         recipe.schedule,
         student,
@@ -180,4 +215,28 @@ def _check(recipe: Recipe, task: Task, teacher: PreparedTeacher) -> None:
         pruning=recipe.student.pruning,
     )
     for method in recipe.methods.values():
-        method.check(student, taught_by)
+        method.check(student, cast("Net | None", teacher.teaching))
+
+
+def _check_stand_in(recipe: Recipe, task: Task, student: Network, stand_in: StandIn) -> None:
+    """Refuse what asks one network of a teacher that is none: pruning, and methods that run it."""
+    is_file = isinstance(stand_in, RecordedTeacher)
+    who = (
+        f"{recipe.teacher.answers} has only answers" if is_file else "the teacher is not one network as it is"
+    )
+    if not isinstance(recipe.schedule, Direct):
+        raise ConfigError(
+            f"the schedule {name_of(type(recipe.schedule))} prunes its teacher, and {who}. Leave "
+            "schedule out."
+        )
+    if recipe.student.keep < 1:
+        raise ConfigError(
+            f"student.keep is {recipe.student.keep:g}, which needs a network as teacher, and {who}. Leave it "
+            "out."
+        )
+    if isinstance(stand_in, CombinedTeacher):
+        for model in stand_in.models:
+            if isinstance(model.network, Network):
+                require_fit(task, student, model.network, max_length=recipe.data.max_length)
+        for name, method in recipe.methods.items():
+            require_outputs_enough(method, name, stand_in.name, why_not_run=stand_in.why_not_run)

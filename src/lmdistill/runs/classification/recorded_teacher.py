@@ -1,4 +1,4 @@
-"""A teacher of which only answers to fixed texts are known: a file of them stands in for the network."""
+"""A teacher of which only answers to fixed texts are known, in a file; implements `StandIn`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +29,16 @@ class RecordedTeacher:
 
     width: int = 0
     """0: there are no hidden states."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the file."""
+        return self.answers.fingerprint
+
+    @property
+    def reader(self) -> None:
+        """None: it cannot be run on new inputs."""
+        return None
 
     @property
     def num_classes(self) -> int:
@@ -63,10 +73,22 @@ class RecordedTeacher:
         complete = not any(np.isnan(logits).any() for logits in found.values())
         return {name: logits.astype(np.float64) for name, logits in found.items()} if complete else None
 
-    def facts(self) -> AnswerFacts:
+    def train_logits(self) -> Float[np.ndarray, "n v"]:
+        """Logits for the training texts, NaN without an answer."""
+        return self.train
+
+    def dev_logits(self) -> Mapping[str, Float[np.ndarray, "n v"]] | None:
+        """Logits by dev split; None unless every dev text has an answer."""
+        return self.dev
+
+    def parts(self) -> tuple[()]:
+        """No networks are run."""
+        return ()
+
+    def facts(self) -> Mapping[str, AnswerFacts]:
         """What the record says of the answers."""
         answered = ~np.isnan(self.train[:, 0])
-        return AnswerFacts(
+        facts = AnswerFacts(
             source=self.answers.source,
             fingerprint=self.answers.fingerprint,
             kind=self.answers.kind,
@@ -74,6 +96,7 @@ class RecordedTeacher:
             answered=int(answered.sum()),
             unanswered=int((~answered).sum()),
         )
+        return {"answers": facts}
 
 
 def recorded_teacher(answers: TeacherAnswers, task: Task) -> tuple[RecordedTeacher, str]:

@@ -16,8 +16,9 @@ from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.records.record import Record
+from lmdistill.runs.classification.costs import typical
 from lmdistill.runs.classification.dataset import EncodedSplit, encode_task
-from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS, typical
+from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.stage import Stage

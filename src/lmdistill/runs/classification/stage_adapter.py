@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,11 +19,11 @@ from lmdistill.methods.teacher_outputs import reads_stored_logits
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.representation_map import Map
 from lmdistill.records.representation_map import MAP, write_map
-from lmdistill.records.schema import MapFacts
+from lmdistill.records.schema import MapFacts, NetworkFacts
+from lmdistill.runs.classification.costs import TimedNetwork, cost, of_network, summed
 from lmdistill.runs.classification.dataset import EncodedTask, encode_task
 from lmdistill.runs.classification.evaluation import (
     KnownLogits,
-    cost,
     disagreements,
     predict_dev,
     predictions,
@@ -31,8 +31,8 @@ from lmdistill.runs.classification.evaluation import (
     risk,
     task_facts,
 )
-from lmdistill.runs.classification.recorded_teacher import RecordedTeacher
 from lmdistill.runs.classification.representation_map import project
+from lmdistill.runs.classification.stand_in import StandIn
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 from lmdistill.runs.stage import Evaluation, Stage
 
@@ -56,8 +56,8 @@ class ClassificationAdapter:
     labelled_per_batch: int | None = None
     """Labelled examples in each batch if some have no label; None shuffles them with the others."""
 
-    answers: RecordedTeacher | None = None
-    """Answers that stand in for a teacher; None if a network teaches, or nobody."""
+    stand_in: StandIn | None = None
+    """Stands in for a teacher that is not one network; None if one teaches, or nobody."""
 
     outputs: NetworkOutputs | None = None
     """Where the teacher's logits for the training texts are kept; None runs the teacher in every step."""
@@ -68,16 +68,11 @@ class ClassificationAdapter:
         return "examples"
 
     @property
-    def stand_in(self) -> Net | None:
-        """Stands in for a teacher of which only answers are known."""
-        return cast("Net | None", self.answers)
-
-    @property
     def fingerprint(self) -> str:
-        """Fingerprint of the task, and of the answers of its teacher if no network teaches."""
-        if self.answers is None:
+        """Fingerprint of the task, and of what stands in for its teacher."""
+        if self.stand_in is None:
             return self.task.fingerprint
-        return fingerprint(self.task.fingerprint, self.answers.answers.fingerprint)
+        return fingerprint(self.task.fingerprint, self.stand_in.fingerprint)
 
     def encode(self, student: Network, teacher: Network | None) -> "EncodedClassification":
         """The task in tokens of the student and, if it has another tokenizer, of the teacher.
@@ -86,13 +81,15 @@ class ClassificationAdapter:
             MismatchError: If the student does not predict the task's classes.
             ConfigError: If a network cannot read texts of this length.
         """
+        stand_in = self.stand_in
+        reader = teacher if stand_in is None else stand_in.reader
         data = replace(
-            encode_task(self.task, student, teacher, max_length=self.max_length),
+            encode_task(self.task, student, reader, max_length=self.max_length),
             labelled_per_batch=self.labelled_per_batch,
         )
         outputs: Callable[[], Float[np.ndarray, "n v"]] | None = None
-        if self.answers is not None:
-            outputs = partial(getattr, self.answers, "train")
+        if stand_in is not None and (self.outputs is not None or reader is None):
+            outputs = stand_in.train_logits
         elif self.outputs is not None and teacher is not None:
             # called once, where all processes are: the numbers of a run's training are read on one of them
             outputs = cache(partial(self.outputs.of, teacher, data, self.max_length))
@@ -100,7 +97,7 @@ class ClassificationAdapter:
             data=data,
             map=self.map,
             known_logits=self.known_logits,
-            answers=self.answers,
+            stand_in=stand_in,
             teacher_logits=outputs,
         )
 
@@ -118,8 +115,8 @@ class EncodedClassification:
     known_logits: KnownLogits
     """Dev logits of networks by fingerprint; filled on the way."""
 
-    answers: RecordedTeacher | None = None
-    """Answers that stand in for a teacher."""
+    stand_in: StandIn | None = None
+    """Stands in for a teacher that is not one network."""
 
     teacher_logits: Callable[[], Float[np.ndarray, "n v"]] | None = None
     """Gives the stored logits of the teacher for the training texts; None if there are none."""
@@ -163,22 +160,40 @@ class EncodedClassification:
         """Quality, generalization gap, costs and predictions of the student beside its reference."""
         student, reference, data = stage.student, stage.reference, self.data
         outputs = predict_dev(data, student, reference, device, self.known_logits)
-        if self.answers is not None:
-            outputs = replace(outputs, teacher=self.answers.dev)
-        folders = {"student": stage.student_folder, "teacher": stage.teacher_folder}
-        costs = cost(data, student, reference, folders, device)
+        if self.stand_in is not None:
+            outputs = replace(outputs, teacher=self.stand_in.dev_logits())
         scores = quality(data, outputs)  # before the map is drawn: it refuses logits that are not finite
         headline = next(iter(data.dev))
         facts = {
             "task": task_facts(data),
             "risk": risk(data, student, outputs.student[headline], device),
             "map": self._write_map(stage, device),
-            "answers": None if self.answers is None else self.answers.facts(),
+            **({} if self.stand_in is None else self.stand_in.facts()),
             **scores,
-            **costs,
+            **self._costs(stage, device),
         }
         rows = predictions(data, outputs)
         return Evaluation(facts=facts, predictions=rows, disagreements=disagreements(data, rows))
+
+    def _costs(self, stage: Stage[Network], device: str) -> dict[str, NetworkFacts | None]:
+        """Cost of the student and of its teacher, all of whose networks are run."""
+        split, stand_in, reference = next(iter(self.data.dev.values())), self.stand_in, stage.reference
+        student = of_network(stage.student, split, stage.student_folder)
+        parts: Sequence[TimedNetwork] = ()
+        if stand_in is not None:
+            parts = stand_in.parts()
+        elif reference is not None:
+            parts = (of_network(reference, split, stage.teacher_folder, as_teacher=True),)
+        for part in parts:
+            part.network.to(device)
+        ours, *theirs = cost(student, parts, len(split.student.rows), device)
+        if stand_in is None or not theirs:
+            return {"student": ours, "teacher": theirs[0] if theirs else None}
+        source = theirs[0].source if len(theirs) == 1 else f"an ensemble of {len(theirs)} models"
+        return {
+            "student": ours,
+            "teacher": summed(theirs, source=source, fingerprint=stand_in.fingerprint),
+        }
 
     def _write_map(self, stage: Stage[Network], device: str) -> MapFacts | None:
         """Write the map of representations where one is wanted; its facts for the record."""

@@ -12,7 +12,8 @@ from lmdistill.runs.classification.teacher import PreparedTeacher, fresh
 def make_student(recipe: Recipe, teacher: PreparedTeacher, task: Task, *, seed: int) -> Network:
     """A new student: layers of the teacher or of its pretrained backbone, another model, or random weights.
 
-    Where only answers of the teacher are known, the backbone takes the teacher's place.
+    Where only answers of the teacher are known, the backbone takes the teacher's place. Of several teachers
+    the first one gives the layers.
 
     Args:
         recipe: Its student settings decide; a backbone is loaded again with a new head.
@@ -34,7 +35,7 @@ def make_student(recipe: Recipe, teacher: PreparedTeacher, task: Task, *, seed: 
             "there is no network from before. Name a teacher without a head, or a student.model."
         )
     if source is None or settings.init == "pretrained":
-        source = fresh(recipe.teacher.model, task, seed=seed, trust=recipe.teacher.trust_remote_code)
+        source = fresh(recipe.teacher.names[0], task, seed=seed, trust=recipe.teacher.trust_remote_code)
     layers = source.num_layers if settings.layers == "all" else settings.layers
     cut = truncate(source, layers=layers, keep=settings.which)
     return random_init(cut, seed=seed) if settings.init == "random" else cut

@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lmdistill.core.atomic_io import atomic_folder
@@ -30,8 +30,8 @@ from lmdistill.recipes.serialization import plain
 from lmdistill.records.model_integrity import model_damage
 from lmdistill.runs.classification.dataset import read_split, require_outputs
 from lmdistill.runs.classification.evaluation import KnownLogits
-from lmdistill.runs.classification.recorded_teacher import RecordedTeacher
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
+from lmdistill.runs.classification.stand_in import StandIn
 from lmdistill.runs.run_folder import RunFolder, to_be_made
 from lmdistill.runs.stage import Stage, run_stage
 
@@ -51,8 +51,13 @@ class PreparedTeacher:
     folder: Path | None
     """Run folder of its fine-tuning; None if it was not fine-tuned here."""
 
-    answers: RecordedTeacher | None = None
-    """Stands in for a teacher of which only answers to fixed texts are known."""
+    stand_in: StandIn | None = None
+    """Teaches in place of `network`: recorded answers, or several models, of which that is the first."""
+
+    @property
+    def teaching(self) -> Network | StandIn | None:
+        """What methods see of the teacher."""
+        return self.stand_in or self.network
 
 
 def prepare_teacher(
@@ -83,13 +88,21 @@ def prepare_teacher(
         MismatchError: If its classes differ from the task's, or fit much better in another order.
         ModelError: If it cannot be loaded.
     """
-    if has_head(settings.model, trust_remote_code=settings.trust_remote_code):
-        network = load(settings.model, trust_remote_code=settings.trust_remote_code)
-        network = matched(network, task, max_length)
-        prepared = PreparedTeacher(network=network, backbone=network, folder=None)
-        check(prepared)
-        return prepared
-    backbone = fresh(settings.model, task, seed=settings.training.seed, trust=settings.trust_remote_code)
+    loaded = load_teacher(settings, task, max_length=max_length, cache=cache)
+    check(loaded)
+    adapter = ClassificationAdapter(
+        task=task, max_length=max_length, known_logits={} if known_logits is None else known_logits
+    )
+    return tuned_teacher(loaded, settings, adapter, command=command)
+
+
+def load_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path) -> PreparedTeacher:
+    """The teacher as it is, which has a folder if it is still to be fine-tuned; see `prepare_teacher`."""
+    name, trust = settings.names[0], settings.trust_remote_code
+    if has_head(name, trust_remote_code=trust):
+        network = matched(load(name, trust_remote_code=trust), task, max_length)
+        return PreparedTeacher(network=network, backbone=network, folder=None)
+    backbone = fresh(name, task, seed=settings.training.seed, trust=trust)
     inputs = {
         "model": model_stats.fingerprint(backbone),
         "data": task.fingerprint,
@@ -99,21 +112,29 @@ def prepare_teacher(
     }
     folder = cache / f"{task.spec.name.replace('/', '-')}-{fingerprint(inputs)}"
     student = Network(copy.deepcopy(backbone.model), backbone.tokenizer, source=backbone.source)
-    check(PreparedTeacher(network=student, backbone=backbone, folder=folder))
+    return PreparedTeacher(network=student, backbone=backbone, folder=folder)
+
+
+def tuned_teacher(
+    loaded: PreparedTeacher, settings: Teacher, adapter: ClassificationAdapter, *, command: str
+) -> PreparedTeacher:
+    """A teacher from `load_teacher`, fine-tuned on the task of `adapter` if it has no head for it."""
+    folder, network = loaded.folder, loaded.network
+    if folder is None:
+        return loaded
+    assert network is not None
     with to_be_made(RunFolder(path=folder)) as is_missing:
         if is_missing:
             log.info(
                 "the teacher %s has no head for %s; fine-tuning it into %s",
-                settings.model,
-                task.spec.name,
+                network.source,
+                adapter.task.spec.name,
                 folder,
             )
-            known = {} if known_logits is None else known_logits
-            adapter = ClassificationAdapter(task=task, max_length=max_length, known_logits=known)
-            fine_tune(student, adapter, settings.training, folder=folder, command=command)
+            fine_tune(network, adapter, settings.training, folder=folder, command=command)
         else:
             log.info("using the teacher fine-tuned before, in %s", folder)
-    return PreparedTeacher(network=load(folder / "student"), backbone=backbone, folder=folder)
+    return replace(loaded, network=load(folder / "student"))
 
 
 def fresh(model: str, task: Task, *, seed: int, trust: bool = False) -> Network:
@@ -187,11 +208,23 @@ def keep_teacher(teacher: PreparedTeacher, folder: Path) -> Path | None:
     if teacher.folder is None:
         source = None if teacher.network is None else Path(teacher.network.source)
         return source if source is not None and source.is_dir() else None
+    return keep_model(teacher.folder, folder)
+
+
+def keep_model(tuned: Path, folder: Path, *, as_run: bool = True) -> Path:
+    """Put the network of a fine-tuning run into a folder, unless it is there and undamaged; the folder.
+
+    Args:
+        tuned: The run folder.
+        folder: Where its network goes.
+        as_run: Also put its record there, so that tables show it.
+    """
     if not folder.exists() or model_damage(folder) is not None:
         with atomic_folder(folder) as part:
-            for file in sorted((teacher.folder / "student").iterdir()):
+            for file in sorted((tuned / "student").iterdir()):
                 _link(file, part / file.name)
-            _link(teacher.folder / "record.json", part / "record.json")
+            if as_run:
+                _link(tuned / "record.json", part / "record.json")
     return folder
 
 

@@ -1,0 +1,1 @@
+lmdistill distill examples/ensemble.yaml --out runs/ensemble
