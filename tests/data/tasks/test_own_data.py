@@ -6,6 +6,7 @@ import logging
 import re
 
 import pytest
+from datasets import Dataset, Features, Value
 
 from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
 from lmdistill.data.load_task import load_task
@@ -75,10 +76,24 @@ def test_a_key_that_a_row_lacks_is_an_empty_cell(tmp_path, cache):
     rows = [{"text": f"t{n}", "label": "ab"[n % 2]} for n in range(20)]
     path = lines(tmp_path / "a.jsonl", [*rows, {"text": "c"}])
     refused(path, r"line 21: there is no label in 'label'.* or set data\.drop to \[unlabelled\]")
-    assert noted(load_task("own", path, drop=["unlabelled"]), "dropped 1 of 21 rows without a label")
+    task = load_task("own", path, drop=["unlabelled"])
+    assert noted(task, "dropped 1 of 21 rows without a label")
+    assert sorted(task.train["sentence1"][:] + task.dev["dev"]["sentence1"][:]) == sorted(
+        f"t{n}" for n in range(20)
+    )
     path = lines(tmp_path / "b.jsonl", [*rows, {"label": "a"}])
     refused(path, r"line 21: the text in 'text' is empty.* or set data\.drop to \[empty\]")
-    assert noted(load_task("own", path, drop=["empty"]), "dropped 1 of 21 rows with an empty text")
+    task = load_task("own", path, drop=["empty"])
+    assert noted(task, "dropped 1 of 21 rows with an empty text")
+    assert task.train.num_rows + task.dev["dev"].num_rows == 20
+    assert "" not in task.train["sentence1"][:] + task.dev["dev"]["sentence1"][:]
+
+
+@pytest.mark.parametrize("columns", [("text", "label"), ()])
+def test_a_parquet_file_without_rows_or_columns_is_refused(tmp_path, cache, columns):
+    features = Features(dict.fromkeys(columns, Value("string")))
+    Dataset.from_dict({name: [] for name in columns}, features=features).to_parquet(tmp_path / "a.parquet")
+    refused(tmp_path / "a.parquet", r"a\.parquet has .*no rows.* Add examples\.$")
 
 
 # --- labels
