@@ -283,6 +283,30 @@ def test_a_latin_1_file_with_semicolons_is_read(tmp_path, cache):
     assert all(text.startswith("très bien") for text in task.train["sentence1"])
 
 
+def test_a_recipe_reads_a_file_as_python_does_and_every_setting_counts(tmp_path, cache):
+    for name, count in (("a.csv", 24), ("dev.csv", 3)):
+        rows = [f"'{name} | très bien {n % 11}'|{'xy'[n % 2]}" for n in range(count)]
+        (tmp_path / name).write_bytes("\n".join(["text|label", *rows, ""]).encode("latin-1"))
+    source, dev = str(tmp_path / "a.csv"), str(tmp_path / "dev.csv")
+    given = {
+        "encoding": "latin-1", "delimiter": "|", "quote": "'", "labels": ["y", "x"], "drop": ["duplicates"],
+    }  # fmt: skip
+    task = load_task("own", source, dev=dev, **given)
+    assert task.train["sentence1"][:2] == ["a.csv | très bien 0", "a.csv | très bien 1"]
+
+    def loaded(settings):
+        return load_whole("own", parse(Data, {"source": source, "dev": dev, **settings}, "data"))
+
+    assert loaded(given).fingerprint == task.fingerprint
+    for name in given:
+        fewer = {key: value for key, value in given.items() if key != name}
+        try:
+            found = loaded(fewer)
+        except DataError:
+            continue
+        assert (found.fingerprint, found.spec.labels) != (task.fingerprint, task.spec.labels), name
+
+
 def test_columns_that_nobody_uses_are_no_reason_to_refuse(tmp_path, cache):
     path = tmp_path / "a.csv"
     path.write_text("v1,v2,,,\n" + "".join(f"{'ab'[n % 2]},text {n},,,\n" for n in range(20)))
