@@ -16,6 +16,9 @@ if _TYPE_CHECKING:
     from lmdistill.api.distill import Run as Run
     from lmdistill.api.distill import distill as distill
     from lmdistill.api.distill import finetune as finetune
+    from lmdistill.api.inputs import add_unlabelled as add_unlabelled
+    from lmdistill.api.inputs import load_answers as load_answers
+    from lmdistill.api.inputs import subset as subset
     from lmdistill.api.teachers import Ensemble as Ensemble
     from lmdistill.commands.generate import complete_texts as complete_texts
     from lmdistill.data.load_task import load_task as load_task
@@ -43,6 +46,7 @@ __version__ = _VERSION
 _NAMES = {
     "api.corpus": ("Corpus", "load_texts"),
     "api.distill": ("Run", "distill", "finetune"),
+    "api.inputs": ("add_unlabelled", "load_answers", "subset"),
     "api.teachers": ("Ensemble",),
     "commands.generate": ("complete_texts",),
     "data.load_task": ("load_task",),

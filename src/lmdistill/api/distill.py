@@ -9,10 +9,11 @@ from typing import Any, Generic, cast, overload
 
 from lmdistill.api.corpus import Corpus
 from lmdistill.api.distill_language import distill_texts, finetune_texts
-from lmdistill.api.teachers import Ensemble, combined_teacher
+from lmdistill.api.teachers import Ensemble, stand_in_for
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
 from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.teacher_answers import TeacherAnswers
 from lmdistill.engine.distributed import broadcast_from_main, one_writer, process_state
 from lmdistill.engine.training_settings import Training
 from lmdistill.methods import ATKD, MixKD
@@ -67,7 +68,7 @@ class Run(Generic[AnyNetwork]):
 
 
 def distill(
-    teacher: AnyNetwork | Ensemble | None,
+    teacher: AnyNetwork | Ensemble | TeacherAnswers | None,
     data: Task | Corpus,
     *,
     student: AnyNetwork,
@@ -75,18 +76,22 @@ def distill(
     method: Method | None = None,
     training: Training | None = None,
     max_length: int | None = None,
+    labelled_per_batch: int | None = None,
 ) -> Run[AnyNetwork]:
     """Distil `teacher` into `student`, which is trained in place; or continue, or read, the run in `out`.
 
     Args:
         teacher: A classifier with the task's classes in the task's order, or a language model with the
-            student's tokenizer; an `Ensemble` of classifiers; None for methods that need none.
+            student's tokenizer; an `Ensemble` of classifiers; answers from `load_answers`; None for methods
+            that need none.
         data: From `load_task`; for language models from `load_texts`.
         student: For example `truncate(teacher, layers=3)`.
         out: The run folder: a new one, or that of an interrupted or finished run of the same inputs.
         method: The distillation method; `MixKD()` by default, or `ATKD()` for language models.
         training: Training settings with the seed; by default those of a recipe.
         max_length: Longest input of a classifier in tokens, >= 3; 128 by default. Not for texts.
+        labelled_per_batch: Rows with a label in each batch of a task with others, in [1, batch size). By
+            default both are shuffled together.
 
     Returns:
         The run: `run.metrics`, `run.speedup`, `run.student`, `run.record`.
@@ -95,44 +100,49 @@ def distill(
         RunError: If `out` holds another run, or another command writes into it.
         MismatchError: If networks, method and data do not fit.
         ConfigError: For a `max_length` with texts, or a method for the other kind of network.
+        DataError: If less than half of the training texts have an answer.
         DivergedError: If the loss stops being a number.
     """
     folder = Path(out)
     if isinstance(data, Corpus):
         _require_no_length(max_length)
-        if isinstance(teacher, Ensemble):
-            raise MismatchError(
-                "the data are texts and the teacher is an ensemble of classifiers. Use one model."
-            )
+        if isinstance(teacher, Ensemble | TeacherAnswers):
+            there = "an ensemble of classifiers" if isinstance(teacher, Ensemble) else teacher.source
+            raise MismatchError(f"the data are texts and the teacher is {there}. Use one language model.")
         ours, theirs = _kept(student, LanguageNetwork, "student"), _kept(teacher, LanguageNetwork, "teacher")
         assert ours is not None
         with one_writer(folder):
             distill_texts(theirs, data, student=ours, out=folder, method=method or ATKD(), training=training)
     else:
         one = _kept(student, Network, "student")
-        other = teacher if isinstance(teacher, Ensemble) else _kept(teacher, Network, "teacher")
+        if isinstance(teacher, Ensemble | TeacherAnswers):
+            other: Network | Ensemble | TeacherAnswers | None = teacher
+        else:
+            other = _kept(teacher, Network, "teacher")
         assert one is not None
         training, length = training or Training(), _length(max_length)
         with one_writer(folder):
-            _distill_task(other, data, one, folder, method or MixKD(), training, length)
+            _distill_task(other, data, one, folder, method or MixKD(), training, length, labelled_per_batch)
     return Run(folder)
 
 
 def _distill_task(
-    teacher: Network | Ensemble | None,
+    teacher: Network | Ensemble | TeacherAnswers | None,
     task: Task,
     student: Network,
     out: Path,
     method: Method,
     training: Training,
     max_length: int,
+    labelled_per_batch: int | None,
 ) -> None:
     """Distil a classifier."""
-    adapter, network = ClassificationAdapter(task=task, max_length=max_length), None
-    if isinstance(teacher, Ensemble):
-        stand_in, notes = combined_teacher(teacher, task, method, max_length=max_length, out=out)
+    network: Network | None = None
+    adapter = ClassificationAdapter(task=task, max_length=max_length, labelled_per_batch=labelled_per_batch)
+    if isinstance(teacher, Ensemble | TeacherAnswers):
+        stand_in, outputs, notes = stand_in_for(teacher, task, method, max_length=max_length, out=out)
         told = task.with_train(task.train, *notes) if notes else task
-        adapter = replace(adapter, task=told, stand_in=stand_in, outputs=stand_in.outputs)
+        adapter = replace(adapter, task=told, stand_in=stand_in, outputs=outputs)
     else:
         network = teacher
     stage = Stage(
@@ -246,8 +256,10 @@ def _require_no_length(max_length: int | None) -> None:
         )
 
 
-def _described_teacher(teacher: Network | Ensemble | None) -> Mapping[str, Any] | None:
+def _described_teacher(teacher: Network | Ensemble | TeacherAnswers | None) -> Mapping[str, Any] | None:
     """The teacher in that description."""
+    if isinstance(teacher, TeacherAnswers):
+        return {"answers": teacher.source}
     if not isinstance(teacher, Ensemble):
         return None if teacher is None else {"model": teacher.source}
     return {
@@ -259,7 +271,7 @@ def _described_teacher(teacher: Network | Ensemble | None) -> Mapping[str, Any] 
 
 def _described(
     task: Task,
-    teacher: Network | Ensemble | None,
+    teacher: Network | Ensemble | TeacherAnswers | None,
     student: Network,
     method: Method,
     training: Training,

@@ -7,11 +7,14 @@ from pathlib import Path
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
 from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.teacher_answers import TeacherAnswers
 from lmdistill.evaluation.ensemble import Combine
-from lmdistill.methods.teacher_outputs import require_outputs_enough
+from lmdistill.methods.teacher_outputs import require_answers_enough, require_outputs_enough
 from lmdistill.models.classifier import Network
 from lmdistill.runs.classification.combined_teacher import CombinedTeacher
 from lmdistill.runs.classification.ensemble import hold_out, with_temperature
+from lmdistill.runs.classification.recorded_teacher import recorded_teacher
+from lmdistill.runs.classification.stand_in import StandIn
 from lmdistill.runs.classification.teacher_models import ClassifierModel
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 
@@ -79,3 +82,27 @@ def combined_teacher(
         return whole, ()
     fitted, note = with_temperature(whole, hold_out(task)[1])
     return fitted, (note,)
+
+
+def stand_in_for(
+    teacher: Ensemble | TeacherAnswers, task: Task, method: Method, *, max_length: int, out: Path
+) -> tuple[StandIn, NetworkOutputs | None, tuple[str, ...]]:
+    """A teacher that is not one network as runs use it, where its logits are kept, and notes for the task.
+
+    Args:
+        teacher: Models, or answers to texts.
+        task: The task that they answer.
+        method: The method, which must not ask for more than they can give.
+        max_length: Longest input in tokens.
+        out: The run folder.
+
+    Raises:
+        MismatchError: If a model has other classes, or the method asks for what they cannot give.
+        DataError: If less than half of the training texts have an answer.
+    """
+    if isinstance(teacher, Ensemble):
+        combined, notes = combined_teacher(teacher, task, method, max_length=max_length, out=out)
+        return combined, combined.outputs, notes
+    require_answers_enough(method, type(method).__name__, teacher.source)
+    recorded, note = recorded_teacher(teacher, task)
+    return recorded, None, (note,)
