@@ -20,6 +20,7 @@ if _TYPE_CHECKING:
     from lmdistill.api.inputs import load_answers as load_answers
     from lmdistill.api.inputs import subset as subset
     from lmdistill.api.teachers import Ensemble as Ensemble
+    from lmdistill.api.teachers import PromptedTeacher as PromptedTeacher
     from lmdistill.commands.generate import complete_texts as complete_texts
     from lmdistill.data.load_task import load_task as load_task
     from lmdistill.data.tasks.task import Task as Task
@@ -47,7 +48,7 @@ _NAMES = {
     "api.corpus": ("Corpus", "load_texts"),
     "api.distill": ("Run", "distill", "finetune"),
     "api.inputs": ("add_unlabelled", "load_answers", "subset"),
-    "api.teachers": ("Ensemble",),
+    "api.teachers": ("Ensemble", "PromptedTeacher"),
     "commands.generate": ("complete_texts",),
     "data.load_task": ("load_task",),
     "data.tasks.task": ("Task",),

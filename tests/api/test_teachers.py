@@ -93,7 +93,9 @@ def test_an_empty_ensemble_and_one_for_texts_are_refused(place):
     with pytest.raises(ConfigError, match=r"has no models"):
         ld.Ensemble([])
     texts = object.__new__(ld.Corpus)
-    with pytest.raises(MismatchError, match=r"the data are texts and the teacher is an ensemble"):
+    with pytest.raises(
+        MismatchError, match=r"the data are texts and the teacher is an ensemble of classifiers"
+    ):
         ld.distill(ld.Ensemble([ld.load("one")]), texts, student=ld.load("small"), out="runs/a")
 
 

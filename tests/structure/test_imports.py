@@ -34,6 +34,7 @@ INSIDE: Mapping[str, set[str]] = {
         "data",
         "records",
         "stores",
+        "labelling",
         "models",
         "methods",
         "engine",

@@ -9,6 +9,8 @@ ONLY = {
         "combined_teacher",
         "costs",
         "ensemble",
+        "prompted",
+        "prompted_model",
         "recorded_teacher",
         "representation_map",
         "stand_in",

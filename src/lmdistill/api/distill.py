@@ -9,11 +9,10 @@ from typing import Any, Generic, cast, overload
 
 from lmdistill.api.corpus import Corpus
 from lmdistill.api.distill_language import distill_texts, finetune_texts
-from lmdistill.api.teachers import Ensemble, stand_in_for
+from lmdistill.api.teachers import AnyTeacher, described, kind_of, stand_in_for
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
 from lmdistill.data.tasks.task import Task
-from lmdistill.data.tasks.teacher_answers import TeacherAnswers
 from lmdistill.engine.distributed import broadcast_from_main, one_writer, process_state
 from lmdistill.engine.training_settings import Training
 from lmdistill.methods import ATKD, MixKD
@@ -68,7 +67,7 @@ class Run(Generic[AnyNetwork]):
 
 
 def distill(
-    teacher: AnyNetwork | Ensemble | TeacherAnswers | None,
+    teacher: AnyNetwork | AnyTeacher | None,
     data: Task | Corpus,
     *,
     student: AnyNetwork,
@@ -82,8 +81,8 @@ def distill(
 
     Args:
         teacher: A classifier with the task's classes in the task's order, or a language model with the
-            student's tokenizer; an `Ensemble` of classifiers; answers from `load_answers`; None for methods
-            that need none.
+            student's tokenizer; an `Ensemble` of classifiers; a `PromptedTeacher`; answers from
+            `load_answers`; None for methods that need none.
         data: From `load_task`; for language models from `load_texts`.
         student: For example `truncate(teacher, layers=3)`.
         out: The run folder: a new one, or that of an interrupted or finished run of the same inputs.
@@ -106,19 +105,17 @@ def distill(
     folder = Path(out)
     if isinstance(data, Corpus):
         _require_no_length(max_length)
-        if isinstance(teacher, Ensemble | TeacherAnswers):
-            there = "an ensemble of classifiers" if isinstance(teacher, Ensemble) else teacher.source
-            raise MismatchError(f"the data are texts and the teacher is {there}. Use one language model.")
+        if isinstance(teacher, AnyTeacher):
+            raise MismatchError(
+                f"the data are texts and the teacher is {kind_of(teacher)}. Use one language model."
+            )
         ours, theirs = _kept(student, LanguageNetwork, "student"), _kept(teacher, LanguageNetwork, "teacher")
         assert ours is not None
         with one_writer(folder):
             distill_texts(theirs, data, student=ours, out=folder, method=method or ATKD(), training=training)
     else:
         one = _kept(student, Network, "student")
-        if isinstance(teacher, Ensemble | TeacherAnswers):
-            other: Network | Ensemble | TeacherAnswers | None = teacher
-        else:
-            other = _kept(teacher, Network, "teacher")
+        other = teacher if isinstance(teacher, AnyTeacher) else _kept(teacher, Network, "teacher")
         assert one is not None
         training, length = training or Training(), _length(max_length)
         with one_writer(folder):
@@ -127,7 +124,7 @@ def distill(
 
 
 def _distill_task(
-    teacher: Network | Ensemble | TeacherAnswers | None,
+    teacher: Network | AnyTeacher | None,
     task: Task,
     student: Network,
     out: Path,
@@ -139,7 +136,7 @@ def _distill_task(
     """Distil a classifier."""
     network: Network | None = None
     adapter = ClassificationAdapter(task=task, max_length=max_length, labelled_per_batch=labelled_per_batch)
-    if isinstance(teacher, Ensemble | TeacherAnswers):
+    if isinstance(teacher, AnyTeacher):
         stand_in, outputs, notes = stand_in_for(teacher, task, method, max_length=max_length, out=out)
         told = task.with_train(task.train, *notes) if notes else task
         adapter = replace(adapter, task=told, stand_in=stand_in, outputs=outputs)
@@ -256,22 +253,16 @@ def _require_no_length(max_length: int | None) -> None:
         )
 
 
-def _described_teacher(teacher: Network | Ensemble | TeacherAnswers | None) -> Mapping[str, Any] | None:
+def _described_teacher(teacher: Network | AnyTeacher | None) -> Mapping[str, Any] | None:
     """The teacher in that description."""
-    if isinstance(teacher, TeacherAnswers):
-        return {"answers": teacher.source}
-    if not isinstance(teacher, Ensemble):
-        return None if teacher is None else {"model": teacher.source}
-    return {
-        "models": [network.source for network in teacher.models],
-        "combine": teacher.combine,
-        "fit_temperature": teacher.fit_temperature,
-    }
+    if isinstance(teacher, AnyTeacher):
+        return described(teacher)
+    return None if teacher is None else {"model": teacher.source}
 
 
 def _described(
     task: Task,
-    teacher: Network | Ensemble | TeacherAnswers | None,
+    teacher: Network | AnyTeacher | None,
     student: Network,
     method: Method,
     training: Training,

@@ -1,8 +1,9 @@
 """Teachers that are more than one network, for `distill` from Python."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
@@ -10,9 +11,13 @@ from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.teacher_answers import TeacherAnswers
 from lmdistill.evaluation.ensemble import Combine
 from lmdistill.methods.teacher_outputs import require_answers_enough, require_outputs_enough
+from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
+from lmdistill.recipes.label_scoring import Scoring
+from lmdistill.recipes.serialization import plain
 from lmdistill.runs.classification.combined_teacher import CombinedTeacher
 from lmdistill.runs.classification.ensemble import hold_out, with_temperature
+from lmdistill.runs.classification.prompted_model import PromptedModel, prompted_model
 from lmdistill.runs.classification.recorded_teacher import recorded_teacher
 from lmdistill.runs.classification.stand_in import StandIn
 from lmdistill.runs.classification.teacher_models import ClassifierModel
@@ -44,13 +49,51 @@ class Ensemble:
             raise ConfigError("an ensemble has no models. Give it one or more.")
 
 
+@dataclass(frozen=True)
+class PromptedTeacher:
+    """A language model without a classification head that answers by prompt.
+
+    Examples:
+        >>> import lmdistill as ld
+        >>> teacher = ld.PromptedTeacher(ld.load_causal("Qwen/Qwen3-4B"))  # doctest: +SKIP
+        >>> ld.distill(teacher, task, student=student, method=ld.KD(), out="runs/prompted")  # doctest: +SKIP
+    """
+
+    model: LanguageNetwork
+    """The language model, from `load_causal`."""
+
+    prompt: str | None = None
+    """The prompt, with `{text}` or the names of the text columns, and `{labels}`; None for the built-in."""
+
+    label_words: Mapping[str, str] = field(default_factory=dict)
+    """Label -> what stands for it behind the prompt; the label itself for others."""
+
+    calibrate: bool = True
+    """Subtract from the score of each word its score behind prompts without content."""
+
+    chat_template: bool = True
+    """Send the prompt through the chat template of the tokenizer, if it has one."""
+
+    fit_temperature: bool = False
+    """Divide the logits by the temperature that fits best a tenth of the training rows."""
+
+    @property
+    def scoring(self) -> Scoring:
+        """How the words are scored, as a recipe says it."""
+        return Scoring(calibrate=self.calibrate, chat_template=self.chat_template)
+
+
+AnyTeacher = Ensemble | PromptedTeacher | TeacherAnswers
+"""Teachers that are no single classifier."""
+
+
 def combined_teacher(
-    teacher: Ensemble, task: Task, method: Method, *, max_length: int, out: Path
+    teacher: Ensemble | PromptedTeacher, task: Task, method: Method, *, max_length: int, out: Path
 ) -> tuple[CombinedTeacher, tuple[str, ...]]:
     """The teacher as runs use it, and notes for the task.
 
     Args:
-        teacher: The models.
+        teacher: The models, or the model and its prompt.
         task: The task that they answer.
         method: The method, which must not ask for more than they can give.
         max_length: Longest input in tokens.
@@ -58,24 +101,18 @@ def combined_teacher(
 
     Raises:
         MismatchError: If a model has other classes or another order, or the method asks for hidden states, or
-            runs models with different tokenizers.
-        ConfigError: If a temperature is asked for and the task has scores.
+            runs models that cannot be run on new inputs.
+        ConfigError: If a temperature or a prompt is given and the task has scores, or the prompt or the words
+            cannot be used.
     """
-    for network in teacher.models:
-        if tuple(network.labels) != task.spec.labels or network.num_classes != task.spec.num_classes:
-            raise MismatchError(
-                f"{network.source} has the classes {', '.join(network.labels) or 'of a score'}, and "
-                f"{task.spec.name} has {', '.join(task.spec.labels) or 'a score'} in this order. Load it "
-                "with labels=task.spec.labels."
-            )
-    whole = CombinedTeacher(
-        models=tuple(
-            ClassifierModel(network=one, source=one.source, max_length=max_length) for one in teacher.models
-        ),
-        task=task,
-        combine=teacher.combine,
-        outputs=NetworkOutputs(cache=out.parent / "teachers" / "outputs"),
+    models = (
+        _classifiers(teacher, task, max_length)
+        if isinstance(teacher, Ensemble)
+        else (_prompted(teacher, task, max_length),)
     )
+    combine: Combine = teacher.combine if isinstance(teacher, Ensemble) else "log_probabilities"
+    outputs = NetworkOutputs(cache=out.parent / "teachers" / "outputs")
+    whole = CombinedTeacher(models=models, task=task, combine=combine, outputs=outputs)
     name = type(method).__name__
     require_outputs_enough(method, name, whole.name, why_not_run=whole.why_not_run)
     if not teacher.fit_temperature:
@@ -84,13 +121,64 @@ def combined_teacher(
     return fitted, (note,)
 
 
+def kind_of(teacher: AnyTeacher) -> str:
+    """What to call such a teacher in a message."""
+    if isinstance(teacher, TeacherAnswers):
+        return teacher.source
+    return "an ensemble of classifiers" if isinstance(teacher, Ensemble) else "one that answers with classes"
+
+
+def described(teacher: AnyTeacher) -> Mapping[str, Any]:
+    """The teacher in the description of a run."""
+    if isinstance(teacher, TeacherAnswers):
+        return {"answers": teacher.source}
+    if isinstance(teacher, Ensemble):
+        names = [network.source for network in teacher.models]
+        own: Mapping[str, Any] = {"models": names, "combine": teacher.combine}
+    else:
+        own = {
+            "model": teacher.model.source,
+            "prompt": teacher.prompt or "default",
+            "label_words": dict(teacher.label_words),
+            "scoring": plain(teacher.scoring),
+        }
+    return {**own, "fit_temperature": teacher.fit_temperature}
+
+
+def _prompted(teacher: PromptedTeacher, task: Task, max_length: int) -> PromptedModel:
+    """The language model and its prompt."""
+    return prompted_model(
+        teacher.model,
+        task,
+        teacher.prompt,
+        words=teacher.label_words,
+        max_length=max_length,
+        scoring=teacher.scoring,
+        place="the prompt",
+    )
+
+
+def _classifiers(teacher: Ensemble, task: Task, max_length: int) -> tuple[ClassifierModel, ...]:
+    """The classifiers, each with the task's classes in the task's order."""
+    for network in teacher.models:
+        if tuple(network.labels) != task.spec.labels or network.num_classes != task.spec.num_classes:
+            raise MismatchError(
+                f"{network.source} has the classes {', '.join(network.labels) or 'of a score'}, and "
+                f"{task.spec.name} has {', '.join(task.spec.labels) or 'a score'} in this order. Load it "
+                "with labels=task.spec.labels."
+            )
+    return tuple(
+        ClassifierModel(network=one, source=one.source, max_length=max_length) for one in teacher.models
+    )
+
+
 def stand_in_for(
-    teacher: Ensemble | TeacherAnswers, task: Task, method: Method, *, max_length: int, out: Path
+    teacher: AnyTeacher, task: Task, method: Method, *, max_length: int, out: Path
 ) -> tuple[StandIn, NetworkOutputs | None, tuple[str, ...]]:
     """A teacher that is not one network as runs use it, where its logits are kept, and notes for the task.
 
     Args:
-        teacher: Models, or answers to texts.
+        teacher: Models, a model with its prompt, or answers to texts.
         task: The task that they answer.
         method: The method, which must not ask for more than they can give.
         max_length: Longest input in tokens.
@@ -100,7 +188,7 @@ def stand_in_for(
         MismatchError: If a model has other classes, or the method asks for what they cannot give.
         DataError: If less than half of the training texts have an answer.
     """
-    if isinstance(teacher, Ensemble):
+    if not isinstance(teacher, TeacherAnswers):
         combined, notes = combined_teacher(teacher, task, method, max_length=max_length, out=out)
         return combined, combined.outputs, notes
     require_answers_enough(method, type(method).__name__, teacher.source)

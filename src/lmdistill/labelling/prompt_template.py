@@ -31,6 +31,12 @@ class PromptTemplate:
     labels: str
     """What stands for `{labels}`."""
 
+    @property
+    def text(self) -> str:
+        """The template as it is written, apart from `{labels}`, which is filled in."""
+        shown = {name: f"{{{name}}}" for _, name in self.pieces} | {LABELS: self.labels}
+        return fill_template(self.pieces, shown)
+
     def fill(self, texts: Sequence[str]) -> str:
         """The prompt of a row.
 

@@ -15,6 +15,7 @@ from lmdistill.data.files.table_format import TableFormat
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.ensemble import Combine
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
+from lmdistill.recipes.label_scoring import Scoring
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.recipes.representation_map import Map
 from lmdistill.recipes.validation import (
@@ -171,6 +172,16 @@ class Teacher:
     """File with answers for texts: probabilities, logits, a label or those of several judges, joined by the
     texts. No teacher is run then; `model` gives the pretrained layers of students without their own."""
 
+    prompt: str | None = None
+    """File with a prompt, or `default`: `model` is then a decoder without a head, which scores the label
+    words behind the prompt. Students need `student.model`."""
+
+    label_words: Mapping[str, str] = field(default_factory=dict)
+    """Label -> what stands for it behind the prompt; the label itself for others."""
+
+    scoring: Scoring = field(default_factory=Scoring)
+    """How label words are scored."""
+
     trust_remote_code: bool = False
     """Run Python code that the model's folder or repository carries; off by default."""
 
@@ -192,6 +203,12 @@ class Teacher:
             raise ConfigError(
                 f"answers is {self.answers} and {name} is set, and no model is run where a file answers. Set "
                 "only one of them."
+            )
+        if self.prompt is not None and (self.models or self.answers is not None):
+            name = "models" if self.models else "answers"
+            raise ConfigError(
+                f"prompt is {self.prompt} and {name} is set, and a prompt is for the one decoder in model. "
+                "Set only one of them."
             )
         if self.model is None and not self.models:
             raise ConfigError("model is null and models is empty; name a teacher in one of them.")

@@ -5,7 +5,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmdistill.records.number_ranges import Amount, Count, KnownAmount, KnownShare, Positive, Scores, Whole
+from lmdistill.records.number_ranges import (
+    Amount,
+    Count,
+    KnownAmount,
+    KnownShare,
+    Positive,
+    Scores,
+    Share,
+    Whole,
+)
 from lmdistill.records.schema import Part
 
 
@@ -54,6 +63,23 @@ class Disagreement(Part):
     """Mean standard deviation of their scores; None for classes."""
 
 
+class PromptFacts(Part):
+    """The prompt of a decoder that teaches by the likelihood of label words."""
+
+    template: str
+    """The prompt with its fields."""
+    words: Mapping[str, str]
+    """The word of each label, in the order of the labels."""
+    calibrated: bool
+    """Whether scores behind prompts without content were subtracted."""
+    content_free: Mapping[str, float]
+    """Mean log-probability of the tokens of each label's word behind prompts without content, in nats."""
+    chat_template: bool
+    """Whether the prompt was sent through a chat template."""
+    truncated: Mapping[str, Share]
+    """Share of texts that were cut by dev split, in [0, 1]."""
+
+
 class TeachingFacts(Part):
     """How one or several models teach."""
 
@@ -63,5 +89,7 @@ class TeachingFacts(Part):
     """What was averaged over them."""
     temperature: Temperature | None = None
     """The fitted temperature; None if the logits are used as they are."""
+    prompt: PromptFacts | None = None
+    """The prompt; None for classifiers."""
     disagreement: Mapping[str, Disagreement] = Field(default_factory=dict)
     """By split, empty for one model; on train only where the method reads the logits."""

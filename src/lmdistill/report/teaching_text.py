@@ -6,6 +6,7 @@ from pathlib import PurePath
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.number_format import millions, percent
 from lmdistill.records.record import Record
+from lmdistill.records.teaching_facts import Disagreement, PromptFacts, Temperature
 
 
 def source_name(source: str) -> str:
@@ -16,7 +17,9 @@ def source_name(source: str) -> str:
 def teacher_name(record: Record, name_of: Callable[[str], str] = source_name) -> str:
     """The name of a teacher, or those of the models that teach together."""
     if record.teaching is None or len(record.teaching.models) == 1:
-        return "" if record.teacher is None else name_of(record.teacher.source)
+        prompted = record.teaching is not None and record.teaching.prompt is not None
+        name = "" if record.teacher is None else name_of(record.teacher.source)
+        return f"{name}, prompted" if prompted else name
     names = ", ".join(name_of(model.source) for model in record.teaching.models)
     return f"{len(record.teaching.models)} models: {names}"
 
@@ -39,19 +42,35 @@ def teaching_facts(record: Record) -> Iterator[tuple[str, str]]:
     if len(teaching.models) > 1:
         yield "teacher models combined by", f"mean of {teaching.combine.replace('_', '-')}"
     for name, found in teaching.disagreement.items():
-        if found.divided is not None:
-            yield (
-                f"teacher models disagree on {name}",
-                f"on {percent(found.divided)} % of the texts; two of them on {percent(found.pairwise)} %; "
-                f"Jensen-Shannon divergence {found.jensen_shannon:.4f} nats",
-            )
-        elif found.spread is not None:
-            yield f"teacher models disagree on {name}", f"by a standard deviation of {found.spread:.4f}"
+        yield f"teacher models disagree on {name}", _disagreement(found)
+    if teaching.prompt is not None:
+        yield "teacher's prompt", teaching.prompt.template
+        yield "teacher's label words", _words(teaching.prompt)
     if teaching.temperature is not None:
-        fitted = teaching.temperature
-        seen = ", which models that came fine-tuned may have seen" if fitted.may_be_seen else ""
-        yield (
-            "teacher's temperature",
-            f"{fitted.value:.4g}, fitted on {fitted.rows:,} held-out training rows{seen} "
-            f"({fitted.nll_before:.4f} nats before, {fitted.nll_after:.4f} after)",
-        )
+        yield "teacher's temperature", _temperature(teaching.temperature)
+
+
+def _disagreement(found: Disagreement) -> str:
+    """How much the models differ on one split."""
+    if found.divided is None:
+        return f"by a standard deviation of {found.spread or 0:.4f}"
+    return (
+        f"on {percent(found.divided)} % of the texts; two of them on {percent(found.pairwise)} %; "
+        f"Jensen-Shannon divergence {found.jensen_shannon or 0:.4f} nats"
+    )
+
+
+def _words(prompt: PromptFacts) -> str:
+    """The label words, and how they were scored."""
+    words = ", ".join(f"{label}: {word}" for label, word in prompt.words.items())
+    calibrated = "calibrated" if prompt.calibrated else "not calibrated"
+    return f"{words} ({calibrated}{', in a chat template' if prompt.chat_template else ''})"
+
+
+def _temperature(fitted: Temperature) -> str:
+    """The temperature, and what it was fitted on."""
+    seen = ", which models that came fine-tuned may have seen" if fitted.may_be_seen else ""
+    return (
+        f"{fitted.value:.4g}, fitted on {fitted.rows:,} held-out training rows{seen} "
+        f"({fitted.nll_before:.4f} nats before, {fitted.nll_after:.4f} after)"
+    )

@@ -31,7 +31,18 @@ INPUTS = "inputs.json"
 """Fingerprints of data and models, written when a run starts."""
 
 TABLES = frozenset(
-    {"data", "texts", "teacher", "student", "training", "optimizer", "pruning", "writing", "augmentation"}
+    {
+        "data",
+        "texts",
+        "teacher",
+        "student",
+        "training",
+        "optimizer",
+        "pruning",
+        "writing",
+        "augmentation",
+        "scoring",
+    }
 )
 """Tables of a recipe whose keys are the same in every recipe."""
 

@@ -5,9 +5,10 @@ depend on where a command was killed, so the numbers do not either.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -31,9 +32,19 @@ CHUNK = 2048
 
 
 def logits_manifest(
-    *, model: str, tokenizer: str, texts: str, max_length: int, rows: int, labels: Sequence[str]
+    *,
+    model: str,
+    tokenizer: str,
+    texts: str,
+    max_length: int,
+    rows: int,
+    labels: Sequence[str],
+    settings: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """The manifest of stored logits; see `Manifest`. `labels` are the classes in the order of the columns."""
+    """The manifest of stored logits; see `Manifest`.
+
+    `labels` are the classes in the order of the columns, and `settings` what else decides the logits.
+    """
     return Manifest(
         kind=KIND,
         model=model,
@@ -42,7 +53,7 @@ def logits_manifest(
         max_length=max_length,
         dtype="float32",
         rows=rows,
-        settings={"labels": list(labels)},
+        settings={"labels": list(labels), **(settings or {})},
     )
 
 

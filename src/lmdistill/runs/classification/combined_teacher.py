@@ -141,7 +141,7 @@ class CombinedTeacher:
                 known = {"train": self._members, **known}
             found["disagreement"] = {split: _disagreement(members) for split, members in known.items()}
         for model in self.models:
-            found.update(model.facts())
+            found.update(model.facts(self.task))
         models = tuple(self._model_facts(number) for number in range(len(self.models)))
         facts = TeachingFacts(
             models=models, combine=self.combine, temperature=self._temperature_facts(), **found

@@ -20,6 +20,7 @@ from lmdistill.runs.classification.data import Examples, load_examples
 from lmdistill.runs.classification.dataset import require_fit
 from lmdistill.runs.classification.ensemble import keep_models, prepare_ensemble
 from lmdistill.runs.classification.evaluation import KnownLogits
+from lmdistill.runs.classification.prompted import prepare_prompted, require_own_student
 from lmdistill.runs.classification.recorded_teacher import RecordedTeacher, recorded_teacher
 from lmdistill.runs.classification.representation_map import require_classes
 from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
@@ -145,6 +146,14 @@ def _teacher(
     def check(prepared: PreparedTeacher) -> None:
         _check(recipe, examples.original, prepared)
 
+    if settings.prompt is not None:
+        require_own_student(recipe)
+        return prepare_prompted(settings, examples, max_length=length, cache=cache, check=check)
+    if settings.label_words:
+        raise ConfigError(
+            "teacher.label_words are for a decoder that is prompted, and there is no teacher.prompt. Set it, "
+            "or leave them out."
+        )
     if settings.is_combined:
         return prepare_ensemble(
             settings,
@@ -173,6 +182,8 @@ def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Pa
     Raises:
         ConfigError: If the teacher needs no fine-tuning.
     """
+    if recipe.teacher.prompt is not None:
+        raise ConfigError("teacher.prompt has a decoder answer as it is, so there is nothing to fine-tune.")
     if len(recipe.teacher.names) > 1:
         raise ConfigError(
             f"teacher.models names {len(recipe.teacher.names)} teachers, and one is fine-tuned at a time. "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lmdistill.core.atomic_io import atomic_folder
+from lmdistill.core.errors import ModelError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.seeding import seed_everything
 from lmdistill.data.tasks.label_matching import (
@@ -24,6 +25,7 @@ from lmdistill.methods import FineTune
 from lmdistill.models import model_stats
 from lmdistill.models.classification_head import reorder_outputs
 from lmdistill.models.classifier import Network
+from lmdistill.models.loading.causal_lm import is_causal
 from lmdistill.models.loading.classifier import has_head, load
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.serialization import plain
@@ -99,6 +101,7 @@ def prepare_teacher(
 def load_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path) -> PreparedTeacher:
     """The teacher as it is, which has a folder if it is still to be fine-tuned; see `prepare_teacher`."""
     name, trust = settings.names[0], settings.trust_remote_code
+    _require_classifier(name, trust=trust)
     if has_head(name, trust_remote_code=trust):
         network = matched(load(name, trust_remote_code=trust), task, max_length)
         return PreparedTeacher(network=network, backbone=network, folder=None)
@@ -113,6 +116,19 @@ def load_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path)
     folder = cache / f"{task.spec.name.replace('/', '-')}-{fingerprint(inputs)}"
     student = Network(copy.deepcopy(backbone.model), backbone.tokenizer, source=backbone.source)
     return PreparedTeacher(network=student, backbone=backbone, folder=folder)
+
+
+def _require_classifier(name: str, *, trust: bool) -> None:
+    """Say what a decoder without a head needs to teach.
+
+    Raises:
+        ModelError: If the teacher is one.
+    """
+    if is_causal(name, trust_remote_code=trust):
+        raise ModelError(
+            f"the teacher {name} is a model that writes text and has no classification head. Set "
+            "teacher.prompt, so that it answers by prompt, or name a classifier."
+        )
 
 
 def tuned_teacher(

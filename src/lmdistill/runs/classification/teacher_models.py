@@ -60,7 +60,7 @@ class TeacherModel(Protocol):
         """What is timed."""
         ...
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, task: Task) -> dict[str, Any]:
         """Further fields of `TeachingFacts` by name."""
         ...
 
@@ -112,7 +112,7 @@ class ClassifierModel:
         folder = self.folder / "student" if self.folder is not None else own if own.is_dir() else None
         return of_network(self.network, split, folder)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, task: Task) -> dict[str, Any]:
         """Nothing more."""
         return {}
 
