@@ -161,6 +161,26 @@ def test_a_search_killed_twice_ends_with_the_trials_of_one_left_alone(bench, mon
     assert len({pid for _, pid in bench.steps("trial-003-seed0")}) == 2
 
 
+def test_a_search_killed_between_a_run_and_its_score_draws_the_same_trials(bench, monkeypatch, eager):
+    search = {"trials": 4}
+    whole = bench.trials(out="whole", search=search)
+    told, tell = [], runner._tell
+
+    def killed_at_the_second(found):
+        told.append(found)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        tell(found)
+
+    monkeypatch.setattr(runner, "_tell", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(search=search)
+    monkeypatch.setattr(runner, "_tell", tell)
+    assert [trial.state for trial in bench.known(search=search)] == ["done", "ours"]
+    assert (bench.folder / "out" / "trial-001-seed0" / "record.json").exists()
+    assert essence(bench.trials(search=search)) == essence(whole)
+
+
 def test_who_is_asked_to_end_ends_the_runs_first(bench, monkeypatch):
     monkeypatch.setenv("STUDY_STEP", "0.05")
     process = started(bench.run, jobs=2)
@@ -282,13 +302,14 @@ def test_live_trials_of_another_machine_are_left_to_it(bench, shared, monkeypatc
 
 def test_a_trial_of_a_dead_machine_is_taken_over_with_its_values(bench, shared, monkeypatch):
     search = {"storage": shared, "trials": 2}
-    monkeypatch.setenv("STUDY_STEP", "0.05")
+    monkeypatch.setenv("STUDY_STEP", "0.3")  # what it has begun is not over before it notices the kill
     process = started(bench.run, out="there", search=search)
     until(lambda: len(bench.steps("trial-000-seed0", out="there")) >= 2)
     process.kill()
     assert ended(process) == -signal.SIGKILL
     (lost,) = bench.known(search=search)
     assert lost.state == "elsewhere"
+    monkeypatch.setenv("STUDY_STEP", "0")
     trials = bench.trials(search=search)
     assert [trial.state for trial in trials] == ["done"] * 2
     assert trials[0].values == lost.values

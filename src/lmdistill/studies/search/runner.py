@@ -115,8 +115,11 @@ class _Conductor:
             begun = self._next()
             if begun is None:
                 break
-            self._works.append(begun)
             board += begun.runs
+            if _has_ended(begun):  # a kill came between its last run and its score, which the next one needs
+                _tell(begun)
+            else:
+                self._works.append(begun)
         return bool(self._works) or self._more
 
     def _keep_alive(self) -> None:
