@@ -124,6 +124,7 @@ def test_make_demo_is_the_first_command_of_the_start() -> None:
 PROGRAMS = {
     "python_api.py": "'accuracy'",
     "own_data.py": "('bad', 'good')",
+    "multi_label.py": "'micro_f1'",
     "python_language.py": "'nats'",
     "teachers.py": "'accuracy'",
 }

@@ -9,7 +9,8 @@ import yaml
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.augment import Eda
 from lmdistill.methods import KD, FineTune, MixKD
-from lmdistill.recipes.classifier import Augmentation, Recipe
+from lmdistill.recipes.augmentation import Augmentation
+from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.files import read_recipe, recipe_of, recipe_text
 from lmdistill.recipes.serialization import plain
 from lmdistill.recipes.yaml_tables import builtin, override, table_from
@@ -39,7 +40,7 @@ OTHER = {
     "data.join": ": ", "data.labels": {0: "bad", 1: "good"}, "data.drop": ["empty", "duplicates"],
     "data.metrics": ["macro_f1", "accuracy"], "data.unlabelled": ["more.csv"], "data.labelled_per_batch": 8, "teacher.answers": "answers.jsonl",
     "data.encoding": "latin-1", "data.delimiter": "|", "data.quote": "'",
-    "data.kind": "regression", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher", "up_to": 9},
+    "data.kind": "regression", "data.label_separator": ";", "student.threshold": "dev", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher", "up_to": 9},
     "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",
     "teacher.models": ["a", "b"], "teacher.combine": "logits", "teacher.prompt": "prompt.txt",
     "student.pruning.score": "magnitude", "student.pruning.data": "dev", "student.pruning.scope": "layer",

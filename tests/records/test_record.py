@@ -41,10 +41,13 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
         "map": None,
         "answers": None,
         "teaching": None,
+        "thresholds": None,
         "files": None,
         "checksum": object_checksum(written),
     }  # not of every run
-    value["task"] |= {"columns": [], "unlabelled_rows": 0}
+    value["task"] |= {"columns": [], "unlabelled_rows": 0, "multi_label": False}
+    for side in ("calibration", "teacher_calibration"):
+        value[side] |= {"by_label": []}
     value["risk"] |= {"sample_size": None, "train_interval": None}
     assert written == value | absent
 

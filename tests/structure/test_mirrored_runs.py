@@ -11,6 +11,7 @@ ONLY = {
         "ensemble",
         "prompted",
         "prompted_model",
+        "quality",
         "recorded_teacher",
         "representation_map",
         "stand_in",
@@ -25,7 +26,7 @@ ONLY = {
         "training_defaults",
     },
 }
-"""Files without a counterpart: maps are of classes, and answers to whole texts are stored, combined and stand in
+"""Files without a counterpart: maps and thresholds are of classes, and answers to whole texts are stored, combined and stand in
 for a teacher, whose models all count as its cost; only language models generate, are tuned in a cache and have
 training settings that follow their size."""
 

@@ -21,12 +21,16 @@ EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
         690,
         "lies beside saved weights as the one file that loads them, so it cannot be split",
     ),
+    ("src/lmdistill/api/distill.py:distill", "arguments"): (
+        9,
+        "teacher, student and data, and how a run learns and is judged; each is one choice",
+    ),
     ("src/lmdistill/data/load_task.py:load_task", "arguments"): (
-        15,
+        16,
         "an argument for each data key of a recipe",
     ),
     ("src/lmdistill/recipes/classifier.py:Data", "fields"): (
-        20,
+        21,
         "each key is a property of the user's file, and keys of recipes stay where they are",
     ),
     ("src/lmdistill/engine/training_settings.py:Training", "fields"): (

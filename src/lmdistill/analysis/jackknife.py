@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmdistill.metrics.classification import METRICS, Metric, metric_named
+from lmdistill.metrics.multi_label import leave_one_out, multi_label_metric
 
 
 def _nats_a_token(counts: np.ndarray, sums: np.ndarray) -> float:
@@ -56,6 +57,32 @@ def contributions(metric: Metric, labels: np.ndarray, answers: np.ndarray) -> ND
     # examples with the same label and prediction have the same contribution
     _, first, kinds = np.unique(pairs, axis=1, return_index=True, return_inverse=True)
     unique = np.array([metric(np.delete(labels, at), np.delete(answers, at)) for at in first])
-    leave_one_out = unique[kinds.reshape(-1)]
-    values: NDArray[np.float64] = full + (size - 1) * (leave_one_out.mean() - leave_one_out)
+    return _pseudo_values(full, unique[kinds.reshape(-1)])
+
+
+def label_contributions(metric: str, labels: np.ndarray, answers: np.ndarray) -> NDArray[np.float64]:
+    """The same for a metric of several labels a text.
+
+    Args:
+        metric: A key of `MULTI_LABEL_METRICS`.
+        labels: Rows of 0 and 1, (n, v).
+        answers: Whether each label is predicted, (n, v).
+
+    Returns:
+        The contributions, (n,).
+
+    Examples:
+        >>> labels, answers = np.array([[1, 0], [1, 1]]), np.array([[1, 0], [1, 0]])
+        >>> label_contributions("subset_accuracy", labels, answers).tolist()
+        [1.0, 0.0]
+    """
+    full = multi_label_metric(metric)(labels, answers)
+    return (
+        np.full(1, full) if len(labels) < 2 else _pseudo_values(full, leave_one_out(metric, labels, answers))
+    )
+
+
+def _pseudo_values(full: float, without: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The contributions, from the metric of all examples and without each of them."""
+    values: NDArray[np.float64] = full + (len(without) - 1) * (without.mean() - without)
     return values

@@ -9,12 +9,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions, headline_metric
+from lmdistill.analysis.jackknife import (
+    HEADLINE_METRICS,
+    contributions,
+    headline_metric,
+    label_contributions,
+)
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.seed_and_example_variance import LEVEL, Estimate, Interval, estimate, share
 from lmdistill.analysis.significance import mcnemar
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.metrics.classification import predictions_of
+from lmdistill.metrics.multi_label import MULTI_LABEL_METRICS, predicted_labels
+from lmdistill.records.label_thresholds import LabelThresholds
 from lmdistill.records.predictions import PREDICTIONS, Prediction, predictions_state, read_predictions
 from lmdistill.records.record import RecordedRun
 
@@ -74,33 +81,53 @@ def judged(run: RecordedRun) -> ExampleScores | None:
         `HEADLINE_METRICS`.
     """
     path = run.path / PREDICTIONS
-    return _judged(path, predictions_state(path), *run.record.headline)
+    return _judged(path, predictions_state(path), *run.record.headline, run.record.thresholds)
 
 
 @lru_cache(maxsize=512)
-def _judged(path: Path, state: tuple[int, int] | None, split: str, metric: str) -> ExampleScores | None:
+def _judged(
+    path: Path,
+    state: tuple[int, int] | None,
+    split: str,
+    metric: str,
+    thresholds: LabelThresholds | None,
+) -> ExampleScores | None:
     """What `judged` gives; kept until the file changes, since pages compare the same runs several times."""
+    ours, theirs = (None, None) if thresholds is None else (thresholds.student, thresholds.teacher)
     predictions = read_predictions(path)
     headline = sorted((one for one in predictions if one.split == split), key=lambda one: one.example)
-    student = _contributions(metric, headline, [one.student for one in headline])
+    student = _contributions(metric, headline, [one.student for one in headline], ours)
     if student is None:
         return None
     return ExampleScores(
-        examples=fingerprint(sorted((one.split, one.example, float(one.label)) for one in predictions)),
+        examples=fingerprint(sorted(map(_identity, predictions))),
         student=student,
         teacher=_contributions(
-            metric, headline, [one.teacher for one in headline if one.teacher is not None]
+            metric, headline, [one.teacher for one in headline if one.teacher is not None], theirs
         ),
     )
 
 
+def _identity(one: Prediction) -> tuple[str | int | float, ...]:
+    """What two predictions share if they are for the same example with the same label or labels."""
+    return (one.split, one.example, float(one.label), *(one.labels or ()))
+
+
 def _contributions(
-    metric: str, examples: Sequence[Prediction], logits: Sequence[Sequence[float]]
+    metric: str,
+    examples: Sequence[Prediction],
+    logits: Sequence[Sequence[float]],
+    thresholds: Sequence[float] | None,
 ) -> NDArray[np.float64] | None:
-    """Contributions of the predicted classes, or of the single values; None if some are missing."""
-    if not examples or metric not in HEADLINE_METRICS or len(logits) != len(examples):
+    """Contributions of the predicted classes or labels, or of the single values; None if some are missing."""
+    if not examples or len(logits) != len(examples) or not np.isfinite(logits).all():
         return None
-    if not np.isfinite(logits).all():
+    if examples[0].labels is not None:
+        if metric not in MULTI_LABEL_METRICS:
+            return None
+        rows = np.stack([one.label_row() for one in examples])
+        return label_contributions(metric, rows, predicted_labels(np.array(logits), thresholds))
+    if metric not in HEADLINE_METRICS:
         return None
     labels, values = np.array([one.label for one in examples], dtype=float), np.array(logits, dtype=float)
     function = headline_metric(metric, values.shape[1])
@@ -165,15 +192,16 @@ def paired(metric: str, ours: NDArray[np.float64], theirs: NDArray[np.float64]) 
     """Difference and p-values of two rows evaluated on the same examples with the same seeds.
 
     Args:
-        metric: Name of the metric. For an accuracy, no p-value is below that of the exact McNemar test, which
-            is also valid if few predictions differ.
+        metric: Name of the metric. For an accuracy, also of whole sets of labels, no p-value is below that of
+            the exact McNemar test, which is also valid if few predictions differ.
         ours: Contributions of example i under seed s, (s, n).
         theirs: The same for the baseline, (s, n).
 
     Returns:
         Statistics without `p_holm`, `kept` and `closed`; only `seeds` for fewer than two examples.
     """
-    exact = mcnemar(ours > 0.5, theirs > 0.5) if metric == "accuracy" else 0.0
+    is_share = metric in ("accuracy", "subset_accuracy")
+    exact = mcnemar(ours > 0.5, theirs > 0.5) if is_share else 0.0
     over_both = estimate(ours - theirs)
     over_examples = estimate((ours - theirs).mean(axis=0, keepdims=True))
     if over_both is None or over_examples is None:
@@ -181,7 +209,7 @@ def paired(metric: str, ours: NDArray[np.float64], theirs: NDArray[np.float64]) 
     p_value = max(over_both.p_value, exact)
     return ComparisonStats(
         seeds=len(ours),
-        difference=_adjusted(over_both, ours - theirs, p_value) if metric == "accuracy" else over_both,
+        difference=_adjusted(over_both, ours - theirs, p_value) if is_share else over_both,
         p_value=p_value,
         p_runs=max(over_examples.p_value, exact),
     )

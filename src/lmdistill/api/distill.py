@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, cast, overload
+from typing import Any, Generic, Literal, cast, overload
 
 from lmdistill.api.corpus import Corpus
 from lmdistill.api.distill_language import distill_texts, finetune_texts
@@ -23,6 +23,7 @@ from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import Record, read_record
+from lmdistill.runs.classification.quality import require_labels_for
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.teacher import prepare_teacher
 from lmdistill.runs.stage import Stage, run_stage
@@ -76,6 +77,7 @@ def distill(
     training: Training | None = None,
     max_length: int | None = None,
     labelled_per_batch: int | None = None,
+    threshold: float | Literal["dev"] = 0.5,
 ) -> Run[AnyNetwork]:
     """Distil `teacher` into `student`, which is trained in place; or continue, or read, the run in `out`.
 
@@ -91,6 +93,8 @@ def distill(
         max_length: Longest input of a classifier in tokens, >= 3; 128 by default. Not for texts.
         labelled_per_batch: Rows with a label in each batch of a task with others, in [1, batch size). By
             default both are shuffled together.
+        threshold: Probability from which on each label of a multi-label task is predicted, in (0, 1); or
+            "dev" for the one with the best F1 of each label on dev.
 
     Returns:
         The run: `run.metrics`, `run.speedup`, `run.student`, `run.record`.
@@ -109,6 +113,8 @@ def distill(
             raise MismatchError(
                 f"the data are texts and the teacher is {kind_of(teacher)}. Use one language model."
             )
+        if threshold != 0.5:
+            raise ConfigError(f"threshold is {threshold}, which is for labels, and the data are texts.")
         ours, theirs = _kept(student, LanguageNetwork, "student"), _kept(teacher, LanguageNetwork, "teacher")
         assert ours is not None
         with one_writer(folder):
@@ -117,27 +123,31 @@ def distill(
         one = _kept(student, Network, "student")
         other = teacher if isinstance(teacher, AnyTeacher) else _kept(teacher, Network, "teacher")
         assert one is not None
-        training, length = training or Training(), _length(max_length)
+        require_labels_for(threshold, data)
+        adapter = ClassificationAdapter(
+            task=data,
+            max_length=_length(max_length),
+            labelled_per_batch=labelled_per_batch,
+            threshold=threshold,
+        )
         with one_writer(folder):
-            _distill_task(other, data, one, folder, method or MixKD(), training, length, labelled_per_batch)
+            _distill_task(other, adapter, one, folder, method or MixKD(), training or Training())
     return Run(folder)
 
 
 def _distill_task(
     teacher: Network | AnyTeacher | None,
-    task: Task,
+    adapter: ClassificationAdapter,
     student: Network,
     out: Path,
     method: Method,
     training: Training,
-    max_length: int,
-    labelled_per_batch: int | None,
 ) -> None:
     """Distil a classifier."""
-    network: Network | None = None
-    adapter = ClassificationAdapter(task=task, max_length=max_length, labelled_per_batch=labelled_per_batch)
+    task, network = adapter.task, None
     if isinstance(teacher, AnyTeacher):
-        stand_in, outputs, notes = stand_in_for(teacher, task, method, max_length=max_length, out=out)
+        length = adapter.max_length
+        stand_in, outputs, notes = stand_in_for(teacher, task, method, max_length=length, out=out)
         told = task.with_train(task.train, *notes) if notes else task
         adapter = replace(adapter, task=told, stand_in=stand_in, outputs=outputs)
     else:
@@ -151,7 +161,7 @@ def _distill_task(
         training=training,
         adapter=adapter,
         folder=out,
-        recipe=_described(task, teacher, student, method, training, max_length),
+        recipe=_described(adapter, teacher, student, method, training),
         command="lmdistill.distill(...)",
     )
     run_stage(stage)
@@ -261,20 +271,20 @@ def _described_teacher(teacher: Network | AnyTeacher | None) -> Mapping[str, Any
 
 
 def _described(
-    task: Task,
+    adapter: ClassificationAdapter,
     teacher: Network | AnyTeacher | None,
     student: Network,
     method: Method,
     training: Training,
-    max_length: int,
 ) -> Mapping[str, Any]:
     """The description that replaces the recipe in the record of a run from Python."""
-    chosen = {"metrics": list(task.spec.chosen_metrics)} if task.spec.chosen_metrics else {}
+    task, chosen = adapter.task, {} if adapter.threshold == 0.5 else {"threshold": adapter.threshold}
+    metrics = {"metrics": list(task.spec.chosen_metrics)} if task.spec.chosen_metrics else {}
     return {
         "task": task.spec.name,
-        "data": {"source": task.source, "max_length": max_length, **chosen},
+        "data": {"source": task.source, "max_length": adapter.max_length, **metrics},
         "teacher": _described_teacher(teacher),
-        "student": {"model": student.source, "layers": student.num_layers},
+        "student": {"model": student.source, "layers": student.num_layers, **chosen},
         "methods": {type(method).__name__: plain(method)},
         "training": plain(replace(training, seed=0)),
         "seeds": [training.seed],

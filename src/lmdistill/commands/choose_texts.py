@@ -64,6 +64,10 @@ def choose_texts(
         opened = open_model(student)
         if opened.network.num_classes < 2:
             raise ConfigError(f"{opened.place} gives scores, and --choose needs a classifier. Name another.")
+        if opened.network.multi_label:
+            raise ConfigError(
+                f"{opened.place} gives several labels a text, and --choose needs one class. Name another."
+            )
         network = opened.network.to(make_accelerator(Training()).device)
         length = min(opened.data.max_length, longest_input(network.tokenizer, network.positions))
         parts = list(_outputs(network, texts, length))

@@ -10,12 +10,11 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.calibration import calibration
-from lmdistill.evaluation.classification import majority, score
 from lmdistill.evaluation.inference import require_finite_logits
+from lmdistill.evaluation.task_quality import constant_task_scores, task_calibration, task_scores
 from lmdistill.runs.classification.data import load_whole
 from lmdistill.runs.classification.dataset import read_split
-from lmdistill.runs.classification.evaluation import alarms_of
+from lmdistill.runs.classification.quality import alarms_of
 from lmdistill.runs.classification.teacher import matched
 
 log = logging.getLogger("lmdistill")
@@ -74,19 +73,24 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
         warn_of_other_examples(target, replace(task, splits=task.dev).fingerprint)
     network = matched(opened.network, task, opened.data.max_length, who=opened.who).to(device)
     found = []
+    if network.thresholds is not None:
+        told = ", ".join(
+            f"{label} {t:.3g}" for label, t in zip(network.labels, network.thresholds, strict=True)
+        )
+        log.info("labels are predicted from these probabilities on: %s", told)
     for name in task.spec.splits:
         split = read_split(task, name, network, max_length=opened.data.max_length)
         logits, labels = split.logits(network, device), split.labels
         require_finite_logits(opened.place, logits)
-        classes = task.spec.kind == "classification"
+        classes, thresholds = task.spec.kind != "regression", network.thresholds
         found.append(
             Evaluated(
                 split=name,
                 examples=len(labels),
-                metrics=score(task.spec.metrics, labels, logits),
-                majority=majority(task.spec.metrics, labels, task.spec.num_classes),
-                calibration=calibration(labels, logits) if classes else {},
-                alarms=tuple(alarms_of(opened.who, name, task.spec, labels, logits)),
+                metrics=task_scores(task.spec.metrics, labels, logits, thresholds),
+                majority=constant_task_scores(task.spec.metrics, labels, task.spec.num_classes),
+                calibration=task_calibration(labels, logits)[0] if classes else {},
+                alarms=tuple(alarms_of(opened.who, name, task.spec, labels, logits, thresholds)),
             )
         )
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from jaxtyping import Float
 
 from lmdistill.commands.evaluate import tell_other_columns
 from lmdistill.commands.open_model import Opened, open_model
@@ -18,7 +19,7 @@ from lmdistill.core.progress import progress
 from lmdistill.core.spreadsheet_cells import escaped
 from lmdistill.data.batching.tokenizer_checks import longest_input
 from lmdistill.data.files.formats import DELIMITED_SUFFIXES, open_rows, suffix_of
-from lmdistill.data.files.table import Row, Rows
+from lmdistill.data.files.table import Row, Rows, cell_text
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.files.text import require_file
 from lmdistill.data.tasks.collator import tokenized_rows
@@ -28,6 +29,7 @@ from lmdistill.data.tasks.text_table import TextTable
 from lmdistill.data.tasks.tokenization import tokenize
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
+from lmdistill.metrics.multi_label import predicted_labels, sigmoid
 from lmdistill.models.classifier import Network
 from lmdistill.runs.classification.dataset import EncodedSplit
 
@@ -40,7 +42,7 @@ CHUNK_CHARACTERS = 16_000_000
 """Number of characters in memory at a time, unless a single row has more."""
 
 LABEL = "predicted"
-"""Column of the label or the score; probabilities are in columns `p_LABEL`."""
+"""Column of the label, the list of labels, or the score; probabilities are in columns `p_LABEL`."""
 
 WRITABLE = (".csv", ".tsv", ".jsonl")
 
@@ -158,9 +160,11 @@ def _text_columns(rows: Rows, opened: Opened, text: Sequence[str]) -> TextTable:
     usual = named or opened.columns
     join = opened.data.join if len(text) != 1 else None
     chosen = list(text or (name for name in usual if name in rows.fieldnames)) or None
-    label = None if opened.data.label is None else str(opened.data.label)
+    label = opened.data.label
+    labels = label if isinstance(label, tuple) else () if label is None else (label,)
+    others = [name for name in rows.fieldnames if name not in map(str, labels)]
     try:
-        columns = text_columns(rows.fieldnames, chosen, label, joined=join is not None)
+        columns = text_columns(others if chosen is None else rows.fieldnames, chosen, joined=join is not None)
     except DataError as error:
         raise DataError(" ".join(part for part in (f"{rows.name}: {error}", rows.hint) if part)) from None
     known = TASKS.get(opened.task or "")
@@ -186,8 +190,8 @@ def answer_columns(network: Network) -> tuple[str, ...]:
 
 def _answers(
     network: Network, where: TextTable, chunk: list[Row], max_length: int
-) -> Iterator[tuple[str | float, ...]]:
-    """Label and probabilities, or score, of each row."""
+) -> Iterator[tuple[str | float | list[str], ...]]:
+    """Label and probabilities, or labels and the probability of each, or score, of each row."""
     first, *others = (list(texts) for texts in zip(*map(where.texts, chunk), strict=True))
     encoded = tokenize(network.tokenizer, first, others[0] if others else None, max_length=max_length)
     view = tokenized_rows(encoded, padding=int(network.tokenizer.pad_token_id))
@@ -201,6 +205,9 @@ def _answers(
                 f"{where.rows.location(row.number)}: {network.source} gives the logits {values.tolist()}, "
                 "and no prediction can be made of that. Use another model, or train it again at a lower rate."
             )
+    if network.multi_label:
+        yield from _label_answers(network, logits)
+        return
     if network.num_classes == 1:
         for (value,) in logits:
             yield (round(float(value), 6),)
@@ -208,6 +215,16 @@ def _answers(
     weights = np.exp(logits - logits.max(-1, keepdims=True))
     for shares in weights / weights.sum(-1, keepdims=True):
         yield (network.labels[int(shares.argmax())], *(round(float(share), 6) for share in shares))
+
+
+def _label_answers(
+    network: Network, logits: Float[np.ndarray, "b v"]
+) -> Iterator[tuple[str | float | list[str], ...]]:
+    """The predicted labels and the probability of each label."""
+    predicted = predicted_labels(logits, network.thresholds)
+    for shares, chosen in zip(sigmoid(logits), predicted, strict=True):
+        names = [label for label, is_chosen in zip(network.labels, chosen, strict=True) if is_chosen]
+        yield (names, *(round(float(share), 6) for share in shares))
 
 
 def _writer(
@@ -222,7 +239,7 @@ def _writer(
     as_cell: Callable[[str], str] = escaped if escape_formulas else str
 
     def write(values: Iterable[Any]) -> None:
-        file.write(mark.join(_quoted(as_cell(str(value)), mark) for value in values) + "\n")
+        file.write(mark.join(_quoted(as_cell(cell_text(value)), mark) for value in values) + "\n")
 
     write(columns)
     return lambda row, answer: write(({**row.fields, **answer}).get(column, "") for column in columns)

@@ -147,10 +147,10 @@ class MixedExamples:
     inputs: Inputs
     """Inputs for the student, with `partners` set."""
 
-    labels: Num[Tensor, " m"]
-    """Labels of the first examples: class numbers (integers) or scores (floats)."""
+    labels: Num[Tensor, " m"] | Num[Tensor, "m v"]
+    """Labels of the first examples: class numbers (integers), scores (floats), or a row of 0 and 1 each."""
 
-    partner_labels: Num[Tensor, " m"]
+    partner_labels: Num[Tensor, " m"] | Num[Tensor, "m v"]
     """Labels of the second examples."""
 
     share: Float[Tensor, " m"]
@@ -164,6 +164,11 @@ class MixedExamples:
 
     labelled: KnownPositions | None = None
     """The mixed examples of which both originals have a gold label; None if all have."""
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an example has any number of labels: a row of 0 and 1."""
+        return self.labels.ndim > self.scored.ndim
 
     @property
     def for_teacher(self) -> Inputs:
@@ -182,11 +187,12 @@ class Batch:
     inputs: Inputs
     """Inputs for the student."""
 
-    labels: Num[Tensor, "*p"]
-    """Label of each position: a class number or token id (integers), or a score (floats)."""
-
     scored: Bool[Tensor, "*p"]
     """Whether a position enters the loss; false for prompts and padding."""
+
+    labels: Num[Tensor, "*p"] | Num[Tensor, "*p v"]
+    """Label of each position: a class number or token id (integers), a score (floats), or a row of 0 and 1
+    for tasks with any number of labels a text."""
 
     labelled: KnownPositions | None = None
     """The positions with a gold label; None if all have one. Only teacher terms see the others."""
@@ -212,6 +218,11 @@ class Batch:
     equal_share: Float[Tensor, ""] | None = None
     """Factor of a loss that gives this micro-batch the weight of every other one of the step, however many
     positions they score; from the engine. None for a micro-batch alone, whose factor is 1."""
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an example has any number of labels: a row of 0 and 1."""
+        return self.labels.ndim > self.scored.ndim
 
     @property
     def for_teacher(self) -> Inputs:

@@ -7,7 +7,8 @@ from typing import Any
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.synthetic.reviews import reviews_task
-from lmdistill.data.tasks.custom_files import DEV_FRACTION, ColumnChoices, load_custom_files
+from lmdistill.data.tasks.column_choices import DEV_FRACTION, ColumnChoices
+from lmdistill.data.tasks.custom_files import load_custom_files
 from lmdistill.data.tasks.glue_folder import load_folder
 from lmdistill.data.tasks.hub import load_glue, load_hub
 from lmdistill.data.tasks.metric_choice import metric_names, with_metrics
@@ -24,7 +25,8 @@ def load_task(
     dev: str | Path | float = DEV_FRACTION,
     text: str | int | Sequence[str | int] | None = None,
     join: str | None = None,
-    label: str | int | None = None,
+    label: str | int | Sequence[str | int] | None = None,
+    label_separator: str | None = None,
     kind: str | None = None,
     labels: Sequence[str | int] | Mapping[str | int, str] | None = None,
     drop: Sequence[str] = (),
@@ -47,8 +49,11 @@ def load_task(
         text: For your own data, the text column, two for sentence pairs, or several with `join`; None
             infers it. Without a header, columns are called by their numbers from 1.
         join: For your own data, what stands between the texts of several columns that are one text.
-        label: For your own data, the label column; None infers it.
-        kind: For your own data, "classification" or "regression"; None infers it.
+        label: For your own data, the label column, or several columns of 0 and 1, one for each of several
+            labels of a text; None infers it.
+        label_separator: For your own data, what stands between several labels that are one text.
+        kind: For your own data, "classification", "multilabel" (any number of labels a text) or "regression";
+            None infers it.
         labels: For your own data, the label names in order, or a mapping from labels in the file to names in
             order; None takes the labels of the file, sorted.
         drop: For your own data, rows to drop and count: "empty" (text), "unlabelled", "duplicates" (the text
@@ -73,7 +78,8 @@ def load_task(
     choices = {
         "text": _column_names(text),
         "join": join,
-        "label": None if label is None else str(label),
+        "label": _label_columns(label),
+        "label_separator": label_separator,
         "kind": kind,
         "labels": _label_names(labels),
         "drop": tuple(drop) or None,
@@ -112,6 +118,13 @@ def _column_names(text: str | int | Sequence[str | int] | None) -> tuple[str, ..
     if text is None:
         return None
     return tuple(str(name) for name in ([text] if isinstance(text, str | int) else text))
+
+
+def _label_columns(label: str | int | Sequence[str | int] | None) -> str | tuple[str, ...] | None:
+    """Name of the label column, or names of several; numbers are names too."""
+    if label is None or isinstance(label, str | int):
+        return None if label is None else str(label)
+    return tuple(str(name) for name in label)
 
 
 def _label_names(

@@ -125,13 +125,17 @@ def check_finite(logits: Float[np.ndarray, "b v"]) -> None:
         )
 
 
-def check_labelled(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> None:
-    """Check that every example has a valid label and finite logits.
+def check_labelled(labels: Num[np.ndarray, "b *labels"], logits: Float[np.ndarray, "b v"]) -> None:
+    """Check that every example has a valid label, or a row of 0 and 1, and finite logits.
 
     Raises:
-        DataError: There are no examples, a logit or score is not finite, or a class is outside [0, v).
+        DataError: There are no examples, a logit or score is not finite, a class is outside [0, v), or a row
+            has another number.
     """
     check_finite(logits)
+    if labels.ndim == 2:
+        _check_label_rows(labels)
+        return
     num_classes = logits.shape[1]
     bad = ~np.isfinite(labels) if num_classes == 1 else (labels < 0) | (labels >= num_classes)
     if bad.any():
@@ -139,4 +143,14 @@ def check_labelled(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v
         raise DataError(
             f"{int(bad.sum())} of {len(labels)} examples have no usable label, first example "
             f"{int(bad.argmax())} with {labels[bad][0]}, but scoring needs {allowed}; use a labelled split."
+        )
+
+
+def _check_label_rows(labels: Num[np.ndarray, "b v"]) -> None:
+    """Check that every example has a row of 0 and 1."""
+    bad = np.flatnonzero(((labels != 0) & (labels != 1)).any(axis=1))
+    if bad.size:
+        raise DataError(
+            f"{bad.size} of {len(labels)} examples have no usable labels, first example {bad[0]} with "
+            f"{labels[bad[0]].tolist()}, but scoring needs a row of 0 and 1; use a labelled split."
         )

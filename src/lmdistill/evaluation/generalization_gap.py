@@ -7,14 +7,17 @@ from jaxtyping import Float, Num
 from scipy.stats import t as student_t
 
 from lmdistill.evaluation.classification import check_labelled
+from lmdistill.metrics.multi_label import label_losses, predicted_labels
 from lmdistill.metrics.probabilities import log_softmax
 
 
-def empirical_risk(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
+def empirical_risk(labels: Num[np.ndarray, "b *labels"], logits: Float[np.ndarray, "b v"]) -> float:
     """Mean loss over examples: cross-entropy in nats, or squared error for a regression (v = 1).
 
+    With several labels a text, it is the binary cross-entropy, the mean over labels.
+
     Args:
-        labels: Class numbers in [0, v), or scores if v = 1.
+        labels: Class numbers in [0, v), scores if v = 1, or rows of 0 and 1.
         logits: One row per example, in the order of the labels.
 
     Returns:
@@ -32,9 +35,13 @@ def empirical_risk(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v
     return float(_losses(labels, logits).mean())
 
 
-def _losses(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> Float[np.ndarray, " b"]:
+def _losses(
+    labels: Num[np.ndarray, "b *labels"], logits: Float[np.ndarray, "b v"]
+) -> Float[np.ndarray, " b"]:
     """Loss of each example, in float64."""
     check_labelled(labels, logits)
+    if labels.ndim == 2:
+        return label_losses(labels, logits)
     if logits.shape[1] == 1:
         squares: Float[np.ndarray, " b"] = np.square(logits[:, 0].astype(np.float64) - labels)
         return squares
@@ -44,7 +51,7 @@ def _losses(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> 
 
 
 def risk_interval(
-    labels: Num[np.ndarray, " n"], logits: Float[np.ndarray, "n v"], *, total: int
+    labels: Num[np.ndarray, "n *labels"], logits: Float[np.ndarray, "n v"], *, total: int
 ) -> tuple[float, float]:
     """95 % confidence interval of the mean loss over `total` examples, estimated from a random sample.
 
@@ -81,9 +88,9 @@ def risk_interval(
 
 def risks(
     *,
-    train_labels: Num[np.ndarray, " n"],
+    train_labels: Num[np.ndarray, "n *labels"],
     train_logits: Float[np.ndarray, "n v"],
-    dev_labels: Num[np.ndarray, " b"],
+    dev_labels: Num[np.ndarray, "b *labels"],
     dev_logits: Float[np.ndarray, "b v"],
 ) -> dict[str, float]:
     """Risks on the training set and the dev set, and the generalization gap between them.
@@ -121,6 +128,8 @@ def risks(
     return values | errors
 
 
-def _error(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> float:
-    """Share of incorrect predictions, in [0, 1]."""
+def _error(labels: Num[np.ndarray, "b *labels"], logits: Float[np.ndarray, "b v"]) -> float:
+    """Share of incorrect predictions, in [0, 1]; of several labels, of examples with any wrong one."""
+    if labels.ndim == 2:
+        return float(np.mean((predicted_labels(logits) != (labels > 0)).any(axis=1)))
     return float(np.mean(logits.argmax(axis=1) != labels))

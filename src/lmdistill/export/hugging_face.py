@@ -1,17 +1,19 @@
 """Saving of models as folders that transformers loads without this package."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
 
-from lmdistill.core.atomic_io import atomic_folder, read_json
+from lmdistill.core.atomic_io import atomic_folder, read_json, write_text
 from lmdistill.core.checksums import write_manifest
 from lmdistill.core.errors import ModelError
 from lmdistill.models import modeling_narrow
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
-from lmdistill.models.classifier import Network
+from lmdistill.models.classifier import THRESHOLDS, Network
 from lmdistill.models.lora import merge_lora
 from lmdistill.models.pruning.slicing import materialise_view
 from lmdistill.models.quiet_transformers import quiet
@@ -53,6 +55,23 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None, ma
         raise ModelError(
             f"the model could not be written to {folder} ({reason}). Make room, or choose another folder."
         ) from error
+
+
+def keep_thresholds(network: Network, thresholds: Sequence[float] | None, folder: Path) -> None:
+    """Keep the thresholds of a multi-label classifier in its configuration and in config.json of its folder.
+
+    Args:
+        network: The classifier.
+        thresholds: One for each label; None is 0.5 for all, and removes others.
+        folder: Where it was saved before; not changed if there is no model.
+    """
+    before = network.thresholds
+    network.set_thresholds(thresholds)
+    config = folder / "config.json"
+    if config.is_file() and before != network.thresholds:
+        table = {name: value for name, value in read_json(config).items() if name != THRESHOLDS}
+        table |= {} if thresholds is None else {THRESHOLDS: list(thresholds)}
+        write_text(config, json.dumps(table, indent=2) + "\n")
 
 
 def has_modeling_file(folder: str | Path) -> bool:

@@ -11,8 +11,8 @@ from lmdistill.core.batch import Batch, MixupSettings, Outputs
 from lmdistill.core.errors import MismatchError
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
-from lmdistill.objectives.divergence import distillation_loss
 from lmdistill.objectives.hidden_states import token_distance, uniform_map
+from lmdistill.objectives.multi_label import output_loss
 from lmdistill.objectives.reduction import labelled_sum, masked_sum
 from lmdistill.objectives.supervised import label_loss
 
@@ -96,8 +96,12 @@ class HiddenKD:
             distances = [token_distance(student.hidden[j], teacher.hidden[k], mask) for j, k in pairs]
             terms["state"] = self.state * masked_sum(torch.stack(distances).mean(0), batch.scored)
         if self.output:
-            soft = distillation_loss(
-                "forward_kl", student.logits, teacher.logits, temperature=self.temperature
+            soft = output_loss(
+                "forward_kl",
+                student.logits,
+                teacher.logits,
+                temperature=self.temperature,
+                multi_label=batch.multi_label,
             )
             terms["teacher"] = self.output * masked_sum(soft, batch.scored)
         if self.label:

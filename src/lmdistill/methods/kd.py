@@ -10,7 +10,7 @@ from lmdistill.core.batch import Batch, MixupSettings, Outputs
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
 from lmdistill.methods.teacher_outputs import teacher_outputs
-from lmdistill.objectives.divergence import distillation_loss
+from lmdistill.objectives.multi_label import output_loss
 from lmdistill.objectives.reduction import answered_sum, labelled_sum
 from lmdistill.objectives.supervised import label_loss
 
@@ -22,7 +22,8 @@ class KD:
     .. math:: L = (1 - \alpha) \, CE(y, g(x)) + \alpha \, \tau^2 \, D(f(x) / \tau, g(x) / \tau)
 
     f is the teacher, g the student, D the divergence. For a regression, the teacher term is the squared error
-    of the scores.
+    of the scores. With several labels a text, both terms are means over labels: the binary cross-entropy, and
+    D between the two Bernoulli distributions of each label.
 
     References:
         Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 2. Defaults: alpha is the
@@ -76,8 +77,12 @@ class KD:
 
     def compare(self, student: Outputs, teacher: Outputs, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The label term and the teacher term, as sums over scored examples."""
-        soft = distillation_loss(
-            self.divergence, student.logits, teacher.logits, temperature=self.temperature
+        soft = output_loss(
+            self.divergence,
+            student.logits,
+            teacher.logits,
+            temperature=self.temperature,
+            multi_label=batch.multi_label,
         )
         hard = label_loss(student.logits, batch.labels)
         return {

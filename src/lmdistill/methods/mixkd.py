@@ -12,7 +12,7 @@ from lmdistill.core.protocols import Net
 from lmdistill.data.mixup import stack_inputs
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
 from lmdistill.methods.teacher_outputs import teacher_outputs
-from lmdistill.objectives.divergence import distillation_loss
+from lmdistill.objectives.multi_label import output_loss
 from lmdistill.objectives.reduction import answered_sum, labelled_sum, masked_sum
 from lmdistill.objectives.supervised import label_loss, mixed_label_loss
 
@@ -123,7 +123,7 @@ class MixKD:
         terms = {"label": labelled_sum(label_loss(logits[:size], batch.labels), batch)}
         teacher_logits, teacher_mixed_logits = self._teacher_logits(teacher, batch)
         if teacher_logits is not None:
-            distances = self._distance(logits[:size], teacher_logits)
+            distances = self._distance(logits[:size], teacher_logits, batch)
             terms["teacher"] = self.alpha_kd * answered_sum(distances, batch)
         if batch.mixed is None:
             return terms
@@ -139,13 +139,17 @@ class MixKD:
             losses = mixed_label_loss(student, mixed.labels, mixed.partner_labels, mixed.share)
             terms["label_mixed"] = self.alpha_sm / self.ratio * labelled_sum(losses, mixed)
         if teacher is not None:
-            distances = self._distance(student, teacher)
+            distances = self._distance(student, teacher, mixed)
             terms["teacher_mixed"] = self.alpha_tmkd / self.ratio * masked_sum(distances, mixed.scored)
         return terms
 
-    def _distance(self, student: Float[Tensor, "b v"], teacher: Float[Tensor, "b v"]) -> Float[Tensor, " b"]:
+    def _distance(
+        self, student: Float[Tensor, "b v"], teacher: Float[Tensor, "b v"], part: Batch | MixedExamples
+    ) -> Float[Tensor, " b"]:
         """The loss `distance` between the logits of student and teacher."""
-        return distillation_loss(self.distance, student, teacher, temperature=self.temperature)
+        return output_loss(
+            self.distance, student, teacher, temperature=self.temperature, multi_label=part.multi_label
+        )
 
     @torch.no_grad()
     def _teacher_logits(self, teacher: Net | None, batch: Batch) -> tuple[Tensor | None, Tensor | None]:

@@ -30,6 +30,13 @@ def require_same_outputs(method: str, student: Net, teacher: Net) -> None:
             f"the teacher's classes are {teacher_labels} and the student's {student_labels}; "
             f"{method} compares them one by one. Give both the same names in the same order."
         )
+    teachers, students = (bool(getattr(net, "multi_label", False)) for net in (teacher, student))
+    if teachers != students:
+        said = {True: "a sigmoid for each label (multi-label)", False: "a softmax over classes"}
+        raise MismatchError(
+            f"the teacher's outputs are {said[teachers]} and the student's {said[students]}; {method} "
+            "compares them one by one. Use two networks of one kind (problem_type in config.json)."
+        )
 
 
 def require_range(

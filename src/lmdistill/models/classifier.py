@@ -1,5 +1,6 @@
 """Text classifiers of Hugging Face, encoders and decoders, as a `Net`, the interface that methods use."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -8,6 +9,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lmdistill.core.batch import Inputs, MixupPartners, Outputs
+
+THRESHOLDS = "label_thresholds"
+"""Field of config.json with a multi-label classifier's thresholds."""
 
 
 class Network(nn.Module):
@@ -28,10 +32,24 @@ class Network(nn.Module):
         self.labels: tuple[str, ...] = ()
         if self.num_classes > 1:
             self.labels = tuple(str(config.id2label[number]) for number in range(self.num_classes))
+        self.multi_label = is_multi_label(config)
         self._segments_at = _segments_at(model)
         self.positions = _positions(model)
         self._pad = int(getattr(config, "pad_token_id", None) or 0) if reads_last_token(model) else None
         self.train(model.training)  # a new module is in training mode, which would switch dropout on
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """Probability of each label from which on it is predicted; None is 0.5, or for one label a text."""
+        found = getattr(self.model.config, THRESHOLDS, None)
+        return None if found is None or not self.multi_label else tuple(map(float, found))
+
+    def set_thresholds(self, thresholds: Sequence[float] | None) -> None:
+        """Keep thresholds in the configuration of the model, where stock transformers ignores them."""
+        if thresholds is not None:
+            setattr(self.model.config, THRESHOLDS, list(thresholds))
+        elif hasattr(self.model.config, THRESHOLDS):
+            delattr(self.model.config, THRESHOLDS)
 
     @property
     def takes_segments(self) -> bool:
@@ -103,6 +121,11 @@ class Network(nn.Module):
         table = self.model.get_submodule(self._segments_at)
         difference: Tensor = table(partners.segments) - table(inputs.segments)
         return embeds + (1 - share).unsqueeze(-1) * difference
+
+
+def is_multi_label(config: Any) -> bool:
+    """Whether a classifier has a sigmoid for each label, and not a softmax over classes."""
+    return getattr(config, "problem_type", None) == "multi_label_classification"
 
 
 def reads_last_token(model: nn.Module) -> bool:

@@ -10,11 +10,11 @@ from typing import Literal
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.protocols import Method
-from lmdistill.data.augment import Augmenter
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.ensemble import Combine
 from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
+from lmdistill.recipes.augmentation import Augmentation
 from lmdistill.recipes.label_scoring import Scoring
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.recipes.representation_map import Map
@@ -35,33 +35,6 @@ Labels = tuple[str | int, ...] | Mapping[str | int, str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """Extra training rows made from the training rows."""
-
-    augmenter: Augmenter
-    """The augmenter that rewrites texts."""
-
-    copies: int = 1
-    """Number of variants of each row, >= 1."""
-
-    up_to: int | None = None
-    """Training rows, variants included, beyond which none are made, >= 1: `copies` is lowered until the rows
-    stay within it. No limit by default."""
-
-    rows: Literal["labelled", "all"] = "labelled"
-    """Rows that are rewritten: those with a label, or those of `data.unlabelled` too."""
-
-    labels: Literal["keep", "teacher"] = "keep"
-    """Variants keep the label of their row, or have none, so that only teacher terms see them."""
-
-    def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise ConfigError(f"copies must be >= 1, got {self.copies}.")
-        if self.up_to is not None and self.up_to < 1:
-            raise ConfigError(f"up_to must be >= 1, got {self.up_to}.")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Data:
     """Source of the examples, and how many are used."""
 
@@ -77,14 +50,18 @@ class Data:
     join: str | None = None
     """What stands between the columns of `text` to make one text of them, such as `" "`; else a pair."""
 
-    label: str | int | None = None
-    """Label column in your own data; inferred if missing. Without `header`, columns are numbered from 1."""
+    label: str | int | tuple[str | int, ...] | None = None
+    """Label column in your own data; inferred if missing. Without `header`, columns are numbered from 1. A
+    list names columns of 0 and 1, one for each of several labels of a text."""
+
+    label_separator: str | None = None
+    """What stands between several labels that your own data write as one text, such as `";"`."""
 
     labels: Labels = None
     """Labels in order: `[bad, good]`; or label in the file to name: `{0: bad, 1: good}`; else sorted ones."""
 
-    kind: Literal["classification", "regression"] | None = None
-    """Whether your own labels are classes or scores; inferred if missing."""
+    kind: Literal["classification", "multilabel", "regression"] | None = None
+    """Whether a text has one of several classes, any number of labels, or a score; inferred if missing."""
 
     drop: tuple[Literal["empty", "unlabelled", "duplicates"], ...] = ()
     """Rows of your own data to drop and count; else the first two stop the run, and the last is noted."""
@@ -245,6 +222,14 @@ class Student:
 
     pruning: Pruning = field(default_factory=Pruning)
     """How heads and neurons are chosen if `keep` is below 1."""
+
+    threshold: float | Literal["dev"] = 0.5
+    """Probability from which on each label of a multi-label task is predicted, in (0, 1); or `dev` for the
+    one with the best F1 of each label on dev, where scores are then optimistic."""
+
+    def __post_init__(self) -> None:
+        if self.threshold != "dev" and not 0 < self.threshold < 1:
+            raise ConfigError(f"threshold must be in (0, 1) or dev, got {self.threshold}.")
 
     @property
     def own(self) -> Mapping[str, bool]:

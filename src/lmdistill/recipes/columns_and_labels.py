@@ -24,6 +24,20 @@ def column_list(value: Any) -> Any:
     return tuple(columns)
 
 
+def column_or_list(value: Any) -> Any:
+    """Name or number of a column, a list of them, or None."""
+    if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, list | tuple):
+        return column_list(value)
+    raise Refusal(
+        lambda where: ConfigError(
+            f"{where} must be a valid string, a valid integer or a valid list of columns, got {value!r}. "
+            "Write a list in brackets, as in [a, b]."
+        )
+    )
+
+
 def _no_column(position: int, value: Any) -> Refusal:
     """The error for what is neither the name nor the number of a column."""
     return Refusal(

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, PlainValidator
 from pydantic_core import PydanticKnownError
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.recipes.columns_and_labels import column_list, label_names
+from lmdistill.recipes.columns_and_labels import column_list, column_or_list, label_names
 from lmdistill.recipes.schema_errors import Refusal
 
 LARGEST = 2**63
@@ -44,6 +44,7 @@ STRICT: Mapping[Any, BeforeValidator | PlainValidator] = types.MappingProxyType(
         float: BeforeValidator(_number),
         tuple[str, ...]: BeforeValidator(_texts),
         tuple[str | int, ...]: PlainValidator(column_list),
+        str | int | tuple[str | int, ...] | None: PlainValidator(column_or_list),
         tuple[str | int, ...] | Mapping[str | int, str] | None: PlainValidator(label_names),
     }
 )

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from lmdistill.core.atomic_io import atomic_file
+from lmdistill.metrics.multi_label import label_losses, predicted_labels
 from lmdistill.metrics.probabilities import log_softmax
 from lmdistill.records.jsonl import encode_line, read_items
+from lmdistill.records.label_thresholds import LabelThresholds
 from lmdistill.records.predictions import Prediction
 
 DISAGREEMENTS = "disagreements.jsonl"
@@ -44,26 +46,37 @@ class Text:
 def _gap(one: Prediction) -> float:
     """Absolute difference of the losses of student and teacher, in nats."""
     assert one.teacher is not None
+    if one.labels is not None:
+        losses = label_losses(np.tile(one.label_row(), (2, 1)), np.array([one.student, one.teacher]))
+        return abs(float(losses[0] - losses[1]))
     ours, theirs = (log_softmax(np.array(logits, dtype=float)) for logits in (one.student, one.teacher))
     return abs(float(ours[int(one.label)] - theirs[int(one.label)]))
 
 
-def _differs(one: Prediction) -> bool:
-    """Whether both networks predict a class, and different ones."""
+def _differs(one: Prediction, thresholds: LabelThresholds | None) -> bool:
+    """Whether both networks predict a class or labels, and different ones."""
     if one.teacher is None or len(one.student) < 2 or len(one.student) != len(one.teacher):
         return False
     known = np.isfinite(one.student).all() and np.isfinite(one.teacher).all()
+    if known and one.labels is not None:
+        ours, theirs = (None, None) if thresholds is None else (thresholds.student, thresholds.teacher)
+        student = predicted_labels(np.array([one.student]), ours)
+        return bool((student != predicted_labels(np.array([one.teacher]), theirs)).any())
     return bool(known and np.argmax(one.student) != np.argmax(one.teacher))
 
 
-def instructive(predictions: Iterable[Prediction], count: int = NUM_QUOTES) -> list[Prediction]:
+def instructive(
+    predictions: Iterable[Prediction], count: int = NUM_QUOTES, thresholds: LabelThresholds | None = None
+) -> list[Prediction]:
     """The examples with different predicted classes whose losses differ most between student and teacher.
 
     Args:
-        predictions: Predictions of classes; others are left out.
+        predictions: Predictions of classes or of several labels; others are left out.
         count: Number of examples, at most.
+        thresholds: Of several labels; None is 0.5 for all.
     """
-    return sorted(filter(_differs, predictions), key=_gap, reverse=True)[:count]
+    unlike = (one for one in predictions if _differs(one, thresholds))
+    return sorted(unlike, key=_gap, reverse=True)[:count]
 
 
 def nats_a_token(one: Prediction, of_teacher: bool) -> float:

@@ -15,6 +15,7 @@ RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         **dict.fromkeys(("accuracy", "f1", "macro_f1", "accuracy_of_tokens", "agreement"), (0.0, 1.0)),
         **dict.fromkeys(("rouge_l", "distinct_1", "distinct_2", "ended"), (0.0, 1.0)),
         **dict.fromkeys(("top_agreement", "probability_difference"), (0.0, 1.0)),
+        **dict.fromkeys(("micro_f1", "subset_accuracy", "set_agreement", "label_agreement"), (0.0, 1.0)),
         **dict.fromkeys(("matthews", "pearson", "spearman"), (-1.0, 1.0)),
         **dict.fromkeys(("nats", "kl_nats", "squared_difference", "length"), (0.0, math.inf)),
         "perplexity": (1.0, math.inf),

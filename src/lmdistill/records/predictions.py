@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmdistill.core.atomic_io import atomic_file
 from lmdistill.core.errors import RunError
@@ -25,7 +26,7 @@ class Prediction:
     """Name of the split."""
 
     label: float | int
-    """Class number or score; for a language model the number of scored tokens."""
+    """Class number or score; for a language model the number of scored tokens; -1 with several labels."""
 
     student: tuple[float, ...]
     """Logits of the student; for a language model the negative log-likelihood of the text in nats."""
@@ -36,11 +37,28 @@ class Prediction:
     tokens: int | None = None
     """Length of the example in the student's tokens; None in older runs."""
 
+    labels: tuple[int, ...] | None = None
+    """Numbers of the labels of the example where it may have several; None for one label."""
+
+    def label_row(self) -> NDArray[np.int64]:
+        """0 and 1 for each of several labels."""
+        row = np.zeros(len(self.student), dtype=np.int64)
+        row[list(self.labels or ())] = 1
+        return row
+
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
     """Write one line an example, the whole file or nothing."""
     with atomic_file(path) as part, part.open("w", encoding="utf-8") as file:
-        file.writelines(encode_line(vars(prediction)) for prediction in predictions)
+        file.writelines(encode_line(_fields(prediction)) for prediction in predictions)
+
+
+def _fields(prediction: Prediction) -> dict[str, Any]:
+    """The fields of a line; those of several labels only where there are some."""
+    fields = dict(vars(prediction))
+    if prediction.labels is None:
+        del fields["labels"]
+    return fields
 
 
 def _prediction(line: dict[str, Any]) -> Prediction:
@@ -53,6 +71,7 @@ def _prediction(line: dict[str, Any]) -> Prediction:
         student=tuple(np.nan if value is None else float(value) for value in line["student"]),
         teacher=None if teacher is None else tuple(np.nan if x is None else float(x) for x in teacher),
         tokens=line.get("tokens"),
+        labels=None if line.get("labels") is None else tuple(map(int, line["labels"])),
     )
 
 

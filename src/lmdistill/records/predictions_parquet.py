@@ -3,7 +3,8 @@
 A run writes `predictions.jsonl`. In `results/`, where the repository keeps many runs, one Parquet file in the
 folder above the runs replaces them. The networks of one study share a teacher, whose answers are then stored
 almost once. Columns: `run` (name of the run's folder), `example`, `split`, `label`, `tokens`, `student`,
-`teacher`. The last two are lists of numbers; null is a number that was not finite.
+`teacher`, and `labels` where an example may have several. Those of the networks are lists of numbers; null is
+a number that was not finite.
 """
 
 import math
@@ -55,6 +56,7 @@ def write_parquet(path: Path, runs: Mapping[str, Sequence[Prediction]]) -> None:
             "split": pa.array([one.split for one in rows], pa.string()),
             "label": pa.array([float(one.label) for one in rows], pa.float64()),
             "tokens": pa.array([one.tokens for one in rows], pa.int64()),
+            **_several_labels(rows),
             "student": _column([one.student for one in rows]),
             "teacher": _column([one.teacher for one in rows]),
         }
@@ -123,7 +125,17 @@ def _prediction(row: Mapping[str, typing.Any]) -> Prediction:
         student=_answers(row["student"]) or (),
         teacher=_answers(row["teacher"]),
         tokens=row["tokens"],
+        labels=None if row.get("labels") is None else tuple(row["labels"]),
     )
+
+
+def _several_labels(rows: Sequence[Prediction]) -> "dict[str, pa.Array]":
+    """The column of label numbers, if an example may have several."""
+    import pyarrow as pa
+
+    if all(one.labels is None for one in rows):
+        return {}
+    return {"labels": pa.array([one.labels for one in rows], pa.list_(pa.int64()))}
 
 
 def _answers(values: Iterable[Decimal | float | None] | None) -> Answers:

@@ -25,11 +25,12 @@ from lmdistill.core.atomic_io import read_json, write_text
 from lmdistill.core.checksums import is_unchanged, object_checksum
 from lmdistill.core.errors import RunError
 from lmdistill.records.answer_facts import AnswerFacts
+from lmdistill.records.calibration_facts import Calibration
 from lmdistill.records.integrity import require_reported
+from lmdistill.records.label_thresholds import LabelThresholds
 from lmdistill.records.number_ranges import Named, Scores, Whole
 from lmdistill.records.parsing import parse_part
 from lmdistill.records.schema import (
-    Calibration,
     Environment,
     MapFacts,
     NetworkFacts,
@@ -106,6 +107,8 @@ class Record(Part):
     """Which weights were kept; with `dev-best` the dev score is optimistic."""
     agreement: Named | None = None
     """Agreement of the student's predictions with the teacher's."""
+    thresholds: LabelThresholds | None = None
+    """Thresholds of the labels; None is 0.5 for all, or one label a text."""
     calibration: Calibration | None = None
     """Calibration of the student."""
     teacher_calibration: Calibration | None = None

@@ -52,6 +52,8 @@ class TaskFacts(Part):
     """Share of truncated examples by split, in [0, 1]."""
     synthetic: bool = False
     """Whether a program made the texts."""
+    multi_label: bool = False
+    """Whether a text has any number of the labels; `kind` is "classification" then."""
     columns: tuple[str, ...] = ()
     """Text columns that the examples were read from; empty in older records and for language models."""
     notes: tuple[str, ...] = ()
@@ -132,30 +134,6 @@ class NetworkFacts(Part):
     """Fingerprint of the weights."""
     latency: dict[str, Latency] = {}
     """Latency by batch size (as text)."""
-
-
-class Bin(Part):
-    """Predictions of about the same confidence."""
-
-    confidence: Share
-    """Mean probability of the predicted class, in [0, 1]."""
-    accuracy: Share
-    """Share of correct predictions, in [0, 1]."""
-    count: Count
-    """Number of predictions in the bin."""
-
-
-class Calibration(Part):
-    """Calibration of a network's probabilities."""
-
-    ece: KnownShare
-    """Expected calibration error, in [0, 1]."""
-    brier: KnownAmount
-    """Mean squared error of the probabilities."""
-    nll: KnownAmount
-    """Mean negative log-likelihood, in nats."""
-    bins: tuple[Bin, ...] = ()
-    """Bins by rising confidence; empty bins may be left out."""
 
 
 class TokenGroup(Part):

@@ -14,7 +14,13 @@ from lmdistill.report.tables.assistants import route_text
 from lmdistill.report.teaching_text import source_name, teacher_name
 
 HUB_METRICS = MappingProxyType(
-    {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}
+    {
+        "matthews": "matthews_correlation",
+        "micro_f1": "f1",
+        "pearson": "pearsonr",
+        "spearman": "spearmanr",
+        "subset_accuracy": "exact_match",
+    }
 )
 """Names of metrics on the model hub that differ from ours."""
 
@@ -59,6 +65,11 @@ def _scores(record: Record) -> str:
     notes = ["One seed, so no standard deviation."]
     if record.selected == "dev-best":
         notes.append("Dev-selected: the dev set also selected the weights, so this score is optimistic.")
+    if record.thresholds is not None and record.thresholds.split is not None:
+        notes.append(
+            f"The threshold of each label was chosen on {record.thresholds.split} too, so these scores are "
+            "optimistic."
+        )
     return markdown(
         Grid(
             caption=f"{record.task.name}{synthetic}, seed {record.seed}",
@@ -91,8 +102,24 @@ def _facts(record: Record) -> str:
         )
     lines += _schedule(record)
     if task.labels:
-        lines.append(f"Labels: {', '.join(_line(label) for label in task.labels)}.")
+        several = "any number of them for a text" if task.multi_label else ""
+        names = ", ".join(_line(label) for label in task.labels)
+        lines.append(f"Labels{f' ({several})' if several else ''}: {names}.")
+    if task.multi_label:
+        lines.append(_thresholds(record))
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _thresholds(record: Record) -> str:
+    """A sentence on the probabilities from which on labels are predicted."""
+    chosen = None if record.thresholds is None else record.thresholds.student
+    if chosen is None:
+        return "A label is predicted if its probability (a sigmoid of its logit) is 0.5 or more."
+    told = ", ".join(f"{_line(label)} {t:.3g}" for label, t in zip(record.task.labels, chosen, strict=True))
+    return (
+        "A label is predicted if its probability (a sigmoid of its logit) is at or above its threshold "
+        f"(`label_thresholds` in config.json): {told}."
+    )
 
 
 def _schedule(record: Record) -> list[str]:
@@ -160,7 +187,7 @@ def model_card(record: Record, *, carried: bool = False) -> str:
             "library_name": "transformers",
             "pipeline_tag": "text-generation" if writes else "text-classification",
             "tags": ["lmdistill", "knowledge-distillation", str(record.method.get("name", record.name))],
-            "metrics": [HUB_METRICS.get(metric, metric) for metric in metrics],
+            "metrics": list(dict.fromkeys(HUB_METRICS.get(metric, metric) for metric in metrics)),
         }
     )
     auto = f"AutoModelFor{'CausalLM' if writes else 'SequenceClassification'}"

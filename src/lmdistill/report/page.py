@@ -21,6 +21,7 @@ from lmdistill.report.tables.benchmarks import benchmark_grid
 from lmdistill.report.tables.costs import costs_grid
 from lmdistill.report.tables.details import details
 from lmdistill.report.tables.intervals import certainty
+from lmdistill.report.tables.label_slices import label_slices
 from lmdistill.report.tables.likelihood import likelihoods
 from lmdistill.report.tables.overview import Overview, overview
 from lmdistill.report.tables.quality import grid
@@ -44,7 +45,7 @@ class Section:
     """The table of quality and cost, and the table of details."""
 
     slices: tuple[Grid, ...]
-    """Quality by class, by text length and by position in the text."""
+    """Quality by class or label, by text length and by position in the text."""
 
     quotes: Quotes | None
     """Examples on which the best student and its teacher disagree most; None if not known."""
@@ -136,7 +137,7 @@ def _section(table: Comparison, title: str, names: Iterator[str], anchors: Mappi
         title=title,
         verdict=("", "") if best is None else (best.label, verdict(best, table).removeprefix(best.label)),
         tables=(grid(table), details(table)),
-        slices=(*slices(table), *likelihoods(table)),
+        slices=(*slices(table), *label_slices(table), *likelihoods(table)),
         quotes=None if best is None else quotes(best.runs[0]),
         certainty=tuple(one for one in (certainty(table), seeds_grid(table)) if one is not None),
         benchmarks=benchmark_grid(table),

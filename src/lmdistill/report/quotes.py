@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmdistill.metrics.multi_label import predicted_labels, sigmoid
 from lmdistill.metrics.probabilities import softmax
 from lmdistill.records.disagreements import (
     DISAGREEMENTS,
@@ -15,7 +16,10 @@ from lmdistill.records.disagreements import (
     read_texts,
 )
 from lmdistill.records.predictions import PREDICTIONS, Prediction, read_predictions
-from lmdistill.records.record import RecordedRun
+from lmdistill.records.record import Record, RecordedRun
+
+NO_LABELS = "none of the labels"
+"""What stands for an empty list of labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +33,13 @@ class Quote:
     """The texts of the example; empty if they were not stored."""
 
     label: str
-    """The gold class, or the number of scored tokens."""
+    """The gold class or labels, or the number of scored tokens."""
 
     student: str
-    """The student's class with its probability in percent, or the student's nats per token."""
+    """The student's class or labels with probabilities in percent, or the student's nats per token."""
 
     teacher: str
-    """The teacher's class with its probability in percent, or the teacher's nats per token."""
+    """The teacher's class or labels with probabilities in percent, or the teacher's nats per token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,9 @@ def quotes(run: RecordedRun) -> Quotes | None:
         examples = tuple(_of_text(one, texts) for one in most_unlike(predictions))
     else:
         order = "sorted by the difference of their losses; predicted probabilities in brackets"
-        examples = tuple(_of_class(one, texts, run.record.task.labels) for one in instructive(predictions))
+        chosen = instructive(predictions, thresholds=run.record.thresholds)
+        of_one = _of_labels if run.record.task.multi_label else _of_class
+        examples = tuple(of_one(one, texts, run.record) for one in chosen)
     return Quotes(run=run, order=order, found=examples) if examples else None
 
 
@@ -77,8 +83,28 @@ def _title(one: Prediction) -> str:
     return f"{one.split}, example {one.example}"
 
 
-def _of_class(one: Prediction, texts: Texts, labels: Sequence[str]) -> Quote:
+def _of_labels(one: Prediction, texts: Texts, record: Record) -> Quote:
+    """An example with several labels: its own, and the predicted ones with their probabilities."""
+    labels, chosen = record.task.labels, record.thresholds
+
+    def predicted(logits: Sequence[float], thresholds: Sequence[float] | None) -> str:
+        values = np.array([logits], dtype=float)
+        (found,), (probabilities,) = predicted_labels(values, thresholds), sigmoid(values)
+        told = [f"{labels[at]} ({100 * probabilities[at]:.0f} %)" for at in np.flatnonzero(found)]
+        return ", ".join(told) or NO_LABELS
+
+    return Quote(
+        title=_title(one),
+        texts=texts.get((one.split, one.example), ()),
+        label=", ".join(labels[at] for at in one.labels or ()) or NO_LABELS,
+        student=predicted(one.student, None if chosen is None else chosen.student),
+        teacher=predicted(one.teacher or (), None if chosen is None else chosen.teacher),
+    )
+
+
+def _of_class(one: Prediction, texts: Texts, record: Record) -> Quote:
     """An example of a classifier: gold class, and predicted classes with their probabilities."""
+    labels = record.task.labels
 
     def predicted(logits: Sequence[float]) -> str:
         probabilities = softmax(np.array(logits, dtype=float))

@@ -15,8 +15,9 @@ from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.file_lock import lock_of
 from lmdistill.core.file_names import require_new_name
 from lmdistill.engine.distributed import exclusive, on_main_process
+from lmdistill.recipes.augmentation import Augmentation
 from lmdistill.recipes.bounded_yaml import yaml_in
-from lmdistill.recipes.classifier import Augmentation, Recipe
+from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.serialization import plain
 from lmdistill.records.model_integrity import run_damage

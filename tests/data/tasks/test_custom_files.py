@@ -319,7 +319,9 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, cache: Path) -> None:
     path = _text(tmp_path / "a.csv", "text,label\na,x\nb,y\n")
     with pytest.raises(ConfigError, match=r"must be between 0 and 1, got 1\.5"):
         load_custom_files(path, 1.5)
-    with pytest.raises(ConfigError, match=r"kind is 'class'; it must be 'classification' or 'regression'"):
+    with pytest.raises(
+        ConfigError, match=r"kind is 'class'; it must be one of 'classification', 'multilabel', 'regression'"
+    ):
         load_custom_files(path, kind="class")
     with pytest.raises(ConfigError, match=r"labels has a duplicate"):
         load_custom_files(path, labels=["x", "x"])

@@ -55,9 +55,7 @@ def test_a_text_column_of_objects_is_refused(tmp_path, cache, value, said):
     refused(lines(tmp_path / "a.jsonl", [{"data": value, "label": "x"}, {"data": value, "label": "y"}]), said)
 
 
-def test_several_labels_and_probabilities_are_refused_in_one_line(tmp_path, cache):
-    rows = [{"text": "a", "labels": ["x", "y"]}, {"text": "b", "labels": ["x"]}]
-    refused(lines(tmp_path / "a.jsonl", rows), r"line 1: 'labels' holds a list, .* Several labels for a text")
+def test_probabilities_are_refused_in_one_line(tmp_path, cache):
     rows = [{"text": "a", "probabilities": {"x": 0.9, "y": 0.1}}, {"text": "b", "probabilities": {"x": 1}}]
     refused(lines(tmp_path / "a.jsonl", rows), r"line 1: 'probabilities' holds an object with the keys x, y")
 

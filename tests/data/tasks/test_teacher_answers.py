@@ -13,8 +13,9 @@ from scipy.special import softmax
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.files.table_format import TableFormat
+from lmdistill.data.tasks.answer_reader import FLOOR
 from lmdistill.data.tasks.task_spec import TaskSpec
-from lmdistill.data.tasks.teacher_answers import FLOOR, read_answers, require_joined
+from lmdistill.data.tasks.teacher_answers import read_answers, require_joined
 
 SPEC = TaskSpec(name="own", columns=("text",), labels=("neg", "mid", "pos"))
 TEXTS = ["a bad film", "a fine  film", "a good film"]

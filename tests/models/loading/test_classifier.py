@@ -203,11 +203,41 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
         load(tmp_path / "model")
 
 
-def test_a_model_with_several_answers_to_a_text_is_refused(folder):
-    edit_config(folder, problem_type="multi_label_classification")
-    with pytest.raises(ModelError, match="predicts several labels per text"):
+def test_a_model_with_several_labels_a_text_keeps_its_head_and_gets_another_for_classes(folder, caplog):
+    edit_config(folder, problem_type="multi_label_classification", label_thresholds=[0.25, 0.75, 0.5])
+    network = load(folder)
+    assert network.multi_label
+    assert network.thresholds == (0.25, 0.75, 0.5)
+    assert load(folder, labels=network.labels, multi_label=True).thresholds == (0.25, 0.75, 0.5)
+    assert not caplog.records
+    classes = load(folder, labels=network.labels)
+    assert classes.model.config.problem_type == "single_label_classification"
+    assert classes.thresholds is None
+    assert not hasattr(classes.model.config, "label_thresholds")
+    assert not torch.equal(classes.model.classifier.weight, network.model.classifier.weight)
+    assert "is replaced by a new one" in caplog.text
+
+
+def test_a_head_for_classes_is_not_kept_for_several_labels(folder):
+    before = load(folder)
+    after = load(folder, labels=before.labels, multi_label=True)
+    assert after.multi_label
+    assert after.model.config.problem_type == "multi_label_classification"
+    assert not torch.equal(after.model.classifier.weight, before.model.classifier.weight)
+
+
+@pytest.mark.parametrize("thresholds", [[0.5], [0.5, 0.5, 1.5], "0.5", [0.5, 0.5, None]])
+def test_thresholds_that_do_not_fit_the_labels_are_refused(folder, thresholds):
+    edit_config(folder, problem_type="multi_label_classification", label_thresholds=thresholds)
+    with pytest.raises(ModelError, match=r"label_thresholds in config\.json .* 3 numbers in \[0, 1\]"):
         load(folder)
-    assert load(folder, labels=("no", "yes")).model.config.problem_type == "single_label_classification"
+
+
+def test_a_single_sigmoid_is_refused(tmp_path):
+    save(tiny(classes=1), tmp_path / "model")
+    edit_config(tmp_path / "model", problem_type="multi_label_classification")
+    with pytest.raises(ModelError, match=r"has one output with a sigmoid .* needs two\. Use a classifier"):
+        load(tmp_path / "model")
 
 
 MINE = """

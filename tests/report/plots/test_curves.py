@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lmdistill.analysis.compare import compare
+from lmdistill.records.calibration_facts import Calibration
 from lmdistill.records.history import Evaluation, History, Step
-from lmdistill.records.schema import Calibration
 from lmdistill.report.html import TEMPLATES
 from lmdistill.report.plots.curves import loss_plot, reliability_plot, score_plot, smoothed
 from lmdistill.report.plots.gallery import curves

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.recipes.classifier import Augmentation, Data
+from lmdistill.recipes.augmentation import Augmentation
+from lmdistill.recipes.classifier import Data
 from lmdistill.runs.classification.data import load_examples
 
 ROWS = 20

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from datasets import ClassLabel
+from datasets import ClassLabel, LargeList, List
 
 
 class Row(NamedTuple):
@@ -83,7 +83,8 @@ def nested(value: Any) -> str:
 def table_rows(name: str, table: Iterable[dict[str, Any]], features: Mapping[str, Any], key: str) -> Rows:
     """The rows of a table of the `datasets` library.
 
-    In columns of type `ClassLabel` class numbers become class names; -1 and None become "".
+    In columns of type `ClassLabel` class numbers become class names; -1 and None become "". So do the numbers
+    in lists of `ClassLabel`.
 
     Args:
         name: Name of the table in messages.
@@ -92,13 +93,21 @@ def table_rows(name: str, table: Iterable[dict[str, Any]], features: Mapping[str
         key: Fingerprint of the contents.
     """
     classes = {name: kind for name, kind in features.items() if isinstance(kind, ClassLabel)}
+    lists = {
+        name: kind.feature
+        for name, kind in features.items()
+        if isinstance(kind, List | LargeList) and isinstance(kind.feature, ClassLabel)
+    }
 
     def read() -> Iterator[Row]:
         for number, values in enumerate(table, 1):
             for column, kind in classes.items():
                 value = values[column]
                 values[column] = "" if value is None or value < 0 else kind.int2str(value)
+            for column, kind in lists.items():
+                value = values[column]
+                values[column] = None if value is None else [kind.int2str(one) for one in value]
             yield Row(number, {column: cell_text(value) for column, value in values.items()}, values)
 
-    named = tuple((column, tuple(kind.names)) for column, kind in classes.items())
+    named = tuple((column, tuple(kind.names)) for column, kind in {**classes, **lists}.items())
     return Rows(name=name, unit="row", fieldnames=tuple(features), key=key, read=read, classes=named)

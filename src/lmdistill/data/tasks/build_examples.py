@@ -1,14 +1,13 @@
 """Check the rows of a table and write them to disk as examples with the columns that every task has."""
 
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from datasets import Dataset, Features, Value
+from datasets import Dataset, Features, List, Value
 from datasets.exceptions import DatasetGenerationError
 
 from lmdistill.core.errors import DataError
@@ -18,8 +17,9 @@ from lmdistill.data.files.checked_cache import cached_rows
 from lmdistill.data.files.dataset_errors import underlying_error
 from lmdistill.data.files.progress_bars import without_bars
 from lmdistill.data.files.table import Row, Rows
-from lmdistill.data.tasks.label_inference import require_plain_text, require_single_label
-from lmdistill.data.tasks.label_matching import normalized_name
+from lmdistill.data.tasks.label_inference import require_plain_text
+from lmdistill.data.tasks.label_reading import LabelReader
+from lmdistill.data.tasks.label_sets import LabelSetFormat
 from lmdistill.data.tasks.task_spec import TASKS, Kind, TaskSpec
 
 log = logging.getLogger("lmdistill")
@@ -29,8 +29,8 @@ FORMAT = 2  # increase it when examples are written differently, so that older c
 MOST_CHARACTERS = 1_000_000
 """Maximum length of a text; the rest is cut, since no model reads as many tokens."""
 
-LABEL_DTYPES: Mapping[Kind, str] = {"classification": "int64", "regression": "float64"}
-"""Kind of task -> type of the label column."""
+LABEL_DTYPES: Mapping[Kind, str] = {"classification": "int64", "multilabel": "int8", "regression": "float64"}
+"""Kind of task -> type of the label column, or of each of its numbers."""
 
 RowFlaw = Literal["cut", "empty", "unlabelled"]
 """What can be wrong with a row: a wrong number of fields, an empty text, or no label."""
@@ -62,6 +62,9 @@ class ColumnMapping:
     aliases: tuple[tuple[str, str], ...] = ()
     """(text in the label column, label) of labels that the file writes in another way."""
 
+    sets: LabelSetFormat | None = None
+    """How the table writes several labels for a text; None if a text has one."""
+
     missing: frozenset[str] = frozenset()
     """Texts in the label column that stand for a missing label, besides blank ones."""
 
@@ -80,60 +83,18 @@ class ColumnMapping:
         spec = self.spec
         question = (spec.kind, spec.labels, spec.score_range, spec.name in TASKS)
         columns = (self.texts, self.join, self.label, self.aliases, sorted(self.missing), self.index)
-        return fingerprint(FORMAT, question, columns, self.tolerated)
+        return fingerprint(FORMAT, question, columns, self.tolerated, *([self.sets] if self.sets else []))
 
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns with labels; () for rows without."""
+        if self.sets is not None:
+            return self.sets.columns
+        return () if self.label is None else (self.label,)
 
-class LabelNumbers:
-    """Text of a label in a file -> class number, by the rule of `normalized_name`.
-
-    Exact names come first: the labels of the task, what the file writes for them, and for GLUE tasks also
-    their numbers. A text that fits several labels in another spelling fits none.
-    """
-
-    def __init__(self, mapping: ColumnMapping) -> None:
-        spec = mapping.spec
-        names = {name: number for number, name in enumerate(spec.labels)}
-        numbers = {str(number): number for number in range(len(spec.labels))} if spec.name in TASKS else {}
-        self._exact = {**numbers, **names, **{text: names[label] for text, label in mapping.aliases}}
-        self._loose: dict[str, set[int]] = {}
-        for text, number in self._exact.items():
-            self._loose.setdefault(normalized_name(text), set()).add(number)
-
-    def get(self, text: str) -> int | None:
-        """The class number of a label; None if there is no such label."""
-        if text not in self._exact:
-            numbers = self._loose.get(normalized_name(text), set())
-            if len(numbers) != 1:
-                return None
-            self._exact[text] = next(iter(numbers))
-        return self._exact[text]
-
-
-def _score(text: str, location: str, spec: TaskSpec) -> float:
-    """The score of a regression task as a number; an error if it is none or outside the range of the task."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    low, high = spec.score_range or (-math.inf, math.inf)
-    if not math.isfinite(value) or not low <= value <= high:
-        wanted = f"a number between {low:g} and {high:g}" if spec.score_range else "a finite number"
-        raise DataError(
-            f"{location}: the score is {text!r}, where {wanted} is needed. Correct or remove the row."
-        )
-    return value
-
-
-def _class(text: str, location: str, classes: LabelNumbers, spec: TaskSpec) -> int:
-    """The class number of a label; an error if the task has no such label."""
-    number = classes.get(text)
-    if number is None:
-        advice = "" if spec.name in TASKS else ", or name all labels in data.labels"
-        raise DataError(
-            f"{location}: the label {text!r} is unknown; known: {', '.join(spec.labels)}. "
-            f"Correct the row{advice}."
-        )
-    return number
+    def without_labels(self) -> "ColumnMapping":
+        """The same for rows without labels."""
+        return replace(self, label=None, sets=None)
 
 
 def texts_of(fields: Mapping[str, str], columns: Sequence[str], join: str | None) -> list[str]:
@@ -155,14 +116,13 @@ def texts_of(fields: Mapping[str, str], columns: Sequence[str], join: str | None
 
 
 def _flaw(row: Row, mapping: ColumnMapping) -> RowFlaw | None:
-    """The first flaw of a row, or None; label names and scores are checked later."""
-    used = (*mapping.texts, *((mapping.label,) if mapping.label else ()))
+    """The first flaw of a row apart from its label, or None."""
+    used = (*mapping.texts, *mapping.label_columns)
     if row.values is None and any(column not in row.fields for column in used):
         return "cut"  # in a typed row a column that is not there is an empty one
     if not all(text.strip() for text in texts_of(row.fields, mapping.texts, mapping.join)):
         return "empty"
-    label = row.fields.get(mapping.label, "").strip() if mapping.label else None
-    return "unlabelled" if label == "" or label in mapping.missing else None
+    return None
 
 
 def read_examples(rows: Rows, mapping: ColumnMapping) -> Iterator[dict[str, Any]]:
@@ -177,29 +137,24 @@ def read_examples(rows: Rows, mapping: ColumnMapping) -> Iterator[dict[str, Any]
     Raises:
         DataError: A row cannot be used; the message has its location.
     """
-    spec, classes = mapping.spec, LabelNumbers(mapping)
+    labels = LabelReader(
+        mapping.spec, mapping.aliases, column=mapping.label, missing=mapping.missing, sets=mapping.sets
+    )
     for position, row in enumerate(track(rows.read(), f"reading {rows.name}", unit="row")):
         location = rows.location(row.number)
         for column in mapping.texts:
             require_plain_text(row, column, location)
-        if mapping.label:
-            require_single_label(row, mapping.label, location)
         flaw = _flaw(row, mapping)
-        if flaw is not None and flaw not in mapping.tolerated:
-            raise DataError(_flaw_message(flaw, location, row, mapping))
-        label = row.fields.get(mapping.label, "").strip() if mapping.label else ""
-        number: float = -1
-        if label and flaw not in ("cut", "unlabelled"):
-            number = (
-                _class(label, location, classes, spec)
-                if spec.kind == "classification"
-                else _score(label, location, spec)
-            )
+        _require_tolerated(flaw, location, row, mapping)
+        label = None if flaw == "cut" else labels.read(row, location)
+        if flaw is None and label is None and mapping.label_columns:
+            flaw = "unlabelled"
+            _require_tolerated(flaw, location, row, mapping)
         texts = texts_of(row.fields, mapping.texts, mapping.join)
         yield {
             "sentence1": texts[0],
             "sentence2": texts[1] if len(texts) == 2 else "",
-            "label": number,
+            "label": labels.none if label is None else label,
             "index": _index(row, rows, mapping) if mapping.index else position,
             "flaw": _FLAWS.index(flaw),
             "shortened": any(len(row.fields.get(name, "")) > MOST_CHARACTERS for name in mapping.texts),
@@ -217,6 +172,12 @@ def _index(row: Row, rows: Rows, mapping: ColumnMapping) -> int:
     return int(text)
 
 
+def _require_tolerated(flaw: RowFlaw | None, location: str, row: Row, mapping: ColumnMapping) -> None:
+    """Refuse a row with a flaw that is not tolerated."""
+    if flaw is not None and flaw not in mapping.tolerated:
+        raise DataError(_flaw_message(flaw, location, row, mapping))
+
+
 def _flaw_message(flaw: RowFlaw, location: str, row: Row, mapping: ColumnMapping) -> str:
     """The error message for a row with a flaw that is not tolerated."""
     is_own = mapping.spec.name not in TASKS
@@ -228,10 +189,10 @@ def _flaw_message(flaw: RowFlaw, location: str, row: Row, mapping: ColumnMapping
         label = row.fields.get(mapping.label or "", "").strip()
         found = f" ({label!r} stands for a missing one)" if label else ""
         advice = ", or set data.drop to [unlabelled]" if is_own else ""
-        return (
-            f"{location}: there is no label in {mapping.label!r}{found}. Fill it in or remove the "
-            f"row{advice}."
-        )
+        none = "0 for each" if len(mapping.label_columns) > 1 else "[] for a text with none of the labels"
+        fill = "Fill it in" if mapping.sets is None else f"Write {none}"
+        where = " and ".join(map(repr, mapping.label_columns))
+        return f"{location}: there is no label in {where}{found}. {fill} or remove the row{advice}."
     return f"{location}: the row has too few fields. Correct it."
 
 
@@ -265,6 +226,8 @@ def build_examples(rows: Rows, mapping: ColumnMapping) -> tuple[Dataset, tuple[s
     dtypes = {"sentence1": "string", "sentence2": "string", "label": LABEL_DTYPES[mapping.spec.kind]}
     dtypes |= {"index": "int64", "flaw": "int8", "shortened": "bool"}
     features = Features({name: Value(kind) for name, kind in dtypes.items()})
+    if mapping.spec.kind == "multilabel":
+        features["label"] = List(features["label"], length=len(mapping.spec.labels))
     with without_bars():
         try:
             key = fingerprint(rows.key, mapping.key)

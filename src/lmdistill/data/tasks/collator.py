@@ -107,15 +107,18 @@ class Collator:
         )
 
     def _labels(
-        self, numbers: Int[np.ndarray, " k"], values: Sequence[int] | Sequence[float]
-    ) -> tuple[Num[Tensor, " k"], Bool[Tensor, " k"] | None]:
-        """Class numbers as int64 or scores as float32, 0 where there is none; and whether there is one."""
+        self, numbers: Int[np.ndarray, " k"], values: Sequence[int] | Sequence[float] | Sequence[list[int]]
+    ) -> tuple[Num[Tensor, "k *labels"], Bool[Tensor, " k"] | None]:
+        """Class numbers or rows of 0 and 1 as int64, or scores as float32; and whether there is a label.
+
+        Where there is none, it is 0.
+        """
         labels = torch.tensor(values)
         labels = labels.float() if labels.is_floating_point() else labels
         if self.labelled is None:
             return labels, None
         labelled = torch.from_numpy(self.labelled[numbers])
-        return labels.masked_fill(~labelled, 0), labelled
+        return labels.masked_fill(~labelled if labels.ndim == 1 else ~labelled.unsqueeze(-1), 0), labelled
 
     def _stored(self, examples: Int[np.ndarray, " b"]) -> StoredAnswers | None:
         """The stored outputs of the teacher for the original examples."""
@@ -129,7 +132,7 @@ class Collator:
     def _mixed(
         self,
         micro_batch: MicroBatch,
-        labels: Num[Tensor, " k"],
+        labels: Num[Tensor, "k *labels"],
         labelled: Bool[Tensor, " k"] | None,
         student_inputs: tuple[Inputs, Inputs],
         teacher_inputs: tuple[Inputs, Inputs] | None,
@@ -141,7 +144,7 @@ class Collator:
         keep = self.mixing.segments == "keep"
         return MixedExamples(
             inputs=_blended(*student_inputs, share=share, ratio=ratio, keep=keep),
-            labels=labels[:size].repeat(ratio),
+            labels=labels[:size].repeat(ratio, *([1] * (labels.ndim - 1))),
             partner_labels=labels[size:],
             share=share,
             scored=torch.ones(size * ratio, dtype=torch.bool),

@@ -162,3 +162,28 @@ def _obvious(columns: Sequence[str]) -> bool:
     return _first(columns, TEXTS) is not None or any(
         all(_first(columns, [name]) is not None for name in pair) for pair in PAIRS
     )
+
+
+def label_columns(
+    columns: Sequence[str],
+    labels: str | Sequence[str] | None = None,
+    text: str | Sequence[str] | None = None,
+    *,
+    joined: bool = False,
+) -> tuple[str, ...]:
+    """The label column of a table, or the columns of 0 and 1 that the user named.
+
+    Args:
+        columns: All columns, in order.
+        labels: One or several of them if the user named them; see `label_column`.
+        text: The text columns if the user named them.
+        joined: Whether these are joined, so that there may be more than two.
+
+    Raises:
+        DataError: A named column does not exist or is named twice, or the label column cannot be inferred.
+    """
+    if labels is None or isinstance(labels, str):
+        return (label_column(columns, labels, text, joined=joined),)
+    if len(set(labels)) != len(labels) or not labels:
+        raise DataError(f"data.label names {', '.join(labels) or 'no column'}; name different columns.")
+    return tuple(_require_column(columns, name) for name in labels)

@@ -3,94 +3,43 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
 
-from lmdistill.core.errors import ConfigError, DataError, UnknownNameError
+from lmdistill.core.errors import DataError
 from lmdistill.data.files.formats import open_rows
 from lmdistill.data.files.table import Rows
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples, require_rows
-from lmdistill.data.tasks.column_inference import label_column, text_columns
+from lmdistill.data.tasks.column_choices import DEV_FRACTION, ColumnChoices
+from lmdistill.data.tasks.column_inference import label_columns, text_columns
 from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev, text_hashes
 from lmdistill.data.tasks.label_inference import column_statistics
-from lmdistill.data.tasks.label_names import KindAndLabels, kind_and_labels
+from lmdistill.data.tasks.label_names import KindAndLabels, kind_and_labels, several_labels
+from lmdistill.data.tasks.label_sets import LabelSetFormat, holds_lists, label_set_statistics
 from lmdistill.data.tasks.subsample import labels_of, require_classes
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import USUAL_METRICS, TaskSpec
 
-DEV_FRACTION = 0.1
-"""Fraction of the training rows that is held out as dev set by default."""
 
-Dropped = Literal["empty", "unlabelled", "duplicates"]
-"""Rows that can be dropped: with an empty text, without a label, with the text of an earlier row."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnChoices:
-    """What the user specified about their table; None means that it is inferred."""
-
-    text: str | Sequence[str] | None = None
-    """Name of the text column, of two for text pairs, or of several that are joined."""
-
-    join: str | None = None
-    """What stands between the texts of several columns that are one text; None makes pairs."""
-
-    label: str | None = None
-    """Name of the label column."""
-
-    kind: str | None = None
-    """Kind of task: "classification" or "regression"."""
-
-    labels: Sequence[str] | Mapping[str, str] | None = None
-    """Label names in the order of the model's outputs, or label in the file -> name in this order."""
-
-    drop: tuple[str, ...] = ()
-    """Rows to drop, as in `Dropped`; others of these kinds are errors, but for duplicates."""
-
-    dev_fraction: float = DEV_FRACTION
-    """Fraction of the training rows to hold out if there is no dev split, in (0, 1)."""
-
-    seed: int = 0
-    """Random seed of the held-out rows."""
-
-    def __post_init__(self) -> None:
-        if self.kind not in (None, "classification", "regression"):
-            raise ConfigError(f"kind is {self.kind!r}; it must be 'classification' or 'regression'.")
-        if not 0 < self.dev_fraction < 1:
-            raise ConfigError(f"the fraction to hold out must be between 0 and 1, got {self.dev_fraction}.")
-        if len(set(self.labels or ())) != len(self.labels or ()):
-            raise ConfigError(f"labels has a duplicate: {list(self.labels or ())}. Name each label once.")
-        for name in self.drop:
-            if name not in get_args(Dropped):
-                raise UnknownNameError("kind of row to drop", name, get_args(Dropped))
-        if self.join is not None and (self.text is None or isinstance(self.text, str) or len(self.text) < 2):
-            raise ConfigError(
-                f"data.join is {self.join!r} and data.text names no two columns to join. Name them, or leave "
-                "data.join out."
-            )
-
-    @property
-    def flaws(self) -> tuple[RowFlaw, ...]:
-        """Flaws of rows that are dropped."""
-        return tuple(cast(RowFlaw, name) for name in self.drop if name != "duplicates")
-
-
-def _columns(rows: Rows, choices: ColumnChoices) -> tuple[tuple[str, ...], str]:
-    """The text columns and the label column."""
+def _columns(rows: Rows, choices: ColumnChoices) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The text columns and the label columns."""
     joined = choices.join is not None
     try:
-        label = label_column(rows.fieldnames, choices.label, choices.text, joined=joined)
-        texts = text_columns(rows.fieldnames, choices.text, label, joined=joined)
+        labels = label_columns(rows.fieldnames, choices.label, choices.text, joined=joined)
+        others = [name for name in rows.fieldnames if choices.text or name not in labels[1:]]
+        texts = text_columns(others, choices.text, labels[0], joined=joined)
     except DataError as error:
         raise DataError(" ".join(part for part in (f"{rows.name}: {error}", rows.hint) if part)) from None
-    if label in texts:
-        raise DataError(
-            f"{rows.name}: the column {label!r} cannot be both text and label. Set data.label to another one."
-        )
-    return texts, label
+    for label in labels:
+        if label in texts:
+            raise DataError(
+                f"{rows.name}: the column {label!r} cannot be both text and label. Set data.label to another "
+                "one."
+            )
+    return texts, labels
 
 
 def infer_columns(rows: Rows, name: str, choices: ColumnChoices) -> tuple[ColumnMapping, tuple[str, ...]]:
@@ -108,27 +57,63 @@ def infer_columns(rows: Rows, name: str, choices: ColumnChoices) -> tuple[Column
         DataError: The table has no rows, or a column or the labels cannot be inferred or used.
     """
     require_rows(rows)
-    texts, label = _columns(rows, choices)
-    statistics = column_statistics(rows, texts, label, known=tuple(choices.labels or ()))
+    texts, labels = _columns(rows, choices)
+    if (
+        choices.kind == "multilabel"
+        or choices.several
+        or (choices.kind is None and holds_lists(rows, labels[0]))
+    ):
+        found = _several(rows, texts, labels, choices)
+    else:
+        found = _one(rows, texts, labels[0], choices)
     notes = list(rows.notes)
-    if choices.text is None and statistics.second_blank:
+    if choices.text is None and found.second_blank:
         notes.append(f"{texts[1]!r} is empty in every row, so examples are single texts")
         texts = texts[:1]
     if choices.text is None:
         notes.append(f"text from {' and '.join(map(repr, texts))} (inferred)")
     if choices.label is None:
-        notes.append(f"label from {label!r} (inferred)")
-    found = kind_and_labels(rows, label, statistics, kind=choices.kind, labels=choices.labels)
+        notes.append(f"label from {labels[0]!r} (inferred)")
     mapping = ColumnMapping(
-        spec=_spec(name, texts, found, choices.join),
+        spec=_spec(name, texts, found.labels, choices.join),
         texts=texts,
         join=choices.join,
-        label=label,
-        aliases=found.aliases,
-        missing=statistics.missing,
+        label=labels[0] if found.sets is None else None,
+        aliases=found.labels.aliases,
+        sets=found.sets,
+        missing=found.missing,
         tolerated=choices.flaws,
     )
-    return mapping, (*notes, *found.notes)
+    return mapping, (*notes, *found.labels.notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FoundLabels:
+    """What the labels of a table are, and how they are written."""
+
+    labels: KindAndLabels
+    sets: LabelSetFormat | None = None
+    missing: frozenset[str] = frozenset()
+    second_blank: bool
+
+
+def _one(rows: Rows, texts: Sequence[str], label: str, choices: ColumnChoices) -> _FoundLabels:
+    """One label a text, or a score."""
+    statistics = column_statistics(rows, texts, label, known=tuple(choices.labels or ()))
+    found = kind_and_labels(rows, label, statistics, kind=choices.kind, labels=choices.labels)
+    return _FoundLabels(labels=found, missing=statistics.missing, second_blank=statistics.second_blank)
+
+
+def _several(
+    rows: Rows, texts: Sequence[str], columns: tuple[str, ...], choices: ColumnChoices
+) -> _FoundLabels:
+    """Any number of labels a text."""
+    form = LabelSetFormat(columns=columns, separator=choices.label_separator)
+    statistics = label_set_statistics(rows, texts, form)
+    is_inferred = choices.kind is None and not choices.several
+    reason = f" (inferred: {columns[0]!r} holds lists)" if is_inferred else ""
+    found, form = several_labels(rows, form, statistics, choices.labels, reason=reason)
+    return _FoundLabels(labels=found, sets=form, second_blank=statistics.second_blank)
 
 
 def _spec(name: str, texts: tuple[str, ...], found: KindAndLabels, join: str | None) -> TaskSpec:
@@ -145,8 +130,8 @@ def _spec(name: str, texts: tuple[str, ...], found: KindAndLabels, join: str | N
 
 def _require_columns(rows: Rows, mapping: ColumnMapping) -> None:
     """Check that a dev or test table has the columns of the training table."""
-    for column in (*mapping.texts, mapping.label):
-        if column is not None and column not in rows.fieldnames:
+    for column in (*mapping.texts, *mapping.label_columns):
+        if column not in rows.fieldnames:
             known = ", ".join(rows.fieldnames)
             raise DataError(
                 f"{rows.name}: there is no column {column!r} as in the training data. It has: {known}."
@@ -184,8 +169,9 @@ def custom_task(
     for split, rows in tables.items():
         split_mapping = mapping
         if split == "test":
-            label = mapping.label if mapping.label in rows.fieldnames else None
-            split_mapping = replace(mapping, label=label, tolerated=("empty", "unlabelled"), drop=False)
+            is_labelled = all(column in rows.fieldnames for column in mapping.label_columns)
+            split_mapping = mapping if is_labelled else mapping.without_labels()
+            split_mapping = replace(split_mapping, tolerated=("empty", "unlabelled"), drop=False)
         _require_columns(rows, split_mapping)
         splits[split], split_notes = build_examples(rows, split_mapping)
         notes += (*(rows.notes if split != "train" else ()), *split_notes)

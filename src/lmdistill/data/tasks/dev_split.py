@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int, Num, UInt64
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.seeding import generator
-from lmdistill.data.tasks.subsample import labels_of
+from lmdistill.data.tasks.subsample import labels_of, strata_of
 
 MOST_RANGES = 10
 """Maximum number of ranges of scores from which dev rows are drawn in proportion."""
@@ -55,19 +55,19 @@ def text_hashes(rows: Dataset) -> UInt64[np.ndarray, " n"]:
     return hashes
 
 
-def equal_texts(hashes: UInt64[np.ndarray, " n"], labels: Num[np.ndarray, " n"]) -> EqualTexts:
+def equal_texts(hashes: UInt64[np.ndarray, " n"], labels: Num[np.ndarray, "n *labels"]) -> EqualTexts:
     """Group the rows by their texts.
 
     Args:
         hashes: From `text_hashes`.
-        labels: Class numbers or scores.
+        labels: Class numbers, scores, or 0 and 1 for each of several labels.
     """
     _, first, inverse, sizes = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     groups = rank[inverse.reshape(-1)]
-    codes = np.unique(labels, return_inverse=True)[1].reshape(-1)
+    codes = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
     pairs = np.unique(groups * (int(codes.max(initial=0)) + 1) + codes)
     labels_per_group = np.bincount(pairs // (int(codes.max(initial=0)) + 1))
     return EqualTexts(
@@ -80,9 +80,10 @@ def hold_out_dev(
 ) -> tuple[Dataset, Dataset]:
     """Split rows into training and held-out rows, both in their original order.
 
-    Each class, or each range of scores, gives its share as far as that is possible in whole rows. Rows with
-    the same texts are on one side. Every class keeps at least one training row, if possible. The choice
-    depends on the rows, the fraction and the seed only.
+    Each class, or each range of scores, gives its share as far as that is possible in whole rows; of several
+    labels of a row, the rarest counts as its class (`strata_of`). Rows with the same texts are on one side.
+    Every class keeps at least one training row, if possible. The choice depends on the rows, the fraction and
+    the seed only.
 
     Args:
         rows: At least two examples.
@@ -108,7 +109,11 @@ def hold_out_dev(
         )
     total = min(max(1, round(fraction * rows.num_rows)), rows.num_rows - 1)
     are_classes = bool(np.issubdtype(labels.dtype, np.integer))
-    strata = np.unique(labels, return_inverse=True)[1].reshape(-1) if are_classes else _ranges(labels, total)
+    strata = (
+        np.unique(strata_of(labels), return_inverse=True)[1].reshape(-1)
+        if are_classes
+        else _ranges(labels, total)
+    )
     chosen = _chosen_groups(equal, strata, _quotas(np.bincount(strata), total, are_classes, seed), seed)
     if are_classes:
         _keep_every_class(chosen, equal, strata)

@@ -10,7 +10,8 @@ from datasets import Dataset
 from lmdistill.core.errors import DataError
 from lmdistill.data.files.hub import DEV_NAMES, hub_rows, load_dataset_dict
 from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples
-from lmdistill.data.tasks.custom_files import ColumnChoices, custom_task
+from lmdistill.data.tasks.column_choices import ColumnChoices
+from lmdistill.data.tasks.custom_files import custom_task
 from lmdistill.data.tasks.subsample import require_classes
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import TaskSpec

@@ -73,8 +73,8 @@ def require_single_label(row: Row, column: str, location: str) -> None:
             "classes cannot be learned yet; write the most probable class into a column of its own."
         )
     raise DataError(
-        f"{location}: {column!r} holds {nested(value)}, where one label is needed. Several labels for a text "
-        "cannot be learned yet; keep one of them."
+        f"{location}: {column!r} holds {nested(value)}, where one label is needed. If a text can have "
+        "several labels, set data.kind: multilabel; else keep one of them."
     )
 
 

@@ -1,7 +1,7 @@
 """The kind of a user's task and its labels in order, from their settings and from the label column."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.files.table import Rows
@@ -14,6 +14,7 @@ from lmdistill.data.tasks.label_inference import (
     positions_of_names,
 )
 from lmdistill.data.tasks.label_matching import normalized_name
+from lmdistill.data.tasks.label_sets import LabelSetFormat, LabelSetStatistics
 from lmdistill.data.tasks.task_spec import Kind
 
 
@@ -22,7 +23,7 @@ class KindAndLabels:
     """What the labels of a table are."""
 
     kind: Kind
-    """Classes or scores."""
+    """One class for a text, any number of labels, or scores."""
 
     labels: tuple[str, ...] = ()
     """Label names in the order of the model's outputs; () for scores."""
@@ -70,19 +71,106 @@ def kind_and_labels(
         return KindAndLabels(kind=chosen, notes=(f"regression{origin}",))
     found = _named(statistics, labels) if labels else _inferred(statistics, declared)
     _require_some(rows, column, found.labels)
+    notes = [
+        f"classification with {len(found.labels)} classes in this order: {', '.join(found.labels)}{origin}",
+        *found.notes,
+        *_absent(statistics, found),
+    ]
+    return KindAndLabels(kind=chosen, labels=found.labels, aliases=found.aliases, notes=tuple(notes))
+
+
+def _absent(statistics: ColumnStatistics | LabelSetStatistics, found: KindAndLabels) -> list[str]:
+    """A note on the labels that no example has."""
     here = {
         normalized_name(name) for text in statistics.values for name in (dict(found.aliases).get(text, text),)
     }
     absent = [name for name in found.labels if normalized_name(name) not in here]
+    return [f"no training example has the label {', '.join(absent)}"] if absent else []
+
+
+def several_labels(
+    rows: Rows,
+    form: LabelSetFormat,
+    statistics: LabelSetStatistics,
+    labels: Sequence[str] | Mapping[str, str] | None,
+    *,
+    reason: str = "",
+) -> tuple[KindAndLabels, LabelSetFormat]:
+    """The labels of a multi-label task, and how the table writes them.
+
+    They have the order of the user's names or of the columns of 0 and 1, else that of their names.
+
+    Args:
+        rows: The training table, for its name and its types.
+        form: How the table writes labels.
+        statistics: Of these labels.
+        labels: Label names in order, or label in the file -> name, if the user said so.
+        reason: Why the task is taken for one with several labels, for the note.
+
+    Raises:
+        DataError: There are fewer than two labels, or too many.
+        ConfigError: The names of a list of numbers are missing, or those of columns differ from the columns.
+    """
+    columns = form.columns
+    if statistics.width is not None:
+        names = tuple(labels or ())
+        _require_names(rows, columns[0], statistics.width, names)
+        form, found = replace(form, positions=names), KindAndLabels(kind="multilabel", labels=names)
+    elif len(columns) > 1:
+        found = _of_columns(columns, labels)
+    elif labels:
+        found = _named(statistics, labels)
+    else:
+        found = _inferred(statistics, dict(rows.classes).get(columns[0], ()))
+    _require_several(rows, columns[0], found.labels)
     notes = [
-        f"classification with {len(found.labels)} classes in this order: {', '.join(found.labels)}{origin}",
+        f"multi-label with {len(found.labels)} labels in this order: {', '.join(found.labels)}{reason}",
+        f"{statistics.without} of {statistics.num_rows} rows have none of them",
         *found.notes,
+        *([] if form.positions else _absent(statistics, found)),
     ]
-    notes += [f"no training example has the label {', '.join(absent)}"] if absent else []
-    return KindAndLabels(kind=chosen, labels=found.labels, aliases=found.aliases, notes=tuple(notes))
+    return replace(found, kind="multilabel", notes=tuple(notes)), form
 
 
-def _named(statistics: ColumnStatistics, labels: Sequence[str] | Mapping[str, str]) -> KindAndLabels:
+def _of_columns(columns: Sequence[str], labels: Sequence[str] | Mapping[str, str] | None) -> KindAndLabels:
+    """The labels that columns of 0 and 1 are for."""
+    if labels and set(labels) != set(columns):
+        raise ConfigError(
+            f"data.labels names {', '.join(labels)}, and the columns of data.label are {', '.join(columns)}. "
+            "Name these, or leave data.labels out."
+        )
+    if isinstance(labels, Mapping):
+        return KindAndLabels(kind="multilabel", labels=tuple(labels.values()), aliases=tuple(labels.items()))
+    return KindAndLabels(kind="multilabel", labels=tuple(labels or columns))
+
+
+def _require_names(rows: Rows, column: str, width: int, names: Sequence[str]) -> None:
+    """Check that there is a name for each of the numbers 0 and 1 of a list."""
+    if len(names) != width:
+        named = f"data.labels names {len(names)}" if names else "data.labels names none"
+        raise ConfigError(
+            f"{rows.name}: {column!r} holds lists of {width} numbers 0 or 1, and {named}. Set data.labels to "
+            "the names of the labels, in the order of the numbers."
+        )
+
+
+def _require_several(rows: Rows, column: str, labels: Sequence[str]) -> None:
+    """Check that there are at least two labels, and not too many."""
+    if len(labels) > MOST_CLASSES:
+        raise DataError(
+            f"{rows.name}: {column!r} holds more than {MOST_CLASSES} different labels "
+            f"({', '.join(labels[:3])} ...). Set data.label to the column of the labels."
+        )
+    if len(labels) < 2:
+        raise DataError(
+            f"{rows.name}: {column!r} holds {len(labels)} different labels ({', '.join(labels) or 'none'}); "
+            "a multi-label task needs two. Name all labels in data.labels, or use data.kind: classification."
+        )
+
+
+def _named(
+    statistics: ColumnStatistics | LabelSetStatistics, labels: Sequence[str] | Mapping[str, str]
+) -> KindAndLabels:
     """The labels that the user named."""
     if isinstance(labels, Mapping):
         names = tuple(dict.fromkeys(labels.values()))
@@ -95,7 +183,7 @@ def _named(statistics: ColumnStatistics, labels: Sequence[str] | Mapping[str, st
     )
 
 
-def _inferred(statistics: ColumnStatistics, declared: tuple[str, ...]) -> KindAndLabels:
+def _inferred(statistics: ColumnStatistics | LabelSetStatistics, declared: tuple[str, ...]) -> KindAndLabels:
     """The labels of the file's types, or of its rows, where other spellings of a label are the same one."""
     if declared:
         return KindAndLabels(kind="classification", labels=declared)

@@ -10,6 +10,7 @@ from lmdistill.core.errors import ConfigError, UnknownNameError
 from lmdistill.data.tasks.subsample import labels_of
 from lmdistill.data.tasks.task import Task
 from lmdistill.metrics.classification import METRICS, require_suitable
+from lmdistill.metrics.multi_label import MULTI_LABEL_METRICS, require_for_labels
 
 log = logging.getLogger("lmdistill")
 
@@ -18,13 +19,13 @@ def metric_names(metrics: str | Sequence[str] | None) -> tuple[str, ...]:
     """Names of metrics, each once; () for the usual ones of a task.
 
     Raises:
-        UnknownNameError: METRICS has no such name.
+        UnknownNameError: There is no such metric.
         ConfigError: A name occurs twice.
     """
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics or ())
     for name in names:
-        if name not in METRICS:
-            raise UnknownNameError("metric", name, METRICS)
+        if name not in {**METRICS, **MULTI_LABEL_METRICS}:
+            raise UnknownNameError("metric", name, {**METRICS, **MULTI_LABEL_METRICS})
     if len(set(names)) != len(names):
         raise ConfigError(f"data.metrics has a duplicate: {', '.join(names)}. Name each metric once.")
     return names
@@ -45,7 +46,10 @@ def with_metrics(task: Task, names: tuple[str, ...]) -> Task:
     if not names:
         return task
     try:
-        require_suitable(names, task.spec.num_classes)
+        if task.spec.kind == "multilabel":
+            require_for_labels(names)
+        else:
+            require_suitable(names, task.spec.num_classes)
     except ConfigError as error:
         said = str(error).replace("the network", task.spec.name)
         raise ConfigError(f"data.metrics: {said}") from None
@@ -63,4 +67,6 @@ def _absent_classes(task: Task) -> int:
     first = next(iter(task.spec.splits), "")
     if "macro_f1" not in task.spec.metrics or first not in task.splits:
         return 0
-    return task.spec.num_classes - len(np.unique(labels_of(task.split(first))))
+    labels = labels_of(task.split(first))
+    found = int((labels > 0).any(axis=0).sum()) if labels.ndim == 2 else len(np.unique(labels))
+    return task.spec.num_classes - found

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 from datasets import Dataset
-from jaxtyping import Int
+from jaxtyping import Int, Num
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.core.seeding import generator
@@ -15,9 +15,37 @@ log = logging.getLogger("lmdistill")
 
 
 def labels_of(rows: Dataset) -> np.ndarray:
-    """The label column, read in slices: reading all rows of a selection at once takes 100 bytes per row."""
+    """The label column, read in slices: reading all rows of a selection at once takes 100 bytes per row.
+
+    Class numbers or scores, (n,); or 0 and 1 for each of several labels, (n, v).
+    """
     slices = rows.select_columns("label").with_format("numpy").iter(batch_size=10_000)
-    return np.concatenate([np.empty(0, dtype=np.int64), *(part["label"] for part in slices)])
+    parts = [np.asarray(part["label"]) for part in slices]
+    if parts and parts[0].ndim == 2:
+        return np.concatenate([part.astype(np.int8) for part in parts])
+    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+
+
+def strata_of(labels: Num[np.ndarray, "n *labels"]) -> Num[np.ndarray, " n"]:
+    """A number for each row, equal for rows that count as one class when rows are drawn.
+
+    Of several labels of a row the rarest counts, since rows with the same set of labels are often too few.
+
+    Args:
+        labels: Class numbers, or 0 and 1 for each of several labels.
+
+    Returns:
+        The class numbers; or the column of the row's label that the fewest rows have, and -1 without any.
+
+    References:
+        Sechidis et al., "On the Stratification of Multi-Label Data", 2011: rows are dealt out by their rarest
+        label. Deviation: rarity is counted once, not again after each label.
+    """
+    if labels.ndim == 1:
+        return labels
+    has = labels > 0
+    rarity = np.where(has, has.sum(axis=0), len(labels) + 1)
+    return np.where(has.any(axis=1), rarity.argmin(axis=1), -1)
 
 
 def require_classes(rows: Dataset, spec: TaskSpec, source: str) -> None:
@@ -33,6 +61,8 @@ def require_classes(rows: Dataset, spec: TaskSpec, source: str) -> None:
     """
     if not rows.num_rows:
         raise DataError(f"{source}: the training set is empty. Add examples.")
+    if spec.kind == "multilabel":
+        _require_unlike_sets(labels_of(rows), source)
     if spec.kind == "classification":
         present = np.unique(labels_of(rows))
         if len(present) < 2:
@@ -41,6 +71,15 @@ def require_classes(rows: Dataset, spec: TaskSpec, source: str) -> None:
                 f"{source}: all {rows.num_rows} training examples have the label {name!r}; a classifier "
                 f"needs two classes ({', '.join(spec.labels)}). Add another class, or use more rows."
             )
+
+
+def _require_unlike_sets(labels: Int[np.ndarray, "n v"], source: str) -> None:
+    """Check that not all rows have the same labels."""
+    if (labels == labels[0]).all():
+        raise DataError(
+            f"{source}: all {len(labels)} training examples have the same labels, so nothing can be learned. "
+            "Add others."
+        )
 
 
 def _with_every_class(order: Int[np.ndarray, " n"], size: int, labels: np.ndarray) -> Int[np.ndarray, " k"]:
@@ -74,7 +113,8 @@ def _count(size: int | float, num_rows: int) -> int:
 def subset(rows: Dataset, size: int | float, *, seed: int = 0, regression: bool = False) -> Dataset:
     """A random subset of rows in their original order; it depends only on the seed, the size and the labels.
 
-    The subset is not stratified, except that a class which would be missing gets one row if there is room.
+    The subset is not stratified, except that a class which would be missing gets one row if there is room; of
+    several labels the rarest of a row counts as its class.
     Apart from such replacements, a larger subset with the same seed contains a smaller one.
 
     Args:
@@ -91,7 +131,7 @@ def subset(rows: Dataset, size: int | float, *, seed: int = 0, regression: bool 
     order = generator(seed, "subset").permutation(rows.num_rows)
     if regression:
         return rows.select(np.sort(order[:count]))
-    labels = labels_of(rows)
+    labels = strata_of(labels_of(rows))
     chosen = np.sort(_with_every_class(order, count, labels))
     if len(np.unique(labels[chosen])) < 2:
         raise DataError(
@@ -116,7 +156,9 @@ def with_train_subset(task: Task, size: int | float, *, seed: int = 0) -> Task:
     train = subset(task.train, size, seed=seed, regression=task.spec.kind == "regression")
     note = f"{train.num_rows} of {task.train.num_rows} training examples, drawn with seed {seed}"
     log.info("%s: %s", task.spec.name, note)
-    missing = len(task.spec.labels) - len(np.unique(labels_of(train))) if task.spec.labels else 0
+    labels = labels_of(train)
+    found = int((labels > 0).any(axis=0).sum()) if labels.ndim == 2 else len(np.unique(labels))
+    missing = len(task.spec.labels) - found if task.spec.labels else 0
     if missing:
         log.warning(
             "%s: %d of %d classes are not in the subset", task.spec.name, missing, len(task.spec.labels)

@@ -18,8 +18,13 @@ from lmdistill.data.tasks.task_spec import TaskSpec
 log = logging.getLogger("lmdistill")
 
 
-def has_label(labels: Num[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    """Whether each label is one: class numbers are -1 and scores NaN where there is none."""
+def has_label(labels: Num[np.ndarray, "n *labels"]) -> Bool[np.ndarray, " n"]:
+    """Whether each label is one: class numbers and rows of labels are -1 and scores NaN where there is none.
+
+    A row of labels that are all 0 is known to have none of them.
+    """
+    if labels.ndim == 2:
+        return np.asarray(labels[:, 0] >= 0)
     return ~np.isnan(labels) if np.issubdtype(labels.dtype, np.floating) else labels >= 0
 
 
@@ -35,9 +40,10 @@ def texts_fingerprint(rows: Dataset) -> str:
 class Task:
     """A task with its examples.
 
-    Every split has the columns sentence1 (str), sentence2 (str, "" for single texts), label (int64 class
-    number in the order of `spec.labels`, -1 without a label; or float64 score, in train NaN without one) and
-    index (int64, the official index or the row number from 0).
+    Every split has the columns sentence1 (str), sentence2 (str, "" for single texts), label and index (int64,
+    the official index or the row number from 0). A label is an int64 class number in the order of
+    `spec.labels`, -1 if there is none; or a float64 score, in train NaN if there is none; or, of several
+    labels, a list of int8, 0 or 1 for each, all -1 if nothing is known about them.
     """
 
     spec: TaskSpec

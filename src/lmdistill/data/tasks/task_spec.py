@@ -7,11 +7,15 @@ from typing import Literal
 
 from lmdistill.core.errors import ConfigError, UnknownNameError
 
-Kind = Literal["classification", "regression"]
+Kind = Literal["classification", "multilabel", "regression"]
 
 
 USUAL_METRICS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
-    {"classification": ("accuracy", "matthews"), "regression": ("pearson", "spearman")}
+    {
+        "classification": ("accuracy", "matthews"),
+        "multilabel": ("micro_f1", "macro_f1", "subset_accuracy"),
+        "regression": ("pearson", "spearman"),
+    }
 )
 """Metrics of a task of your own or of the hub, unless you choose others."""
 
@@ -47,7 +51,7 @@ class TaskSpec:
     """Name of the task: a key of `TASKS`, "synthetic", "own", or the name of a data set of the hub."""
 
     kind: Kind = "classification"
-    """Whether the labels are classes or scores (regression)."""
+    """Whether a text has one of several classes, any number of labels, or a score (regression)."""
 
     columns: tuple[str, ...]
     """Names of one or two text columns, as on the hub or in the user's file."""
@@ -76,10 +80,10 @@ class TaskSpec:
     def __post_init__(self) -> None:
         if not 1 <= len(self.columns) <= 2:
             raise ConfigError(f"a task has one or two text columns, got {len(self.columns)}: {self.columns}.")
-        if (self.kind == "classification") != (len(self.labels) >= 2):
+        if (self.kind != "regression") != (len(self.labels) >= 2):
             raise ConfigError(
                 f"a {self.kind} task cannot have the labels {list(self.labels)}: "
-                "classification needs two or more label names, regression none."
+                "classification needs two or more label names, as multilabel does, and regression none."
             )
 
     @property

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from datasets import Dataset, concatenate_datasets
-from jaxtyping import Int
+from datasets import Dataset, List, Value, concatenate_datasets
+from jaxtyping import Int, Num
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.files.formats import open_rows
@@ -241,14 +241,21 @@ def without_labels(rows: Dataset, like: Dataset, first: int) -> Dataset:
         like: Rows that they are to be appended to.
         first: Number of the first row.
     """
-    missing = np.nan if like.features["label"].dtype.startswith("float") else -1
+    kind = like.features["label"]
+    missing: Any = [[-1] * kind.length] * rows.num_rows if isinstance(kind, List) else _missing(kind, rows)
     plain = rows.remove_columns(
         [name for name in rows.column_names if name not in ("sentence1", "sentence2")]
     )
+    feature = kind if isinstance(kind, List) else None
     with without_bars():
-        plain = plain.add_column("label", np.full(rows.num_rows, missing))
+        plain = plain.add_column("label", missing, feature=feature)
         plain = plain.add_column("index", np.arange(first, first + rows.num_rows))
         return plain.select_columns(list(like.column_names)).cast(like.features)
+
+
+def _missing(kind: Value, rows: Dataset) -> Num[np.ndarray, " n"]:
+    """A class number or a score for each row that stands for none."""
+    return np.full(rows.num_rows, np.nan if kind.dtype.startswith("float") else -1)
 
 
 def unlabelled_sources(

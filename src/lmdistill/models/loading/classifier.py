@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 from lmdistill.core.errors import ModelError
 from lmdistill.models.classification_head import output_layer, reorder_outputs
-from lmdistill.models.classifier import Network, reads_last_token
+from lmdistill.models.classifier import THRESHOLDS, Network, is_multi_label, reads_last_token
 from lmdistill.models.loading.enc_t5 import read_enc_t5
 from lmdistill.models.loading.from_pretrained import read_pretrained, require_complete
 from lmdistill.models.loading.resolve import (
@@ -45,6 +45,7 @@ def load(
     *,
     labels: Sequence[str] | None = None,
     regression: bool = False,
+    multi_label: bool = False,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> Network:
@@ -60,6 +61,8 @@ def load(
             reordered. Any other head is replaced by a new one with random weights from torch's generator,
             which is logged. None keeps the head of the model.
         regression: Use a head with one output, in place of `labels`; a head with one output is kept.
+        multi_label: Whether `labels` are independent, each with a sigmoid; a head of the other kind is
+            replaced like one with other names.
         trust_remote_code: Run code that comes with the model.
         allow_pickle: Load weights that were saved as pickles, which can run code.
 
@@ -79,11 +82,13 @@ def load(
         raise ModelError(
             f"{source} has no classification head. Fine-tune it first, or give the labels of a new one."
         )
-    keeps_head = old_labels is not None and sorted(old_labels) == sorted(new_labels)
+    multi_label = is_multi_label(config) if labels is None and not regression else multi_label
+    same_labels = old_labels is not None and sorted(old_labels) == sorted(new_labels)
+    keeps_head = same_labels and is_multi_label(config) == multi_label
     if keeps_head:
-        _require_single_label(source, config)
+        _require_usable_labels(source, config)
     else:
-        _set_head(config, new_labels)
+        _set_head(config, new_labels, multi_label)
     model, tokenizer = _read(location, config, trust_remote_code, allow_pickle, keeps_head)
     network = Network(model.eval(), tokenizer, source=str(source))
     if not keeps_head:
@@ -146,23 +151,34 @@ def _require_same_padding(location: str, config: Any, tokenizer: Any) -> None:
         )
 
 
-def _require_single_label(source: str | Path, config: Any) -> None:
-    """Check that a head predicts one label or one score per text, not several labels."""
-    if config.problem_type == "multi_label_classification":
+def _require_usable_labels(source: str | Path, config: Any) -> None:
+    """Check that a head with a sigmoid for each label has two or more, and a threshold for each or none."""
+    if not is_multi_label(config):
+        return
+    if config.num_labels < 2:
         raise ModelError(
-            f"{source} predicts several labels per text (problem_type multi_label_classification); lmdistill "
-            "supports one label or one score per text. Use another teacher, or fine-tune the encoder."
+            f"{source} has one output with a sigmoid (problem_type multi_label_classification), and a "
+            "multi-label classifier needs two. Use a classifier with two classes for a single label."
+        )
+    found = getattr(config, THRESHOLDS, None)
+    are_fit = isinstance(found, list) and len(found) == config.num_labels
+    if found is not None and not (are_fit and all(isinstance(x, float | int) and 0 <= x <= 1 for x in found)):
+        raise ModelError(
+            f"{THRESHOLDS} in config.json of {source} is {found!r}, where {config.num_labels} numbers in "
+            "[0, 1] are needed. Correct it, or remove it for 0.5."
         )
 
 
-def _set_head(config: Any, labels: tuple[str, ...]) -> None:
+def _set_head(config: Any, labels: tuple[str, ...], multi_label: bool) -> None:
     """Configure a new head: one output per label, or a regression if there are no labels."""
+    if hasattr(config, THRESHOLDS):
+        delattr(config, THRESHOLDS)
     if not labels:
         config.num_labels, config.problem_type = 1, "regression"
         return
     config.id2label = dict(enumerate(labels))
     config.label2id = {name: number for number, name in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+    config.problem_type = "multi_label_classification" if multi_label else "single_label_classification"
 
 
 def _initialise_head(network: Network, old_labels: tuple[str, ...] | None) -> None:

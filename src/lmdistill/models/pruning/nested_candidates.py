@@ -35,7 +35,7 @@ class NestedNetwork(nn.Module, Generic[AnyNetwork]):
         for candidate in self._views.values():
             candidate.model.set_input_embeddings(words)
         self._words = (words,)  # in a tuple, so that it is not registered as a submodule
-        for name in ("num_layers", "num_classes", "width", "labels", "vocabulary"):
+        for name in ("num_layers", "num_classes", "width", "labels", "multi_label", "vocabulary"):
             if hasattr(whole, name):
                 setattr(self, name, getattr(whole, name))
         self.train(whole.training)

@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lmdistill.analysis.metric_format import metric_format
+from lmdistill.records.calibration_facts import Calibration
 from lmdistill.records.history import History
-from lmdistill.records.schema import Calibration, TokenFacts
+from lmdistill.records.schema import TokenFacts
 from lmdistill.report.plots.svg import INK, Mark, Plot, as_svg, canvas, draw, inked, joined, mark_of, number
 
 POINTS = 200
@@ -171,7 +172,9 @@ def uncertainty_plot(facts: TokenFacts, *, name: str) -> Plot:
     )
 
 
-def reliability_plot(student: Calibration, teacher: Calibration | None, *, name: str) -> Plot | None:
+def reliability_plot(
+    student: Calibration, teacher: Calibration | None, *, name: str, of_labels: bool = False
+) -> Plot | None:
     """Reliability diagram: accuracy over confidence of both networks; None without bins.
 
     Points below the diagonal are overconfident. Their area grows with the number of predictions.
@@ -180,13 +183,16 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
         student: Calibration of the student.
         teacher: Calibration of the teacher; None if it was not recorded.
         name: See `trade_off.trade_off_plot`.
+        of_labels: Whether the bins are of the probability of each of several labels, against the share of
+            texts that have it.
     """
     sides = {"student": student, "teacher": teacher}
-    figure, axes = canvas("confidence × 100", "accuracy × 100")
+    across_title, up_title = ("probability", "share of texts") if of_labels else ("confidence", "accuracy")
+    figure, axes = canvas(f"{across_title} × 100", f"{up_title} × 100")
     axes.plot([0, 100], [0, 100], color=INK, alpha=0.5, linewidth=1, linestyle="dotted")
     marks: list[Mark] = []
     words: list[str] = []
-    lines = [("", "confidence × 100", "accuracy × 100", "predictions")]
+    lines = [("", f"{across_title} × 100", f"{up_title} × 100", "predictions")]
     for label, side in sides.items():
         bins = [one for one in side.bins if one.count] if side is not None else []
         if side is None or not bins:
@@ -210,7 +216,7 @@ def reliability_plot(student: Calibration, teacher: Calibration | None, *, name:
     )
     axes.set_xlim(bottom - 3, 103)
     axes.set_ylim(bottom - 3, 103)
-    alt = f"On the dotted diagonal, accuracy equals confidence; {'; '.join(words)}."
+    alt = f"On the dotted diagonal, {up_title} equals {across_title}; {'; '.join(words)}."
     marks.append(inked("perfect calibration", "dotted"))
     return Plot(
         svg=as_svg(figure, name), title="Reliability", alt=alt, legend=tuple(marks), table=tuple(lines)

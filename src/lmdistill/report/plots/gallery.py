@@ -99,7 +99,15 @@ def _curves(table: Comparison, names: Iterator[str]) -> Iterator[tuple[str, Plot
     for label, row in shown.items():
         record = row.runs[0].record
         if record.calibration is not None:
-            yield label, reliability_plot(record.calibration, record.teacher_calibration, name=next(names))
+            yield (
+                label,
+                reliability_plot(
+                    record.calibration,
+                    record.teacher_calibration,
+                    name=next(names),
+                    of_labels=record.task.multi_label,
+                ),
+            )
     for label, row in shown.items():
         tokens = row.runs[0].record.tokens
         if tokens is not None:  # the teacher's uncertainty, so one plot is enough

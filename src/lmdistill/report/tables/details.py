@@ -9,8 +9,9 @@ from lmdistill.analysis.metric_format import NONE, Value
 from lmdistill.analysis.number_format import millions, milliseconds, percent
 from lmdistill.analysis.result_table import Comparison, Row
 from lmdistill.analysis.significance import mean_of
+from lmdistill.records.calibration_facts import Calibration
 from lmdistill.records.record import Record
-from lmdistill.records.schema import Calibration, NetworkFacts
+from lmdistill.records.schema import NetworkFacts
 from lmdistill.report.grid import Grid
 
 Text = Callable[[Value], str]
@@ -60,6 +61,8 @@ def duration(value: Value) -> str:
 AGREEMENT: Mapping[str, tuple[str, Text]] = MappingProxyType(
     {
         "top_agreement": ("agreement with teacher, %", percent),
+        "set_agreement": ("agreement with teacher on all labels, %", percent),
+        "label_agreement": ("agreement with teacher by label, %", percent),
         "kl_nats": ("KL from the teacher, nats", plain),
         "probability_difference": ("mean difference of probabilities", plain),
     }

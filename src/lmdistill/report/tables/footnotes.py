@@ -13,6 +13,9 @@ from lmdistill.records.record import TRIALS_NOTE, Record, are_trials
 DEV_NOTE = f"{BY_DEV} dev-selected: the dev set also selected the weights, so this score is optimistic."
 """Note for scores that are marked with †."""
 
+SHARES = ("accuracy", "subset_accuracy")
+"""Metrics that are shares of examples, which have an exact test."""
+
 MOST_NAMED = 4
 """Number of rows up to which a note on mixup pairs names them."""
 
@@ -45,7 +48,7 @@ def p_notes(table: Comparison) -> list[str]:
     counts = {row.evidence.seeds for row in rows}
     units = "passages" if table.task.kind == "language" else "examples"
     over = f"seeds and {split} {units}" if max(counts) > 1 else f"{split} {units}"
-    exact = ", at least that of the exact McNemar test" if metric == "accuracy" else ""
+    exact = ", at least that of the exact McNemar test" if metric in SHARES else ""
     holm = f"; Holm's correction for {len(rows)} comparisons" if len(rows) > 1 else ""
     notes = [*_baselines_note(table), f"p: paired t test of {metric} over {over}{exact}{holm}."]
     if 1 in counts:
@@ -102,6 +105,23 @@ def _constant_note(table: Comparison) -> list[str]:
     return [f"A constant prediction scores: {'; '.join(scores)}."] if scores else []
 
 
+def _thresholds_note(table: Comparison) -> list[str]:
+    """A note on rows whose thresholds of labels were chosen on dev."""
+    chosen = {
+        row.label: run.record.thresholds
+        for row in table.rows
+        for run in row.runs
+        if run.record.thresholds is not None and run.record.thresholds.split is not None
+    }
+    if not chosen:
+        return []
+    both = "; the teacher's were chosen in the same way" if any(x.teacher for x in chosen.values()) else ""
+    return [
+        f"{', '.join(chosen)}: the threshold of each label was chosen on {next(iter(chosen.values())).split} "
+        f"too, for its F1, so these scores are optimistic{both}."
+    ]
+
+
 def _pairs_note(table: Comparison) -> list[str]:
     """A note on rows whose mixup pairs were drawn in batches of similar length."""
     rows = [
@@ -154,5 +174,5 @@ def notes(table: Comparison, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     if are_trials(run.path for run in table.runs):
         below.append(TRIALS_NOTE)
     below += [*p_notes(table), *_size_note(table), *_constant_note(table)]
-    below += [*shared_note(table.shared), *_pairs_note(table)]
+    below += [*shared_note(table.shared), *_thresholds_note(table), *_pairs_note(table)]
     return (*below, *_latency_note(table), *_machine_note(table), *remarks(table))

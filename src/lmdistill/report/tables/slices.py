@@ -19,11 +19,14 @@ PARTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Part:
-    """A part of the dev examples: the title of its column and whether an example belongs to it."""
+class Part:
+    """A part of the dev examples."""
 
     title: str
+    """Title of its column."""
+
     holds: Callable[[Prediction], bool]
+    """Whether an example belongs to it."""
 
 
 def slices(table: Comparison) -> tuple[Grid, ...]:
@@ -32,11 +35,12 @@ def slices(table: Comparison) -> tuple[Grid, ...]:
     Predictions of older runs have no text lengths.
 
     Returns:
-        No table for regression and language models, or without stored predictions.
+        No table for regression and language models, for several labels a text (`label_slices` has those), or
+        without stored predictions.
     """
-    if table.task.kind != "classification":
+    if table.task.kind != "classification" or table.task.multi_label:
         return ()
-    predictions = {run.path: _headline(run, table) for run in table.runs}
+    predictions = {run.path: headline_predictions(run, table) for run in table.runs}
     examples = next((of_run for of_run in predictions.values() if of_run), [])
     students = {
         row.label: [predictions[run.path] for run in row.runs if predictions[run.path]]
@@ -45,7 +49,7 @@ def slices(table: Comparison) -> tuple[Grid, ...]:
     }
     rows = [(label, runs) for label, runs in students.items() if runs]
     with_teacher = one_each(run for run in table.runs if any(one.teacher for one in predictions[run.path]))
-    by_name = {"class": _classes(table.task.labels, examples), "length": _lengths(examples)}
+    by_name = {"class": _classes(table.task.labels, examples), "length": length_parts(examples)}
     teachers = [row.label for row in table.rows if row.role == "teacher"]
     label = teachers[0] if len(teachers) == 1 else None
     teacher = None if label is None else (label, [predictions[run.path] for run in with_teacher])
@@ -54,17 +58,17 @@ def slices(table: Comparison) -> tuple[Grid, ...]:
     )
 
 
-def _headline(run: RecordedRun, table: Comparison) -> list[Prediction]:
+def headline_predictions(run: RecordedRun, table: Comparison) -> list[Prediction]:
     """The predictions for the headline split."""
     predictions = read_predictions(run.path / PREDICTIONS)
     return [one for one in predictions if one.split == table.scores[0][0]]
 
 
-def _classes(labels: Sequence[str], examples: Sequence[Prediction]) -> list[_Part]:
+def _classes(labels: Sequence[str], examples: Sequence[Prediction]) -> list[Part]:
     """One part for each class that occurs."""
     counts = {index: sum(one.label == index for one in examples) for index in range(len(labels))}
     return [
-        _Part(title=f"{labels[index]} ({count:,})", holds=lambda one, index=index: one.label == index)  # type: ignore[misc]
+        Part(title=f"{labels[index]} ({count:,})", holds=lambda one, index=index: one.label == index)  # type: ignore[misc]
         for index, count in counts.items()
         if count
     ]
@@ -94,14 +98,14 @@ def span_text(first: int, last: int) -> str:
     return str(first) if first == last else f"{first} to {last}"
 
 
-def _lengths(examples: Sequence[Prediction]) -> list[_Part]:
+def length_parts(examples: Sequence[Prediction]) -> list[Part]:
     """One part for each quarter of the text lengths, from short to long; none if some are not known."""
     lengths = [one.tokens for one in examples if one.tokens is not None]
     parts = []
     for start, end in ranges(lengths) if len(lengths) == len(examples) else []:
         count = sum(start <= length <= end for length in lengths)
         title = f"{span_text(start, end)} tokens ({count:,})"
-        parts.append(_Part(title=title, holds=lambda one, a=start, b=end: a <= (one.tokens or 0) <= b))  # type: ignore[misc]
+        parts.append(Part(title=title, holds=lambda one, a=start, b=end: a <= (one.tokens or 0) <= b))  # type: ignore[misc]
     return parts
 
 
@@ -116,7 +120,7 @@ def _correct(predictions: Sequence[Prediction], of_teacher: bool) -> NDArray[np.
     )
 
 
-def _accuracy(predictions: Sequence[Prediction], part: _Part, of_teacher: bool) -> float | None:
+def _accuracy(predictions: Sequence[Prediction], part: Part, of_teacher: bool) -> float | None:
     """Accuracy on a part in [0, 1]; None if predictions are missing."""
     correct = _correct([one for one in predictions if part.holds(one)], of_teacher)
     return float(correct.mean()) if len(correct) and np.isfinite(correct).all() else None
@@ -124,7 +128,7 @@ def _accuracy(predictions: Sequence[Prediction], part: _Part, of_teacher: bool) 
 
 def _grid(
     name: str,
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     rows: Sequence[tuple[str, Sequence[Sequence[Prediction]]]],
     teacher: tuple[str, Sequence[Sequence[Prediction]]] | None,
 ) -> Grid:

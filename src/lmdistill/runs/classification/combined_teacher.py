@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 
 from lmdistill.core.batch import Inputs, Outputs
-from lmdistill.core.errors import MismatchError
+from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.data.tasks.task import Task
 from lmdistill.evaluation.classification import score
@@ -57,6 +57,13 @@ class CombinedTeacher:
 
     width: int = 0
     """0: it has no hidden states that could be compared."""
+
+    def __post_init__(self) -> None:
+        if self.task.spec.kind == "multilabel":
+            raise ConfigError(
+                f"{self.task.spec.name} has several labels a text, and models are combined or prompted "
+                "for one class a text. Name one teacher in teacher.model."
+            )
 
     @property
     def num_classes(self) -> int:

@@ -14,7 +14,8 @@ from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.subsample import with_train_subset
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.unlabelled import unlabelled_sources, with_extra_rows, with_unlabelled
-from lmdistill.recipes.classifier import Augmentation, Data
+from lmdistill.recipes.augmentation import Augmentation
+from lmdistill.recipes.classifier import Data
 
 log = logging.getLogger("lmdistill")
 
@@ -104,7 +105,7 @@ def load_whole(name: str, data: Data) -> Task:
 
 def own_settings(data: Data) -> dict[str, Any]:
     """The arguments of `load_task` for the user's own data; without those that are inferred."""
-    columns = ("dev", "text", "join", "label", "labels", "kind", "drop", "metrics")
+    columns = ("dev", "text", "join", "label", "label_separator", "labels", "kind", "drop", "metrics")
     fields = (*columns, "encoding", "delimiter", "quote")
     settings = {name: getattr(data, name) for name in fields}
     given = {name: value for name, value in settings.items() if value not in (None, ())}

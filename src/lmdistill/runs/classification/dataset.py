@@ -15,6 +15,7 @@ from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
 from lmdistill.data.tasks.collator import Collator, TokenizedRows
+from lmdistill.data.tasks.subsample import labels_of
 from lmdistill.data.tasks.task import Task, has_label
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.training_settings import Training
@@ -48,9 +49,9 @@ class EncodedSplit:
         return np.asarray(self.student.rows.with_format("numpy")["length"][:], dtype=np.int64)
 
     @property
-    def labels(self) -> Num[np.ndarray, " n"]:
-        """Class number or score of each example; -1 or NaN without a label."""
-        return np.asarray(self.student.rows.with_format("numpy")["label"][:])
+    def labels(self) -> Num[np.ndarray, "n *labels"]:
+        """Class number, score, or 0 and 1 for each of several labels, of each example; -1 or NaN without."""
+        return labels_of(self.student.rows)
 
     @cached_property
     def labelled(self) -> Bool[np.ndarray, " n"] | None:
@@ -164,12 +165,30 @@ def require_fit(task: Task, student: Network, teacher: Network | None, *, max_le
 
 def require_outputs(task: Task, network: Network, who: str) -> None:
     """Check that a network has one output for each label of the task, or one for a score."""
+    _require_kind(task, network, who)
     want = task.spec.num_classes
     if network.num_classes != want:
         raise MismatchError(
             f"the {who} predicts {network.num_classes} classes and {task.spec.name} has "
             f"{want}{': ' + ', '.join(task.spec.labels) if task.spec.labels else ' (a score)'}. "
             f"Use a model with {want} output{'s' * (want > 1)}, or data with its labels."
+        )
+
+
+def _require_kind(task: Task, network: Network, who: str) -> None:
+    """Check that a network has a sigmoid for each label exactly if the task has several labels a text."""
+    name, several = task.spec.name, task.spec.kind == "multilabel"
+    if several and not network.multi_label:
+        outputs = "a softmax over classes" if network.num_classes > 1 else "one output"
+        raise MismatchError(
+            f"the {who} {network.source} has {outputs}, and {name} has several labels a text. Use an encoder "
+            "without a head, or a model with problem_type: multi_label_classification in its config.json."
+        )
+    if network.multi_label and not several:
+        raise MismatchError(
+            f"the {who} {network.source} has a sigmoid for each label (problem_type "
+            f"multi_label_classification), and {name} has no several labels a text. Use an encoder without a "
+            "head, or a model for one class a text."
         )
 
 

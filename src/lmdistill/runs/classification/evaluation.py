@@ -1,24 +1,19 @@
-"""Evaluation of trained classifiers for the record: quality, agreement, calibration, risk."""
+"""Evaluation of trained classifiers for the record: outputs on dev, risk, predictions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float
 
 from lmdistill.core.seeding import generator
-from lmdistill.data.tasks.label_matching import label_order_alarm
-from lmdistill.data.tasks.task_spec import TaskSpec
-from lmdistill.evaluation.agreement import agreement
-from lmdistill.evaluation.calibration import calibration, reliability_bins
-from lmdistill.evaluation.classification import is_at_chance, majority, score
 from lmdistill.evaluation.generalization_gap import risk_interval, risks
 from lmdistill.models.classifier import Network
 from lmdistill.models.model_stats import fingerprint
 from lmdistill.records.disagreements import Text, instructive, shortened
+from lmdistill.records.label_thresholds import LabelThresholds
 from lmdistill.records.predictions import Prediction
-from lmdistill.records.schema import Calibration, Risk, TaskFacts
+from lmdistill.records.schema import Risk, TaskFacts
 from lmdistill.runs.classification.dataset import EncodedTask
 
 RISK_ROWS = 512
@@ -75,85 +70,6 @@ def predict_dev(
     return DevOutputs(student=logits, teacher=known[name])
 
 
-def scores(data: EncodedTask, logits: Mapping[str, Float[np.ndarray, "n v"]]) -> dict[str, dict[str, float]]:
-    """The task's metrics on every dev split."""
-    return {
-        name: score(data.task.spec.metrics, data.dev[name].labels, values) for name, values in logits.items()
-    }
-
-
-def quality(data: EncodedTask, answers: DevOutputs) -> dict[str, Any]:
-    """The quality fields of a record: metrics, agreement, calibration, alarms."""
-    first = next(iter(data.dev))
-    labels = data.dev[first].labels
-    classes = data.task.spec.kind == "classification"
-    ours, theirs = answers.student[first], None if answers.teacher is None else answers.teacher[first]
-    return {
-        "metrics": scores(data, answers.student),
-        "teacher_metrics": None if answers.teacher is None else scores(data, answers.teacher),
-        "majority": {
-            name: majority(data.task.spec.metrics, split.labels, data.task.spec.num_classes)
-            for name, split in data.dev.items()
-        },
-        "agreement": None if theirs is None else agreement(ours, theirs),
-        "calibration": _calibration(labels, ours) if classes else None,
-        "teacher_calibration": _calibration(labels, theirs) if classes and theirs is not None else None,
-        "alarms": _alarms(data, answers),
-    }
-
-
-def _calibration(labels: Any, logits: Float[np.ndarray, "n v"]) -> Calibration:
-    """Calibration errors and the bins that hold examples."""
-    numbers = calibration(labels, logits)
-    return Calibration(
-        ece=numbers["expected_calibration_error"],
-        brier=numbers["brier"],
-        nll=numbers["negative_log_likelihood"],
-        bins=tuple(
-            {"confidence": b.confidence, "accuracy": b.accuracy, "count": b.count}  # type: ignore[misc]
-            for b in reliability_bins(labels, logits)
-            if b.count
-        ),
-    )
-
-
-def _alarms(data: EncodedTask, answers: DevOutputs) -> tuple[str, ...]:
-    """What is wrong with either network on each split, one sentence each."""
-    networks = {"the student": answers.student, "the teacher": answers.teacher or {}}
-    return tuple(
-        alarm
-        for who, logits in networks.items()
-        for name, values in logits.items()
-        for alarm in alarms_of(who, name, data.task.spec, data.dev[name].labels, values)
-    )
-
-
-def alarms_of(
-    who: str, split: str, spec: TaskSpec, labels: Num[np.ndarray, " n"], logits: Float[np.ndarray, "n v"]
-) -> Iterator[str]:
-    """A sentence if the labels of a network look swapped, or if it is no better than a constant prediction.
-
-    Args:
-        who: The network in the sentences, which begin with it, such as "the student".
-        split: Name of the split.
-        spec: The task.
-        labels: Class numbers or scores.
-        logits: Of the network.
-    """
-    is_classifier = spec.kind == "classification"
-    swapped = (
-        label_order_alarm(logits, labels, spec.labels, model=f"{who} on {split}") if is_classifier else ""
-    )
-    if swapped:
-        yield swapped
-    elif is_at_chance(spec.metrics, labels, logits):
-        constant = "the majority class" if is_classifier else "a constant score"
-        yield (
-            f"{who} is at or below {constant} on {split}: it has learned nothing of use. "
-            "Train it longer, on more examples, or at another learning rate."
-        )
-
-
 def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
     """Mean loss on a random sample of labelled training examples against dev: the gap of MixKD's theorems.
 
@@ -178,7 +94,7 @@ def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], dev
 
 def predictions(data: EncodedTask, answers: DevOutputs) -> list[Prediction]:
     """Logits of both networks for every dev example, for paired tests."""
-    rows = []
+    rows, several = [], data.task.spec.kind == "multilabel"
     for name, split in data.dev.items():
         theirs = None if answers.teacher is None else answers.teacher[name]
         told = zip(split.labels, answers.student[name], split.lengths, strict=True)
@@ -187,7 +103,8 @@ def predictions(data: EncodedTask, answers: DevOutputs) -> list[Prediction]:
                 Prediction(
                     example=row,
                     split=name,
-                    label=float(label),
+                    label=-1 if several else float(label),
+                    labels=tuple(np.flatnonzero(label).tolist()) if several else None,
                     student=tuple(round(float(x), DIGITS) for x in logits),
                     teacher=None if theirs is None else tuple(round(float(x), DIGITS) for x in theirs[row]),
                     tokens=int(tokens),
@@ -196,11 +113,13 @@ def predictions(data: EncodedTask, answers: DevOutputs) -> list[Prediction]:
     return rows
 
 
-def disagreements(data: EncodedTask, predictions: Iterable[Prediction]) -> list[Text]:
+def disagreements(
+    data: EncodedTask, predictions: Iterable[Prediction], thresholds: LabelThresholds | None
+) -> list[Text]:
     """Texts of the first dev split on which the two networks disagree most, shortened."""
     name = next(iter(data.dev))
     rows = data.task.split(name)
-    chosen = instructive(prediction for prediction in predictions if prediction.split == name)
+    chosen = instructive((one for one in predictions if one.split == name), thresholds=thresholds)
     return [
         Text(
             example=prediction.example,
@@ -217,7 +136,8 @@ def task_facts(data: EncodedTask) -> TaskFacts:
     task, labelled = data.task, len(data.train.with_labels().student.rows)
     return TaskFacts(
         name=task.spec.name,
-        kind=task.spec.kind,
+        kind="regression" if task.spec.kind == "regression" else "classification",
+        multi_label=task.spec.kind == "multilabel",
         labels=task.spec.labels,
         columns=task.spec.columns,
         metrics=task.spec.metrics,

@@ -21,6 +21,7 @@ from lmdistill.runs.classification.dataset import require_fit
 from lmdistill.runs.classification.ensemble import keep_models, prepare_ensemble
 from lmdistill.runs.classification.evaluation import KnownLogits
 from lmdistill.runs.classification.prompted import prepare_prompted, require_own_student
+from lmdistill.runs.classification.quality import require_labels_for
 from lmdistill.runs.classification.recorded_teacher import RecordedTeacher, recorded_teacher
 from lmdistill.runs.classification.representation_map import require_classes
 from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
@@ -68,6 +69,7 @@ class PreparedClassification:
             known_logits=self.known_logits,
             labelled_per_batch=self.recipe.data.labelled_per_batch,
             stand_in=self.teacher.stand_in,
+            threshold=self.recipe.student.threshold,
             outputs=NetworkOutputs(cache=self.out.parent / "teachers" / "outputs")
             if self.recipe.teacher.store_outputs
             else None,
@@ -119,6 +121,7 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
     with main_process_first():
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     require_classes(recipe.map, examples.original)
+    require_labels_for(recipe.student.threshold, examples.original)
     known_logits: KnownLogits = {}
     teacher, notes = _teacher(recipe, examples, out, command, known_logits)
     for note in notes:
@@ -207,7 +210,9 @@ def _answering(recipe: Recipe, task: Task, path: Path) -> tuple[PreparedTeacher,
         require_answers_enough(method, name, str(path))
     data = recipe.data
     text = tuple(str(name) for name in data.text)
-    answers = read_answers(path, task.spec, text=text, join=data.join, form=data.form)
+    answers = read_answers(
+        path, task.spec, text=text, join=data.join, separator=data.label_separator, form=data.form
+    )
     recorded, note = recorded_teacher(answers, task)
     return PreparedTeacher(network=None, backbone=None, folder=None, stand_in=recorded), note
 

@@ -46,6 +46,11 @@ class RecordedTeacher:
         return self.task.spec.num_classes
 
     @property
+    def multi_label(self) -> bool:
+        """Whether the answers are about each label on its own."""
+        return self.task.spec.kind == "multilabel"
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes in the order of the logits."""
         return self.task.spec.labels

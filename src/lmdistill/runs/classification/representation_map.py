@@ -31,8 +31,9 @@ def require_classes(settings: Map | None, task: Task) -> None:
         ConfigError: If one is asked for, and the task has scores.
     """
     if settings is not None and task.spec.kind != "classification":
+        said = "scores" if task.spec.kind == "regression" else "several labels a text"
         raise ConfigError(
-            f"map is for tasks with classes and {task.spec.name} has scores. Leave it out, or set map=null."
+            f"map is for tasks with classes and {task.spec.name} has {said}. Leave it out, or set map=null."
         )
 
 

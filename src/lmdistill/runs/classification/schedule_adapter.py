@@ -10,8 +10,8 @@ from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.classification import is_at_chance, score
 from lmdistill.evaluation.efficiency import latencies
+from lmdistill.evaluation.task_quality import is_task_at_chance, task_scores
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.pruning import Pruning
@@ -19,6 +19,7 @@ from lmdistill.records.record import Record
 from lmdistill.runs.classification.costs import typical
 from lmdistill.runs.classification.dataset import EncodedSplit, encode_task
 from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS
+from lmdistill.runs.classification.quality import CONSTANT
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.stage import Stage
@@ -43,7 +44,7 @@ def classifier_adapter(stage: Stage[Network], adapter: ClassificationAdapter) ->
     split = data.dev[first]
 
     def judge(net: Net) -> float:
-        return fmean(score(judges, split.labels, split.logits(net, device)).values())
+        return fmean(task_scores(judges, split.labels, split.logits(net, device)).values())
 
     def judged(record: Record) -> float:
         return fmean(record.metrics[first][name] or 0.0 for name in judges)
@@ -88,11 +89,12 @@ def require_tuned(stage: Stage[Network], adapter: ClassificationAdapter) -> None
     split = next(iter(data.dev.values()))
     device = str(make_accelerator(stage.training).device)
     answers = split.logits(stage.teacher.to(device), device, as_teacher=True)
-    if is_at_chance(adapter.task.spec.metrics, split.labels, answers):
-        constant = "the majority class" if adapter.task.spec.kind == "classification" else "a constant score"
+    spec = adapter.task.spec
+    if is_task_at_chance(spec.metrics, split.labels, answers, stage.teacher.thresholds):
+        constant = CONSTANT[spec.kind]
         raise ModelError(
             f"the teacher {stage.teacher.source} is at or below {constant} on the dev set of "
-            f"{adapter.task.spec.name}, so nothing in it can be ranked. Fine-tune it first, or for longer."
+            f"{spec.name}, so nothing in it can be ranked. Fine-tune it first, or for longer."
         )
 
 

@@ -13,8 +13,9 @@ from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.classification import score
 from lmdistill.evaluation.generalization_gap import empirical_risk
+from lmdistill.evaluation.task_quality import task_scores
+from lmdistill.export.hugging_face import keep_thresholds
 from lmdistill.methods.teacher_outputs import reads_stored_logits
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.representation_map import Map
@@ -27,10 +28,10 @@ from lmdistill.runs.classification.evaluation import (
     disagreements,
     predict_dev,
     predictions,
-    quality,
     risk,
     task_facts,
 )
+from lmdistill.runs.classification.quality import ThresholdSetting, label_thresholds, quality, thresholds_for
 from lmdistill.runs.classification.representation_map import project
 from lmdistill.runs.classification.stand_in import StandIn
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
@@ -55,6 +56,9 @@ class ClassificationAdapter:
 
     labelled_per_batch: int | None = None
     """Labelled examples in each batch if some have no label; None shuffles them with the others."""
+
+    threshold: ThresholdSetting = 0.5
+    """Threshold of the labels of a multi-label student, or "dev" to choose one for each label."""
 
     stand_in: StandIn | None = None
     """Stands in for a teacher that is not one network; None if one teaches, or nobody."""
@@ -97,6 +101,7 @@ class ClassificationAdapter:
             data=data,
             map=self.map,
             known_logits=self.known_logits,
+            threshold=self.threshold,
             stand_in=stand_in,
             teacher_logits=outputs,
         )
@@ -115,6 +120,9 @@ class EncodedClassification:
     known_logits: KnownLogits
     """Dev logits of networks by fingerprint; filled on the way."""
 
+    threshold: ThresholdSetting = 0.5
+    """Threshold of the labels of a multi-label student, or "dev"."""
+
     stand_in: StandIn | None = None
     """Stands in for a teacher that is not one network."""
 
@@ -131,7 +139,9 @@ class EncodedClassification:
     def dev_scores(self, network: Net, device: str) -> Mapping[str, float]:
         """The task's metrics on the first dev split."""
         split = next(iter(self.data.dev.values()))
-        return score(self.data.task.spec.metrics, split.labels, split.logits(network, device))
+        labels, logits = split.labels, split.logits(network, device)
+        thresholds = thresholds_for(self.threshold, labels, logits)
+        return task_scores(self.data.task.spec.metrics, labels, logits, thresholds)
 
     @property
     def num_train(self) -> int:
@@ -162,7 +172,10 @@ class EncodedClassification:
         outputs = predict_dev(data, student, reference, device, self.known_logits)
         if self.stand_in is not None:
             outputs = replace(outputs, teacher=self.stand_in.dev_logits())
-        scores = quality(data, outputs)  # before the map is drawn: it refuses logits that are not finite
+        thresholds = label_thresholds(self.threshold, data, outputs, reference)
+        keep_thresholds(student, None if thresholds is None else thresholds.student, stage.student_folder)
+        # before the map is drawn: it refuses logits that are not finite
+        scores = quality(data, outputs, thresholds)
         headline = next(iter(data.dev))
         facts = {
             "task": task_facts(data),
@@ -173,7 +186,7 @@ class EncodedClassification:
             **self._costs(stage, device),
         }
         rows = predictions(data, outputs)
-        return Evaluation(facts=facts, predictions=rows, disagreements=disagreements(data, rows))
+        return Evaluation(facts=facts, predictions=rows, disagreements=disagreements(data, rows, thresholds))
 
     def _costs(self, stage: Stage[Network], device: str) -> dict[str, NetworkFacts | None]:
         """Cost of the student and of its teacher, all of whose networks are run."""

@@ -18,6 +18,7 @@ from lmdistill.data.tasks.label_matching import (
     match_labels,
     require_label_order,
 )
+from lmdistill.data.tasks.label_set_matching import require_output_order
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
@@ -156,8 +157,13 @@ def tuned_teacher(
 def fresh(model: str, task: Task, *, seed: int, trust: bool = False) -> Network:
     """The model called `model` with a new head for `task`, drawn from `seed`."""
     seed_everything(seed, "head")
-    regression = task.spec.kind == "regression"
-    return load(model, labels=task.spec.labels or None, regression=regression, trust_remote_code=trust)
+    return load(
+        model,
+        labels=task.spec.labels or None,
+        regression=task.spec.kind == "regression",
+        multi_label=task.spec.kind == "multilabel",
+        trust_remote_code=trust,
+    )
 
 
 def fine_tune(
@@ -206,11 +212,14 @@ def matched(network: Network, task: Task, max_length: int, *, who: str = "the te
         return network
     device = str(make_accelerator(Training()).device)
     split = read_split(task, task.spec.splits[0], network, max_length=max_length).head(2000)
-    accuracy = require_label_order(
+    several = task.spec.kind == "multilabel"
+    require = require_output_order if several else require_label_order
+    found = require(
         split.logits(network.to(device), device), split.labels, task.spec.labels, model=network.source
     )
+    measure = "a mean correlation with the labels of" if several else "accuracy"
     log.info(
-        "the outputs of %s have no names; in the task's order they reach accuracy %.4f on dev", who, accuracy
+        "the outputs of %s have no names; in the task's order they reach %s %.4f on dev", who, measure, found
     )
     return reorder_outputs(network, range(len(task.spec.labels)), task.spec.labels)
 

@@ -20,11 +20,10 @@ from lmdistill.evaluation.language_modeling import LanguageScores, language_scor
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import end_token_ids, generate_completions
 from lmdistill.models.model_stats import count_parameters, fingerprint
+from lmdistill.records.calibration_facts import Bin, Calibration
 from lmdistill.records.disagreements import Text, most_unlike, shortened
 from lmdistill.records.predictions import Prediction
 from lmdistill.records.schema import (
-    Bin,
-    Calibration,
     NetworkFacts,
     TaskFacts,
     TokenFacts,
