@@ -23,6 +23,9 @@ from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 
 log = logging.getLogger("lmdistill")
 
+FEWEST_ROWS = 50
+"""Number of rows below which a fitted temperature is warned of."""
+
 HELD_OUT_SHARE = 0.1
 """Share of the labelled training rows that a temperature is fitted on."""
 
@@ -117,8 +120,9 @@ def with_temperature(teacher: CombinedTeacher, held: Task) -> tuple[CombinedTeac
         f"the teacher's temperature is {fitted.value:.4g}, fitted on {fitted.rows} held-out training "
         f"rows{seen}: {fitted.nll_before:.4f} nats before, {fitted.nll_after:.4f} after"
     )
-    if fitted.is_at_limit:
-        log.warning("%s; it is at the limit, so these rows say little. Use more training rows.", note)
+    if fitted.is_at_limit or fitted.rows < FEWEST_ROWS:
+        why = "at the limit" if fitted.is_at_limit else f"fitted on fewer than {FEWEST_ROWS} rows"
+        log.warning("%s; it is %s, so it says little. Use more training rows.", note, why)
     return teacher, note
 
 
