@@ -214,6 +214,21 @@ def test_what_cannot_be_taught_by_several_is_refused_before_anything_is_trained(
     assert not (tmp_path / "out" / "record.json").exists()
 
 
+def test_scores_are_averaged_and_have_no_temperature(given, tmp_path, no_pages):
+    save(tiny(layers=2, seed=4, classes=1), tmp_path / "b")
+    save(tiny(layers=2, seed=5, classes=1), tmp_path / "c")
+    with (tmp_path / "scores.csv").open("w") as file:
+        file.write(
+            "text,score\n" + "".join(f"{WORDS[n % 20]} {WORDS[n % 7]} {n},{n / 7:.2f}\n" for n in range(48))
+        )
+    data = [f"data={{source: {tmp_path / 'scores.csv'}, max_length: 32, label: score, kind: regression}}"]
+    record = read_record(run(given, tmp_path / "run", several(given, "b", "c"), *data))
+    assert record.teaching.disagreement["dev"].spread > 0
+    assert record.teaching.disagreement["dev"].divided is None
+    with pytest.raises(ConfigError, match=r"fit_temperature is for tasks with one class.*has scores"):
+        run(given, tmp_path / "out", several(given, "b", "c"), "teacher.fit_temperature=true", *data)
+
+
 def test_one_teacher_is_fine_tuned_at_a_time_and_the_advice_works(given, tmp_path):
     changes = [several(given, "bare", "bare"), "teacher.training.epochs=1"]
     with pytest.raises(ConfigError, match=r"teacher\.models names 2 teachers"):

@@ -42,8 +42,8 @@ def hold_out(task: Task) -> tuple[Task, Task]:
     """
     if task.spec.kind != "classification":
         raise ConfigError(
-            f"teacher.fit_temperature is for tasks with classes, and {task.spec.name} has scores. Leave it "
-            "out."
+            f"teacher.fit_temperature is for tasks with one class a text, and {task.spec.name} has "
+            f"{'scores' if task.spec.kind == 'regression' else 'several labels a text'}. Leave it out."
         )
     labels = np.asarray(task.train.with_format("numpy")["label"][:])
     labelled = task.train.select(np.flatnonzero(has_label(labels)))

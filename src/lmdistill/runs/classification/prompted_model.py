@@ -190,7 +190,8 @@ def prompted_model(
     spec = task.spec
     if spec.kind != "classification":
         raise ConfigError(
-            f"a prompt is for tasks with classes, and {spec.name} has none to choose from. Leave it out."
+            f"a prompt is for tasks with one class a text, and {spec.name} has "
+            f"{'scores' if spec.kind == 'regression' else 'several labels a text'}. Leave it out."
         )
     chosen = label_words(spec.labels, words)
     prompt = LabelPrompt(
