@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions, headline_metric
+from lmdistill.analysis.jackknife import HEADLINE_METRICS, contributions, headline_metric, label_contributions
 from lmdistill.metrics.classification import METRICS
+from lmdistill.metrics.multi_label import MULTI_LABEL_METRICS
 
 CLASSES = ["accuracy", "f1", "macro_f1", "matthews"]
 
@@ -78,3 +79,22 @@ def test_contributions_to_macro_f1_count_all_classes_of_the_task():
     found = contributions(headline_metric("macro_f1", 4), labels, answers)
     assert found.mean() == pytest.approx((2 / 3 + 2 / 3 + 0 + 0) / 4)
     assert headline_metric("nats", 2) is HEADLINE_METRICS["nats"]
+
+
+@pytest.mark.parametrize("name", MULTI_LABEL_METRICS)
+def test_contributions_of_several_labels_have_the_metric_as_mean_and_its_jackknife_variance(name):
+    rng = np.random.default_rng(0)
+    labels = (rng.random((40, 4)) < 0.4).astype(int)
+    answers = labels ^ (rng.random((40, 4)) < 0.2)
+    metric = MULTI_LABEL_METRICS[name]
+    values = label_contributions(name, labels, answers)
+    assert values.mean() == pytest.approx(metric(labels, answers))
+    without = np.array([metric(np.delete(labels, i, 0), np.delete(answers, i, 0)) for i in range(40)])
+    variance = 39 / 40 * ((without - without.mean()) ** 2).sum()
+    assert values.var(ddof=1) / 40 == pytest.approx(variance)
+    if name == "subset_accuracy":
+        assert values == pytest.approx((labels == answers).all(axis=1).astype(float))
+
+
+def test_one_example_contributes_the_metric():
+    assert label_contributions("micro_f1", np.array([[1, 0]]), np.array([[1, 1]])).tolist() == [2 / 3]

@@ -15,6 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from transformers import AutoConfig, pipeline
 
 import lmdistill as ld
+from lmdistill.analysis.compare import compare
 from lmdistill.analysis.paired_comparison import judged
 from lmdistill.core.batch import Inputs
 from lmdistill.core.errors import ConfigError, MismatchError
@@ -25,7 +26,9 @@ from lmdistill.methods import KD
 from lmdistill.models.loading.classifier import load
 from lmdistill.records.predictions import read_predictions
 from lmdistill.records.predictions_parquet import read_parquet, write_parquet
-from lmdistill.records.record import RecordedRun, read_record
+from lmdistill.records.record import RecordedRun, find_records, read_record
+from lmdistill.report.quotes import quotes
+from lmdistill.report.tables.label_slices import label_slices
 from lmdistill.runs.classification import evaluation
 from tests.cli.conftest import run
 from tests.cli.test_bad_input import refused
@@ -233,6 +236,11 @@ def test_from_python_it_is_the_same(place, tmp_path):
     assert found.student.multi_label
     assert found.student.thresholds == found.record.thresholds.student
     assert found.record.recipe["student"]["threshold"] == "dev"
+    Path("answers.csv").write_text(
+        "text,labels\n" + "".join(f"{t},blame;cast\n" for t in task.train["sentence1"])
+    )
+    answers = ld.load_answers("answers.csv", task, label_separator=";")
+    assert expit(answers.of(task.train)[0].astype(float)) == pytest.approx([1, 1, 0, 0], abs=2e-6)
     plain = ld.distill(teacher, task, student=ld.truncate(teacher, layers=2), out=tmp_path / "b", **settings)
     assert plain.record.thresholds is None
     assert plain.student.thresholds is None
@@ -333,3 +341,41 @@ def test_a_copied_student_predicts_with_its_thresholds_without_its_run(place, lm
     for target, out in (("runs/all/KD-seed0", "a.csv"), (tmp_path / "model", "b.csv")):
         assert lmdistill("predict", target, "dev.jsonl", "--out", tmp_path / out).code == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
+def test_the_tables_by_label_have_the_numbers_of_scikit_learn(place):
+    (table,) = compare(find_records(["runs/all"]))
+    grids = {grid.name: grid for grid in label_slices(table)}
+    labels, student, teacher = outputs("runs/all/KD-seed0")
+    record = read_record(Path("runs/all/KD-seed0"))
+    lines = {row[0]: row[1:] for row in grids["f1-by-label"].rows}
+    assert grids["f1-by-label"].header[1:] == tuple(
+        f"{name} ({count})" for name, count in zip(LABELS, labels.sum(axis=0), strict=True)
+    )
+    for row, logits, thresholds in (
+        ("KD", student, record.thresholds.student),
+        ("Teacher", teacher, record.thresholds.teacher),
+    ):
+        expected = f1_score(labels, expit(logits) >= np.array(thresholds), average=None, zero_division=0)
+        assert lines[row] == tuple(f"{100 * value:.2f}" for value in expected)
+    lines = {row[0]: row[1:] for row in grids["threshold-by-label"].rows}
+    assert lines["KD"] == tuple(f"{value:.3f}" for value in record.thresholds.student)
+    lines = {row[0]: row[1:] for row in grids["calibration-by-label"].rows}
+    assert lines["KD"] == tuple(f"{100 * value:.2f}" for value in record.calibration.by_label)
+    sizes = [int(title.split("(")[1].rstrip(")")) for title in grids["f1-by-length"].header[1:]]
+    assert sum(sizes) == len(labels)
+
+
+def test_quotes_show_the_labels_of_both_networks_where_they_differ(place):
+    (kept,) = find_records(["runs/all/KD-seed0"])
+    found = quotes(kept)
+    labels, student, teacher = outputs("runs/all/KD-seed0")
+    thresholds = kept.record.thresholds
+    unlike = (expit(student) >= thresholds.student) != (expit(teacher) >= thresholds.teacher)
+    assert len(found.found) == min(20, int(unlike.any(axis=1).sum()))
+    rows = [json.loads(line)["text"] for line in Path("dev.jsonl").read_text().splitlines()]
+    for quote in found.found:
+        at = int(quote.title.rpartition(" ")[2])
+        assert quote.texts == (rows[at],)
+        assert quote.student != quote.teacher
+        assert quote.label == (", ".join(np.array(LABELS)[labels[at] == 1]) or "none of the labels")

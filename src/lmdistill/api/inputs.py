@@ -65,7 +65,12 @@ def add_unlabelled(
 
 
 def load_answers(
-    path: str | Path, task: Task, *, text: str | Sequence[str] = (), join: str | None = None
+    path: str | Path,
+    task: Task,
+    *,
+    text: str | Sequence[str] = (),
+    join: str | None = None,
+    label_separator: str | None = None,
 ) -> TeacherAnswers:
     """Answers of any teacher, for `distill`: probabilities, logits, labels or votes of a file.
 
@@ -75,12 +80,15 @@ def load_answers(
         task: The task, whose classes the answers must have.
         text: Text columns of the file; by default those of the task.
         join: What stands between the texts of several columns that are one text.
+        label_separator: What stands between several labels that are one text.
 
     Raises:
         DataError: If a row has no answer, or one of other classes.
     """
     columns = _columns_of(Path(path), text, join)
-    return read_answers(Path(path), task.spec, text=columns, join=join, form=TableFormat())
+    return read_answers(
+        Path(path), task.spec, text=columns, join=join, separator=label_separator, form=TableFormat()
+    )
 
 
 def _columns_of(path: Path, text: str | Sequence[str], join: str | None) -> tuple[str, ...]:
