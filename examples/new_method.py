@@ -9,7 +9,7 @@ from torch import Tensor
 from lmdistill.core.batch import Batch, MixupSettings
 from lmdistill.core.protocols import Net
 from lmdistill.methods.preconditions import require_range, require_same_outputs, require_teacher
-from lmdistill.objectives.reduction import masked_sum
+from lmdistill.objectives.reduction import labelled_sum, masked_sum
 from lmdistill.objectives.supervised import label_loss
 
 
@@ -44,7 +44,7 @@ class Gap:
             teacher_gap = _gap(teacher(batch.for_teacher).logits)
         logits = student(batch.inputs).logits
         return {
-            "label": masked_sum(label_loss(logits, batch.labels), batch.scored),
+            "label": labelled_sum(label_loss(logits, batch.labels), batch),
             "gap": self.weight * masked_sum((_gap(logits) - teacher_gap).square(), batch.scored),
         }
 

@@ -96,6 +96,9 @@ def test_evaluate_gives_the_numbers_of_the_record(finished, lmdistill):
     ]
     ece = record("runs/one")["calibration"]["ece"]
     assert ["dev", "12", "calibration error, %", f"{100 * ece:.2f}", "–"] in cells
+    for one in record("runs/one")["classes"]["dev"]:
+        shares = [f"{100 * one[name]:.2f}" for name in ("precision", "recall", "f1")]
+        assert [one["label"], *shares, str(one["support"]), str(one["predicted"])] in cells
 
 
 def test_a_fine_tuned_teacher_is_evaluated_on_the_data_it_was_made_for(finished, lmdistill):

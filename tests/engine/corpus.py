@@ -45,6 +45,7 @@ def feed(method, training, data=None):
         lengths=np.asarray(data["length"]), batch_size=training.batch_size, epochs=training.epochs,
         seed=training.seed, accumulate=training.accumulate, mixing=method.mixing,
         group_by_length=training.group_by_length,
+        classes=np.asarray(data["label"]) if training.sampling == "by_class" else None,
     )  # fmt: skip
     return BatchLoader(
         sampler=plan, collator=Collator(student=TokenizedRows(rows=data, padding=0), mixing=method.mixing)

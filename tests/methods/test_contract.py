@@ -146,3 +146,16 @@ def test_scores_can_be_learned_too(method):
 def test_bfloat16_networks_give_float32_losses(method, student, teacher, batch):
     losses = method.losses(student.bfloat16(), teacher.bfloat16(), batch)
     assert all(value.dtype == torch.float32 for value in losses.values())
+
+
+def test_class_weights_scale_label_terms_and_no_other(method, student, teacher, batch):
+    twice = torch.full_like(batch.labels, 2, dtype=torch.float32)
+    mixed = batch.mixed and dataclasses.replace(
+        batch.mixed, weights=torch.full((len(batch.mixed.labels),), 2.0),
+        partner_weights=torch.full((len(batch.mixed.labels),), 2.0),
+    )  # fmt: skip
+    weighed = dataclasses.replace(batch, label_weights=twice, mixed=mixed)
+    plain, found = (method.losses(student, teacher, one) for one in (batch, weighed))
+    assert plain.keys() == found.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(found[name], (2 if name.startswith("label") else 1) * value)

@@ -36,19 +36,26 @@ def at(tree, path):
 
 
 OTHER = {
-    "task": "rte", "data.source": "texts.csv", "data.dev": "dev.csv", "data.text": ["a", "b"], "data.label": "y",
+    "task": "rte", "data.source": "texts.csv", "data.dev": "dev.csv", "data.test": "test.csv", "data.text": ["a", "b"], "data.label": "y",
     "data.join": ": ", "data.labels": {0: "bad", 1: "good"}, "data.drop": ["empty", "duplicates"],
     "data.metrics": ["macro_f1", "accuracy"], "data.unlabelled": ["more.csv"], "data.labelled_per_batch": 8, "teacher.answers": "answers.jsonl",
     "data.encoding": "latin-1", "data.delimiter": "|", "data.quote": "'",
     "data.kind": "regression", "data.label_separator": ";", "student.threshold": "dev", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher", "up_to": 9},
     "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",
     "teacher.models": ["a", "b"], "teacher.combine": "logits", "teacher.prompt": "prompt.txt",
+    "teacher.licence": "mit", "teacher.answers_use": "research",
     "student.pruning.score": "magnitude", "student.pruning.data": "dev", "student.pruning.scope": "layer",
     "seeds": [3, 4], "methods.MixKD.distance": "forward_kl", "methods.MixKD.share": "batch",
     "methods.MixKD.partner": "batch", "methods.MixKD.segments": "keep",
     "map": {"examples": 300, "pool": "mean", "projection": "pca"},
 }  # fmt: skip
-TRAINING = {"precision": "bf16", "keep": "best", "optimizer.schedule": "cosine"}
+TRAINING = {
+    "class_weights": "balanced",
+    "sampling": "by_class",
+    "precision": "bf16",
+    "keep": "best",
+    "optimizer.schedule": "cosine",
+}
 
 
 def another(path, value):

@@ -42,6 +42,11 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
         "answers": None,
         "teaching": None,
         "thresholds": None,
+        "classes": {},
+        "origin": None,
+        "teacher_terms": None,
+        "class_weights": {},
+        "teacher_classes": {},
         "files": None,
         "checksum": object_checksum(written),
     }  # not of every run

@@ -6,9 +6,11 @@ RUNS = Path(__file__).parents[2] / "src" / "lmdistill" / "runs"
 
 ONLY = {
     "classification": {
+        "class_facts",
         "combined_teacher",
         "costs",
         "ensemble",
+        "origin",
         "prompted",
         "prompted_model",
         "quality",
@@ -26,7 +28,7 @@ ONLY = {
         "training_defaults",
     },
 }
-"""Files without a counterpart: maps and thresholds are of classes, and answers to whole texts are stored, combined and stand in
+"""Files without a counterpart: maps and thresholds are of classes, a head for other classes is replaced, and answers to whole texts are stored, combined and stand in
 for a teacher, whose models all count as its cost; only language models generate, are tuned in a cache and have
 training settings that follow their size."""
 

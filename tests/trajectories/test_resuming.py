@@ -33,10 +33,16 @@ def checkpoint(folder):
 
 
 @pytest.mark.parametrize(
-    "method", [make() for make in CLASSIFIER_METHODS.values()] + [MixKD(partner="batch")], ids=repr
+    ("method", "sampling"),
+    [
+        *((make(), "shuffled") for make in CLASSIFIER_METHODS.values()),
+        (MixKD(partner="batch"), "shuffled"),
+        (MixKD(), "by_class"),
+    ],
+    ids=repr,
 )
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(method, tmp_path):
-    training = course(checkpoint_every=LAST_CHECKPOINT, eval_every=2, accumulate=2)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(method, sampling, tmp_path):
+    training = course(checkpoint_every=LAST_CHECKPOINT, eval_every=2, accumulate=2, sampling=sampling)
     whole = Run(method, tmp_path / "whole", training, student=with_dropout(), evaluate=score)
     first = Run(
         method, tmp_path / "cut", training, student=with_dropout(), evaluate=score, stop_at=INTERRUPTED_AT

@@ -19,8 +19,8 @@ SEEDS = ("seed", "seeds", "training.seed", "teacher.training.seed")
 """Fields of a recipe that hold seeds, in which the runs of a row differ."""
 
 PLACES = (
-    *("teacher.model", "student.model", "teacher.tokenizer", "data.source", "data.dev", "texts.source"),
-    *("texts.dev", "writing.prompts"),
+    *("teacher.model", "student.model", "teacher.tokenizer", "data.source", "data.dev"),
+    *("data.test", "texts.source", "texts.dev", "writing.prompts"),
 )
 """Paths in a recipe; the runs of a row may differ in them, as in the seeds."""
 

@@ -10,6 +10,7 @@ from lmdistill.cli.console import results
 from lmdistill.commands.evaluate import Evaluated
 from lmdistill.commands.evaluate_language import EvaluatedTexts
 from lmdistill.records.benchmarks import BenchmarkFacts
+from lmdistill.report.tables.classes import CLASS_TITLES, class_line
 
 PERCENT, HUNDREDTHS = ("accuracy", "agreement", "calibration_error", "ended"), ("rouge_l", "distinct_")
 """Endings of the names of shares, and beginnings of the names of scores that are shown times 100."""
@@ -34,8 +35,26 @@ def show_classifier(splits: Sequence[Evaluated]) -> None:
             shown = metric_format(name)
             table.add_row(evaluated.split, str(evaluated.examples), shown.title, shown.text(value), "–")
     results().print(table)
+    for evaluated in splits:
+        _show_classes(evaluated)
     for alarm in dict.fromkeys(alarm for evaluated in splits for alarm in evaluated.alarms):
         results().print(Text(f"alarm: {alarm}", style="bold red"))
+
+
+def _show_classes(evaluated: Evaluated) -> None:
+    """Print precision, recall and F1 of each class on one split."""
+    if not evaluated.classes:
+        return
+    table = Table(show_edge=False)
+    table.add_column("class")
+    for title in CLASS_TITLES:
+        table.add_column(title, justify="right")
+    for facts in evaluated.classes:
+        label, *numbers = class_line(facts.label, [facts])
+        table.add_row(Text(label), *numbers)
+    results().print()
+    results().print(Text(f"by class on {evaluated.split}:"))
+    results().print(table)
 
 
 def show_benchmarks(results_by_network: Mapping[str, Sequence[BenchmarkFacts]]) -> None:

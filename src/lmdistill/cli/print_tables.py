@@ -13,6 +13,7 @@ from lmdistill.cli.console import results, say
 from lmdistill.records.record import REPORT, RecordedRun, find_records
 from lmdistill.report.grid import Grid, markdown
 from lmdistill.report.tables.assistants import account, accounts
+from lmdistill.report.tables.classes import class_tables
 from lmdistill.report.tables.quality import grid
 from lmdistill.report.tables.schedules import schedule_grids
 
@@ -30,6 +31,8 @@ def show(
     apart: bool = True,
 ) -> None:
     """Print the comparison of all runs at or below `paths`, then their schedules, to stdout.
+
+    Scores by class are printed where macro_f1 is one of the metrics.
 
     Args:
         paths: Run folders, or folders that contain runs.
@@ -49,6 +52,9 @@ def show(
         require_alike(tables)
     for table in tables:
         _show(console, grid(table), as_markdown=as_markdown)
+        for of_classes in class_tables(table) if "macro_f1" in table.task.metrics else ():
+            console.print()
+            _show(console, of_classes, as_markdown=as_markdown)
     _show_schedules(console, runs, as_markdown=as_markdown)
     for path in paths if reports is None else reports:
         if (path / REPORT).is_file() and not as_markdown:

@@ -12,6 +12,8 @@ from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.inference import require_finite_logits
 from lmdistill.evaluation.task_quality import constant_task_scores, task_calibration, task_scores
+from lmdistill.records.class_facts import ClassFacts
+from lmdistill.runs.classification.class_facts import facts_of
 from lmdistill.runs.classification.data import load_whole
 from lmdistill.runs.classification.dataset import read_split
 from lmdistill.runs.classification.quality import alarms_of
@@ -38,6 +40,9 @@ class Evaluated:
 
     calibration: dict[str, float]
     """Expected calibration error, Brier score and negative log-likelihood (nats); empty for a regression."""
+
+    classes: tuple[ClassFacts, ...] = ()
+    """Precision, recall and F1 of each class; empty for a regression."""
 
     alarms: tuple[str, ...] = ()
     """Why the numbers are to be doubted: labels that look swapped, or a network that learned nothing."""
@@ -90,6 +95,7 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
                 metrics=task_scores(task.spec.metrics, labels, logits, thresholds),
                 majority=constant_task_scores(task.spec.metrics, labels, task.spec.num_classes),
                 calibration=task_calibration(labels, logits)[0] if classes else {},
+                classes=facts_of(task.spec, labels, logits) if task.spec.kind == "classification" else (),
                 alarms=tuple(alarms_of(opened.who, name, task.spec, labels, logits, thresholds)),
             )
         )

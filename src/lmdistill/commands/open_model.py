@@ -129,8 +129,10 @@ def _made_for(record: Record) -> dict[str, Any]:
     table = copy.deepcopy(dict(record.recipe))
     data = table.get("data", {"max_length": table["max_length"]} if "max_length" in table else {})
     if "text" not in data:  # no whole recipe, so its source is a description
-        paths = re.sub(r" \(\w+ layout\)$", "", record.task.source).split(" and ")
-        known = dict(zip(("source", "dev"), paths, strict=False)) if all(map(_exists, paths)) else {}
+        files, _, test = record.task.source.partition(", test ")
+        paths = re.sub(r" \(\w+ layout\)$", "", files).split(" and ")
+        known = dict(zip(("source", "dev"), paths, strict=False)) | ({"test": test} if test else {})
+        known = known if all(map(_exists, known.values())) else {}
         data = {**data, "source": "hub", **known}
     return {"task": table["task"], "data": data}
 

@@ -153,6 +153,12 @@ class MixedExamples:
     partner_labels: Num[Tensor, " m"] | Num[Tensor, "m v"]
     """Labels of the second examples."""
 
+    weights: Float[Tensor, " m"] | None = None
+    """Weight of the class of the first label; None if all classes count the same."""
+
+    partner_weights: Float[Tensor, " m"] | None = None
+    """The same of the second label."""
+
     share: Float[Tensor, " m"]
     """Weight of the first example (lambda), in [0, 1]."""
 
@@ -196,6 +202,9 @@ class Batch:
 
     labelled: KnownPositions | None = None
     """The positions with a gold label; None if all have one. Only teacher terms see the others."""
+
+    label_weights: Float[Tensor, "*p"] | None = None
+    """Factor of each label loss, the weight of the label's class; None is 1. Teacher terms have none."""
 
     examples: Int[Tensor, " b"] | None = None
     """Row numbers in the data set, for error messages."""

@@ -23,6 +23,7 @@ def load_task(
     data: str | Path | None = None,
     *,
     dev: str | Path | float = DEV_FRACTION,
+    test: str | Path | None = None,
     text: str | int | Sequence[str | int] | None = None,
     join: str | None = None,
     label: str | int | Sequence[str | int] | None = None,
@@ -46,6 +47,8 @@ def load_task(
         data: For a GLUE task, a folder in the official or the plain layout; None or "hub" loads from the
             hub. For "own", the training file. Otherwise None.
         dev: For your own data, the dev file, or the fraction in (0, 1) of the training rows to hold out.
+        test: For your own file, a file with labelled test examples; for another data set, the name of such a
+            split. They are scored at the end and choose nothing: the first dev split does.
         text: For your own data, the text column, two for sentence pairs, or several with `join`; None
             infers it. Without a header, columns are called by their numbers from 1.
         join: For your own data, what stands between the texts of several columns that are one text.
@@ -83,6 +86,7 @@ def load_task(
         "kind": kind,
         "labels": _label_names(labels),
         "drop": tuple(drop) or None,
+        "test": None if test is None else str(test),
     }
     chosen = {option: value for option, value in choices.items() if value is not None}
     names = metric_names(metrics)
@@ -109,7 +113,7 @@ def _loaded(
     if name in TASKS:
         return _glue(task_named(name), data, [*given, *(["dev"] if dev != DEV_FRACTION else [])])
     if name == SYNTHETIC.name:
-        return _synthetic(data)
+        return _synthetic(data, choices.get("test"))
     return _hub(name, data, dev, choices)
 
 
@@ -146,16 +150,18 @@ def _hub(name: str, data: str | Path | None, dev: str | Path | float, choices: M
         )
     if not isinstance(dev, float):
         raise ConfigError(f"{name} has its own splits, so data.dev {str(dev)!r} has no effect. Leave it out.")
-    return load_hub(name, ColumnChoices(dev_fraction=dev, **choices)).log_notes()
+    columns = {option: value for option, value in choices.items() if option != "test"}
+    return load_hub(name, ColumnChoices(dev_fraction=dev, **columns), choices.get("test")).log_notes()
 
 
-def _synthetic(data: str | Path | None) -> Task:
+def _synthetic(data: str | Path | None, test: str | None) -> Task:
     """The task of generated reviews."""
-    if data is not None:
-        raise ConfigError(
-            f"the task 'synthetic' generates its texts, so data.source {str(data)!r} has no effect. Leave it "
-            "out."
-        )
+    for option, value in (("source", data), ("test", test)):
+        if value is not None:
+            raise ConfigError(
+                f"the task 'synthetic' generates its texts, so data.{option} {str(value)!r} has no effect. "
+                "Leave it out."
+            )
     return reviews_task()
 
 

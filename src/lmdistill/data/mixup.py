@@ -16,13 +16,16 @@ PAIRING = "0.2"
 """Version since which pairs are drawn as they are now; a run that an older one started is not continued."""
 
 
-def partners_in_training_set(rng: np.random.Generator, total: int, ratio: int) -> Int[np.ndarray, " n r"]:
-    """Draw the mixup partners of each row of the training set, uniformly among the other rows.
+def partners_in_training_set(
+    rng: np.random.Generator, total: int, ratio: int, rows: Int[np.ndarray, " n"] | None = None
+) -> Int[np.ndarray, " n r"]:
+    """Draw the mixup partners of rows, uniformly among the other rows of the training set.
 
     Args:
         rng: Random generator.
         total: Number of rows of the training set, >= 2.
         ratio: Partners of each row, >= 1; one row may be drawn twice.
+        rows: Numbers of the rows, in which one may occur several times; None is each row once.
 
     Returns:
         Row numbers of the partners, one column for each of the r = `ratio` mixed samples.
@@ -31,8 +34,9 @@ def partners_in_training_set(rng: np.random.Generator, total: int, ratio: int) -
         Liang et al., "MixKD", 2021, section 3.3: the partner is "an extra random sample" of the training
         data; 1 to 3 mixed samples per original.
     """
-    partners = rng.integers(total - 1, size=(total, ratio))
-    return partners + (partners >= np.arange(total)[:, None])
+    own = np.arange(total) if rows is None else rows
+    partners = rng.integers(total - 1, size=(len(own), ratio))
+    return partners + (partners >= own[:, None])
 
 
 def partners_in_batch(

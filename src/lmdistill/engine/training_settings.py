@@ -1,5 +1,7 @@
 """Training settings that do not depend on the method, the data or the model."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -99,6 +101,14 @@ class Training:
     seed: int = 0
     """Seed of the order of examples, of dropout and of mixup, >= 0."""
 
+    class_weights: Literal["balanced"] | tuple[float, ...] | Mapping[str | int, float] | None = None
+    """Weights of the classes in the loss of gold labels: `balanced` (rows / (classes * rows of the class)),
+    `[1, 9]` in the order of the labels, or `{usual: 1, urgent: 9}`. Teacher terms have none."""
+
+    sampling: Literal["shuffled", "by_class"] = "shuffled"
+    """Rows of an epoch: each once, or as many with a label drawn so that all classes are seen equally often.
+    Rows without a label and the second examples of mixup are drawn as ever."""
+
     optimizer: Optimizer = field(default_factory=Optimizer)
     """Settings of AdamW and of its learning rate."""
 
@@ -109,6 +119,10 @@ class Training:
         for name in ("min_steps", "eval_every", "patience", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)}.")
+        weights = self.class_weights
+        for weight in weights.values() if isinstance(weights, Mapping) else weights or ():
+            if not isinstance(weights, str) and not 0 < float(weight) < math.inf:
+                raise ConfigError(f"class_weights must be > 0 and finite, got {weight}.")
 
     @property
     def passes(self) -> int:

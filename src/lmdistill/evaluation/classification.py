@@ -7,6 +7,7 @@ from jaxtyping import Float, Num
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.metrics.classification import metric_named, predictions_of, require_suitable
+from lmdistill.metrics.per_class import ClassScores, class_scores
 
 
 def score(
@@ -37,6 +38,20 @@ def score(
     functions = {name: metric_named(name, num_classes) for name in metrics}
     predictions = predictions_of(logits)
     return {name: function(labels, predictions) for name, function in functions.items()}
+
+
+def score_by_class(labels: Num[np.ndarray, " b"], logits: Float[np.ndarray, "b v"]) -> Sequence[ClassScores]:
+    """Precision, recall and F1 of each class from labels and logits.
+
+    Args:
+        labels: Class numbers in [0, v).
+        logits: One row per example, in the order of the labels; v >= 2.
+
+    Raises:
+        DataError: There are no examples, a label is missing, or a logit is not finite.
+    """
+    check_labelled(labels, logits)
+    return class_scores(labels, predictions_of(logits), logits.shape[1])
 
 
 def majority(

@@ -136,7 +136,14 @@ class MixKD:
         """L_SM and L_TMKD; a mixed example has the weight 1 / ratio."""
         terms = {}
         if self.alpha_sm > 0:
-            losses = mixed_label_loss(student, mixed.labels, mixed.partner_labels, mixed.share)
+            losses = mixed_label_loss(
+                student,
+                mixed.labels,
+                mixed.partner_labels,
+                mixed.share,
+                weights=mixed.weights,
+                partner_weights=mixed.partner_weights,
+            )
             terms["label_mixed"] = self.alpha_sm / self.ratio * labelled_sum(losses, mixed)
         if teacher is not None:
             distances = self._distance(student, teacher, mixed)

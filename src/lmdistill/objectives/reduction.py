@@ -38,11 +38,16 @@ def labelled_sum(values: Float[Tensor, "*p"], part: Batch | MixedExamples) -> Fl
     Dividing it by the number of scored positions of the step, as the engine does for all terms, gives the
     mean over the labelled positions of the step. Where all have labels, it is `masked_sum`.
 
+    With class weights this is the mean of w(y) times the loss, as scikit-learn's `class_weight` has it:
+    divided by the number of positions. torch's weighted `cross_entropy` divides by the sum of the weights in
+    the batch, so that a row would count for less beside rows of a heavy class.
+
     Args:
         values: One loss for each position; those without a label do not enter.
         part: The batch or the mixed examples that they belong to.
     """
-    return _sum_of_known(values, part.scored, part.labelled)
+    weights = part.label_weights if isinstance(part, Batch) else None  # those of mixed labels are two
+    return _sum_of_known(values if weights is None else values * weights, part.scored, part.labelled)
 
 
 def answered_sum(values: Float[Tensor, "*p"], batch: Batch) -> Float[Tensor, ""]:

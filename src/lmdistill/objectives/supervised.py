@@ -65,20 +65,26 @@ def mixed_label_loss(
     labels: Num[Tensor, " m"] | Num[Tensor, "m v"],
     partner_labels: Num[Tensor, " m"] | Num[Tensor, "m v"],
     share: Float[Tensor, " m"],
+    *,
+    weights: Float[Tensor, " m"] | None = None,
+    partner_weights: Float[Tensor, " m"] | None = None,
 ) -> Float[Tensor, " m"]:
     r"""Loss of mixup: interpolated examples with interpolated labels.
 
     .. math:: -y' \cdot \log softmax(g(x')), \quad y' = \lambda y_i + (1 - \lambda) y_j
 
-    The cross-entropy is linear in the label, so it is computed without mixed one-hot labels. Scores of a
-    regression are interpolated and compared by squared error; so are rows of several labels, and compared by
-    the binary cross-entropy, which is linear in them too.
+    The cross-entropy is linear in the label, so it is computed without mixed one-hot labels; weights of
+    classes enter by the same linearity. Scores of a regression are interpolated and compared by squared
+    error; so are rows of several labels, and compared by the binary cross-entropy, which is linear in them
+    too.
 
     Args:
         logits: Outputs of the network on the mixed examples.
         labels: Labels of the first examples.
         partner_labels: Labels of the second examples.
         share: Weight of the first example (lambda), in [0, 1].
+        weights: Weight of the class of each first label; None is 1.
+        partner_weights: The same of the second labels.
 
     Returns:
         One value >= 0 per mixed example.
@@ -91,4 +97,6 @@ def mixed_label_loss(
         return binary_cross_entropy(logits, weight * labels + (1 - weight) * partner_labels)
     if labels.is_floating_point():
         return squared_error(logits, share * labels + (1 - share) * partner_labels)
-    return share * cross_entropy(logits, labels) + (1 - share) * cross_entropy(logits, partner_labels)
+    first = share if weights is None else share * weights
+    second = 1 - share if partner_weights is None else (1 - share) * partner_weights
+    return first * cross_entropy(logits, labels) + second * cross_entropy(logits, partner_labels)

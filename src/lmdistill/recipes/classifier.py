@@ -41,8 +41,13 @@ class Data:
     source: str = "hub"
     """`hub`, a folder with GLUE in either layout, or, for the task `own`, your training file."""
 
-    dev: str | None = None
-    """Your own dev file; without one, a tenth of the training rows is set aside, a share of each class."""
+    dev: str | float | None = None
+    """Your own dev file, or the share of the training rows to set aside as dev, in (0, 1), a share of each
+    class; a tenth without either."""
+
+    test: str | None = None
+    """Your own labelled test file, or the name of such a split of a data set on the hub. It is scored at the
+    end and chooses nothing: dev stays the first split."""
 
     text: tuple[str | int, ...] = ()
     """Text column, or two columns for pairs, or several with `join`, in your own data; inferred if empty."""
@@ -131,8 +136,8 @@ class Teacher:
     """The classifier to learn from, which is fine-tuned first if it has no head for the task."""
 
     model: str | None = DEFAULT_TEACHER
-    """Hub id, folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first if it has no head for the task. `null`
-    or the default beside `models`."""
+    """Hub id, folder, run folder, or `packaged:all-MiniLM-L6-v2`; fine-tuned first if it has no head for the
+    task. `null` or the default beside `models`."""
 
     models: tuple[str, ...] = ()
     """Several teachers in place of `model`, each as there. Those of one name are fine-tuned with consecutive
@@ -165,6 +170,12 @@ class Teacher:
     store_outputs: bool = True
     """Compute its logits for the training texts once and keep them for other epochs, seeds and methods, in
     `teachers/outputs` beside the runs; else it is run in every step. Terms on other inputs run it anyway."""
+
+    licence: str | None = None
+    """Its licence, for records and model cards; by default the `license` in the `README.md` of its folder."""
+
+    answers_use: str | None = None
+    """What its answers may be used for, in your words, for records and model cards."""
 
     training: Training = field(default_factory=lambda: Training(epochs=3, keep="best"))
     """Training settings of its fine-tuning."""
@@ -215,7 +226,8 @@ class Student:
     """Which layers are kept if `layers` is a number."""
 
     model: str | None = None
-    """Hub id or folder of another model with its own tokenizer and width; `layers` is then not used."""
+    """Hub id or folder of another model with its own tokenizer and width, or a run folder for its student,
+    such as one of MNLI: a head for other classes is replaced by a new one. `layers` is then not used."""
 
     keep: float = 1.0
     """Fraction of the heads and neurons of these layers to keep, in (0, 1]; the rest are pruned."""

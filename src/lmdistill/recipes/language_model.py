@@ -12,7 +12,13 @@ from lmdistill.data.language.prompt_template import read_template
 from lmdistill.engine.training_settings import Optimizer, Training
 from lmdistill.methods import ATKD, CLASSIFIER_METHODS, LANGUAGE_METHODS
 from lmdistill.recipes.pruning import Pruning
-from lmdistill.recipes.validation import require_first_layers, require_kind, require_pruned, require_runs
+from lmdistill.recipes.validation import (
+    require_first_layers,
+    require_kind,
+    require_no_classes,
+    require_pruned,
+    require_runs,
+)
 from lmdistill.schedules.distillation import Direct, Schedule
 
 
@@ -117,6 +123,12 @@ class LanguageTeacher:
 
     trust_remote_code: bool = False
     """Run Python code that the model's folder or repository carries; off by default."""
+
+    licence: str | None = None
+    """Its licence, for records and model cards; by default the `license` in the `README.md` of its folder."""
+
+    answers_use: str | None = None
+    """What its answers may be used for, in your words, for records and model cards."""
 
     training: Training = field(default_factory=_training)
     """Training settings of the teacher, if it is trained. Its size chooses epochs and rate that are null."""
@@ -234,6 +246,8 @@ class LanguageRecipe:
 
     def __post_init__(self) -> None:
         require_runs(self.methods, self.seeds)
+        trainings = {"teacher.training": self.teacher.training, "student.warm": self.student.warm}
+        require_no_classes({"training": self.training, **trainings})
         require_pruned(self.schedule, self.student.keep, self.student.layers)
         require_first_layers(self.schedule, self.student.own)
         if self.student.adapters is not None and (self.student.keep < 1 or self.schedule != Direct()):

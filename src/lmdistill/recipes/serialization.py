@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lmdistill.recipes.custom_classes import UnloadedClass
@@ -22,6 +23,19 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+LATER: Mapping[str, Any] = MappingProxyType({"min_steps": 0, "class_weights": None, "sampling": "shuffled"})
+"""Settings of training that were added later, with the value that changes nothing."""
+
+
+def training_inputs(training: Any) -> dict[str, Any]:
+    """Training settings for a fingerprint: settings that were added later count if they are set.
+
+    So what an older version has trained and kept is still found.
+    """
+    unset = object()
+    return {name: value for name, value in plain(training).items() if LATER.get(name, unset) != value}
 
 
 def changed(value: Any, default: Any = None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.core.file_names import unfit
 from lmdistill.core.protocols import Method
 from lmdistill.engine.training_settings import Training
+from lmdistill.recipes.serialization import training_inputs
 from lmdistill.schedules.distillation import Path, Schedule
 
 
@@ -37,6 +38,14 @@ def require_numbers(settings: Mapping[str, Training]) -> None:
                 f"{name}.{field} is null, and only recipes for language models choose it by size. Set "
                 "it to a number."
             )
+
+
+def require_no_classes(settings: Mapping[str, Training | None]) -> None:
+    """Check that no training of a language model has settings that are about classes."""
+    for name, training in settings.items():
+        chosen = {} if training is None else training_inputs(training)
+        for setting in {"class_weights", "sampling"} & chosen.keys():
+            raise ConfigError(f"{name}.{setting} is set, and language models have no classes. Leave it out.")
 
 
 def require_kind(

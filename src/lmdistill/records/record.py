@@ -26,9 +26,11 @@ from lmdistill.core.checksums import is_unchanged, object_checksum
 from lmdistill.core.errors import RunError
 from lmdistill.records.answer_facts import AnswerFacts
 from lmdistill.records.calibration_facts import Calibration
+from lmdistill.records.class_facts import ClassFacts
 from lmdistill.records.integrity import require_reported
 from lmdistill.records.label_thresholds import LabelThresholds
-from lmdistill.records.number_ranges import Named, Scores, Whole
+from lmdistill.records.number_ranges import Amount, Named, Scores, Whole
+from lmdistill.records.origin import Origin
 from lmdistill.records.parsing import parse_part
 from lmdistill.records.schema import (
     Environment,
@@ -42,6 +44,7 @@ from lmdistill.records.schema import (
     TokenFacts,
     Training,
 )
+from lmdistill.records.teacher_terms import TeacherTerms
 from lmdistill.records.teaching_facts import TeachingFacts
 
 SCHEMA = 1
@@ -96,6 +99,10 @@ class Record(Part):
     """Answers that stood in for a teacher; None if a network taught, or nobody."""
     teaching: TeachingFacts | None = None
     """The models that taught, if they were several, prompted, or had a temperature."""
+    teacher_terms: TeacherTerms | None = None
+    """Licence of the teacher and use of its answers; None without a teacher, and in older records."""
+    origin: Origin | None = None
+    """The trained classifier that the student began as; None if it began otherwise, and in older records."""
     metrics: Annotated[Scores, Field(min_length=1)]
     """Metrics of the student by split and name; the first split is the headline."""
     teacher_metrics: Scores | None = None
@@ -103,8 +110,14 @@ class Record(Part):
     majority: Scores = Field(default_factory=dict)
     """Metrics of a constant prediction: the most frequent class, the mean of a regression, or for language
     models equally likely tokens (not in older records)."""
+    classes: dict[str, tuple[ClassFacts, ...]] = Field(default_factory=dict)
+    """Precision, recall and F1 of the student for each class by split; empty in older records."""
+    teacher_classes: dict[str, tuple[ClassFacts, ...]] = Field(default_factory=dict)
+    """The same of the teacher."""
     selected: Literal["last", "dev-best"]
     """Which weights were kept; with `dev-best` the dev score is optimistic."""
+    class_weights: dict[str, Amount] = Field(default_factory=dict)
+    """Weight of each class in the loss of gold labels; empty if all count the same, and in older records."""
     agreement: Named | None = None
     """Agreement of the student's predictions with the teacher's."""
     thresholds: LabelThresholds | None = None

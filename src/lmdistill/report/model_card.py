@@ -11,10 +11,12 @@ from lmdistill.core.printable import one_line, printable
 from lmdistill.records.record import Record
 from lmdistill.report.grid import Grid, markdown
 from lmdistill.report.tables.assistants import route_text
+from lmdistill.report.tables.classes import CLASS_TITLES, class_line
 from lmdistill.report.teaching_text import source_name, teacher_name
 
 HUB_METRICS = MappingProxyType(
     {
+        "macro_f1": "f1",
         "matthews": "matthews_correlation",
         "micro_f1": "f1",
         "pearson": "pearsonr",
@@ -81,6 +83,22 @@ def _scores(record: Record) -> str:
     )
 
 
+def _classes(record: Record) -> list[str]:
+    """Heading and table of the scores by class on the headline split; [] if there are none."""
+    split = record.headline[0]
+    facts = record.classes.get(split, ())
+    if not facts:
+        return []
+    grid = Grid(
+        caption=f"Precision, recall and F1 by class on {split}",
+        header=("", *CLASS_TITLES),
+        rows=tuple(class_line(one.label, [one]) for one in facts),
+        notes=(),
+        alarms=(),
+    )
+    return ["## Classes", markdown(grid)]
+
+
 def _facts(record: Record) -> str:
     """A list of facts about the task, the training, the student and the teacher."""
     student, teacher, task = record.student, record.teacher, record.task
@@ -100,6 +118,10 @@ def _facts(record: Record) -> str:
             f"Teacher: {record.answers.kind} in {_line(source_name(record.answers.source))}, for "
             f"{record.answers.answered:,} training texts."
         )
+    lines += [*_terms(record), *_origin(record)]
+    if record.class_weights:
+        weights = ", ".join(f"{_line(name)} {weight:.3g}" for name, weight in record.class_weights.items())
+        lines.append(f"Weights of the classes in the loss: {weights}.")
     lines += _schedule(record)
     if task.labels:
         several = "any number of them for a text" if task.multi_label else ""
@@ -120,6 +142,29 @@ def _thresholds(record: Record) -> str:
         "A label is predicted if its probability (a sigmoid of its logit) is at or above its threshold "
         f"(`label_thresholds` in config.json): {told}."
     )
+
+
+def _terms(record: Record) -> list[str]:
+    """Licence of the teacher and use of its answers; empty without a teacher."""
+    terms = record.teacher_terms
+    if terms is None:
+        return []
+    licence, use = (_line(text) if text else "not stated" for text in (terms.licence, terms.answers_use))
+    names = ", ".join(_line(source_name(name)) for name in terms.teacher.split(", "))
+    return [f"Licence of the teacher {names}: {licence}. What its answers may be used for: {use}."]
+
+
+def _origin(record: Record) -> list[str]:
+    """The trained classifier that the student began as; empty if it began otherwise."""
+    origin = record.origin
+    if origin is None:
+        return []
+    head = "its head was kept"
+    if sorted(origin.labels) != sorted(record.task.labels):
+        classes = f"for {', '.join(map(_line, origin.labels))}" if origin.labels else "for a score"
+        head = f"its head {classes} was replaced by a new one"
+    run = "" if origin.task is None else f", trained on {_line(origin.task)} with seed {origin.seed}"
+    return [f"Began as: {_line(source_name(origin.source))}{run}; {head}."]
 
 
 def _schedule(record: Record) -> list[str]:
@@ -192,7 +237,8 @@ def model_card(record: Record, *, carried: bool = False) -> str:
     )
     auto = f"AutoModelFor{'CausalLM' if writes else 'SequenceClassification'}"
     load = _load(auto, carried=carried)
-    parts = [front, _title(record), _facts(record), "## Scores", _scores(record), "## How to load it", load]
+    scores = ["## Scores", _scores(record), *_classes(record)]
+    parts = [front, _title(record), _facts(record), *scores, "## How to load it", load]
     limits = "It was evaluated only on the data above; the quality on other texts may be lower."
     return "\n\n".join(part.strip() for part in [*parts, "## Limits", limits]) + "\n"
 

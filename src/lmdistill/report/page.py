@@ -18,6 +18,7 @@ from lmdistill.report.provenance import Places, places_of, run_anchors
 from lmdistill.report.quotes import Quotes, quotes
 from lmdistill.report.tables.assistants import Account, account, accounts
 from lmdistill.report.tables.benchmarks import benchmark_grid
+from lmdistill.report.tables.classes import class_tables
 from lmdistill.report.tables.costs import costs_grid
 from lmdistill.report.tables.details import details
 from lmdistill.report.tables.intervals import certainty
@@ -137,7 +138,7 @@ def _section(table: Comparison, title: str, names: Iterator[str], anchors: Mappi
         title=title,
         verdict=("", "") if best is None else (best.label, verdict(best, table).removeprefix(best.label)),
         tables=(grid(table), details(table)),
-        slices=(*slices(table), *label_slices(table), *likelihoods(table)),
+        slices=(*class_tables(table), *slices(table), *label_slices(table), *likelihoods(table)),
         quotes=None if best is None else quotes(best.runs[0]),
         certainty=tuple(one for one in (certainty(table), seeds_grid(table)) if one is not None),
         benchmarks=benchmark_grid(table),

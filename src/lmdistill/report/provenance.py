@@ -9,7 +9,7 @@ from lmdistill.analysis.footnote_text import score_title
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.result_table import Comparison, Row
 from lmdistill.records.number_ranges import Scores
-from lmdistill.records.record import RecordedRun
+from lmdistill.records.record import Record, RecordedRun
 from lmdistill.report.grid import Grid
 from lmdistill.report.teaching_text import teaching_facts
 
@@ -84,6 +84,7 @@ def entry(run: RecordedRun, anchor: str) -> Entry:
         "student": f"{record.student.source} ({record.student.fingerprint})",
         "teacher": teacher,
         **dict(teaching_facts(record)),
+        **_terms(record),
         "data": f"{record.task.source} ({record.task.fingerprint})",
     }
     return Entry(
@@ -94,6 +95,15 @@ def entry(run: RecordedRun, anchor: str) -> Entry:
         command=record.command,
         recipe=json.dumps(record.recipe, indent=2, ensure_ascii=False, default=str),
     )
+
+
+def _terms(record: Record) -> dict[str, str]:
+    """Licence of the teacher and use of its answers by title; {} without a teacher."""
+    terms = record.teacher_terms
+    if terms is None:
+        return {}
+    stated = {"teacher's licence": terms.licence, "use of its answers": terms.answers_use}
+    return {title: text or "not stated" for title, text in stated.items()}
 
 
 def _named(scores: Scores, whose: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ def plan(
     *,
     labelled: Bool[np.ndarray, " n"] | None = None,
     labelled_per_batch: int | None = None,
+    classes: Int[np.ndarray, " n"] | None = None,
 ) -> BatchSampler:
     """The batch sampler of a run.
 
@@ -26,6 +27,7 @@ def plan(
         training: Batch size, epochs, fewest steps, accumulation, grouping by length and seed.
         labelled: Whether each training example has a gold label; None if all have.
         labelled_per_batch: Labelled examples in each batch; None shuffles them with the others.
+        classes: Class of each training example, -1 without a label, for sampling by class; None for others.
     """
     sampler = BatchSampler(
         lengths=lengths,
@@ -37,6 +39,7 @@ def plan(
         group_by_length=training.group_by_length,
         labelled=labelled,
         labelled_per_batch=labelled_per_batch,
+        classes=classes if training.sampling == "by_class" else None,
     )
     fewest = -(-training.min_steps // sampler.steps_per_epoch)
     return replace(sampler, epochs=max(training.passes, fewest))

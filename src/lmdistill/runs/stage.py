@@ -32,6 +32,7 @@ from lmdistill.records.schema import Training as TrainingFacts
 from lmdistill.report.model_card import model_card
 from lmdistill.runs.lineage import Lineage, schedule_facts
 from lmdistill.runs.run_folder import RunFolder
+from lmdistill.runs.teacher_terms import teacher_terms
 from lmdistill.runs.train import TrainJob, train
 from lmdistill.runs.write_report import write_pages
 
@@ -242,6 +243,7 @@ def _finish(
         selected="dev-best" if stage.training.keep == "best" else "last",
         training=_training_facts(stage, encoded.feed(stage.method, stage.training), fitted),
         schedule=schedule_facts(stage.lineage, fitted),
+        teacher_terms=teacher_terms(stage.recipe),
         **evaluation.facts,
     )
     write_predictions(folder.path / PREDICTIONS, evaluation.predictions)

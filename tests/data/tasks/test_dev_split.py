@@ -102,3 +102,10 @@ def test_a_class_whose_last_row_has_a_text_of_another_class_stays_in_training():
     for seed in range(20):
         kept, _ = hold_out_dev(rows, 0.4, seed=seed)
         assert set(kept["label"]) == {0, 1}
+
+
+def test_a_class_whose_texts_repeat_more_often_than_its_share_has_dev_rows_too():
+    texts = ["fire"] * 3 + ["flood"] * 3 + [f"usual {number}" for number in range(54)]
+    train, dev = hold_out_dev(table([0] * 6 + [1] * 54, texts), 0.1)
+    assert Counter(dev["label"][:])[0] == Counter(train["label"][:])[0] == 3
+    assert not set(train["sentence1"][:]) & set(dev["sentence1"][:])

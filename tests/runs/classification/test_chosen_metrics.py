@@ -28,6 +28,11 @@ def test_the_first_metric_is_the_headline_selects_the_weights_and_is_compared(tm
     assert record.metrics["dev"]["macro_f1"] == pytest.approx(expected)
     found = judged(RecordedRun(path=folder, record=record))
     assert found.student.mean() == pytest.approx(expected)
+    by_class = record.classes["dev"]
+    assert [one.label for one in by_class] == ["bad", "good"]
+    assert sum(one.f1 for one in by_class) / 2 == pytest.approx(expected)
+    assert [one.support for one in by_class] == [labels.count(0), labels.count(1)]
+    assert list(record.teacher_classes) == ["dev"]
     lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     scores = [line["dev"]["macro_f1"] for line in lines if "dev" in line]
     assert record.metrics["dev"]["macro_f1"] == max(scores) > min(scores)

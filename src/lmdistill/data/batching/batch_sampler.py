@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from lmdistill.core.batch import MixupSettings
 from lmdistill.core.errors import DataError
 from lmdistill.core.seeding import generator
+from lmdistill.data.batching.class_sampling import draws_by_class
 from lmdistill.data.mixup import draw_shares, partners_in_batch, partners_in_training_set
 
 POOL = 50
@@ -74,6 +75,10 @@ class BatchSampler:
     labelled_per_batch: int | None = None
     """Labelled examples in each batch, in [1, batch_size): an epoch is then a pass over the others, and the
     labelled ones are repeated as often as that takes. None shuffles both together."""
+
+    classes: Int[np.ndarray, " n"] | None = None
+    """Class of each training example, -1 without a label: labelled ones are drawn by class, as
+    `draws_by_class` does, and as many in an epoch as there are. None takes each once."""
 
     start: int = 0
     """First step to yield, >= 0; for a run that resumes."""
@@ -148,64 +153,91 @@ class BatchSampler:
 
     def __iter__(self) -> Iterator[list[MicroBatch]]:
         for epoch in range(self.start // self.steps_per_epoch, self.epochs):
-            partners = self._partners_of_rows(epoch)
-            batches = self._epoch(epoch, partners)
+            rows = self._rows_of_epoch(epoch)
+            partners = self._partners_of_rows(epoch, rows)
+            batches = self._epoch(epoch, rows, partners)
             first = max(0, self.start - epoch * self.steps_per_epoch)
-            for number, examples in enumerate(batches[first:], start=first):
-                yield from self._split(examples, partners, epoch * self.steps_per_epoch + number)
+            for number, draws in enumerate(batches[first:], start=first):
+                own = None if partners is None else partners[draws]
+                yield from self._split(rows[draws], own, epoch * self.steps_per_epoch + number)
 
-    def _partners_of_rows(self, epoch: int) -> Int[np.ndarray, " n r"] | None:
-        """The mixup partners of each training row in an epoch; None if they are drawn in the batch."""
+    def _rows_of_epoch(self, epoch: int) -> Int[np.ndarray, " k"]:
+        """The row of each draw of an epoch: every row once, or those with a label by class after the others.
+
+        Several draws may have the same row, and each has mixup partners of its own.
+        """
+        if self.classes is None:
+            return np.arange(len(self.lengths))
+        count = self._labelled_draws
+        drawn = draws_by_class(self.classes, seed=self.seed, first=epoch * count, end=(epoch + 1) * count)
+        shuffled = generator(self.seed, "by class", epoch).permutation(drawn)
+        return np.concatenate([np.flatnonzero(self.classes < 0), shuffled])
+
+    @property
+    def _labelled_draws(self) -> int:
+        """Draws of rows with a label in an epoch, if they are drawn by class or a number of them a batch."""
+        if self.labelled_per_batch is not None:
+            return self.steps_per_epoch * self.labelled_per_batch
+        return 0 if self.classes is None else int((self.classes >= 0).sum())
+
+    def _partners_of_rows(self, epoch: int, rows: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k r"] | None:
+        """The mixup partners of each draw of an epoch; None if they are drawn in the batch."""
         if self.mixing is None or self.mixing.partner != "train":
             return None
         rng = generator(self.seed, "partners", epoch)
-        return partners_in_training_set(rng, len(self.lengths), self.mixing.ratio)
+        return partners_in_training_set(rng, len(self.lengths), self.mixing.ratio, rows)
 
-    def _epoch(self, epoch: int, partners: Int[np.ndarray, " n r"] | None) -> list[Int[np.ndarray, " b"]]:
-        """The global batches of one epoch, in order, as row numbers."""
+    def _epoch(
+        self, epoch: int, rows: Int[np.ndarray, " k"], partners: Int[np.ndarray, " k r"] | None
+    ) -> list[Int[np.ndarray, " b"]]:
+        """The global batches of one epoch, in order, as numbers of draws."""
         rng = generator(self.seed, "order", epoch)
-        order = rng.permutation(len(self.lengths))
+        order = rng.permutation(len(rows))
+        lengths = self._lengths_of(rows, partners)
         if self.labelled is not None and self.labelled_per_batch is not None:
-            order = order[~self.labelled[order]]
+            order = order[~self.labelled[rows[order]]]
         edges = np.linspace(0, len(order), self.steps_per_epoch + 1).round().astype(int)
         if partners is not None:  # else pairs of some lengths would always come in the smaller batches
             edges = np.concatenate([[0], rng.permutation(np.diff(edges)).cumsum()])
-        batches = self._by_length(order, edges, partners)
+        batches = self._by_length(order, edges, lengths)
         if self.labelled_per_batch is not None:
-            labelled = self._labelled_of_epoch(epoch)
+            labelled = self._labelled_of_epoch(epoch, rows)
             edges = np.arange(0, len(labelled) + 1, self.labelled_per_batch)
-            pairs = zip(self._by_length(labelled, edges, partners), batches, strict=True)
+            pairs = zip(self._by_length(labelled, edges, lengths), batches, strict=True)
             batches = [np.concatenate(pair) for pair in pairs]
         if partners is not None or self.labelled_per_batch is not None:
             # else the first processes would always get the shortest pairs of a batch, or the labelled rows
             batches = [rng.permutation(batch) for batch in batches]
         return [batches[i] for i in rng.permutation(len(batches))]
 
+    def _lengths_of(
+        self, rows: Int[np.ndarray, " k"], partners: Int[np.ndarray, " k r"] | None
+    ) -> Int[np.ndarray, " k"]:
+        """The length of each draw: that of its row, or of a longer partner."""
+        own: Int[np.ndarray, " k"] = self.lengths[rows]
+        return own if partners is None else np.maximum(own, self.lengths[partners].max(axis=1))
+
     def _by_length(
-        self,
-        order: Int[np.ndarray, " k"],
-        edges: Int[np.ndarray, " s"],
-        partners: Int[np.ndarray, " n r"] | None,
+        self, order: Int[np.ndarray, " k"], edges: Int[np.ndarray, " s"], longest: Int[np.ndarray, " n"]
     ) -> list[Int[np.ndarray, " b"]]:
-        """Rows in batches between `edges`; pools of batches are sorted by length first if that is wanted."""
+        """Draws in batches between `edges`; pools of batches are sorted by length first if that is wanted."""
         if self.group_by_length:
-            longest = self.lengths
-            if partners is not None:
-                longest = np.maximum(longest, self.lengths[partners].max(axis=1))
             for first in range(0, self.steps_per_epoch, POOL):
                 pool = slice(edges[first], edges[min(first + POOL, self.steps_per_epoch)])
                 order[pool] = order[pool][np.argsort(longest[order[pool]], kind="stable")]
         return [order[first:end] for first, end in pairwise(edges)]
 
-    def _labelled_of_epoch(self, epoch: int) -> Int[np.ndarray, " k"]:
-        """The labelled rows of an epoch: all of them in a random order, then in another one, and so on.
+    def _labelled_of_epoch(self, epoch: int, drawn: Int[np.ndarray, " m"]) -> Int[np.ndarray, " k"]:
+        """The labelled draws of an epoch: all rows in a random order, then in another one, and so on.
 
-        The order goes on from one epoch to the next, so every row is seen equally often up to once.
+        The order goes on from one epoch to the next, so every row is seen equally often up to once. Where
+        rows are drawn by class, they are in a random order already.
         """
         assert self.labelled is not None
-        assert self.labelled_per_batch is not None
+        if self.classes is not None:
+            return np.flatnonzero(self.labelled[drawn])
         rows = np.flatnonzero(self.labelled)
-        count = self.steps_per_epoch * self.labelled_per_batch
+        count = self._labelled_draws
         first, end = epoch * count, (epoch + 1) * count
         passes = range(first // len(rows), -(-end // len(rows)))
         drawn = np.concatenate([generator(self.seed, "labelled", one).permutation(rows) for one in passes])
@@ -213,14 +245,14 @@ class BatchSampler:
         return drawn[begin : begin + count]
 
     def _split(
-        self, examples: Int[np.ndarray, " b"], rows: Int[np.ndarray, " n r"] | None, step: int
+        self, examples: Int[np.ndarray, " b"], own: Int[np.ndarray, " b r"] | None, step: int
     ) -> Iterator[list[MicroBatch]]:
         """Add mixup partners to one global batch and split it into the micro-batches of each process."""
         rng = generator(self.seed, "mix", step)
         no_partners = np.zeros((len(examples), 0))
         partners, shares = no_partners.astype(np.int64), no_partners
         if self.mixing is not None:
-            partners = partners_in_batch(rng, examples, self.mixing.ratio) if rows is None else rows[examples]
+            partners = partners_in_batch(rng, examples, self.mixing.ratio) if own is None else own
             shares = draw_shares(self.mixing, rng, len(examples))
         parts = self.processes * max(1, min(self.accumulate, len(examples) // self.processes))
         micro_batches = [

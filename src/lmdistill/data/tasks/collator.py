@@ -73,6 +73,9 @@ class Collator:
     labelled: Bool[np.ndarray, " n"] | None = None
     """Whether each row has a gold label; None if all have."""
 
+    class_weights: Float[np.ndarray, " c"] | None = None
+    """Weight of the label loss of each class; None if all count the same."""
+
     teacher_logits: Float[np.ndarray, "n v"] | None = None
     """Stored outputs of the teacher for each row, in memory or memory-mapped; NaN for a row without an
     answer. None if the teacher is run."""
@@ -85,6 +88,7 @@ class Collator:
         numbers = np.concatenate([micro_batch.examples, micro_batch.partners.T.ravel()])
         columns = self.student.columns(numbers)
         labels, labelled = self._labels(numbers, columns["label"])
+        weights = self._weights(labels)
         size = len(micro_batch.examples)
         originals, partners = _originals_and_partners(self.student, columns, size)
         teacher_inputs = (
@@ -97,12 +101,13 @@ class Collator:
             labels=labels[:size],
             scored=torch.ones(size, dtype=torch.bool),
             labelled=None if labelled is None else KnownPositions(mask=labelled[:size]),
+            label_weights=None if weights is None else weights[:size],
             examples=torch.from_numpy(micro_batch.examples.astype(np.int64)),
             teacher_inputs=None if teacher_inputs is None else teacher_inputs[0],
             stored=self._stored(micro_batch.examples),
             mixed=None
             if self.mixing is None
-            else self._mixed(micro_batch, labels, labelled, (originals, partners), teacher_inputs),
+            else self._mixed(micro_batch, (labels, labelled, weights), (originals, partners), teacher_inputs),
             count=size,
         )
 
@@ -120,6 +125,12 @@ class Collator:
         labelled = torch.from_numpy(self.labelled[numbers])
         return labels.masked_fill(~labelled if labels.ndim == 1 else ~labelled.unsqueeze(-1), 0), labelled
 
+    def _weights(self, labels: Num[Tensor, "k *labels"]) -> Float[Tensor, " k"] | None:
+        """The weight of the class of each label; that of a row without one does not matter."""
+        if self.class_weights is None:
+            return None
+        return torch.from_numpy(self.class_weights.astype(np.float32))[labels]
+
     def _stored(self, examples: Int[np.ndarray, " b"]) -> StoredAnswers | None:
         """The stored outputs of the teacher for the original examples."""
         if self.teacher_logits is None:
@@ -132,20 +143,22 @@ class Collator:
     def _mixed(
         self,
         micro_batch: MicroBatch,
-        labels: Num[Tensor, "k *labels"],
-        labelled: Bool[Tensor, " k"] | None,
+        labelling: tuple[Num[Tensor, "k *labels"], Bool[Tensor, " k"] | None, Float[Tensor, " k"] | None],
         student_inputs: tuple[Inputs, Inputs],
         teacher_inputs: tuple[Inputs, Inputs] | None,
     ) -> MixedExamples:
         """The mixed samples: sample 1 of all originals, then sample 2, and so on up to `ratio`."""
         assert self.mixing is not None
         ratio, size = self.mixing.ratio, len(micro_batch.examples)
+        labels, labelled, weights = labelling
         share = torch.from_numpy(micro_batch.shares.T.ravel().astype(np.float32))
         keep = self.mixing.segments == "keep"
         return MixedExamples(
             inputs=_blended(*student_inputs, share=share, ratio=ratio, keep=keep),
             labels=labels[:size].repeat(ratio, *([1] * (labels.ndim - 1))),
             partner_labels=labels[size:],
+            weights=None if weights is None else weights[:size].repeat(ratio),
+            partner_weights=None if weights is None else weights[size:],
             share=share,
             scored=torch.ones(size * ratio, dtype=torch.bool),
             labelled=None

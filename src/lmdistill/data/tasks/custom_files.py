@@ -23,6 +23,9 @@ from lmdistill.data.tasks.subsample import labels_of, require_classes
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import USUAL_METRICS, TaskSpec
 
+TEST = ", test "
+"""What stands between the files of a task and its test file in a record."""
+
 
 def _columns(rows: Rows, choices: ColumnChoices) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The text columns and the label columns."""
@@ -145,10 +148,12 @@ def custom_task(
     source: str,
     choices: ColumnChoices,
     tolerated: tuple[RowFlaw, ...] = (),
+    scored_test: bool = False,
 ) -> Task:
     """Build a task from tables of train, dev and test rows.
 
-    Without a dev table, a part of the training rows is held out. The test table may lack labels.
+    Without a dev table, a part of the training rows is held out. The test table may lack labels, unless it is
+    to be scored: it is then the last split to evaluate on, and chooses nothing.
 
     Args:
         tables: Split -> table; "train" is required, "dev" and "test" are optional.
@@ -156,6 +161,7 @@ def custom_task(
         source: Origin of the tables, for messages and records.
         choices: What the user specified about the columns.
         tolerated: Flaws for which a row of train or dev is dropped and counted, besides those of `choices`.
+        scored_test: Whether the test rows have labels and are scored.
 
     Returns:
         The task; notes say what was inferred, dropped, repeated and held out.
@@ -168,7 +174,7 @@ def custom_task(
     splits: dict[str, Dataset] = {}
     for split, rows in tables.items():
         split_mapping = mapping
-        if split == "test":
+        if split == "test" and not scored_test:
             is_labelled = all(column in rows.fieldnames for column in mapping.label_columns)
             split_mapping = mapping if is_labelled else mapping.without_labels()
             split_mapping = replace(split_mapping, tolerated=("empty", "unlabelled"), drop=False)
@@ -176,8 +182,15 @@ def custom_task(
         splits[split], split_notes = build_examples(rows, split_mapping)
         notes += (*(rows.notes if split != "train" else ()), *split_notes)
     require_classes(splits["train"], mapping.spec, source)
+    if scored_test:
+        splits["train"], test_notes = _apart_from(splits["train"], splits["test"], "test", choices)
+        notes += test_notes
     splits, split_notes = _with_dev(splits, choices)
-    spec = replace(mapping.spec, test_splits=("test",) if "test" in splits else ())
+    if scored_test:
+        split_notes += _shared_with_dev(splits)
+        spec = replace(mapping.spec, splits=("dev", "test"))
+    else:
+        spec = replace(mapping.spec, test_splits=("test",) if "test" in splits else ())
     return Task(spec=spec, splits=splits, source=source, notes=(*notes, *split_notes))
 
 
@@ -200,12 +213,8 @@ def _with_dev(
         train, hashes = train.select(equal.first), hashes[equal.first]
         equal = equal_texts(hashes, labels_of(train))
     if "dev" in splits:
-        is_shared = np.isin(hashes, text_hashes(splits["dev"]))
-        if is_shared.any():
-            action = " and are dropped there" if drops else ", so dev scores are too good"
-            notes.append(f"the texts of {int(is_shared.sum())} training rows are also in dev{action}")
-        train = train.select(np.flatnonzero(~is_shared)) if drops and is_shared.any() else train
-        return {**splits, "train": train}, tuple(notes)
+        train, dev_notes = _apart_from(train, splits["dev"], "dev", choices)
+        return {**splits, "train": train}, (*notes, *dev_notes)
     kept, held_out = hold_out_dev(train, choices.dev_fraction, seed=choices.seed, equal=equal)
     notes.append(
         f"no dev data given: {held_out.num_rows} of the {train.num_rows} training rows are held out at "
@@ -215,10 +224,30 @@ def _with_dev(
     return {**splits, "train": kept, "dev": held_out}, tuple(notes)
 
 
+def _apart_from(
+    train: Dataset, judged: Dataset, name: str, choices: ColumnChoices
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The training rows, if that is wanted without those whose texts judge a model; and a note on these."""
+    is_shared = np.isin(text_hashes(train), text_hashes(judged))
+    if not is_shared.any():
+        return train, ()
+    drops = "duplicates" in choices.drop
+    action = " and are dropped there" if drops else f", so {name} scores are too good"
+    note = f"the texts of {int(is_shared.sum())} training rows are also in {name}{action}"
+    return (train.select(np.flatnonzero(~is_shared)) if drops else train), (note,)
+
+
+def _shared_with_dev(splits: Mapping[str, Dataset]) -> tuple[str, ...]:
+    """A note if dev, which may choose the weights, shares texts with test."""
+    shared = int(np.isin(text_hashes(splits["dev"]), text_hashes(splits["test"])).sum())
+    return (f"the texts of {shared} dev rows are also in test, so dev knows them",) if shared else ()
+
+
 def load_custom_files(
     train: str | Path,
     dev: str | Path | float = DEV_FRACTION,
     *,
+    test: str | Path | None = None,
     form: TableFormat | None = None,
     **choices: Any,
 ) -> Task:
@@ -227,6 +256,7 @@ def load_custom_files(
     Args:
         train: File with the training examples.
         dev: File with the dev examples, or the fraction in (0, 1) of `train` to hold out.
+        test: File with labelled test examples, which are scored and choose nothing.
         form: Encoding, delimiter, quotes and header of the files; None infers them.
         **choices: Fields of `ColumnChoices`.
 
@@ -242,9 +272,12 @@ def load_custom_files(
     chosen = ColumnChoices(dev_fraction=fraction, **choices)
     form = form or TableFormat()
     tables = {
-        split: open_rows(path, form, same_keys=False)
-        for split, path in (("train", Path(train)), ("dev", file))
+        split: open_rows(Path(path), form, same_keys=False)
+        for split, path in (("train", Path(train)), ("dev", file), ("test", test))
         if path is not None
     }
     source = f"{train} and {dev}" if file else str(train)
-    return custom_task(tables, name="own", source=source, choices=chosen).log_notes()
+    if test is not None:
+        source = f"{source}{TEST}{test}"
+    task = custom_task(tables, name="own", source=source, choices=chosen, scored_test=test is not None)
+    return task.log_notes()

@@ -82,8 +82,8 @@ def hold_out_dev(
 
     Each class, or each range of scores, gives its share as far as that is possible in whole rows; of several
     labels of a row, the rarest counts as its class (`strata_of`). Rows with the same texts are on one side.
-    Every class keeps at least one training row, if possible. The choice depends on the rows, the fraction and
-    the seed only.
+    Every class keeps at least one training row, if possible, and one whose share is a row or more has a dev
+    row. The choice depends on the rows, the fraction and the seed only.
 
     Args:
         rows: At least two examples.
@@ -114,8 +114,10 @@ def hold_out_dev(
         if are_classes
         else _ranges(labels, total)
     )
-    chosen = _chosen_groups(equal, strata, _quotas(np.bincount(strata), total, are_classes, seed), seed)
+    quotas = _quotas(np.bincount(strata), total, are_classes, seed)
+    chosen = _chosen_groups(equal, strata, quotas, seed)
     if are_classes:
+        _hold_out_every_class(chosen, equal, strata, quotas)
         _keep_every_class(chosen, equal, strata)
     held_out = chosen[equal.groups]
     return rows.select(np.flatnonzero(~held_out)), rows.select(np.flatnonzero(held_out))
@@ -167,6 +169,22 @@ def _chosen_groups(
     if not chosen.any():
         chosen[int(np.argmin(equal.sizes))] = True
     return chosen
+
+
+def _hold_out_every_class(
+    chosen: Bool[np.ndarray, " g"],
+    equal: EqualTexts,
+    strata: Int[np.ndarray, " n"],
+    quotas: Int[np.ndarray, " s"],
+) -> None:
+    """Hold out, in place, the smallest group of a class with a share but no group that fits into it.
+
+    The groups are then larger than the share, since their texts repeat. A class with one group keeps it.
+    """
+    for stratum in np.setdiff1d(np.flatnonzero(quotas), strata[chosen[equal.groups]]):
+        groups = np.flatnonzero(strata[equal.first] == stratum)
+        if len(groups) > 1:
+            chosen[groups[np.argmin(equal.sizes[groups])]] = True
 
 
 def _keep_every_class(

@@ -61,7 +61,7 @@ def load_glue(spec: TaskSpec) -> Task:
     return glue_task(spec, load_dataset_dict(GLUE, spec.hub), f"{GLUE} ({spec.hub})")
 
 
-def load_hub(name: str, choices: ColumnChoices) -> Task:
+def load_hub(name: str, choices: ColumnChoices, test: str | None = None) -> Task:
     """Load a task from any data set of the hub, or from a folder that `datasets` can read.
 
     Columns that the user did not name are inferred, with a note. Rows without a text or, in train and dev,
@@ -70,6 +70,8 @@ def load_hub(name: str, choices: ColumnChoices) -> Task:
     Args:
         name: "owner/name", "owner/name:config" or a folder.
         choices: What the user specified about the columns.
+        test: Name of a split with labels that is scored and chooses nothing; None scores none. Without it a
+            split `test` counts as one without labels.
 
     Raises:
         DataError: The data set cannot be loaded or used.
@@ -79,13 +81,28 @@ def load_hub(name: str, choices: ColumnChoices) -> Task:
     tables = {str(split): hub_rows(f"{name}, {split}", table) for split, table in loaded.items()}
     if "train" not in tables:
         raise DataError(f"{name} has no split 'train'; it has: {', '.join(tables)}. Save its rows to a file.")
-    dev_split = next((split for split in DEV_NAMES if split in tables), None)
+    if test is not None and (test not in tables or test == "train"):
+        raise DataError(
+            f"data.test is {test!r}, and {name} has these splits: {', '.join(tables)}. Name one with labels "
+            "that is not train."
+        )
+    dev_split = next((split for split in DEV_NAMES if split in tables and split != test), None)
+    test_split = test or "test"
     tables_used = {"train": tables["train"]} | ({"dev": tables[dev_split]} if dev_split else {})
-    tables_used |= {"test": tables["test"]} if "test" in tables else {}
-    unused = sorted(set(tables) - {"train", "test", dev_split})
+    tables_used |= {"test": tables[test_split]} if test_split in tables else {}
+    unused = sorted(set(tables) - {"train", test_split, dev_split})
     task = custom_task(
-        tables_used, name=name, source=name, choices=choices, tolerated=("empty", "unlabelled")
+        tables_used,
+        name=name,
+        source=name,
+        choices=choices,
+        tolerated=("empty", "unlabelled"),
+        scored_test=test is not None,
     )
-    notes = [f"the split {dev_split!r} is used as dev"] if dev_split not in (None, "dev") else []
+    notes = [
+        f"the split {found!r} is used as {split}"
+        for found, split in ((dev_split, "dev"), (test, "test"))
+        if found not in (None, split)
+    ]
     notes += [f"splits not used: {', '.join(unused)}"] if unused else []
     return task.with_train(task.train, *notes)

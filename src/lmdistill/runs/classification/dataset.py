@@ -14,6 +14,7 @@ from lmdistill.core.protocols import Method, Net
 from lmdistill.data.batching.batch_sampler import evaluation_batches
 from lmdistill.data.batching.dataloader import BatchLoader
 from lmdistill.data.batching.tokenizer_checks import check_max_length, tokenizer_fingerprint
+from lmdistill.data.tasks.class_weights import class_weights, require_sampling
 from lmdistill.data.tasks.collator import Collator, TokenizedRows
 from lmdistill.data.tasks.subsample import labels_of
 from lmdistill.data.tasks.task import Task, has_label
@@ -109,10 +110,18 @@ class EncodedTask:
     labelled_per_batch: int | None = None
     """Labelled examples in each batch if some have no label; None shuffles them with the others."""
 
+    def class_weights(self, training: Training) -> dict[str, float]:
+        """The weight of each class by its name; {} if all count the same."""
+        spec = self.task.spec
+        weights = class_weights(training.class_weights, self.train.labels, spec)
+        return {} if weights is None else dict(zip(spec.labels, weights.tolist(), strict=True))
+
     def feed(self, method: Method, training: Training) -> BatchLoader:
         """The training batches of a run; a method without a teacher gets those with a label only."""
         train = self.train if method.uses_teacher else self.train.with_labels()
         labelled, stored = train.labelled, train.teacher_logits if method.uses_teacher else None
+        require_sampling(training.sampling, self.task.spec, "training")
+        weights = class_weights(training.class_weights, train.labels, self.task.spec)
         return BatchLoader(
             sampler=plan(
                 train.lengths,
@@ -120,12 +129,14 @@ class EncodedTask:
                 training,
                 labelled=labelled,
                 labelled_per_batch=None if labelled is None else self.labelled_per_batch,
+                classes=train.labels if self.task.spec.kind == "classification" else None,
             ),
             collator=Collator(
                 student=train.student,
                 teacher=train.teacher,
                 mixing=method.mixing,
                 labelled=labelled,
+                class_weights=weights,
                 teacher_logits=stored,
                 some_unanswered=stored is not None and bool(np.isnan(stored[:, 0]).any()),
             ),

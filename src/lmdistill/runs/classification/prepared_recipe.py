@@ -7,6 +7,7 @@ from typing import cast
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.protocols import Net
+from lmdistill.data.tasks.class_weights import require_class_weights, require_sampling
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.teacher_answers import read_answers
 from lmdistill.engine.distributed import main_process_first, on_main_process
@@ -20,6 +21,7 @@ from lmdistill.runs.classification.data import Examples, load_examples
 from lmdistill.runs.classification.dataset import require_fit
 from lmdistill.runs.classification.ensemble import keep_models, prepare_ensemble
 from lmdistill.runs.classification.evaluation import KnownLogits
+from lmdistill.runs.classification.origin import origin_of
 from lmdistill.runs.classification.prompted import prepare_prompted, require_own_student
 from lmdistill.runs.classification.quality import require_labels_for
 from lmdistill.runs.classification.recorded_teacher import RecordedTeacher, recorded_teacher
@@ -70,6 +72,7 @@ class PreparedClassification:
             labelled_per_batch=self.recipe.data.labelled_per_batch,
             stand_in=self.teacher.stand_in,
             threshold=self.recipe.student.threshold,
+            origin=None if self.recipe.student.model is None else origin_of(self.recipe.student.model),
             outputs=NetworkOutputs(cache=self.out.parent / "teachers" / "outputs")
             if self.recipe.teacher.store_outputs
             else None,
@@ -122,6 +125,10 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     require_classes(recipe.map, examples.original)
     require_labels_for(recipe.student.threshold, examples.original)
+    settings = {"training": recipe.training, "teacher.training": recipe.teacher.training}
+    for where, training in settings.items():
+        require_class_weights(training.class_weights, examples.original.spec, where)
+        require_sampling(training.sampling, examples.original.spec, where)
     known_logits: KnownLogits = {}
     teacher, notes = _teacher(recipe, examples, out, command, known_logits)
     for note in notes:

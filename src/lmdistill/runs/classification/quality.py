@@ -28,6 +28,7 @@ from lmdistill.evaluation.task_quality import (
 from lmdistill.models.classifier import Network
 from lmdistill.records.calibration_facts import Calibration
 from lmdistill.records.label_thresholds import LabelThresholds
+from lmdistill.runs.classification.class_facts import class_alarms, class_facts
 from lmdistill.runs.classification.dataset import EncodedTask
 from lmdistill.runs.classification.evaluation import DevOutputs
 
@@ -127,6 +128,8 @@ def quality(data: EncodedTask, answers: DevOutputs, thresholds: LabelThresholds 
             name: constant_task_scores(data.task.spec.metrics, split.labels, data.task.spec.num_classes)
             for name, split in data.dev.items()
         },
+        "classes": class_facts(data, answers.student),
+        "teacher_classes": {} if answers.teacher is None else class_facts(data, answers.teacher),
         "thresholds": thresholds,
         "agreement": None if theirs is None else _agreement(data, ours, theirs, both),
         "calibration": _calibration(labels, ours) if classes else None,
@@ -187,7 +190,7 @@ def alarms_of(
     logits: Float[np.ndarray, "n v"],
     thresholds: Thresholds = None,
 ) -> Iterator[str]:
-    """A sentence if the labels of a network look swapped, or if it is no better than a constant prediction.
+    """Sentences if labels look swapped, a network is no better than a constant, or never says a class.
 
     Args:
         who: The network in the sentences, which begin with it, such as "the student".
@@ -205,6 +208,8 @@ def alarms_of(
         yield swapped
     elif is_task_at_chance(spec.metrics, labels, logits, thresholds):
         yield _nothing_learned(who, split, spec, logits, thresholds)
+    elif spec.kind == "classification":
+        yield from class_alarms(who, split, spec, labels, logits)
 
 
 def _nothing_learned(

@@ -19,6 +19,7 @@ from lmdistill.export.hugging_face import keep_thresholds
 from lmdistill.methods.teacher_outputs import reads_stored_logits
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.representation_map import Map
+from lmdistill.records.origin import Origin
 from lmdistill.records.representation_map import MAP, write_map
 from lmdistill.records.schema import MapFacts, NetworkFacts
 from lmdistill.runs.classification.costs import TimedNetwork, cost, of_network, summed
@@ -63,6 +64,9 @@ class ClassificationAdapter:
     stand_in: StandIn | None = None
     """Stands in for a teacher that is not one network; None if one teaches, or nobody."""
 
+    origin: Origin | None = None
+    """The trained classifier that the student begins as; None if it begins otherwise."""
+
     outputs: NetworkOutputs | None = None
     """Where the teacher's logits for the training texts are kept; None runs the teacher in every step."""
 
@@ -103,6 +107,7 @@ class ClassificationAdapter:
             known_logits=self.known_logits,
             threshold=self.threshold,
             stand_in=stand_in,
+            origin=self.origin,
             teacher_logits=outputs,
         )
 
@@ -125,6 +130,9 @@ class EncodedClassification:
 
     stand_in: StandIn | None = None
     """Stands in for a teacher that is not one network."""
+
+    origin: Origin | None = None
+    """The trained classifier that the student began as."""
 
     teacher_logits: Callable[[], Float[np.ndarray, "n v"]] | None = None
     """Gives the stored logits of the teacher for the training texts; None if there are none."""
@@ -179,6 +187,8 @@ class EncodedClassification:
         headline = next(iter(data.dev))
         facts = {
             "task": task_facts(data),
+            "class_weights": data.class_weights(stage.training),
+            "origin": self.origin,
             "risk": risk(data, student, outputs.student[headline], device),
             "map": self._write_map(stage, device),
             **({} if self.stand_in is None else self.stand_in.facts()),

@@ -28,8 +28,9 @@ from lmdistill.models.classification_head import reorder_outputs
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.causal_lm import is_causal
 from lmdistill.models.loading.classifier import has_head, load
+from lmdistill.models.loading.resolve import resolve
 from lmdistill.recipes.classifier import Teacher
-from lmdistill.recipes.serialization import plain
+from lmdistill.recipes.serialization import plain, training_inputs
 from lmdistill.records.model_integrity import model_damage
 from lmdistill.runs.classification.dataset import read_split, require_outputs
 from lmdistill.runs.classification.evaluation import KnownLogits
@@ -110,7 +111,7 @@ def load_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path)
     inputs = {
         "model": model_stats.fingerprint(backbone),
         "data": task.fingerprint,
-        "training": plain(settings.training),
+        "training": training_inputs(settings.training),
         "max_length": max_length,
         **({"metrics": task.spec.chosen_metrics} if task.spec.chosen_metrics else {}),
     }
@@ -231,7 +232,7 @@ def keep_teacher(teacher: PreparedTeacher, folder: Path) -> Path | None:
         Folder of the teacher's files: `folder`, or where it was loaded from; None for the hub.
     """
     if teacher.folder is None:
-        source = None if teacher.network is None else Path(teacher.network.source)
+        source = None if teacher.network is None else Path(resolve(teacher.network.source))
         return source if source is not None and source.is_dir() else None
     return keep_model(teacher.folder, folder)
 

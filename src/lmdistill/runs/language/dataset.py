@@ -18,6 +18,7 @@ from lmdistill.data.language.special_tokens import pad_id
 from lmdistill.data.language.tokenization import Passages, encode_passages
 from lmdistill.engine.training_settings import Training
 from lmdistill.recipes.language_model import Texts
+from lmdistill.recipes.validation import require_no_classes
 from lmdistill.runs.batch_plan import plan
 
 log = logging.getLogger("lmdistill")
@@ -51,7 +52,12 @@ class EncodedTexts:
         )
 
     def feed(self, method: Method, training: Training) -> BatchLoader:
-        """The batches of a run."""
+        """The batches of a run.
+
+        Raises:
+            ConfigError: The training has weights of classes.
+        """
+        require_no_classes({"training": training})
         collator = LanguageCollator(rows=self.train.rows, padding=self.padding)
         return BatchLoader(sampler=plan(self.train.lengths, method, training), collator=collator)
 

@@ -17,7 +17,7 @@ from lmdistill.models import model_stats
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.recipes.language_model import LanguageRecipe
-from lmdistill.recipes.serialization import plain
+from lmdistill.recipes.serialization import plain, training_inputs
 from lmdistill.runs.language.dataset import EncodedTexts, encode_texts
 from lmdistill.runs.language.generation_prompts import generation_prompts
 from lmdistill.runs.language.stage_adapter import LanguageAdapter
@@ -61,7 +61,7 @@ class TeacherCache:
             "model": model_stats.fingerprint(network),
             "data": self.texts.fingerprint,
             "texts": plain(recipe.texts),
-            "training": plain(training),
+            "training": training_inputs(training),
         }
         folder = self.folder / f"{name}-{fingerprint(inputs)}"
         with to_be_made(RunFolder(path=folder)) as is_missing:

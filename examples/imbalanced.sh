@@ -1,0 +1,2 @@
+lmdistill distill examples/imbalanced.yaml --out runs/messages
+lmdistill evaluate runs/messages
