@@ -13,12 +13,13 @@ import yaml
 
 from lmdistill.core.protocols import Method
 from lmdistill.data.augment import Augmenter
+from lmdistill.methods import AnyMethod
 from lmdistill.recipes.serialization import plain
 from lmdistill.schedules.distillation import Schedule
 
 WORDS: Mapping[Any, str] = types.MappingProxyType(
     {bool: "true, false", int: "whole number", float: "number", str: "text"}
-    | {Method: "a method", Augmenter: "an augmenter", Schedule: "a schedule"}
+    | {Method: "a method", AnyMethod: "a method", Augmenter: "an augmenter", Schedule: "a schedule"}
 )
 
 

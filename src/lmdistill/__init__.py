@@ -28,11 +28,14 @@ if _TYPE_CHECKING:
     from lmdistill.engine.training_settings import Optimizer as Optimizer
     from lmdistill.engine.training_settings import Training as Training
     from lmdistill.export.hugging_face import save as save
+    from lmdistill.linear.classifier import LinearClassifier as LinearClassifier
+    from lmdistill.linear.classifier import load_linear as load_linear
     from lmdistill.methods import ATKD as ATKD
     from lmdistill.methods import KD as KD
     from lmdistill.methods import METHODS as METHODS
     from lmdistill.methods import PKD as PKD
     from lmdistill.methods import SFT as SFT
+    from lmdistill.methods import TFIDF as TFIDF
     from lmdistill.methods import FineTune as FineTune
     from lmdistill.methods import MixKD as MixKD
     from lmdistill.methods import TokenKD as TokenKD
@@ -55,7 +58,8 @@ _NAMES = {
     "data.tasks.task_spec": ("TASKS",),
     "engine.training_settings": ("Optimizer", "Training"),
     "export.hugging_face": ("save",),
-    "methods": ("ATKD", "KD", "METHODS", "PKD", "SFT", "FineTune", "MixKD", "TokenKD"),
+    "linear.classifier": ("LinearClassifier", "load_linear"),
+    "methods": ("ATKD", "KD", "METHODS", "PKD", "SFT", "TFIDF", "FineTune", "MixKD", "TokenKD"),
     "models.causal_lm": ("LanguageNetwork",),
     "models.classifier": ("Network",),
     "models.loading.causal_lm": ("load_causal",),

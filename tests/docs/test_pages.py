@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs.make import made
-from lmdistill.methods import METHODS
+from lmdistill.methods import BASELINES, METHODS
 from tests.docs.pages import (
     BUILTIN,
     CHANGELOG,
@@ -108,7 +108,7 @@ def test_every_method_has_a_page_with_the_same_headings(name: str) -> None:
 
 
 def test_every_method_page_is_of_a_method() -> None:
-    assert {path.stem for path in (REPO / "docs" / "methods").glob("*.md")} == set(METHODS)
+    assert {path.stem for path in (REPO / "docs" / "methods").glob("*.md")} == {*METHODS, *BASELINES}
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

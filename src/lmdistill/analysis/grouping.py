@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lmdistill.analysis.number_format import layers_text
 from lmdistill.analysis.paired_comparison import ExampleScores
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.records.record import Record, RecordedRun
@@ -111,8 +112,8 @@ def _agreeing(items: Iterable[tuple[dict[str, Any], Item]]) -> list[list[Item]]:
 
 
 def layers_of(network: NetworkFacts) -> tuple[int, int]:
-    """Number of layers and of the parameters in them, without embeddings and head."""
-    return network.layers, network.parameters.encoder
+    """Number of layers and of the parameters in them, without embeddings and head; all of a linear model."""
+    return network.layers, network.parameters.encoder if network.layers else network.parameters.total
 
 
 def student_size(record: Record) -> tuple[int, float]:
@@ -180,10 +181,10 @@ def _differing_facts(record: Record, records: Sequence[Record]) -> list[str]:
     """Facts of a record that differ between the records of its name."""
     same_name = [other for other in records if other.name == record.name]
     facts: list[Callable[[Record], str]] = [
-        lambda r: f"{r.student.layers} layers",
+        lambda r: layers_text(r.student.layers),
         _size_text,
         lambda r: f"{r.task.rows.get('train', 0):,} examples",
-        lambda r: "no teacher" if r.teacher is None else f"teacher with {r.teacher.layers} layers",
+        lambda r: "no teacher" if r.teacher is None else f"teacher with {layers_text(r.teacher.layers)}",
         *(lambda r, field=field: f"{field}={r.method.get(field)}" for field in record.method),
     ]
     return [fact(record) for fact in facts if len({fact(other) for other in same_name}) > 1]

@@ -43,6 +43,16 @@ def spread_text(value: Spread | None, metric: str = "accuracy") -> str:
     return f"{text(value.mean)} {ONE_SEED}" if value.sd is None else f"{text(value.mean)} ± {text(value.sd)}"
 
 
+def layers_text(layers: int) -> str:
+    """Number of layers in words; without any it is a linear model.
+
+    Examples:
+        >>> layers_text(0), layers_text(1), layers_text(6)
+        ('linear', '1 layer', '6 layers')
+    """
+    return f"{layers} layer{'' if layers == 1 else 's'}" if layers else "linear"
+
+
 def millions(value: Value) -> str:
     """Millions (M) with two decimals, or thousands (k) for less than a million.
 

@@ -9,13 +9,15 @@ from typing import Any, Generic, Literal, cast, overload
 
 from lmdistill.api.corpus import Corpus
 from lmdistill.api.distill_language import distill_texts, finetune_texts
-from lmdistill.api.teachers import AnyTeacher, described, kind_of, stand_in_for
+from lmdistill.api.distill_linear import distill_linear
+from lmdistill.api.teachers import AnyTeacher, described_teacher, kind_of, stand_in_for
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.distributed import broadcast_from_main, one_writer, process_state
 from lmdistill.engine.training_settings import Training
-from lmdistill.methods import ATKD, MixKD
+from lmdistill.linear.classifier import LinearClassifier, load_linear
+from lmdistill.methods import ATKD, TFIDF, AnyMethod, MixKD
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.causal_lm import load_causal
@@ -49,9 +51,14 @@ class Run(Generic[AnyNetwork]):
 
     @cached_property
     def student(self) -> AnyNetwork:
-        """The trained student."""
+        """The trained student; see `linear` for the method `TFIDF`."""
         load_it = load_causal if self.record.task.kind == "language" else load
         return cast(AnyNetwork, load_it(self.folder / "student"))
+
+    @cached_property
+    def linear(self) -> LinearClassifier:
+        """The trained linear model, of a run of the method `TFIDF`."""
+        return load_linear(self.folder / "student")
 
     @property
     def metrics(self) -> dict[str, float | None]:
@@ -74,9 +81,9 @@ def distill(
     teacher: AnyNetwork | AnyTeacher | None,
     data: Task | Corpus,
     *,
-    student: AnyNetwork,
+    student: AnyNetwork | None = None,
     out: str | Path,
-    method: Method | None = None,
+    method: AnyMethod | None = None,
     training: Training | None = None,
     max_length: int | None = None,
     labelled_per_batch: int | None = None,
@@ -89,9 +96,10 @@ def distill(
             student's tokenizer; an `Ensemble` of classifiers; a `PromptedTeacher`; answers from
             `load_answers`; None for methods that need none.
         data: From `load_task`; for language models from `load_texts`.
-        student: For example `truncate(teacher, layers=3)`.
+        student: For example `truncate(teacher, layers=3)`; none for the method `TFIDF`, which makes its own.
         out: The run folder: a new one, or that of an interrupted or finished run of the same inputs.
-        method: The distillation method; `MixKD()` by default, or `ATKD()` for language models.
+        method: The distillation method; `MixKD()` by default, or `ATKD()` for language models. `TFIDF()`
+            trains a linear model, `run.linear`.
         training: Training settings with the seed; by default those of a recipe.
         max_length: Longest input of a classifier in tokens, >= 3; 128 by default. Not for texts.
         labelled_per_batch: Rows with a label in each batch of a task with others, in [1, batch size). By
@@ -110,6 +118,15 @@ def distill(
         DivergedError: If the loss stops being a number.
     """
     folder = Path(out)
+    if isinstance(method, TFIDF):
+        if student is not None:
+            raise ConfigError("method TFIDF makes its own student. Leave student out.")
+        seed, length = (training or Training()).seed, _length(max_length)
+        with one_writer(folder):
+            distill_linear(teacher, data, method=method, out=folder, seed=seed, max_length=length)
+        return Run(folder)
+    if student is None:
+        raise ConfigError("student is missing. Give one, as in student=truncate(teacher, layers=3).")
     if isinstance(data, Corpus):
         _require_no_length(max_length)
         if isinstance(teacher, AnyTeacher):
@@ -273,13 +290,6 @@ def _require_no_length(max_length: int | None) -> None:
         )
 
 
-def _described_teacher(teacher: Network | AnyTeacher | None) -> Mapping[str, Any] | None:
-    """The teacher in that description."""
-    if isinstance(teacher, AnyTeacher):
-        return described(teacher)
-    return None if teacher is None else {"model": teacher.source}
-
-
 def _described(
     adapter: ClassificationAdapter,
     teacher: Network | AnyTeacher | None,
@@ -293,7 +303,7 @@ def _described(
     return {
         "task": task.spec.name,
         "data": {"source": task.source, "max_length": adapter.max_length, **metrics},
-        "teacher": _described_teacher(teacher),
+        "teacher": described_teacher(teacher),
         "student": {"model": student.source, "layers": student.num_layers, **chosen},
         "methods": {type(method).__name__: plain(method)},
         "training": plain(replace(training, seed=0)),

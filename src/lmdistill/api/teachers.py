@@ -88,14 +88,14 @@ AnyTeacher = Ensemble | PromptedTeacher | TeacherAnswers
 
 
 def combined_teacher(
-    teacher: Ensemble | PromptedTeacher, task: Task, method: Method, *, max_length: int, out: Path
+    teacher: Ensemble | PromptedTeacher, task: Task, method: Method | None, *, max_length: int, out: Path
 ) -> tuple[CombinedTeacher, tuple[str, ...]]:
     """The teacher as runs use it, and notes for the task.
 
     Args:
         teacher: The models, or the model and its prompt.
         task: The task that they answer.
-        method: The method, which must not ask for more than they can give.
+        method: The method, which must not ask for more than they can give; None if logits are enough.
         max_length: Longest input in tokens.
         out: The run folder; logits are kept beside it, in `teachers/outputs`.
 
@@ -113,12 +113,23 @@ def combined_teacher(
     combine: Combine = teacher.combine if isinstance(teacher, Ensemble) else "log_probabilities"
     outputs = NetworkOutputs(cache=out.parent / "teachers" / "outputs")
     whole = CombinedTeacher(models=models, task=task, combine=combine, outputs=outputs)
-    name = type(method).__name__
-    require_outputs_enough(method, name, whole.name, why_not_run=whole.why_not_run)
+    if method is not None:
+        name = type(method).__name__
+        require_outputs_enough(method, name, whole.name, why_not_run=whole.why_not_run)
     if not teacher.fit_temperature:
         return whole, ()
     fitted, note = with_temperature(whole, hold_out(task)[1])
     return fitted, (note,)
+
+
+def require_labels_of(task: Task, network: Network) -> None:
+    """Refuse a classifier whose classes are not the task's in the task's order."""
+    if tuple(network.labels) != task.spec.labels or network.num_classes != task.spec.num_classes:
+        raise MismatchError(
+            f"{network.source} has the classes {', '.join(network.labels) or 'of a score'}, and "
+            f"{task.spec.name} has {', '.join(task.spec.labels) or 'a score'} in this order. Load it "
+            "with labels=task.spec.labels."
+        )
 
 
 def kind_of(teacher: AnyTeacher) -> str:
@@ -126,6 +137,13 @@ def kind_of(teacher: AnyTeacher) -> str:
     if isinstance(teacher, TeacherAnswers):
         return teacher.source
     return "an ensemble of classifiers" if isinstance(teacher, Ensemble) else "one that answers with classes"
+
+
+def described_teacher(teacher: Network | AnyTeacher | None) -> Mapping[str, Any] | None:
+    """A teacher in the description that replaces the recipe in the record of a run from Python."""
+    if isinstance(teacher, AnyTeacher):
+        return described(teacher)
+    return None if teacher is None else {"model": teacher.source}
 
 
 def described(teacher: AnyTeacher) -> Mapping[str, Any]:
@@ -161,26 +179,21 @@ def _prompted(teacher: PromptedTeacher, task: Task, max_length: int) -> Prompted
 def _classifiers(teacher: Ensemble, task: Task, max_length: int) -> tuple[ClassifierModel, ...]:
     """The classifiers, each with the task's classes in the task's order."""
     for network in teacher.models:
-        if tuple(network.labels) != task.spec.labels or network.num_classes != task.spec.num_classes:
-            raise MismatchError(
-                f"{network.source} has the classes {', '.join(network.labels) or 'of a score'}, and "
-                f"{task.spec.name} has {', '.join(task.spec.labels) or 'a score'} in this order. Load it "
-                "with labels=task.spec.labels."
-            )
+        require_labels_of(task, network)
     return tuple(
         ClassifierModel(network=one, source=one.source, max_length=max_length) for one in teacher.models
     )
 
 
 def stand_in_for(
-    teacher: AnyTeacher, task: Task, method: Method, *, max_length: int, out: Path
+    teacher: AnyTeacher, task: Task, method: Method | None, *, max_length: int, out: Path
 ) -> tuple[StandIn, NetworkOutputs | None, tuple[str, ...]]:
     """A teacher that is not one network as runs use it, where its logits are kept, and notes for the task.
 
     Args:
         teacher: Models, a model with its prompt, or answers to texts.
         task: The task that they answer.
-        method: The method, which must not ask for more than they can give.
+        method: The method, which must not ask for more than they can give; None if logits are enough.
         max_length: Longest input in tokens.
         out: The run folder.
 
@@ -191,6 +204,7 @@ def stand_in_for(
     if not isinstance(teacher, TeacherAnswers):
         combined, notes = combined_teacher(teacher, task, method, max_length=max_length, out=out)
         return combined, combined.outputs, notes
-    require_answers_enough(method, type(method).__name__, teacher.source)
+    if method is not None:
+        require_answers_enough(method, type(method).__name__, teacher.source)
     recorded, note = recorded_teacher(teacher, task)
     return recorded, None, (note,)

@@ -38,9 +38,9 @@ def _cells(network: Measured) -> tuple[str, ...]:
     ]
     return (
         network.name,
-        str(network.layers),
+        str(network.layers) if network.layers else "–",
         *(f"{part / MILLION:.2f}" for part in (parts.embeddings, parts.encoder, parts.head)),
-        f"{network.flops / BILLION:.2f}",
+        "–" if network.flops is None else f"{network.flops / BILLION:.2f}",
         "–" if network.disk_bytes is None else f"{network.disk_bytes / MILLION:.1f}",
         *latencies,
         f"{network.peak_mb:.0f}",

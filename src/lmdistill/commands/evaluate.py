@@ -1,25 +1,36 @@
 """Evaluation of a trained classifier on the dev splits of a task."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lmdistill.commands.open_model import open_model, warn_of_other_examples
+import numpy as np
+from jaxtyping import Float, Num
+
+from lmdistill.commands.open_model import Opened, open_model, warn_of_other_examples
 from lmdistill.core.errors import ConfigError
+from lmdistill.data.tasks.plain_rows import labels_of, texts_of
+from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.inference import require_finite_logits
+from lmdistill.evaluation.multi_label import Thresholds
 from lmdistill.evaluation.task_quality import constant_task_scores, task_calibration, task_scores
+from lmdistill.linear.classifier import LinearClassifier
 from lmdistill.records.class_facts import ClassFacts
 from lmdistill.runs.classification.class_facts import facts_of
 from lmdistill.runs.classification.data import load_whole
 from lmdistill.runs.classification.dataset import read_split
+from lmdistill.runs.classification.linear_model import linear_logits, matched_linear
 from lmdistill.runs.classification.quality import alarms_of
 from lmdistill.runs.classification.teacher import matched
 
 log = logging.getLogger("lmdistill")
+
+AnswersOf = Callable[[str], tuple[Float[np.ndarray, "n v"], Num[np.ndarray, "n *labels"]]]
+"""Logits and labels of a split by its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,24 +81,17 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
             f"{target} is no run, so its task is not known. Add --set task=NAME, and "
             "--set data.source=... for a folder or a file."
         )
-    device = str(make_accelerator(Training()).device)
     task = load_whole(opened.task, opened.data)
     if opened.task not in TASKS:
         tell_other_columns(task.spec.columns, opened.columns, "data.text")
     if not overrides:
         warn_of_other_examples(target, replace(task, splits=task.dev).fingerprint)
-    network = matched(opened.network, task, opened.data.max_length, who=opened.who).to(device)
+    answers_of, thresholds = _answering(opened, task)
     found = []
-    if network.thresholds is not None:
-        told = ", ".join(
-            f"{label} {t:.3g}" for label, t in zip(network.labels, network.thresholds, strict=True)
-        )
-        log.info("labels are predicted from these probabilities on: %s", told)
     for name in task.spec.splits:
-        split = read_split(task, name, network, max_length=opened.data.max_length)
-        logits, labels = split.logits(network, device), split.labels
+        logits, labels = answers_of(name)
         require_finite_logits(opened.place, logits)
-        classes, thresholds = task.spec.kind != "regression", network.thresholds
+        classes = task.spec.kind != "regression"
         found.append(
             Evaluated(
                 split=name,
@@ -100,6 +104,30 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
             )
         )
     return found
+
+
+def _answering(opened: Opened, task: Task) -> tuple[AnswersOf, Thresholds]:
+    """A function that gives logits and labels of a split by its name, and the thresholds of labels."""
+    if isinstance(opened.model, LinearClassifier):
+        model = matched_linear(opened.model, task)
+        splits = {name: task.split(name) for name in task.spec.splits}
+        return lambda name: (
+            linear_logits(model, texts_of(splits[name], pair=task.is_pair)),
+            labels_of(splits[name]),
+        ), None
+    length, device = opened.data.max_length, str(make_accelerator(Training()).device)
+    network = matched(opened.model, task, length, who=opened.who).to(device)
+    if network.thresholds is not None:
+        told = ", ".join(
+            f"{label} {t:.3g}" for label, t in zip(network.labels, network.thresholds, strict=True)
+        )
+        log.info("labels are predicted from these probabilities on: %s", told)
+
+    def read(name: str) -> tuple[Float[np.ndarray, "n v"], Num[np.ndarray, "n *labels"]]:
+        split = read_split(task, name, network, max_length=length)
+        return split.logits(network, device), split.labels
+
+    return read, network.thresholds
 
 
 def tell_other_columns(columns: Sequence[str], trained: Sequence[str], setting: str) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.linear.classifier import LinearClassifier, is_linear, load_linear
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
-from lmdistill.models.loading.resolve import resolve
+from lmdistill.models.loading.resolve import no_network, resolve
 from lmdistill.recipes.classifier import Data
 from lmdistill.recipes.parsing import parse
 from lmdistill.recipes.yaml_tables import override
@@ -25,7 +26,7 @@ log = logging.getLogger("lmdistill")
 class Opened:
     """A loaded classifier, its task and its data."""
 
-    network: Network
+    model: Network | LinearClassifier
     """The student of a run, or the model of a folder."""
 
     place: str
@@ -45,6 +46,17 @@ class Opened:
 
     who: str
     """What to call the network in messages: "the student", or "the model" without a run."""
+
+    @property
+    def network(self) -> Network:
+        """The model as a network.
+
+        Raises:
+            ModelError: If it is a linear model.
+        """
+        if isinstance(self.model, LinearClassifier):
+            raise no_network(self.place)
+        return self.model
 
 
 def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
@@ -76,7 +88,7 @@ def open_model(target: str | Path, overrides: Sequence[str] = ()) -> Opened:
         raise ConfigError(f"{strange[0]} has no effect on a finished network; task and data can be set.")
     place = str(folder / "student") if is_run else resolve(target)
     return Opened(
-        network=load(place),
+        model=load_linear(place) if is_linear(Path(place)) else load(place),
         place=place,
         task=parse(str | None, table.get("task"), "task"),
         data=parse(Data, table.get("data", {}), "data", code="name"),

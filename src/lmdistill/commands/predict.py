@@ -29,6 +29,7 @@ from lmdistill.data.tasks.text_table import TextTable
 from lmdistill.data.tasks.tokenization import tokenize
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
+from lmdistill.linear.classifier import LinearClassifier
 from lmdistill.metrics.multi_label import predicted_labels, sigmoid
 from lmdistill.models.classifier import Network
 from lmdistill.runs.classification.dataset import EncodedSplit
@@ -43,6 +44,9 @@ CHUNK_CHARACTERS = 16_000_000
 
 LABEL = "predicted"
 """Column of the label, the list of labels, or the score; probabilities are in columns `p_LABEL`."""
+
+LogitsOf = Callable[[list[str], list[str] | None], Float[np.ndarray, "n v"]]
+"""Logits of texts, or of pairs of first and second texts."""
 
 WRITABLE = (".csv", ".tsv", ".jsonl")
 
@@ -95,15 +99,14 @@ def _write_predictions(
     for note in rows.notes:
         log.info("%s", note)
     where = _text_columns(rows, opened, text)
-    names = answer_columns(opened.network)
+    names = answer_columns(opened.model)
     taken = [name for name in names if name in rows.fieldnames]
     if taken:
         raise DataError(
             f"{source} already has a column {taken[0]!r}, which predictions are written to. Rename it."
         )
     total = sum(1 for _ in where.all_texts())
-    network = opened.network.to(make_accelerator(Training()).device)
-    length = min(opened.data.max_length, longest_input(network.tokenizer, network.positions))
+    logits_of = _answering(opened)
     with (
         progress("predict", total) as shown,
         atomic_file(out) as part,
@@ -111,7 +114,7 @@ def _write_predictions(
     ):
         write = _writer(file, out.suffix.lower(), (*rows.fieldnames, *names), escape_formulas)
         for chunk in _chunks(rows.read()):
-            for row, answer in zip(chunk, _answers(network, where, chunk, length), strict=True):
+            for row, answer in zip(chunk, _answers(opened.model, logits_of, where, chunk), strict=True):
                 write(row, dict(zip(names, answer, strict=True)))
             shown.add(len(chunk))
     return total
@@ -183,29 +186,40 @@ def _text_columns(rows: Rows, opened: Opened, text: Sequence[str]) -> TextTable:
     return TextTable(rows=rows, columns=columns, join=join)
 
 
-def answer_columns(network: Network) -> tuple[str, ...]:
+def answer_columns(model: Network | LinearClassifier) -> tuple[str, ...]:
     """The columns that predictions add."""
-    return (LABEL, *(f"p_{label}" for label in network.labels))
+    return (LABEL, *(f"p_{label}" for label in model.labels))
+
+
+def _answering(opened: Opened) -> LogitsOf:
+    """A function that gives the logits of first and second texts; for single texts the second are None."""
+    if isinstance(opened.model, LinearClassifier):
+        return opened.model.logits
+    network = opened.model.to(make_accelerator(Training()).device)
+    device = str(next(network.parameters()).device)
+    length = min(opened.data.max_length, longest_input(network.tokenizer, network.positions))
+
+    def read(first: list[str], second: list[str] | None) -> Float[np.ndarray, "n v"]:
+        encoded = tokenize(network.tokenizer, first, second, max_length=length)
+        view = tokenized_rows(encoded, padding=int(network.tokenizer.pad_token_id))
+        return EncodedSplit(student=view, teacher=None, truncated=0.0).logits(network, device)
+
+    return read
 
 
 def _answers(
-    network: Network, where: TextTable, chunk: list[Row], max_length: int
+    network: Network | LinearClassifier, logits_of: LogitsOf, where: TextTable, chunk: list[Row]
 ) -> Iterator[tuple[str | float | list[str], ...]]:
     """Label and probabilities, or labels and the probability of each, or score, of each row."""
     first, *others = (list(texts) for texts in zip(*map(where.texts, chunk), strict=True))
-    encoded = tokenize(network.tokenizer, first, others[0] if others else None, max_length=max_length)
-    view = tokenized_rows(encoded, padding=int(network.tokenizer.pad_token_id))
-    device = str(next(network.parameters()).device)
-    logits = (
-        EncodedSplit(student=view, teacher=None, truncated=0.0).logits(network, device).astype(np.float64)
-    )
+    logits = logits_of(first, others[0] if others else None).astype(np.float64)
     for row, values in zip(chunk, logits, strict=True):
         if not np.isfinite(values).all():
             raise ModelError(
                 f"{where.rows.location(row.number)}: {network.source} gives the logits {values.tolist()}, "
                 "and no prediction can be made of that. Use another model, or train it again at a lower rate."
             )
-    if network.multi_label:
+    if isinstance(network, Network) and network.multi_label:
         yield from _label_answers(network, logits)
         return
     if network.num_classes == 1:

@@ -5,21 +5,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Float, Num
 
 from lmdistill.commands.open_model import Opened, open_model
 from lmdistill.core.errors import DataError, MismatchError, RunError
 from lmdistill.core.file_lock import sole_writer
 from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.collator import TokenizedRows
+from lmdistill.data.tasks.plain_rows import texts_of
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.glue_submission import write_submission
+from lmdistill.linear.classifier import LinearClassifier
 from lmdistill.metrics.classification import predictions_of
 from lmdistill.runs.classification.dataset import EncodedSplit, require_outputs
+from lmdistill.runs.classification.linear_model import linear_logits, matched_linear
 
 log = logging.getLogger("lmdistill")
 
@@ -81,9 +84,22 @@ def _tasks(target: str | Path, opened: Opened, data: str | Path) -> Iterator[Tas
 
 def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]]:
     """Predictions by the key of the test file, in the order of its rows."""
-    network = opened.network.to(make_accelerator(Training()).device)
-    require_outputs(task, network, "student")
     found = {}
+    for name, logits in _test_logits(opened, task):
+        key = task.spec.name if len(task.spec.test_splits) == 1 else name.replace("test", task.spec.name)
+        found[key] = predictions_of(logits)
+    return found
+
+
+def _test_logits(opened: Opened, task: Task) -> Iterator[tuple[str, Float[np.ndarray, "n v"]]]:
+    """Name and logits of each test split."""
+    if isinstance(opened.model, LinearClassifier):
+        model = matched_linear(opened.model, task)
+        for name in task.spec.test_splits:
+            yield name, linear_logits(model, texts_of(task.split(name), pair=task.is_pair))
+        return
+    network = opened.model.to(make_accelerator(Training()).device)
+    require_outputs(task, network, "student")
     for name in task.spec.test_splits:
         encoded = encode(
             task.split(name), network.tokenizer, max_length=opened.data.max_length, pair=task.is_pair
@@ -93,7 +109,4 @@ def _test_answers(opened: Opened, task: Task) -> dict[str, Num[np.ndarray, " n"]
             teacher=None,
             truncated=encoded.truncated,
         )
-        logits = split.logits(network, str(next(network.parameters()).device))
-        key = task.spec.name if len(task.spec.test_splits) == 1 else name.replace("test", task.spec.name)
-        found[key] = predictions_of(logits)
-    return found
+        yield name, split.logits(network, str(next(network.parameters()).device))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.protocols import Method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class Completions:
             raise ConfigError(f"max_new must be >= 1, got {self.max_new}.")
 
 
-def completions_of(method: Method) -> Completions:
+def completions_of(method: object) -> Completions:
     """The `completions` of a method, or the default (the completions in the data) if it has none."""
     completions = getattr(method, "completions", None)
     return completions if isinstance(completions, Completions) else Completions()

@@ -1,34 +1,28 @@
 """Cost of running a network: latency, memory and disk space."""
 
-import math
 import multiprocessing
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from lmdistill.core.batch import Inputs, LMHead
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
-from lmdistill.core.progress import progress
 from lmdistill.core.protocols import LanguageNet, Net
 from lmdistill.evaluation.inference import evaluation_mode
+from lmdistill.evaluation.timing import latency_of, timed
 from lmdistill.records.schema import Latency
 
 BYTES_PER_MB = 1_000_000
 
 LATENCY_BATCHES = (1, 16)
 """Batch sizes at which the latency of a classifier is measured; 16 is that of MixKD's Table 2."""
-
-FEWEST_RUNS = 10
-"""Minimum number of timed passes before `latencies` may stop early."""
 
 
 def latency(
@@ -87,22 +81,14 @@ def latencies(
     target = torch.device(device)
     batches = {name: _inputs_of(name, inputs).to(target) for name in nets}
     passes = {name: _pass(net, batches[name]) for name, net in nets.items()}
-    times_ms: dict[str, list[float]] = {name: [] for name in nets}
     with ExitStack() as stack:
         for net in nets.values():
             stack.enter_context(evaluation_mode(net))
-        progress_bar = stack.enter_context(
-            progress("measuring latency", (warmup + runs) * len(nets), unit="pass", minor=True)
-        )
-        for run in range(warmup + runs):
-            for name, forward in passes.items():
-                time_ms = _time_ms(forward, target)
-                if run >= warmup:
-                    times_ms[name].append(time_ms)
-                progress_bar.add()
-            if precision is not None and all(_is_precise(times, precision) for times in times_ms.values()):
-                break
-    return {name: _summary(times_ms[name], batches[name], target) for name in nets}
+        times_ms = timed(passes, target, runs=runs, warmup=warmup, precision=precision)
+    return {
+        name: latency_of(times, batch_size=len(batch.ids), tokens=batch.ids.shape[1], device=target)
+        for (name, batch), times in zip(batches.items(), times_ms.values(), strict=True)
+    }
 
 
 def speedup(teacher: Latency, student: Latency) -> float:
@@ -226,45 +212,6 @@ def _pass(net: Net | LanguageNet, inputs: Inputs) -> Callable[[], object]:
 def _next_token(states: Float[Tensor, "n d"], head: LMHead) -> dict[str, Tensor]:
     """The logits of the selected positions."""
     return {"logits": head.logits(states)}
-
-
-def _time_ms(forward: Callable[[], object], device: torch.device) -> float:
-    """Time in milliseconds of one forward pass."""
-    _synchronize(device)
-    start = time.perf_counter()
-    forward()
-    _synchronize(device)
-    return (time.perf_counter() - start) * 1000
-
-
-def _synchronize(device: torch.device) -> None:
-    """Wait until an accelerator has finished its work."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
-
-
-def _is_precise(times_ms: Sequence[float], precision: float) -> bool:
-    """Whether the 95 % confidence interval of the median, from order statistics, is within `precision`."""
-    count = len(times_ms)
-    if count < FEWEST_RUNS:
-        return False
-    skipped = int((count - 1.96 * math.sqrt(count)) / 2)
-    ordered, median = sorted(times_ms), float(np.median(times_ms))
-    low, high = ordered[skipped], ordered[count - 1 - skipped]
-    return max(high - median, median - low) <= precision * median
-
-
-def _summary(times_ms: list[float], inputs: Inputs, device: torch.device) -> Latency:
-    """Percentiles of the times, and the conditions of the measurement."""
-    return Latency(
-        p50_ms=float(np.percentile(times_ms, 50)),
-        p95_ms=float(np.percentile(times_ms, 95)),
-        num_runs=len(times_ms),
-        batch_size=inputs.ids.shape[0],
-        tokens=inputs.ids.shape[1],
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
-        threads=torch.get_num_threads(),
-    )
 
 
 def _send_peak_memory(work: Callable[[], object], sender: Connection) -> None:

@@ -11,6 +11,7 @@ from lmdistill.methods.kd import KD
 from lmdistill.methods.mixkd import MixKD
 from lmdistill.methods.pkd import PKD
 from lmdistill.methods.sft import SFT
+from lmdistill.methods.tfidf import TFIDF
 from lmdistill.methods.token_kd import TokenKD
 
 CLASSIFIER_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
@@ -26,7 +27,13 @@ LANGUAGE_METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
 METHODS: MappingProxyType[str, type[Method]] = MappingProxyType(
     dict(sorted({**CLASSIFIER_METHODS, **LANGUAGE_METHODS}.items()))
 )
-"""All methods, by the name used in recipes and on the command line."""
+"""All methods that train networks, by the name used in recipes and on the command line."""
+
+BASELINES: MappingProxyType[str, type[TFIDF]] = MappingProxyType({"tfidf": TFIDF})
+"""Methods for text classification and regression that train no network; recipes name them like the others."""
+
+AnyMethod = Method | TFIDF
+"""What a recipe for classifiers may have under `methods`."""
 
 
 def method_named(name: str) -> type[Method]:
@@ -43,12 +50,15 @@ def method_named(name: str) -> type[Method]:
 
 __all__ = [
     "ATKD",
+    "BASELINES",
     "CLASSIFIER_METHODS",
     "KD",
     "LANGUAGE_METHODS",
     "METHODS",
     "PKD",
     "SFT",
+    "TFIDF",
+    "AnyMethod",
     "FineTune",
     "HiddenKD",
     "MixKD",

@@ -9,11 +9,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.protocols import Method
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.ensemble import Combine
-from lmdistill.methods import CLASSIFIER_METHODS, LANGUAGE_METHODS, MixKD
+from lmdistill.methods import BASELINES, CLASSIFIER_METHODS, LANGUAGE_METHODS, AnyMethod, MixKD
 from lmdistill.recipes.augmentation import Augmentation
 from lmdistill.recipes.label_scoring import Scoring
 from lmdistill.recipes.pruning import Pruning
@@ -269,7 +268,7 @@ class Recipe:
     student: Student = field(default_factory=Student)
     """The student and its initialisation."""
 
-    methods: Mapping[str, Method] = field(default_factory=lambda: MappingProxyType({"MixKD": MixKD()}))
+    methods: Mapping[str, AnyMethod] = field(default_factory=lambda: MappingProxyType({"MixKD": MixKD()}))
     """Methods by the names that tables show. A recipe with one method may have `method:` instead."""
 
     schedule: Schedule = field(default_factory=Direct)
@@ -289,4 +288,5 @@ class Recipe:
         require_numbers({"training": self.training, "teacher.training": self.teacher.training})
         require_pruned(self.schedule, self.student.keep, self.student.layers)
         require_first_layers(self.schedule, self.student.own)
-        require_kind(self.methods, LANGUAGE_METHODS, "is for models that write text", CLASSIFIER_METHODS)
+        known = {**CLASSIFIER_METHODS, **BASELINES}
+        require_kind(self.methods, LANGUAGE_METHODS, "is for models that write text", known)

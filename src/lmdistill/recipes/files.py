@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.protocols import Method
+from lmdistill.methods import AnyMethod
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.code_policy import Code
 from lmdistill.recipes.custom_classes import label_of
@@ -66,7 +66,7 @@ def recipe_of(table: dict[str, Any], *, code: Code = "refuse") -> Recipe | Langu
     if "method" in table:
         single = table.pop("method")
         if table.get("methods") is None:
-            method = parse(Method, single, "method", code=code)
+            method = parse(AnyMethod, single, "method", code=code)
             table["methods"] = {label_of(method): method}
         elif single is not None:
             raise ConfigError(

@@ -7,10 +7,9 @@ from typing import Literal
 
 from lmdistill.core.completions import completions_of
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.protocols import Method
 from lmdistill.data.language.prompt_template import read_template
 from lmdistill.engine.training_settings import Optimizer, Training
-from lmdistill.methods import ATKD, CLASSIFIER_METHODS, LANGUAGE_METHODS
+from lmdistill.methods import ATKD, BASELINES, CLASSIFIER_METHODS, LANGUAGE_METHODS, AnyMethod
 from lmdistill.recipes.pruning import Pruning
 from lmdistill.recipes.validation import (
     require_first_layers,
@@ -228,7 +227,7 @@ class LanguageRecipe:
     student: LanguageStudent = field(default_factory=LanguageStudent)
     """The student and its initialisation."""
 
-    methods: Mapping[str, Method] = field(default_factory=lambda: MappingProxyType({"ATKD": ATKD()}))
+    methods: Mapping[str, AnyMethod] = field(default_factory=lambda: MappingProxyType({"ATKD": ATKD()}))
     """Methods by the names that tables show."""
 
     schedule: Schedule = field(default_factory=Direct)
@@ -262,4 +261,5 @@ class LanguageRecipe:
                 f"methods.{writers[0]} learns the teacher's completions and texts.packing joins the texts, "
                 "so that none has a beginning to go on from. Set texts.packing to false."
             )
-        require_kind(self.methods, CLASSIFIER_METHODS, "is for classifiers and scorers", LANGUAGE_METHODS)
+        others = {**CLASSIFIER_METHODS, **BASELINES}
+        require_kind(self.methods, others, "is for classifiers and scorers", LANGUAGE_METHODS)

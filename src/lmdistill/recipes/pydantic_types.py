@@ -158,7 +158,7 @@ def _require_name(interface: Any, value: Any) -> Any:
     registered = REGISTRY[interface]
     kind, classes = registered.kind, registered.classes
     if not isinstance(value, Mapping):
-        if not isinstance(value, interface | UnloadedClass):
+        if not isinstance(value, (interface, UnloadedClass, *classes.values())):
             raise PydanticKnownError("dict_type")
         return value
     name = value.get("name")
@@ -181,7 +181,7 @@ def _from_file(interface: Any, value: Mapping[str, Any], info: Any) -> Any:
     if code != "run":
         raise refused_class(name)
     built = validator(class_from_file(name))(settings, context=info.context)
-    require_interface(built, interface, name)
+    require_interface(built, REGISTRY[interface].interface, name)
     return built
 
 

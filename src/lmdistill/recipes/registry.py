@@ -7,7 +7,7 @@ from typing import Any
 
 from lmdistill.core.protocols import Method
 from lmdistill.data.augment import AUGMENTERS, Augmenter
-from lmdistill.methods import METHODS
+from lmdistill.methods import BASELINES, METHODS, AnyMethod
 from lmdistill.schedules.distillation import SCHEDULES, Schedule
 
 FILE_MODULE = "lmdistill-file:"
@@ -24,12 +24,18 @@ class NamedClasses:
     classes: Mapping[str, type]
     """Each class by the name that recipes use."""
 
+    interface: Any
+    """What a class in a user's own file implements."""
+
+
+_METHODS = NamedClasses(kind="method", classes={**METHODS, **BASELINES}, interface=Method)
 
 REGISTRY: Mapping[Any, NamedClasses] = MappingProxyType(
     {
-        Method: NamedClasses(kind="method", classes=METHODS),
-        Augmenter: NamedClasses(kind="augmenter", classes=AUGMENTERS),
-        Schedule: NamedClasses(kind="schedule", classes=SCHEDULES),
+        Method: _METHODS,
+        AnyMethod: _METHODS,
+        Augmenter: NamedClasses(kind="augmenter", classes=AUGMENTERS, interface=Augmenter),
+        Schedule: NamedClasses(kind="schedule", classes=SCHEDULES, interface=Schedule),
     }
 )
 """Each interface that a recipe chooses by name, with its implementations."""

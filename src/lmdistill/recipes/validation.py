@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.file_names import unfit
-from lmdistill.core.protocols import Method
 from lmdistill.engine.training_settings import Training
+from lmdistill.methods import AnyMethod
 from lmdistill.recipes.serialization import training_inputs
 from lmdistill.schedules.distillation import Path, Schedule
 
 
-def require_runs(methods: Mapping[str, Method], seeds: Sequence[int]) -> None:
+def require_runs(methods: Mapping[str, AnyMethod], seeds: Sequence[int]) -> None:
     """Check that there are methods and seeds, names can be folders, and no seed occurs twice."""
     if not methods:
         raise ConfigError("methods is empty; name at least one, as in methods: {KD: {name: kd}}.")
@@ -49,7 +49,7 @@ def require_no_classes(settings: Mapping[str, Training | None]) -> None:
 
 
 def require_kind(
-    methods: Mapping[str, Method], wrong: Mapping[str, type], why: str, right: Mapping[str, type]
+    methods: Mapping[str, AnyMethod], wrong: Mapping[str, type], why: str, right: Mapping[str, type]
 ) -> None:
     """Check that no method is for the other kind of recipe."""
     for label, method in methods.items():

@@ -23,6 +23,9 @@ CARD = "README.md"
 MODEL_CONFIG = "config.json"
 """Configuration of a model, in its folder."""
 
+LINEAR_CONFIG = "tfidf.json"
+"""Labels and vocabularies of a linear model, in its folder."""
+
 REPORTED = (HISTORY, PREDICTIONS, DISAGREEMENTS, MAP)
 """Files that a report reads beside the record."""
 

@@ -29,6 +29,7 @@ from lmdistill.records.calibration_facts import Calibration
 from lmdistill.records.class_facts import ClassFacts
 from lmdistill.records.integrity import require_reported
 from lmdistill.records.label_thresholds import LabelThresholds
+from lmdistill.records.linear_facts import LinearFacts
 from lmdistill.records.number_ranges import Amount, Named, Scores, Whole
 from lmdistill.records.origin import Origin
 from lmdistill.records.parsing import parse_part
@@ -103,6 +104,8 @@ class Record(Part):
     """Licence of the teacher and use of its answers; None without a teacher, and in older records."""
     origin: Origin | None = None
     """The trained classifier that the student began as; None if it began otherwise, and in older records."""
+    linear: LinearFacts | None = None
+    """Training of a linear model on TF-IDF features; None for networks."""
     metrics: Annotated[Scores, Field(min_length=1)]
     """Metrics of the student by split and name; the first split is the headline."""
     teacher_metrics: Scores | None = None

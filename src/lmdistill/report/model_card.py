@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lmdistill.analysis.metric_format import metric_format
-from lmdistill.analysis.number_format import millions
+from lmdistill.analysis.number_format import layers_text, millions
 from lmdistill.core.printable import one_line, printable
 from lmdistill.records.record import Record
 from lmdistill.report.grid import Grid, markdown
@@ -105,12 +105,13 @@ def _facts(record: Record) -> str:
     lines = [
         f"Task: {_line(task.name)} ({task.kind}), data from {_line(source_name(task.source))}.",
         f"Trained with: {_line(str(record.method.get('name', record.name)))}, "
-        f"{record.training.steps:,} steps, seed {record.seed}, lmdistill {record.lmdistill}.",
-        f"Size: {student.layers} layers, {millions(student.parameters.total)} parameters.",
+        f"{record.training.steps:,} {'iterations' if record.linear else 'steps'}, seed {record.seed}, "
+        f"lmdistill {record.lmdistill}.",
+        f"Size: {layers_text(student.layers)}, {millions(student.parameters.total)} parameters.",
     ]
     if teacher is not None:
         lines.append(
-            f"Teacher: {_line(teacher_name(record))}, {teacher.layers} layers, "
+            f"Teacher: {_line(teacher_name(record))}, {layers_text(teacher.layers)}, "
             f"{millions(teacher.parameters.total)} parameters."
         )
     if record.answers is not None:
@@ -215,6 +216,18 @@ def _python(imports: str, auto: str, trust: str = "") -> str:
     )
 
 
+def _load_linear(record: Record) -> str:
+    """Code that loads a linear model and applies it."""
+    texts = '["a first text"], ["a second text"]' if len(record.task.columns) == 2 else '["a text"]'
+    call = f"probabilities({texts})" if record.task.labels else f"logits({texts})"
+    return (
+        "The folder holds no code: `tfidf.json` has the vocabulary and `model.safetensors` the weights.\n\n"
+        "```python\nimport lmdistill as ld\n\n"
+        'model = ld.load_linear("path/to/this/folder")\n'
+        f"print(model.labels, model.{call})\n```"
+    )
+
+
 def model_card(record: Record, *, carried: bool = False) -> str:
     """The README.md of `student/`, a model card with the front matter of the model hub.
 
@@ -229,14 +242,14 @@ def model_card(record: Record, *, carried: bool = False) -> str:
     writes = record.task.kind == "language"
     front = _front_matter(
         {
-            "library_name": "transformers",
+            "library_name": "transformers" if record.linear is None else "lmdistill",
             "pipeline_tag": "text-generation" if writes else "text-classification",
             "tags": ["lmdistill", "knowledge-distillation", str(record.method.get("name", record.name))],
             "metrics": list(dict.fromkeys(HUB_METRICS.get(metric, metric) for metric in metrics)),
         }
     )
     auto = f"AutoModelFor{'CausalLM' if writes else 'SequenceClassification'}"
-    load = _load(auto, carried=carried)
+    load = _load(auto, carried=carried) if record.linear is None else _load_linear(record)
     scores = ["## Scores", _scores(record), *_classes(record)]
     parts = [front, _title(record), _facts(record), *scores, "## How to load it", load]
     limits = "It was evaluated only on the data above; the quality on other texts may be lower."
@@ -254,7 +267,7 @@ def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
     stock, own = "any program that reads Hugging Face folders loads it", "its README says how to load it"
     writes = record.task.kind == "language"
     files = {
-        "student/": f"the model; {own if carried else stock}",
+        "student/": f"the model; {own if carried or record.linear is not None else stock}",
         "report.html": "scores, costs and curves on one page",
         "record.json": "all numbers of the report, with versions, seeds and fingerprints",
         "recipe.yaml": "the resolved recipe",
@@ -262,6 +275,8 @@ def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
         "predictions.jsonl": "the prediction for each dev example",
         "disagreements.jsonl": "texts on which student and teacher disagree most",
     }
+    if record.linear is not None:
+        del files["history.jsonl"]  # it is trained to its minimum at once
     listing = "\n".join(f"- `{name}`: {content}" for name, content in files.items())
     path = shlex.quote(folder)
     apply = f"lmdistill generate {path} prompts.jsonl" if writes else f"lmdistill predict {path} texts.csv"

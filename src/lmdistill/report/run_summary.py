@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from lmdistill.analysis.grouping import flat, grouped, shared_settings, teaching, without
-from lmdistill.analysis.number_format import millions, percent
+from lmdistill.analysis.number_format import layers_text, millions, percent
 from lmdistill.records.record import Record, RecordedRun
 from lmdistill.records.schema import NetworkFacts
 from lmdistill.report.teaching_text import teacher_name
@@ -57,8 +57,8 @@ def _source_name(source: str) -> str:
 
 def _shape(network: NetworkFacts) -> str:
     """Number of layers and parameters, in words."""
-    layers = network.layers
-    return f"{layers} layer{'' if layers == 1 else 's'} and {millions(network.parameters.total)} parameters"
+    shape = layers_text(network.layers) if network.layers else "a linear model of TF-IDF features"
+    return f"{shape} and {millions(network.parameters.total)} parameters"
 
 
 def _student(record: Record) -> str:
@@ -109,8 +109,10 @@ def _unit(record: Record) -> str:
 
 
 def _training(record: Record) -> str:
-    """Optimizer steps and epochs."""
+    """Optimizer steps and epochs; iterations and C of a linear model."""
     epochs = record.training.epochs
+    if record.linear is not None:
+        return f"{_number(record.training.steps, 'iteration')} of L-BFGS at C={record.linear.C:g}"
     return f"{_number(record.training.steps, 'step')} ({epochs:.3g} epoch{'' if epochs == 1 else 's'})"
 
 

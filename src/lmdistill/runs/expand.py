@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from lmdistill.core.errors import RunError
 from lmdistill.core.protocols import Method
 from lmdistill.engine.training_settings import Training
+from lmdistill.methods import TFIDF
 from lmdistill.recipes.classifier import Recipe
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.serialization import plain
@@ -34,8 +35,16 @@ class Cell(Generic[AnyRecipe]):
 
     @property
     def method(self) -> Method:
-        """The distillation method."""
-        return self.recipe.methods[self.name]
+        """The distillation method; not for a run of a `baseline`."""
+        method = self.recipe.methods[self.name]
+        assert not isinstance(method, TFIDF)
+        return method
+
+    @property
+    def baseline(self) -> TFIDF | None:
+        """The method if it trains no network, so that the run is one of its own; None for others."""
+        method = self.recipe.methods[self.name]
+        return method if isinstance(method, TFIDF) else None
 
     @property
     def seed(self) -> int:

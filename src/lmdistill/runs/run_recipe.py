@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from lmdistill.core.atomic_io import write_text
+from lmdistill.core.errors import ConfigError
 from lmdistill.engine.distributed import on_main_process, one_writer
 from lmdistill.models.causal_lm import AnyNetwork
 from lmdistill.recipes.classifier import Recipe
@@ -14,7 +15,12 @@ from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.language_model import LanguageRecipe
 from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import RECIPE
-from lmdistill.runs.classification.prepared_recipe import prepare_classification, train_classifier_teacher
+from lmdistill.runs.classification.linear_run import run_linear
+from lmdistill.runs.classification.prepared_recipe import (
+    PreparedClassification,
+    prepare_classification,
+    train_classifier_teacher,
+)
 from lmdistill.runs.expand import AnyRecipe, Cell, cells, require_room
 from lmdistill.runs.find_rate import RateSearch, search_rate
 from lmdistill.runs.language.prepared_recipe import prepare_language, train_language_teacher
@@ -100,7 +106,12 @@ def with_found_rate(
         prepared = prepare_language(recipe, out, command=command)
         found = search_rate(prepared, language, out.parent / "teachers")
     else:
-        cell = next(iter(cells(recipe, out)))
+        cell = next((cell for cell in cells(recipe, out) if cell.baseline is None), None)
+        if cell is None:
+            raise ConfigError(
+                f"the methods {', '.join(recipe.methods)} train no network and have no learning rate. Leave "
+                "--find-rate out."
+            )
         on_main_process(lambda: _require_room_for_any_rate(cell))
         found = search_rate(
             prepare_classification(recipe, out, command=command), cell, out.parent / "teachers"
@@ -150,6 +161,10 @@ def _run_cells(
 
 def _run_cell(cell: Cell[AnyRecipe], prepared: PreparedRecipe[AnyRecipe, AnyNetwork], cache: Path) -> None:
     """One method with one seed; the stages of its schedule first."""
+    if cell.baseline is not None:
+        assert isinstance(prepared, PreparedClassification)
+        run_linear(prepared.linear_run(cell, cell.baseline))
+        return
     recipe, stage = cell.recipe, prepared.stage(cell)
     if recipe.student.keep < 1 or recipe.schedule != Direct():
         on_main_process(lambda: RunFolder(path=cell.folder).require(stage.recipe))

@@ -108,7 +108,8 @@ def combined_recipe(combination: Combination, drawn: Sequence[Choice] = ()) -> R
             "as in axes: {method: {KD: {name: kd}}}."
         )
     ((label, method),) = recipe.methods.items()
-    return replace(recipe, methods={row_label(label, combination.choices, combination.axes): method})
+    named: dict[str, Any] = {row_label(label, combination.choices, combination.axes): method}
+    return replace(recipe, methods=named)
 
 
 def _blamed(combination: Combination, drawn: Sequence[Choice], message: str) -> str:

@@ -11,7 +11,7 @@ from transformers.models.auto import modeling_auto
 
 from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError, first_sentence
 from lmdistill.core.weight_index import require_own_weights
-from lmdistill.records.integrity import MODEL_CONFIG, STUDENT
+from lmdistill.records.integrity import LINEAR_CONFIG, MODEL_CONFIG, STUDENT
 from lmdistill.records.model_integrity import require_unchanged_model
 from lmdistill.records.record import RECIPE, RECORD
 
@@ -92,6 +92,8 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
     """
     path = Path(location)
     require_folder_or_hub_id(location)
+    if (path / LINEAR_CONFIG).is_file():
+        raise no_network(location)
     if path.is_dir() and not (path / MODEL_CONFIG).is_file():
         if (path / RECIPE).is_file():
             raise ModelError(
@@ -111,6 +113,15 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
     if not trust_remote_code:
         _require_no_kernel(location, config)
     return config
+
+
+def no_network(location: str) -> ModelError:
+    """The error for a linear model where a network is needed."""
+    return ModelError(
+        f"{location} is a linear model on TF-IDF features, and a network is needed here. It can be used with "
+        "lmdistill predict, evaluate, measure and submit, and from Python with load_linear; what predict "
+        "writes can be teacher.answers."
+    )
 
 
 def _require_no_kernel(location: str, config: Any) -> None:

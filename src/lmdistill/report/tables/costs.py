@@ -7,7 +7,7 @@ from functools import partial
 from lmdistill.analysis.costs import cost_of, speedup_of
 from lmdistill.analysis.grouping import grouped
 from lmdistill.analysis.metric_format import NONE, Value
-from lmdistill.analysis.number_format import megabytes, millions, milliseconds, percent, times
+from lmdistill.analysis.number_format import layers_text, megabytes, millions, milliseconds, percent, times
 from lmdistill.analysis.significance import mean_of
 from lmdistill.records.record import Record, RecordedRun
 from lmdistill.records.schema import NetworkFacts
@@ -73,7 +73,9 @@ def _student_shape(record: Record) -> Hashable:
 def _label(role: str, networks: Sequence[NetworkFacts]) -> str:
     """Role, number of layers and parameters in the layers."""
     first = networks[0]
-    return f"{role}, {first.layers} layers, {millions(first.parameters.encoder)} layer parameters"
+    if not first.layers:
+        return f"{role}, linear, {millions(first.parameters.total)} parameters"
+    return f"{role}, {layers_text(first.layers)}, {millions(first.parameters.encoder)} layer parameters"
 
 
 def figures(runs: Sequence[RecordedRun]) -> Mapping[str, Figure]:

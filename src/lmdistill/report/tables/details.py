@@ -137,7 +137,7 @@ def _columns(table: Comparison) -> dict[str, Cell]:
         "steps": _of_runs(lambda r: r.training.steps),
         "training time": _of_runs(lambda r: r.training.seconds, duration),
         "examples/s": _of_runs(lambda r: r.training.examples_per_second),
-        "layers": _of_networks(lambda n: n.layers),
+        "layers": _of_networks(lambda n: n.layers or None),
         "embeddings": _of_networks(lambda n: n.parameters.embeddings, millions),
         "encoder": _of_networks(lambda n: n.parameters.encoder, millions),
         "FLOPs per example": _of_networks(lambda n: n.flops, billions),

@@ -7,7 +7,7 @@ from lmdistill.analysis.baselines import block_of
 from lmdistill.analysis.footnote_text import BY_DEV
 from lmdistill.analysis.grouping import asked_data, grouped, numbered, row_labels, student_size, without
 from lmdistill.analysis.metric_format import NONE, metric_format
-from lmdistill.analysis.number_format import millions, spread_text
+from lmdistill.analysis.number_format import layers_text, millions, spread_text
 from lmdistill.analysis.paired_comparison import NOTHING, ComparisonStats
 from lmdistill.analysis.result_table import Comparison, Row, dev_set_label
 from lmdistill.analysis.significance import ALPHA, Spread
@@ -196,12 +196,12 @@ def _labels(table: Comparison, task: Sequence[Comparison]) -> dict[str, str]:
     and the parameters of the layers if students with the same number of layers differ in them.
     """
     learners = [run for one in task for run in one.learners]
-    shapes = {student_size(run.record) for run in learners}
+    shapes = {student_size(run.record) for run in learners if run.record.student.layers}
     teacher_depths = {run.record.teacher.layers for run in learners if run.record.teacher is not None}
     renamed = {}
     for row in table.rows:
         if row.role == "teacher":
-            depth = f" ({row.networks[0].layers} layers)"
+            depth = f" ({layers_text(row.networks[0].layers)})"
             renamed[row.label] = f"Teacher{depth if len(teacher_depths) > 1 else ''}"
     students = [row for row in table.rows if row.role != "teacher"]
     for block in grouped(students, lambda row: block_of(row.runs[0])).values():
@@ -215,8 +215,8 @@ def _label(row: Row, name: str, shapes: set[tuple[int, float]]) -> str:
     """The name of a student without its amount of data and with its size."""
     network, words = row.networks[0], name.split(" ")
     texts = [" ".join(word for word in words if not word.startswith(("fraction=", "rows="))) or name]
-    if len(shapes) > 1 and f"layers={network.layers}" not in words:
-        texts.append(f"{network.layers} layers")
+    if network.layers and len(shapes) > 1 and f"layers={network.layers}" not in words:
+        texts.append(layers_text(network.layers))
     if sum(layers == network.layers for layers, _ in shapes) > 1:
         texts.append(f"{millions(network.parameters.encoder)} layer parameters")
     return ", ".join(texts)

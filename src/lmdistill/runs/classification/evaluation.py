@@ -1,4 +1,4 @@
-"""Evaluation of trained classifiers for the record: outputs on dev, risk, predictions."""
+"""Evaluation of trained classifiers for the record: outputs on dev, predictions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -6,18 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from lmdistill.core.seeding import generator
-from lmdistill.evaluation.generalization_gap import risk_interval, risks
 from lmdistill.models.classifier import Network
 from lmdistill.models.model_stats import fingerprint
 from lmdistill.records.disagreements import Text, instructive, shortened
 from lmdistill.records.label_thresholds import LabelThresholds
 from lmdistill.records.predictions import Prediction
-from lmdistill.records.schema import Risk, TaskFacts
+from lmdistill.records.schema import TaskFacts
 from lmdistill.runs.classification.dataset import EncodedTask
-
-RISK_ROWS = 512
-"""Training examples on which the empirical risk is measured, at most; the record has its interval."""
 
 LATENCY_RUNS = 30
 """Timed passes of each network and batch size, at most."""
@@ -68,28 +63,6 @@ def predict_dev(
             split: rows.logits(teacher, device, as_teacher=True) for split, rows in data.dev.items()
         }
     return DevOutputs(student=logits, teacher=known[name])
-
-
-def risk(data: EncodedTask, student: Network, dev: Float[np.ndarray, "n v"], device: str) -> Risk:
-    """Mean loss on a random sample of labelled training examples against dev: the gap of MixKD's theorems.
-
-    The sample is the same in every run on the same data.
-    """
-    labelled = data.train.with_labels()
-    total = len(labelled.labels)
-    rows = np.sort(generator(0, "risk").permutation(total)[:RISK_ROWS])
-    sample, first = labelled.select(rows.tolist()), next(iter(data.dev.values()))
-    logits = sample.logits(student, device)
-    values = risks(train_labels=sample.labels, train_logits=logits, dev_labels=first.labels, dev_logits=dev)
-    return Risk(
-        train=values["train_risk"],
-        dev=values["dev_risk"],
-        gap=values["generalisation_gap"],
-        train_error=values.get("train_error"),
-        dev_error=values.get("dev_error"),
-        sample_size=len(rows),
-        train_interval=risk_interval(sample.labels, logits, total=total),
-    )
 
 
 def predictions(data: EncodedTask, answers: DevOutputs) -> list[Prediction]:

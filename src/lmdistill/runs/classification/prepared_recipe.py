@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import cast
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.protocols import Net
+from lmdistill.core.protocols import Method, Net
 from lmdistill.data.tasks.class_weights import require_class_weights, require_sampling
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.teacher_answers import read_answers
 from lmdistill.engine.distributed import main_process_first, on_main_process
+from lmdistill.methods import TFIDF
 from lmdistill.methods.teacher_outputs import require_answers_enough, require_outputs_enough
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.classifier import Recipe
@@ -21,6 +22,8 @@ from lmdistill.runs.classification.data import Examples, load_examples
 from lmdistill.runs.classification.dataset import require_fit
 from lmdistill.runs.classification.ensemble import keep_models, prepare_ensemble
 from lmdistill.runs.classification.evaluation import KnownLogits
+from lmdistill.runs.classification.linear_model import require_kind_of
+from lmdistill.runs.classification.linear_run import LinearRun
 from lmdistill.runs.classification.origin import origin_of
 from lmdistill.runs.classification.prompted import prepare_prompted, require_own_student
 from lmdistill.runs.classification.quality import require_labels_for
@@ -94,6 +97,20 @@ class PreparedClassification:
             command=self.command,
         )
 
+    def linear_run(self, cell: Cell[Recipe], method: TFIDF) -> LinearRun:
+        """The run of one seed of a linear model."""
+        return LinearRun(
+            name=cell.name,
+            seed=cell.seed,
+            method=method,
+            adapter=self.adapter(),
+            teacher=None if self.teacher.stand_in is not None else self.teacher.network,
+            teacher_folder=on_main_process(lambda: self._keep_teacher(self.out / "teacher")),
+            folder=cell.folder,
+            recipe=plain(cell.recipe),
+            command=self.command,
+        )
+
     def _keep_teacher(self, folder: Path) -> Path | None:
         """Put what was fine-tuned here into the folder of the runs; where the files of one teacher are."""
         stand_in = self.teacher.stand_in
@@ -129,8 +146,12 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
     for where, training in settings.items():
         require_class_weights(training.class_weights, examples.original.spec, where)
         require_sampling(training.sampling, examples.original.spec, where)
+    if len(_networks(recipe)) < len(recipe.methods):
+        require_kind_of(examples.original)
     known_logits: KnownLogits = {}
-    teacher, notes = _teacher(recipe, examples, out, command, known_logits)
+    teacher, notes = PreparedTeacher(network=None, backbone=None, folder=None), tuple[str, ...]()
+    if _names_teacher(recipe):
+        teacher, notes = _teacher(recipe, examples, out, command, known_logits)
     for note in notes:
         log.info("%s: %s", examples.whole.spec.name, note)
     return PreparedClassification(
@@ -157,7 +178,8 @@ def _teacher(
         _check(recipe, examples.original, prepared)
 
     if settings.prompt is not None:
-        require_own_student(recipe)
+        if _networks(recipe):
+            require_own_student(recipe)
         return prepare_prompted(settings, examples, max_length=length, cache=cache, check=check)
     if settings.label_words:
         raise ConfigError(
@@ -213,7 +235,7 @@ def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Pa
 
 def _answering(recipe: Recipe, task: Task, path: Path) -> tuple[PreparedTeacher, str]:
     """A teacher that only answers fixed texts, and a note on how many of them."""
-    for name, method in recipe.methods.items():
+    for name, method in _networks(recipe).items():
         require_answers_enough(method, name, str(path))
     data = recipe.data
     text = tuple(str(name) for name in data.text)
@@ -226,6 +248,8 @@ def _answering(recipe: Recipe, task: Task, path: Path) -> tuple[PreparedTeacher,
 
 def _check(recipe: Recipe, task: Task, teacher: PreparedTeacher) -> None:
     """Refuse what cannot be distilled from a teacher of this shape, before it is fine-tuned for hours."""
+    if not _networks(recipe):
+        return
     student = make_student(recipe, teacher, task, seed=recipe.seeds[0])
     require_fit(task, student, teacher.network, max_length=recipe.data.max_length)
     if teacher.stand_in is not None:
@@ -237,8 +261,19 @@ def _check(recipe: Recipe, task: Task, teacher: PreparedTeacher) -> None:
         keep=recipe.student.keep,
         pruning=recipe.student.pruning,
     )
-    for method in recipe.methods.values():
+    for method in _networks(recipe).values():
         method.check(student, cast("Net | None", teacher.teaching))
+
+
+def _names_teacher(recipe: Recipe) -> bool:
+    """Whether a teacher is needed: for linear models with labels alone only a file of answers is read."""
+    needed = any(method.uses_teacher for method in recipe.methods.values())
+    return bool(_networks(recipe)) or needed or recipe.teacher.answers is not None
+
+
+def _networks(recipe: Recipe) -> dict[str, Method]:
+    """The methods of a recipe that train a network."""
+    return {name: method for name, method in recipe.methods.items() if not isinstance(method, TFIDF)}
 
 
 def _check_stand_in(recipe: Recipe, task: Task, student: Network, stand_in: StandIn) -> None:
@@ -261,5 +296,5 @@ def _check_stand_in(recipe: Recipe, task: Task, student: Network, stand_in: Stan
         for model in stand_in.models:
             if isinstance(model.network, Network):
                 require_fit(task, student, model.network, max_length=recipe.data.max_length)
-        for name, method in recipe.methods.items():
+        for name, method in _networks(recipe).items():
             require_outputs_enough(method, name, stand_in.name, why_not_run=stand_in.why_not_run)

@@ -22,19 +22,19 @@ from lmdistill.recipes.representation_map import Map
 from lmdistill.records.origin import Origin
 from lmdistill.records.representation_map import MAP, write_map
 from lmdistill.records.schema import MapFacts, NetworkFacts
-from lmdistill.runs.classification.costs import TimedNetwork, cost, of_network, summed
+from lmdistill.runs.classification.costs import TimedNetwork, cost, of_network
 from lmdistill.runs.classification.dataset import EncodedTask, encode_task
 from lmdistill.runs.classification.evaluation import (
     KnownLogits,
     disagreements,
     predict_dev,
     predictions,
-    risk,
     task_facts,
 )
 from lmdistill.runs.classification.quality import ThresholdSetting, label_thresholds, quality, thresholds_for
 from lmdistill.runs.classification.representation_map import project
-from lmdistill.runs.classification.stand_in import StandIn
+from lmdistill.runs.classification.risk import risk
+from lmdistill.runs.classification.stand_in import StandIn, cost_of_teacher
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 from lmdistill.runs.stage import Evaluation, Stage
 
@@ -210,13 +210,7 @@ class EncodedClassification:
         for part in parts:
             part.network.to(device)
         ours, *theirs = cost(student, parts, len(split.student.rows), device)
-        if stand_in is None or not theirs:
-            return {"student": ours, "teacher": theirs[0] if theirs else None}
-        source = theirs[0].source if len(theirs) == 1 else f"an ensemble of {len(theirs)} models"
-        return {
-            "student": ours,
-            "teacher": summed(theirs, source=source, fingerprint=stand_in.fingerprint),
-        }
+        return {"student": ours, "teacher": cost_of_teacher(theirs, stand_in)}
 
     def _write_map(self, stage: Stage[Network], device: str) -> MapFacts | None:
         """Write the map of representations where one is wanted; its facts for the record."""

@@ -8,7 +8,8 @@ from jaxtyping import Float
 
 from lmdistill.core.batch import Inputs, Outputs
 from lmdistill.models.classifier import Network
-from lmdistill.runs.classification.costs import TimedNetwork
+from lmdistill.records.schema import NetworkFacts
+from lmdistill.runs.classification.costs import TimedNetwork, summed
 
 
 @runtime_checkable
@@ -68,3 +69,11 @@ class StandIn(Protocol):
             MismatchError: If it cannot be run on them, or its hidden states are asked for.
         """
         ...
+
+
+def cost_of_teacher(parts: Sequence[NetworkFacts], stand_in: StandIn | None) -> NetworkFacts | None:
+    """The cost of a teacher from that of its networks; None if none is run."""
+    if not parts or stand_in is None:
+        return parts[0] if parts else None
+    source = parts[0].source if len(parts) == 1 else f"an ensemble of {len(parts)} models"
+    return summed(parts, source=source, fingerprint=stand_in.fingerprint)

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import torch
 
-from lmdistill.core.protocols import Net
+from lmdistill.core.protocols import Method, Net
 from lmdistill.data.synthetic.stories import stories_tokenizer
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.loading.causal_lm import load_causal, load_tokenizer
@@ -38,7 +38,7 @@ def prepare_teacher(cache: TeacherCache) -> tuple[LanguageNetwork, Path | None]:
         cache.recipe.schedule, student, network.num_layers, keep=chosen.keep, pruning=chosen.pruning
     )
     for method in cache.recipe.methods.values():
-        method.check(cast(Net, student), cast(Net, network))
+        cast(Method, method).check(cast(Net, student), cast(Net, network))
     if settings.model is None or settings.tune:
         return cache.tuned(network, settings.training, "teacher", settings.dtype)
     place = Path(settings.model)

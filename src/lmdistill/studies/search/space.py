@@ -96,7 +96,8 @@ class Branch:
         ((row, method),) = recipe.methods.items()
         name = f"trial-{number:03d}"
         trial = Choice(axis="trial", label=name, value=number, changes={}, key=FIELDS)
-        called = replace(recipe, methods={f"{row} {name}": method})
+        named: dict[str, Any] = {f"{row} {name}": method}
+        called = replace(recipe, methods=named)
         seeds = self.combination.seeds
         return tuple(cell_of(called, (*self.combination.choices, trial), seed, out) for seed in seeds)
 

@@ -1,0 +1,27 @@
+"""Texts and labels of examples, for models that read texts and not tokens."""
+
+import numpy as np
+from datasets import Dataset
+from jaxtyping import Num
+
+from lmdistill.data.tasks.collator import TokenizedRows
+
+Texts = tuple[list[str], list[str] | None]
+"""The texts of examples and None, or the first and the second texts of pairs."""
+
+
+def texts_of(rows: Dataset, *, pair: bool) -> Texts:
+    """The texts of examples of a task; `pair` if each consists of two."""
+    return list(rows["sentence1"]), list(rows["sentence2"]) if pair else None
+
+
+def labels_of(rows: Dataset) -> Num[np.ndarray, " n"]:
+    """Class numbers or scores of examples; -1 or NaN without a label."""
+    return np.asarray(rows.with_format("numpy")["label"][:])
+
+
+def rows_in_words(rows: Dataset) -> TokenizedRows:
+    """Examples with the number of their words as length, and without tokens."""
+    first, second = texts_of(rows, pair=True)
+    lengths = [len(one.split()) + len(other.split()) for one, other in zip(first, second or (), strict=True)]
+    return TokenizedRows(rows=Dataset.from_dict({"label": labels_of(rows), "length": lengths}), padding=0)

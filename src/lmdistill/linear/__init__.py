@@ -1,0 +1,1 @@
+"""Linear models on TF-IDF features of texts: features, training objective, and files without pickles."""
