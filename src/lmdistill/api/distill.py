@@ -22,12 +22,10 @@ from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.models.loading.classifier import load
-from lmdistill.models.loading.resolve import resolve
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.serialization import plain
-from lmdistill.records.origin import Origin
 from lmdistill.records.record import Record, read_record
-from lmdistill.runs.classification.origin import origin_of
+from lmdistill.runs.classification.origin import origin_of_loaded
 from lmdistill.runs.classification.quality import require_labels_for
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.teacher import prepare_teacher
@@ -165,7 +163,7 @@ def _distill_task(
 ) -> None:
     """Distil a classifier."""
     task, network = adapter.task, None
-    adapter = replace(adapter, origin=_origin(student, teacher))
+    adapter = replace(adapter, origin=None if student is teacher else origin_of_loaded(student.source))
     if isinstance(teacher, AnyTeacher):
         length = adapter.max_length
         stand_in, outputs, notes = stand_in_for(teacher, task, method, max_length=length, out=out)
@@ -186,12 +184,6 @@ def _distill_task(
         command="lmdistill.distill(...)",
     )
     run_stage(stage)
-
-
-def _origin(student: Network, teacher: Network | AnyTeacher | None) -> Origin | None:
-    """The trained classifier whose folder the student was loaded from; None for one that was made here."""
-    is_folder = Path(resolve(student.source)).is_dir()
-    return origin_of(student.source) if is_folder and student is not teacher else None
 
 
 @overload

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lmdistill.core.batch import BackwardPass, Batch, Inputs, LMHead, MixupSettings, Outputs, TeacherPrepass
+from lmdistill.core.backward_pass import BackwardPass
+from lmdistill.core.batch import Batch, Inputs, LMHead, MixupSettings, Outputs, TeacherPrepass
 from lmdistill.core.completions import Completions, completions_of
 from lmdistill.core.protocols import HeadFunction, LanguageNet, Method, Net, PrepassMethod
 from lmdistill.methods.preconditions import require_range

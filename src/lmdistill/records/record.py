@@ -111,8 +111,7 @@ class Record(Part):
     teacher_metrics: Scores | None = None
     """Metrics of the teacher on the same examples."""
     majority: Scores = Field(default_factory=dict)
-    """Metrics of a constant prediction: the most frequent class, the mean of a regression, or for language
-    models equally likely tokens (not in older records)."""
+    """Metrics of a constant prediction: the most frequent class, the mean score, or equally likely tokens."""
     classes: dict[str, tuple[ClassFacts, ...]] = Field(default_factory=dict)
     """Precision, recall and F1 of the student for each class by split; empty in older records."""
     teacher_classes: dict[str, tuple[ClassFacts, ...]] = Field(default_factory=dict)
@@ -134,8 +133,7 @@ class Record(Part):
     positions: tuple[Stretch, ...] = ()
     """Scores by position in the text, for language models; empty in older records."""
     written: Named | None = None
-    """What the student wrote for prompts: ROUGE-L against references, distinct n-grams, length, how often it
-    came to an end."""
+    """What the student wrote for prompts: ROUGE-L, distinct n-grams, length, how often it came to an end."""
     risk: Risk | None = None
     """Training and dev loss, and the generalization gap."""
     map: MapFacts | None = None

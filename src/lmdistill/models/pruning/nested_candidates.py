@@ -7,7 +7,8 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
-from lmdistill.core.batch import BackwardPass, Outputs
+from lmdistill.core.backward_pass import BackwardPass
+from lmdistill.core.batch import Outputs
 from lmdistill.core.errors import ModelError
 from lmdistill.models.causal_lm import AnyNetwork, LanguageNetwork
 from lmdistill.models.classifier import Network

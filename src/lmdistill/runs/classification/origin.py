@@ -43,6 +43,15 @@ def origin_of(model: str) -> Origin | None:
     )
 
 
+def origin_of_loaded(source: str) -> Origin | None:
+    """What is known of the classifier that a network was loaded from; None if it was made otherwise.
+
+    Args:
+        source: The network's `source`, a folder only where it was loaded from one as it is.
+    """
+    return origin_of(source) if Path(resolve(source)).is_dir() else None
+
+
 def _record_of(folder: Path) -> Record | None:
     """The record of the run whose student lies in `folder`; None if no run made it."""
     run = folder.absolute().parent
