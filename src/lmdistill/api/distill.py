@@ -1,16 +1,16 @@
 """Distillation from Python: `distill`, `finetune` and the finished `Run`."""
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Literal, cast, overload
+from typing import Generic, Literal, cast, overload
 
 from lmdistill.api.corpus import Corpus
+from lmdistill.api.described_run import described_run
 from lmdistill.api.distill_language import distill_texts, finetune_texts
 from lmdistill.api.distill_linear import distill_linear
-from lmdistill.api.teachers import AnyTeacher, described_teacher, kind_of, stand_in_for
+from lmdistill.api.teachers import AnyTeacher, kind_of, stand_in_for
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import Method
 from lmdistill.data.tasks.task import Task
@@ -23,7 +23,6 @@ from lmdistill.models.classifier import Network
 from lmdistill.models.loading.causal_lm import load_causal
 from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.classifier import Teacher
-from lmdistill.recipes.serialization import plain
 from lmdistill.records.record import Record, read_record
 from lmdistill.runs.classification.origin import origin_of_loaded
 from lmdistill.runs.classification.quality import require_labels_for
@@ -120,8 +119,7 @@ def distill(
         if student is not None:
             raise ConfigError("method TFIDF makes its own student. Leave student out.")
         seed, length = (training or Training()).seed, _length(max_length)
-        with one_writer(folder):
-            distill_linear(teacher, data, method=method, out=folder, seed=seed, max_length=length)
+        distill_linear(teacher, data, method=method, out=folder, seed=seed, max_length=length)
         return Run(folder)
     if student is None:
         raise ConfigError("student is missing. Give one, as in student=truncate(teacher, layers=3).")
@@ -180,7 +178,7 @@ def _distill_task(
         training=training,
         adapter=adapter,
         folder=out,
-        recipe=_described(adapter, teacher, student, method, training),
+        recipe=described_run(adapter, teacher, student, method, training),
         command="lmdistill.distill(...)",
     )
     run_stage(stage)
@@ -280,24 +278,3 @@ def _require_no_length(max_length: int | None) -> None:
         raise ConfigError(
             f"max_length is {max_length}, and texts are cut as they were loaded. Give it to load_texts."
         )
-
-
-def _described(
-    adapter: ClassificationAdapter,
-    teacher: Network | AnyTeacher | None,
-    student: Network,
-    method: Method,
-    training: Training,
-) -> Mapping[str, Any]:
-    """The description that replaces the recipe in the record of a run from Python."""
-    task, chosen = adapter.task, {} if adapter.threshold == 0.5 else {"threshold": adapter.threshold}
-    metrics = {"metrics": list(task.spec.chosen_metrics)} if task.spec.chosen_metrics else {}
-    return {
-        "task": task.spec.name,
-        "data": {"source": task.source, "max_length": adapter.max_length, **metrics},
-        "teacher": described_teacher(teacher),
-        "student": {"model": student.source, "layers": student.num_layers, **chosen},
-        "methods": {type(method).__name__: plain(method)},
-        "training": plain(replace(training, seed=0)),
-        "seeds": [training.seed],
-    }

@@ -7,6 +7,7 @@ from lmdistill.api.corpus import Corpus
 from lmdistill.api.teachers import AnyTeacher, described_teacher, require_labels_of, stand_in_for
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.data.tasks.task import Task
+from lmdistill.engine.distributed import one_writer
 from lmdistill.methods import TFIDF
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
@@ -37,6 +38,7 @@ def distill_linear(
 
     Raises:
         ConfigError: If the data are texts, or a teacher is needed and there is none.
+        RunError: If `out` holds another run, or another command writes into it.
         MismatchError: If the teacher is no classifier, or has other classes or another order.
     """
     if isinstance(task, Corpus):
@@ -53,21 +55,21 @@ def distill_linear(
         adapter = replace(adapter, task=told, stand_in=stand_in, outputs=kept)
     elif teacher is not None:
         require_labels_of(task, teacher)
-    run_linear(
-        LinearRun(
-            name=type(method).__name__,
-            seed=seed,
-            method=method,
-            adapter=adapter,
-            teacher=teacher if isinstance(teacher, Network) else None,
-            folder=out,
-            recipe={
-                "task": task.spec.name,
-                "data": {"source": task.source, "max_length": max_length},
-                "teacher": described_teacher(teacher),
-                "methods": {type(method).__name__: plain(method)},
-                "seeds": [seed],
-            },
-            command="lmdistill.distill(...)",
-        )
+    run = LinearRun(
+        name=type(method).__name__,
+        seed=seed,
+        method=method,
+        adapter=adapter,
+        teacher=teacher if isinstance(teacher, Network) else None,
+        folder=out,
+        recipe={
+            "task": task.spec.name,
+            "data": {"source": task.source, "max_length": max_length},
+            "teacher": described_teacher(teacher),
+            "methods": {type(method).__name__: plain(method)},
+            "seeds": [seed],
+        },
+        command="lmdistill.distill(...)",
     )
+    with one_writer(out):
+        run_linear(run)

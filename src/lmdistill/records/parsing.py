@@ -45,6 +45,15 @@ def has_unknown_fields(kind: type[Part], value: Any) -> bool:
     return False
 
 
+def damage_message(path: Path, error: ValidationError) -> str:
+    """The first field that cannot be used, and what to do."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    found = "" if first["type"] == "missing" else f", got {repr(first['input'])[:60]}"
+    return f"{path} is damaged at {field}: {said}{found}. Run it again."
+
+
 def _unknown(error: ValidationError) -> tuple[str, ...]:
     """Paths of the fields that are not known, each once, without positions in lists."""
     found: Sequence[tuple[int | str, ...]] = [

@@ -32,7 +32,7 @@ from lmdistill.records.label_thresholds import LabelThresholds
 from lmdistill.records.linear_facts import LinearFacts
 from lmdistill.records.number_ranges import Amount, Named, Scores, Whole
 from lmdistill.records.origin import Origin
-from lmdistill.records.parsing import parse_part
+from lmdistill.records.parsing import damage_message, parse_part
 from lmdistill.records.schema import (
     Environment,
     MapFacts,
@@ -221,7 +221,7 @@ def read_record(folder: Path) -> Record:
     try:
         return parse_part(Record, value, path)
     except ValidationError as error:
-        raise RunError(_damage(path, error)) from None
+        raise RunError(damage_message(path, error)) from None
 
 
 def _require_schema(path: Path, value: Any) -> None:
@@ -241,15 +241,6 @@ def _require_schema(path: Path, value: Any) -> None:
     raise RunError(
         f"{path} has schema {number}, and this version reads schema {SCHEMA}. {way}, or run it again."
     )
-
-
-def _damage(path: Path, error: ValidationError) -> str:
-    """The first field that cannot be used, and what to do."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    said = first["msg"].removeprefix("Value error, ")
-    found = "" if first["type"] == "missing" else f", got {repr(first['input'])[:60]}"
-    return f"{path} is damaged at {field}: {said}{found}. Run it again."
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -5,12 +5,12 @@ import pytest
 from transformers import BartConfig, BertConfig, GPT2Config, LlamaConfig, T5Config, ViTConfig
 
 from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError
+from lmdistill.models.loading.error_messages import loading_error_message
 from lmdistill.models.loading.resolve import (
     PACKAGED,
     classifier_labels,
     is_causal_lm_config,
     is_t5,
-    loading_error_message,
     read_encoder_config,
     require_weights,
     resolve,

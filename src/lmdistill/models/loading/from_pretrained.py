@@ -9,8 +9,8 @@ from transformers import AutoTokenizer
 
 from lmdistill.core.errors import ModelError
 from lmdistill.core.progress import announce
+from lmdistill.models.loading.error_messages import loading_error_message
 from lmdistill.models.loading.loaded_weights import require_finite_weights, require_used
-from lmdistill.models.loading.resolve import loading_error_message
 from lmdistill.models.quiet_transformers import quiet
 from lmdistill.models.vocabulary import tokenizer_size
 from lmdistill.records.model_integrity import require_unchanged_model

@@ -9,8 +9,9 @@ from typing import Any
 from transformers import AutoConfig
 from transformers.models.auto import modeling_auto
 
-from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError, first_sentence
+from lmdistill.core.errors import MissingExtraError, ModelError, UnknownNameError
 from lmdistill.core.weight_index import require_own_weights
+from lmdistill.models.loading.error_messages import PICKLE_ADVICE, unreadable_message
 from lmdistill.records.integrity import LINEAR_CONFIG, MODEL_CONFIG, STUDENT
 from lmdistill.records.model_integrity import require_unchanged_model
 from lmdistill.records.record import RECIPE, RECORD
@@ -22,11 +23,6 @@ PACKAGED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 
 SAFETENSORS_FILES = ("model.safetensors", "model.safetensors.index.json")
 PICKLE_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-
-PICKLE_ADVICE = (
-    "pickled weights only, which can run code when they are loaded. If you trust them, convert them to "
-    "safetensors (save_pretrained), or load with allow_pickle=True."
-)
 
 _auto: Any = modeling_auto  # its tables have no types
 
@@ -109,7 +105,7 @@ def find_config(location: str, *, trust_remote_code: bool = False) -> Any:
     try:
         config = AutoConfig.from_pretrained(location, trust_remote_code=trust_remote_code)
     except Exception as error:  # strict configurations, files and the hub have no common parent
-        raise ModelError(_unreadable(location, error)) from error
+        raise ModelError(unreadable_message(location, error)) from error
     if not trust_remote_code:
         _require_no_kernel(location, config)
     return config
@@ -214,39 +210,6 @@ def require_weights(location: str, *, allow_pickle: bool) -> None:
         )
     if not allow_pickle:
         raise ModelError(f"{location} has {PICKLE_ADVICE}")
-
-
-def loading_error_message(location: str, error: BaseException) -> str:
-    """One line that says why a model cannot be loaded, and what to do.
-
-    Args:
-        location: Folder or hub id.
-        error: Error of another library.
-    """
-    reason = first_sentence(error)
-    if "Error while deserializing" in reason or "incomplete metadata" in reason:
-        return f"the weights of {location} are damaged or cut short ({reason}) Copy or download them again."
-    if "safetensors" in reason and "does not appear to have" in reason:
-        return f"{location} has no weights as safetensors; it may have {PICKLE_ADVICE}"
-    if not Path(location).is_dir():
-        return _unreadable(location, error)
-    return f"{location} could not be loaded: {reason} Check that its files belong together."
-
-
-def _unreadable(location: str, error: BaseException) -> str:
-    """One line that says why a configuration cannot be loaded, and what to do."""
-    reason = first_sentence(error)
-    if "trust_remote_code" in str(error):
-        return f"{location} comes with code of its own. Read it, then set trust_remote_code to true."
-    if Path(location).is_dir():
-        return (
-            f"{location}/config.json cannot be used: {reason} Save the model again, or name another folder."
-        )
-    return (
-        f"{location} is neither a local folder nor a model that the hub provides ({reason}) Offline: "
-        "download it on another machine, copy it here and name its folder, or set HF_HOME to a cache that "
-        "holds it."
-    )
 
 
 def _require_encoder(location: str, config: Any) -> None:

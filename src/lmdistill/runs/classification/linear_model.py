@@ -50,7 +50,7 @@ def require_kind_of(task: Task) -> None:
     """
     if task.spec.kind not in KINDS:
         raise ConfigError(
-            f"method tfidf is for one class or one score a text, and texts of {task.spec.name} have any "
+            f"method tfidf is for one class or one score a text, and a text of {task.spec.name} has any "
             "number of labels. Leave the method out."
         )
 
