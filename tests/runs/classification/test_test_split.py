@@ -3,6 +3,8 @@
 import csv
 import json
 
+import pytest
+
 from lmdistill.analysis.compare import compare
 from lmdistill.commands.evaluate import evaluate
 from lmdistill.recipes.files import read_recipe
@@ -51,6 +53,7 @@ def test_test_is_scored_once_for_each_network_and_selects_nothing(tmp_path, no_p
     assert [one.split for one in evaluate(folder)] == ["dev", "test"]
 
 
+@pytest.mark.slow
 def test_the_student_does_not_depend_on_the_test_rows(tmp_path, no_pages):
     path, test = _with_test(tmp_path / "given")
     prints = []
