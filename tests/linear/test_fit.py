@@ -178,3 +178,17 @@ def test_rows_with_a_label_and_an_answer_have_the_mean_of_both():
     # gold: half of the loss on 1 of 2 rows, so weight 1; answers: half on both, so 1/2 each
     assert targets.weights.tolist() == [1.5, 0.5]
     np.testing.assert_allclose(targets.values, [[0.25 / 1.5, 1.25 / 1.5], [0.2, 0.8]])
+
+
+def test_class_weights_of_labels_are_those_of_logistic_regression_and_leave_answers_alone(monkeypatch):
+    features, labels = drawn(2)[0], np.repeat([0, 1], [50, 10])
+    gold, weights = np.eye(2)[labels], np.where(labels == 1, ROWS / 20, ROWS / 100)
+    targets = mixed_targets(gold, None, alpha=0.0, gold_weights=weights)
+    found = fit(features, targets, C=2.0, **tight(monkeypatch))
+    theirs = LogisticRegression(C=2.0, class_weight="balanced", tol=1e-12, max_iter=10_000)
+    theirs.fit(features, labels)
+    np.testing.assert_allclose(found.coefficients.T, theirs.coef_, atol=2e-5)
+    answers = np.full((ROWS, 2), 0.5)
+    both = mixed_targets(gold, answers, alpha=0.25, gold_weights=weights)
+    assert both.weights == pytest.approx(0.75 * weights + 0.25)
+    assert both.values * both.weights[:, None] == pytest.approx(0.75 * weights[:, None] * gold + 0.125)

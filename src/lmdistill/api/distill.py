@@ -118,8 +118,8 @@ def distill(
     if isinstance(method, TFIDF):
         if student is not None:
             raise ConfigError("method TFIDF makes its own student. Leave student out.")
-        seed, length = (training or Training()).seed, _length(max_length)
-        distill_linear(teacher, data, method=method, out=folder, seed=seed, max_length=length)
+        settings, length = training or Training(), _length(max_length)
+        distill_linear(teacher, data, method=method, out=folder, training=settings, max_length=length)
         return Run(folder)
     if student is None:
         raise ConfigError("student is missing. Give one, as in student=truncate(teacher, layers=3).")

@@ -8,6 +8,7 @@ from lmdistill.api.teachers import AnyTeacher, described_teacher, require_labels
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.data.tasks.task import Task
 from lmdistill.engine.distributed import one_writer
+from lmdistill.engine.training_settings import Training
 from lmdistill.methods import TFIDF
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
@@ -23,7 +24,7 @@ def distill_linear(
     *,
     method: TFIDF,
     out: Path,
-    seed: int,
+    training: Training,
     max_length: int,
 ) -> None:
     """Train a linear model on a task into a run folder.
@@ -33,7 +34,7 @@ def distill_linear(
         task: From `load_task`.
         method: The settings.
         out: The run folder.
-        seed: For the record; it changes nothing else.
+        training: The seed, for the record, and the weights of the classes; its other settings are not used.
         max_length: Longest input of the teacher in tokens.
 
     Raises:
@@ -55,19 +56,22 @@ def distill_linear(
         adapter = replace(adapter, task=told, stand_in=stand_in, outputs=kept)
     elif teacher is not None:
         require_labels_of(task, teacher)
+    weights = plain(training.class_weights)
     run = LinearRun(
         name=type(method).__name__,
-        seed=seed,
+        seed=training.seed,
         method=method,
         adapter=adapter,
         teacher=teacher if isinstance(teacher, Network) else None,
+        training=training,
         folder=out,
         recipe={
             "task": task.spec.name,
             "data": {"source": task.source, "max_length": max_length},
             "teacher": described_teacher(teacher),
             "methods": {type(method).__name__: plain(method)},
-            "seeds": [seed],
+            "seeds": [training.seed],
+            **({} if training.class_weights is None else {"training": {"class_weights": weights}}),
         },
         command="lmdistill.distill(...)",
     )

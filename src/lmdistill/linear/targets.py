@@ -24,7 +24,11 @@ class Targets:
 
 
 def mixed_targets(
-    gold: Float[np.ndarray, "n v"], answers: Float[np.ndarray, "n v"] | None, *, alpha: float
+    gold: Float[np.ndarray, "n v"],
+    answers: Float[np.ndarray, "n v"] | None,
+    *,
+    alpha: float,
+    gold_weights: Float[np.ndarray, " n"] | None = None,
 ) -> Targets:
     r"""The targets of knowledge distillation, as `methods.kd` has it at temperature 1.
 
@@ -39,6 +43,7 @@ def mixed_targets(
         gold: Labels: 1 for the class and 0 for the others, or the score; NaN without a label.
         answers: Probabilities or scores of the teacher, NaN without an answer; None without a teacher.
         alpha: Weight of the teacher term, in [0, 1].
+        gold_weights: Factor of each row's label loss, the weight of its class; None is 1.
 
     Raises:
         DataError: If a term with a weight has no row.
@@ -58,6 +63,8 @@ def mixed_targets(
             )
     total = np.logical_or.reduce(known).sum()
     weights = [share * total / rows.sum() * rows for (share, _, _), rows in zip(terms, known, strict=True)]
+    if gold_weights is not None and alpha < 1:
+        weights[0] = weights[0] * gold_weights
     summed = sum(
         weight[:, None] * np.where(rows[:, None], values, 0.0)
         for weight, rows, (_, values, _) in zip(weights, known, terms, strict=True)

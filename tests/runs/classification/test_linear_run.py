@@ -70,6 +70,20 @@ def test_labels_alone_need_no_teacher_and_learn_the_task(tmp_path, no_pages):
     }  # fmt: skip
 
 
+def test_class_weights_count_for_it_too_and_are_recorded(tmp_path, no_pages):
+    path = given(tmp_path / "given", data={"source": str(tmp_path / "given" / "texts.csv"), "rows": 60})
+    records = [
+        read_record(run(path, tmp_path / str(number), *changes))
+        for number, changes in enumerate(([], ["training.class_weights={bad: 1, good: 5}"]))
+    ]
+    assert records[0].class_weights == {}
+    assert records[1].class_weights == {"bad": 1.0, "good": 5.0}
+    assert records[0].student.fingerprint != records[1].student.fingerprint
+    assert records[0].teacher_terms is None
+    with pytest.raises(ConfigError, match=r"class_weights has 3 weights and own has 2 classes"):
+        run(path, tmp_path / "more", "training.class_weights=[1, 2, 3]")
+
+
 def test_a_row_beside_a_network_and_the_same_for_each_seed(tmp_path, no_pages):
     methods = {"KD": {"name": "kd"}, "TF-IDF": {"name": "tfidf"}}
     path = write_recipe(tmp_path / "given", epochs=1, methods=methods, seeds=[0, 1])

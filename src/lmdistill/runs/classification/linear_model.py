@@ -9,6 +9,7 @@ from jaxtyping import Float, Num
 
 from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.progress import announce
+from lmdistill.data.tasks.class_weights import ClassWeights, class_weights
 from lmdistill.data.tasks.label_matching import match_labels
 from lmdistill.data.tasks.plain_rows import Texts, labels_of, texts_of
 from lmdistill.data.tasks.task import Task, has_label
@@ -98,7 +99,12 @@ def matched_linear(model: LinearClassifier, task: Task) -> LinearClassifier:
 
 
 def train_linear(
-    task: Task, method: TFIDF, answers: Float[np.ndarray, "n v"] | None, *, title: str
+    task: Task,
+    method: TFIDF,
+    answers: Float[np.ndarray, "n v"] | None,
+    *,
+    title: str,
+    weights: ClassWeights = None,
 ) -> TrainedLinear:
     """Train on the rows of the task that have a label or, if the method uses a teacher, an answer.
 
@@ -107,12 +113,14 @@ def train_linear(
         method: The settings.
         answers: Logits or scores of the teacher for the training texts, NaN without an answer.
         title: What the user sees of the run.
+        weights: Weights of the classes in the loss of gold labels.
 
     Raises:
+        ConfigError: If the weights do not fit the classes.
         DataError: If there is nothing to learn from.
     """
     start = time.perf_counter()
-    targets = _targets(task, method, answers)
+    targets = _targets(task, method, answers, weights)
     known = np.flatnonzero(targets.weights > 0)
     targets = targets.select(known)
     announce(f"{title}: TF-IDF features of {len(known):,} examples")
@@ -155,13 +163,18 @@ def _training_facts(iterations: int, seconds: float) -> TrainingFacts:
     )
 
 
-def _targets(task: Task, method: TFIDF, answers: Float[np.ndarray, "n v"] | None) -> Targets:
+def _targets(
+    task: Task, method: TFIDF, answers: Float[np.ndarray, "n v"] | None, weights: ClassWeights
+) -> Targets:
     """Targets and weights of the training rows."""
     labels = labels_of(task.train)
+    of_class = class_weights(weights, labels, task.spec)
+    of_row = None if of_class is None else of_class[labels]  # that of a row without a label does not matter
     taught = None if answers is None or not method.uses_teacher else answers.astype(np.float64)
     if taught is not None and task.spec.kind == "classification":
         taught = np.exp(log_softmax(taught / method.temperature))
-    return mixed_targets(gold_of(labels, task.spec.num_classes), taught, alpha=method.alpha)
+    gold = gold_of(labels, task.spec.num_classes)
+    return mixed_targets(gold, taught, alpha=method.alpha, gold_weights=of_row)
 
 
 def gold_of(labels: Num[np.ndarray, " n"], count: int) -> Float[np.ndarray, "n v"]:

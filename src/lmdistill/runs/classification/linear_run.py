@@ -1,7 +1,7 @@
 """The run of a linear model: train, save, evaluate, record. It is no `Stage`, which trains a network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -54,6 +54,7 @@ from lmdistill.runs.classification.risk import risk_of, risk_rows
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.stand_in import cost_of_teacher
 from lmdistill.runs.run_folder import RunFolder
+from lmdistill.runs.teacher_terms import teacher_terms
 from lmdistill.runs.write_report import write_pages
 
 
@@ -79,6 +80,9 @@ class LinearRun:
     teacher_folder: Path | None = None
     """Where the teacher is saved, for its size on disk; None if it is not."""
 
+    training: Training = field(default_factory=Training)
+    """Of its settings the weights of the classes count; the others are those of networks."""
+
     folder: Path
     """The run folder."""
 
@@ -87,6 +91,11 @@ class LinearRun:
 
     command: str
     """The command line, for the record."""
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether there is a teacher, at least to be evaluated beside the model."""
+        return self.teacher is not None or self.adapter.stand_in is not None
 
     @property
     def title(self) -> str:
@@ -167,7 +176,9 @@ def _train_and_record(
     answers: Float[np.ndarray, "n v"] | None,
 ) -> None:
     """Train the model, save and evaluate it, and write the record last: it marks the run as finished."""
-    trained = train_linear(data.task, run.method, answers, title=run.title)
+    trained = train_linear(
+        data.task, run.method, answers, title=run.title, weights=run.training.class_weights
+    )
     folder.claim(run.recipe, inputs)  # not before everything fits
     save_linear(trained.model, folder.student)
     announce(f"{run.title}: evaluating")
@@ -187,6 +198,8 @@ def _train_and_record(
         training=trained.training,
         linear=trained.facts,
         task=task_facts(data),
+        class_weights=data.class_weights(run.training),
+        teacher_terms=teacher_terms(run.recipe) if run.is_taught else None,
         **({} if run.adapter.stand_in is None else run.adapter.stand_in.facts()),
         **_costs(run, data, trained),
         **_risk_and_quality(data, trained.model, outputs),

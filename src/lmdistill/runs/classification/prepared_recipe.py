@@ -106,6 +106,7 @@ class PreparedClassification:
             adapter=self.adapter(),
             teacher=None if self.teacher.stand_in is not None else self.teacher.network,
             teacher_folder=on_main_process(lambda: self._keep_teacher(self.out / "teacher")),
+            training=cell.training,
             folder=cell.folder,
             recipe=plain(cell.recipe),
             command=self.command,
@@ -142,8 +143,7 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
         examples = load_examples(recipe.task, recipe.data, cache=out.parent / "augmented")
     require_classes(recipe.map, examples.original)
     require_labels_for(recipe.student.threshold, examples.original)
-    settings = {"training": recipe.training, "teacher.training": recipe.teacher.training}
-    for where, training in settings.items():
+    for where, training in (("training", recipe.training), ("teacher.training", recipe.teacher.training)):
         require_class_weights(training.class_weights, examples.original.spec, where)
         require_sampling(training.sampling, examples.original.spec, where)
     if len(_networks(recipe)) < len(recipe.methods):
