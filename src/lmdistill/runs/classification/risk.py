@@ -30,7 +30,7 @@ def risk_rows(total: int) -> Int[np.ndarray, " k"]:
 
 def risk_of(
     data: EncodedTask,
-    labels: Num[np.ndarray, " k"],
+    labels: Num[np.ndarray, "k *labels"],
     logits: Float[np.ndarray, "k v"],
     dev: Float[np.ndarray, "n v"],
 ) -> Risk:
