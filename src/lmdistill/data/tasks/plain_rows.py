@@ -15,8 +15,8 @@ def texts_of(rows: Dataset, *, pair: bool) -> Texts:
     return list(rows["sentence1"]), list(rows["sentence2"]) if pair else None
 
 
-def labels_of(rows: Dataset) -> Num[np.ndarray, " n"]:
-    """Class numbers or scores of examples; -1 or NaN without a label."""
+def labels_of(rows: Dataset) -> Num[np.ndarray, "n *labels"]:
+    """Class numbers, scores or rows of 0 and 1 of examples; -1 or NaN without a label."""
     return np.asarray(rows.with_format("numpy")["label"][:])
 
 
