@@ -66,6 +66,7 @@ def test_openmp_reads_what_the_command_line_sets():
     assert seen["OMP_NUM_THREADS"] == "3"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OPENMP, reason="no GNU OpenMP that could be asked")
 def test_openmp_reads_what_the_user_has_set():
     seen = seen_by_openmp("predict", "nowhere", "nothing.csv", OMP_WAIT_POLICY="ACTIVE", OMP_NUM_THREADS="2")

@@ -33,6 +33,7 @@ def test_micro_batches_give_the_curve_of_the_whole_step(method, accumulate, tmp_
     close(whole, language_run(method, tmp_path / "parts", course(accumulate=accumulate)))
 
 
+@pytest.mark.slow
 def test_as_published_the_split_follows_the_micro_batches(tmp_path):
     method = ATKD(scope="micro_batch")
     whole = language_run(method, tmp_path / "whole")

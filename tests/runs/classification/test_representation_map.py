@@ -71,6 +71,7 @@ def test_the_record_holds_the_numbers_of_the_students_states(run, place):
     assert [one.label for one in read_map(folder / MAP)] == split.labels.tolist()
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_between_its_map_and_its_record_draws_the_same_map(run, monkeypatch):
     (whole,) = run("whole", map=DRAWN)
 

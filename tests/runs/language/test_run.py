@@ -291,6 +291,7 @@ def test_what_is_generated_from_texts_and_chats_can_be_learned_from(place, tmp_p
         assert {*found.train["completion"]} <= {line["completion"] for line in lines}
 
 
+@pytest.mark.slow
 def test_students_go_on_from_the_prompts_of_a_file(place, monkeypatch):
     monkeypatch.chdir(place)
     rows = [{"prompt": "Anna has", "output": "a red ball ."}, {"prompt": "Ben has " * 30, "output": "x"}]

@@ -90,6 +90,7 @@ def test_gradients_are_checkpointed_in_every_stage_if_in_one(tmp_path, given, no
     assert seen == [True, False]
 
 
+@pytest.mark.slow
 def test_passages_cut_otherwise_have_an_importance_of_their_own(tmp_path, given, no_pages):
     for length in (12, 5):
         recipe_at(tmp_path, given, SCHEDULES[3], pruning={"multiple": 4, "score": "activation"})
@@ -108,6 +109,7 @@ def test_adapters_are_refused_where_they_would_be_lost(tmp_path, given, schedule
         recipe_at(tmp_path, given, schedule, layers=1, keep=keep, adapters={})
 
 
+@pytest.mark.slow
 def test_candidates_may_learn_from_what_the_whole_writes(tmp_path, given, no_pages):
     recipe = recipe_at(tmp_path, given, SCHEDULES[0])
     table = yaml.safe_load((tmp_path / "recipe.yaml").read_text())

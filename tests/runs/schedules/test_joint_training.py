@@ -70,6 +70,7 @@ def test_an_assistant_reads_what_its_students_read(tmp_path, given, no_pages, co
     assert views[1:] == [None]
 
 
+@pytest.mark.slow
 def test_a_fraction_that_is_no_short_decimal_is_still_the_student(tmp_path, given, no_pages):
     schedule = {"name": "minidisc", "grid": [0.75, 2 / 3], "largest": 0.75}
     record = run(recipe_at(tmp_path, given, keep=2 / 3, schedule=schedule), tmp_path / "out")

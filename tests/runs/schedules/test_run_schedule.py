@@ -118,6 +118,7 @@ def test_a_decoder_is_refused_in_advance_only_if_nothing_can_be_left(scope):
             require_prunable(network, Pruning(scope=scope), 0.02)
 
 
+@pytest.mark.slow
 def test_what_is_saved_on_the_way_are_dense_candidates_down_to_the_target(tmp_path, given, no_pages):
     lam = 9.0  # so that the smallest would have the best score of all if it could be chosen
     schedule = {"name": "minidisc", "grid": [*GRID, 0.2], "largest": 0.75, "lam": lam}
@@ -212,6 +213,7 @@ def test_stages_are_no_runs_of_their_own_in_a_report(tmp_path, given, no_pages):
     assert [found.path for found in find_records([tmp_path])] == [tmp_path / "out"]
 
 
+@pytest.mark.slow
 def test_importance_is_measured_once_for_all_students(tmp_path, given, no_pages, monkeypatch):
     run(recipe_at(tmp_path, given, keep=0.5), tmp_path / "first")
     monkeypatch.setattr("lmdistill.runs.schedules.pruning.gradient_importance", None)
