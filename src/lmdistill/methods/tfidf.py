@@ -19,7 +19,7 @@ class TFIDF:
 
     f is the teacher, g the model. Each term is the mean over its own rows, as in KD; the weights w see to
     that. With scores both terms are squared errors. It is trained to its one minimum, so a seed changes
-    nothing, and the settings of `training`, `student` and `schedule` have no effect on it.
+    nothing. Of `training` only `class_weights` counts, and `student` and `schedule` have no effect.
 
     References:
         The objective is that of scikit-learn's `LogisticRegression` and `Ridge`; see `linear.fit`. Soft

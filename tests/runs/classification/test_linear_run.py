@@ -10,15 +10,20 @@ import numpy as np
 import pytest
 import yaml
 
+from lmdistill.analysis.compare import compare
 from lmdistill.commands.evaluate import evaluate
+from lmdistill.commands.measure import measure
+from lmdistill.commands.open_model import open_model
 from lmdistill.commands.predict import predict
+from lmdistill.commands.submit import _test_answers
 from lmdistill.core.errors import ConfigError, MismatchError, ModelError, RunError
 from lmdistill.data.load_task import load_task
 from lmdistill.linear.classifier import load_linear, save_linear
 from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.predictions import PREDICTIONS, read_predictions
-from lmdistill.records.record import read_record
+from lmdistill.records.record import find_records, read_record
+from lmdistill.report.tables.costs import costs_grid
 from lmdistill.runs.classification.dataset import encode_task
 from lmdistill.runs.classification.linear_model import linear_logits, matched_linear
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
@@ -57,7 +62,7 @@ def test_labels_alone_need_no_teacher_and_learn_the_task(tmp_path, no_pages):
     path = given(tmp_path / "given")
     record = read_record(run(path, tmp_path / "out"))
     assert record.metrics["dev"]["accuracy"] == 1.0  # each text has its label as a word
-    assert record.teacher is record.answers is record.teacher_metrics is None
+    assert record.teacher is record.answers is record.teacher_metrics is record.teacher_terms is None
     assert record.student.layers == 0
     assert record.student.flops is None
     assert record.linear.rows == record.task.rows["train"]
@@ -84,7 +89,7 @@ def test_class_weights_count_for_it_too_and_are_recorded(tmp_path, no_pages):
         run(path, tmp_path / "more", "training.class_weights=[1, 2, 3]")
 
 
-def test_a_row_beside_a_network_and_the_same_for_each_seed(tmp_path, no_pages):
+def test_a_row_beside_a_network_and_the_same_for_each_seed(tmp_path, no_pages, capsys):
     methods = {"KD": {"name": "kd"}, "TF-IDF": {"name": "tfidf"}}
     path = write_recipe(tmp_path / "given", epochs=1, methods=methods, seeds=[0, 1])
     folders = run(path, tmp_path / "out")
@@ -94,12 +99,33 @@ def test_a_row_beside_a_network_and_the_same_for_each_seed(tmp_path, no_pages):
     assert first.metrics == second.metrics
     assert first.teacher.fingerprint == kd.teacher.fingerprint
     assert first.teacher_metrics == kd.teacher_metrics
+    assert first.teacher_classes == kd.teacher_classes != {}
+    assert first.teacher_terms == kd.teacher_terms is not None
+    assert set(first.classes) == set(kd.classes)
     assert first.task.dev_fingerprint == kd.task.dev_fingerprint
     ours, theirs = (read_predictions(folder / PREDICTIONS) for folder in (folders[2], folders[0]))
     assert [(one.example, one.label, one.teacher, one.tokens) for one in ours] == [
         (one.example, one.label, one.teacher, one.tokens) for one in theirs
     ]
     assert set(first.linear.held_out) == {"1", "3", "10"}
+    card = (folders[2] / "student" / "README.md").read_text(encoding="utf-8")
+    assert 'library_name: "lmdistill"' in card
+    assert "Size: linear, " in card
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1].replace(
+        "path/to/this/folder", str(folders[2] / "student")
+    )
+    exec(code, {})
+    assert capsys.readouterr().out.startswith("('bad', 'good') [[")
+    assert "history.jsonl" not in (folders[2] / "README.md").read_text(encoding="utf-8")
+    runs = find_records([tmp_path / "out"])
+    costs = {row[0]: dict(zip(costs_grid(runs).header, row, strict=True)) for row in costs_grid(runs).rows}
+    (linear,) = [name for name in costs if name.startswith("Student, linear, ")]
+    assert costs[linear]["FLOPs per example"] == "–"
+    assert costs[linear]["latency p50, batch 1"] != "–"
+    (table,) = compare(runs)
+    assert [row.label for row in table.rows][1:] == ["KD", "TF-IDF"]
+    assert table.rows[2].quality[table.scores[0]].sd == 0.0
+    assert table.rows[1].cost.latency_ms != table.rows[2].cost.latency_ms
     assert f"{first.linear.C:g}" == min(first.linear.held_out, key=first.linear.held_out.get)
 
 
@@ -189,6 +215,11 @@ def test_texts_without_labels_are_seen_by_the_teacher_term_alone(tmp_path, no_pa
     }
     assert "unseen3" in known["both"]
     assert "unseen3" not in known["gold"]
+    (table,) = compare(find_records([gold, both]))
+    sizes = {row.cost.parameters: row.cost.latency_ms for row in table.rows if row.role != "teacher"}
+    assert (
+        len(sizes) == len(set(sizes.values())) == 2
+    )  # other features take other times, which are not pooled
 
 
 def test_a_finished_run_is_read_and_another_one_refused(tmp_path, no_pages):
@@ -219,6 +250,24 @@ def test_predict_and_evaluate_take_the_run_and_a_copy_of_its_folder(tmp_path, no
     save_linear(load_linear(folder / "student"), tmp_path / "copy")
     assert predict(tmp_path / "copy", texts, tmp_path / "two.csv", text=["text"]) == 3
     assert rows_of(tmp_path / "two.csv") == rows
+
+
+def test_measure_and_submit_take_the_run(tmp_path, no_pages, monkeypatch):
+    folder = run(given(tmp_path / "given"), tmp_path / "out")
+    monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", lambda work: work() or 1.0)
+    (found,) = measure([folder], tokens=8, runs=1)
+    record = read_record(folder)
+    assert (found.layers, found.flops, found.parameters) == (0, None, record.student.parameters)
+    assert found.disk_bytes > record.student.disk_bytes  # the card is there too
+    assert set(found.latency) == {1, 16}
+    task = load_task("own", str(tmp_path / "given" / "texts.csv"))
+    task = replace(
+        task,
+        spec=replace(task.spec, test_splits=("test",)),
+        splits={**task.splits, "test": task.split("dev")},
+    )
+    answers = _test_answers(open_model(folder), task)
+    assert answers["own"].tolist() == task.split("dev")["label"][:]
 
 
 def test_a_changed_vocabulary_is_refused(tmp_path, no_pages):
