@@ -67,6 +67,7 @@ def test_a_narrow_student_loads_without_remote_code(imports, student, tmp_path):
     python(imports + LOAD, str(student), folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_without_lmdistill_it_does_not_load(student, tmp_path):
     with pytest.raises(AssertionError, match="trust_remote_code"):
         python(LOAD, str(student), folder=tmp_path)

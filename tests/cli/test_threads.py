@@ -59,6 +59,7 @@ def seen_by_openmp(*arguments, **variables):
     return dict(re.findall(r"(\w+) = '([^']*)'", done.stderr))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OPENMP, reason="no GNU OpenMP that could be asked")
 def test_openmp_reads_what_the_command_line_sets():
     seen = seen_by_openmp("predict", "nowhere", "nothing.csv", "--threads", "3")

@@ -50,6 +50,7 @@ def test_the_rate_with_the_lowest_loss_is_used_and_the_search_is_kept(kinds, tmp
     assert with_found_rate(recipe, tmp_path / "out/run", command="test")[1] == search
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_where_it_was(kinds, tmp_path, monkeypatch):
     recipe, probe, tried = read_recipe(kinds["language"]), find_rate._probe, []
 

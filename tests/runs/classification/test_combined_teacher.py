@@ -106,6 +106,7 @@ def test_three_models_with_two_tokenizers_teach_what_a_file_of_their_mean_teache
     assert "parameters, dev accuracy, %" in facts["teacher model 3"]
 
 
+@pytest.mark.slow
 def test_the_order_of_models_does_not_matter(given, tmp_path, no_pages):
     student = f"student={{model: {tmp_path / 'b'}}}"
     one, other = (
@@ -115,6 +116,7 @@ def test_the_order_of_models_does_not_matter(given, tmp_path, no_pages):
     assert read_record(one).teacher.fingerprint == read_record(other).teacher.fingerprint
 
 
+@pytest.mark.slow
 def test_copies_of_one_model_teach_as_it_does(given, tmp_path, no_pages, caplog):
     methods = "methods={M: {name: mixkd, alpha_kd: 1.0, distance: forward_kl}}"
     one = run(given, tmp_path / "one", methods)
@@ -163,6 +165,7 @@ def test_a_temperature_is_fitted_on_rows_that_no_model_has_seen(given, tmp_path,
     assert any("temperature is" in note and "may have seen" not in note for note in record.task.notes)
 
 
+@pytest.mark.slow
 def test_one_ready_model_has_a_temperature_too_and_the_note_says_that_it_may_have_seen_the_rows(
     given, tmp_path, no_pages
 ):

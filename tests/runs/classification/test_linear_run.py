@@ -157,6 +157,7 @@ def test_soft_answers_are_learned_and_not_the_labels(tmp_path, no_pages):
     assert (ours.argmax(1) == np.asarray(task.train["label"])).mean() < 0.9
 
 
+@pytest.mark.slow
 def test_a_temperature_makes_the_targets_softer(tmp_path, no_pages):
     sharp, soft = (
         run(
@@ -169,6 +170,7 @@ def test_a_temperature_makes_the_targets_softer(tmp_path, no_pages):
     assert spans[1] < spans[0] / 2
 
 
+@pytest.mark.slow
 def test_a_file_of_answers_teaches_like_the_network(tmp_path, no_pages):
     path = write_recipe(tmp_path / "given", methods=SOFT)
     live = run(path, tmp_path / "live")
@@ -199,6 +201,7 @@ def test_a_file_of_answers_teaches_like_the_network(tmp_path, no_pages):
     assert fewer.linear.rows == fewer.answers.answered < record.linear.rows
 
 
+@pytest.mark.slow
 def test_texts_without_labels_are_seen_by_the_teacher_term_alone(tmp_path, no_pages):
     path = write_recipe(
         tmp_path / "given", methods={"Gold": GOLD["TF-IDF"], "Both": {"name": "tfidf", "C": 3}}
@@ -252,6 +255,7 @@ def test_predict_and_evaluate_take_the_run_and_a_copy_of_its_folder(tmp_path, no
     assert rows_of(tmp_path / "two.csv") == rows
 
 
+@pytest.mark.slow
 def test_measure_and_submit_take_the_run(tmp_path, no_pages, monkeypatch):
     folder = run(given(tmp_path / "given"), tmp_path / "out")
     monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", lambda work: work() or 1.0)

@@ -103,6 +103,7 @@ def test_other_runs_read_the_store_and_a_store_of_another_prompt_is_refused(give
         require_store(store, wanted)
 
 
+@pytest.mark.slow
 def test_a_temperature_is_fitted_for_a_prompt_too(given, tmp_path, no_pages):
     record = read_record(run(given, tmp_path / "one", "teacher.fit_temperature=true"))
     fitted = record.teaching.temperature

@@ -104,6 +104,7 @@ def test_a_file_of_logits_teaches_the_student_of_the_live_teacher(given, tmp_pat
     assert (ours.answers.kind, ours.answers.answered, ours.answers.unanswered) == ("logits", 43, 0)
 
 
+@pytest.mark.slow
 def test_probabilities_teach_alike_where_a_softmax_reads_them(given, tmp_path, no_pages):
     path = answers_of(given, tmp_path, "probabilities")
     method = "methods={KD: {name: kd, alpha: 1.0, temperature: 1.0}}"

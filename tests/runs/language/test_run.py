@@ -199,6 +199,7 @@ def test_the_written_recipe_is_the_recipe(place, monkeypatch):
     assert read_recipe("again.yaml") == recipe
 
 
+@pytest.mark.slow
 def test_the_teachers_completions_are_written_once_and_go_on_after_a_stop(place, tmp_path, small_chunks):
     (kept,) = (place / "runs" / "teachers").glob("completions-*.jsonl")
     texts = load_texts(Texts(source=str(place / "stories.txt"), dev_rows=6, max_length=24))
@@ -396,6 +397,7 @@ def test_commands_say_one_line_where_something_is_wrong(place, monkeypatch, caps
         assert not (place / "runs" / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_student_with_adapters_is_saved_as_a_stock_model(place, monkeypatch):
     pytest.importorskip("peft")
     monkeypatch.chdir(place)

@@ -75,6 +75,7 @@ def test_atkd_teaches_candidates_and_their_score_is_the_share_of_right_tokens(tm
         assert one.score == pytest.approx(trade_off(one.metric, one.kept))
 
 
+@pytest.mark.slow
 def test_gradients_are_checkpointed_in_every_stage_if_in_one(tmp_path, given, no_pages, monkeypatch):
     """A folder does not say so, and the second stage begins with one."""
     seen, real = [], stage_module.train

@@ -71,6 +71,7 @@ def test_what_a_recipe_sets_stays(project):
         assert with_chosen_training(built_in) == built_in
 
 
+@pytest.mark.slow
 def test_the_numbers_are_written_with_the_run_which_repeats_and_goes_on(project):
     (folder,) = run_recipe(recipe(), project / "run", command="test")
     written = yaml.safe_load((folder / "recipe.yaml").read_text())

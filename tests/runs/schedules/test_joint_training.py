@@ -50,6 +50,7 @@ def test_the_assistant_that_teaches_the_second_round_is_not_what_learns_in_it(
         assert not course.teacher.training
 
 
+@pytest.mark.slow
 def test_what_learns_is_no_wider_than_the_largest_candidate(tmp_path, given, no_pages, courses):
     """Other units would only decay, and take the memory of three copies of them."""
     run(recipe_at(tmp_path, given, schedule={"name": "minidisc", "grid": GRID}), tmp_path / "out")
@@ -77,6 +78,7 @@ def test_a_fraction_that_is_no_short_decimal_is_still_the_student(tmp_path, give
     assert [(one.kept, one.chosen) for one in record.schedule.candidates] == [(0.75, True), (2 / 3, False)]
 
 
+@pytest.mark.slow
 def test_importance_of_longer_texts_is_measured_anew(tmp_path, given, no_pages):
     for length in (24, 6):
         recipe_at(tmp_path, given, keep=0.5)

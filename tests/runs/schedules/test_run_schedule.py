@@ -149,6 +149,7 @@ def test_a_candidate_is_judged_by_the_network_that_is_saved_of_it(tmp_path, give
     assert record.schedule.exhaustive is None
 
 
+@pytest.mark.slow
 def test_candidates_below_the_target_that_would_have_no_head_are_left_out(tmp_path, given, no_pages):
     schedule = {"name": "minidisc", "grid": [*GRID, 0.05], "largest": 0.75}
     record = run(recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out")
@@ -193,6 +194,7 @@ def test_a_path_goes_through_its_assistants(tmp_path, given, no_pages):
     assert sum(widths_of(second).heads) == 2
 
 
+@pytest.mark.slow
 def test_a_path_of_layers_needs_no_pruning(tmp_path, given, no_pages):
     recipe = recipe_at(
         tmp_path, given, keep=1.0, schedule={"name": "path", "layers": [2]}, student={"layers": 1}

@@ -233,6 +233,7 @@ def test_a_score_that_does_not_exist_is_a_failure(bench, monkeypatch):
     assert trial.reason == "accuracy on dev is [None], which has no mean. See its runs."
 
 
+@pytest.mark.slow
 def test_what_no_recipe_takes_fails_and_what_was_done_is_not_done_again(bench, monkeypatch):
     monkeypatch.setenv("STUDY_FIELD", "student.keep")
     trials = bench.trials(search={"fields": EITHER, "trials": 8, "sampler": "random"})
@@ -286,6 +287,7 @@ def shared(bench, monkeypatch):
     return f"sqlite:///{bench.folder / 'shared.db'}"
 
 
+@pytest.mark.slow
 def test_live_trials_of_another_machine_are_left_to_it(bench, shared, monkeypatch):
     search = {"storage": shared, "trials": 3}
     bench.known(search=search)  # both find the tables
@@ -319,6 +321,7 @@ def test_a_trial_of_a_dead_machine_is_taken_over_with_its_values(bench, shared, 
     assert runs_in(bench.folder / "there") == {}
 
 
+@pytest.mark.slow
 def test_what_a_dead_machine_was_to_try_again_is_taken_over_too(bench, shared, monkeypatch):
     search, end = {"storage": shared, "trials": 2}, time.monotonic() + 20
     for number in range(2):
@@ -364,6 +367,7 @@ def test_one_trial_too_many_is_given_back(bench):
         assert len(desk.trials.all()) == 1
 
 
+@pytest.mark.slow
 def test_what_is_drawn_lies_in_its_range(bench):
     fields = {
         EPOCHS: {"low": 2, "high": 4},
