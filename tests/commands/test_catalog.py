@@ -5,11 +5,11 @@ import pytest
 from lmdistill.commands.catalog import catalog
 from lmdistill.data.augment import AUGMENTERS
 from lmdistill.data.tasks.task_spec import TASKS
-from lmdistill.methods import METHODS
+from lmdistill.methods import BASELINES, METHODS
 from lmdistill.recipes.yaml_tables import builtin
 
 
-@pytest.mark.parametrize(("kind", "table"), [("methods", METHODS), ("augmenters", AUGMENTERS)])
+@pytest.mark.parametrize(("kind", "table"), [("methods", METHODS | BASELINES), ("augmenters", AUGMENTERS)])
 def test_classes_have_the_first_line_of_their_docstrings(kind, table):
     assert catalog(kind) == {name: table[name].__doc__.splitlines()[0] for name in sorted(table)}
 

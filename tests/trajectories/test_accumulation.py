@@ -10,6 +10,8 @@ from lmdistill.methods import CLASSIFIER_METHODS, MixKD
 from tests.engine.corpus import Run, course, feed, rows
 from tests.tiny import tiny
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 5e-5
 """Eight steps in float32, where batches of another shape round differently: losses differ by up to 6e-6, their
 small parts by up to 5e-5. A step that divides wrongly differs by more than 1e-3."""

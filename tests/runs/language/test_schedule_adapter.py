@@ -16,6 +16,8 @@ from lmdistill.schedules.trade_off import trade_off
 from tests.tiny import WORDS
 from tests.tiny_causal import tiny_language
 
+pytestmark = pytest.mark.slow
+
 SCHEDULES = [
     {"name": "minidisc", "grid": [0.75, 0.5], "largest": 0.75},
     pytest.param({"name": "path", "kept": [0.75]}, marks=pytest.mark.slow),

@@ -20,6 +20,8 @@ from tests.runs.schedules.test_run_schedule import GRID, recipe_at, run
 from tests.runs.schedules.test_run_schedule import given as given
 from tests.tiny import make_batch, tiny
 
+pytestmark = pytest.mark.slow
+
 TWO = {"name": "minidisc", "grid": GRID, "largest": 0.75, "assistants": 2, "lam": 0.0}
 
 

@@ -41,7 +41,8 @@ def prepared(folder, given):
     return recipe_at(folder, given, schedule=schedule, training=training)
 
 
-@pytest.mark.parametrize("stage", [pytest.param(JOINT, marks=pytest.mark.slow), "."])
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [JOINT, "."])
 def test_a_killed_schedule_gives_the_student_of_one_that_was_not(tmp_path, given, whole, stage):
     recipe, out = prepared(tmp_path, given), tmp_path / "out"
     process = start("distill", tmp_path / "recipe.yaml", "--out", out)

@@ -31,7 +31,9 @@ def best_output_order(
         a label that all examples have, or none.
 
     Examples:
-        >>> best_output_order(np.array([[9.0, -9.0], [-9.0, 9.0]]), np.array([[0, 1], [1, 0]]))
+        >>> logits, labels = np.array([[9.0, -9.0], [-9.0, 9.0]]), np.array([[0, 1], [1, 0]])
+        >>> order, now, then = best_output_order(logits, labels)
+        >>> order, round(now, 6), round(then, 6)
         ((1, 0), -1.0, 1.0)
     """
     given, found = _standardized(labels), _standardized(np.tanh(logits.astype(np.float64) / 2))
