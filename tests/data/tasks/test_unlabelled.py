@@ -117,8 +117,10 @@ def test_the_rest_is_what_was_not_chosen():
 
 @pytest.mark.parametrize(("labels", "expected"), [("keep", 1), ("teacher", -1)])
 def test_variants_keep_their_labels_or_leave_them_to_the_teacher(labels, expected):
-    found = with_extra_rows(task(), rows(["variant"], [1]), "1 row added", labels=labels)
-    assert found.train["label"][:] == [0, 1, expected]
+    found = with_extra_rows(task(), rows(["variant", "of a text"], [1, -1]), "eda", labels=labels)
+    assert found.train["label"][:] == [0, 1, expected, -1]
+    counts = (1, 1) if labels == "keep" else (0, 2)
+    assert found.notes[-1] == "{} training rows added by eda, and {} texts without labels".format(*counts)
 
 
 @pytest.mark.parametrize("name", ["more.jsonl", "more.csv"])

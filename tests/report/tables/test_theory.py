@@ -42,7 +42,10 @@ def test_the_samples_of_a_run_by_hand() -> None:
 def test_a_ratio_a_stopped_epoch_and_augmented_rows_are_counted() -> None:
     method = {"name": "mixkd", "ratio": 2}
     training = plain_record()["training"] | {"epochs": 0.5}
-    notes = ["2000 training rows added by eda", "2 empty texts were dropped from train."]
+    notes = [
+        "2000 training rows added by eda, and 700 texts without labels",
+        "2 empty texts were dropped from train.",
+    ]
     rows = {"train": 6000, "dev": 200}
     found = run_samples(
         record(method=method, training=training, task=task(rows=rows, notes=notes)), clipped=False

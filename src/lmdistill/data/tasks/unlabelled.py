@@ -213,17 +213,20 @@ def with_unlabelled(task: Task, sources: Sequence[tuple[str, Dataset]]) -> Task:
     return task.with_train(concatenate_datasets(parts), *notes)
 
 
-def with_extra_rows(task: Task, new: Dataset, note: str, *, labels: Literal["keep", "teacher"]) -> Task:
-    """The task with rows after its training examples.
+def with_extra_rows(task: Task, new: Dataset, by: str, *, labels: Literal["keep", "teacher"]) -> Task:
+    """The task with rows after its training examples, and a note that counts those with and without a label.
 
     Args:
         task: The task.
-        new: Rows with texts and labels, such as variants of training examples.
-        note: What they are.
+        new: Rows with texts and labels, such as variants of training examples; some may have no label.
+        by: Name of what made them.
         labels: "keep" theirs, or leave them to the "teacher": they have none then.
     """
     if labels == "teacher":
-        new, note = without_labels(new, task.train, 1 + highest_index(task.train)), f"{note}, without labels"
+        new = without_labels(new, task.train, 1 + highest_index(task.train))
+    known = len(labelled_rows(new))
+    others = new.num_rows - known
+    note = f"{known} training rows added by {by}" + (f", and {others} texts without labels" if others else "")
     return task.with_train(concatenate_datasets([task.train.select_columns(new.column_names), new]), note)
 
 

@@ -85,7 +85,7 @@ def _augmented(task: Task, labelled: int, chosen: Augmentation, cache: Path) -> 
         AugmentationCache(cache / "texts.sqlite") as store,
         progress(f"augmenting ({chosen.augmenter.name})", total) as shown,
     ):
-        both, counts = add_augmented_rows(
+        both, _ = add_augmented_rows(
             rows,
             chosen.augmenter,
             store,
@@ -93,8 +93,7 @@ def _augmented(task: Task, labelled: int, chosen: Augmentation, cache: Path) -> 
             on_progress=lambda done, _: shown.update(done),
         )
     new = both.select(range(rows.num_rows, both.num_rows))
-    note = f"{counts.added} training rows added by {chosen.augmenter.name}"
-    return with_extra_rows(task, new, note, labels=chosen.labels)
+    return with_extra_rows(task, new, chosen.augmenter.name, labels=chosen.labels)
 
 
 def load_whole(name: str, data: Data) -> Task:
