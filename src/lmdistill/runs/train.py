@@ -23,7 +23,7 @@ class TrainJob:
     """Who learns what, how long, and how that is judged on the way."""
 
     method: Method
-    """How."""
+    """Computes the loss of each batch."""
 
     student: nn.Module
     """Who learns; changed in place."""

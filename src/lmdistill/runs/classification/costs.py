@@ -21,7 +21,7 @@ class TimedNetwork:
     """A network, and what it reads while it is timed."""
 
     network: Network | LanguageNetwork
-    """The network."""
+    """The network that is timed, on its device."""
 
     inputs: Callable[[int], Inputs]
     """Its inputs for some number of examples of about median length."""

@@ -34,7 +34,7 @@ class TrainedLinear:
     """A trained linear model and how it was trained."""
 
     model: LinearClassifier
-    """The model."""
+    """The features with their weights; it maps texts to logits."""
 
     facts: LinearFacts
     """Rows, features and C."""

@@ -113,7 +113,7 @@ class ClassifierModel:
         return of_network(self.network, split, folder)
 
     def facts(self, task: Task) -> dict[str, Any]:
-        """Nothing more."""
+        """No further fields of the record: a classifier is described by its source and scores."""
         return {}
 
     def with_network(self, network: Network) -> "ClassifierModel":
