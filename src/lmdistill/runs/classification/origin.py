@@ -49,7 +49,8 @@ def origin_of_loaded(source: str) -> Origin | None:
     Args:
         source: The network's `source`, a folder only where it was loaded from one as it is.
     """
-    return origin_of(source) if Path(resolve(source)).is_dir() else None
+    # a truncated network names its layers too, and is nowhere as a folder
+    return origin_of(source) if Path(source).is_dir() else None
 
 
 def _record_of(folder: Path) -> Record | None:
