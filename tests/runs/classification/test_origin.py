@@ -13,7 +13,7 @@ from lmdistill.core.errors import LmdistillError, ModelError
 from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.record import read_record
-from lmdistill.runs.classification.origin import origin_of
+from lmdistill.runs.classification.origin import origin_of, origin_of_loaded
 from lmdistill.runs.run_recipe import run_recipe
 from tests.cli.cli_project import LABELS, texts, write_csv
 from tests.tiny_recipe import write_recipe
@@ -97,6 +97,15 @@ def test_a_run_folder_is_a_model_in_python_too(tmp_path, models, first):
         training=ld.Training(epochs=1), max_length=32,
     )  # fmt: skip
     assert other.record.origin is None
+
+
+def test_a_network_that_was_made_otherwise_than_by_loading_a_folder_has_no_origin(models):
+    classifier = load(models / "classifier")
+    assert origin_of_loaded(classifier.source).labels == classifier.labels
+    cut = ld.truncate(classifier, layers=1)
+    assert "layer" in cut.source  # it names what was kept, so it is nowhere as a folder or on a hub
+    assert origin_of_loaded(cut.source) is None
+    assert origin_of_loaded("packaged:all-MiniLM-L6-v2, layers 0, 1") is None
 
 
 def test_a_changed_first_student_and_an_unfinished_run_are_refused(tmp_path, models, first):
