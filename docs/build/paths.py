@@ -1,6 +1,7 @@
 """Where results and measurements lie, and the records of a folder."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from lmdistill.analysis.compare import compare
@@ -24,7 +25,14 @@ METHODS = ("FT", "SFT", "direct", "KD", "PKD", "SeqKD", "TMKD", "SM+TMKD", "MixK
 def runs_of(name: str) -> Sequence[RecordedRun]:
     """The runs below one folder of records; none where it is missing or empty."""
     folder = RESULTS / name
-    return find_records([folder]) if any(folder.rglob(RECORD)) else ()
+    files = ((path, path.stat()) for path in sorted(folder.rglob(RECORD)))
+    return _read(folder, tuple((path, state.st_mtime_ns, state.st_size) for path, state in files))
+
+
+@lru_cache(maxsize=64)
+def _read(folder: Path, records: tuple[tuple[Path, int, int], ...]) -> Sequence[RecordedRun]:
+    """What `runs_of` gives; kept until a file changes, since pages look at each folder dozens of times."""
+    return find_records([folder]) if records else ()
 
 
 def order_of(name: str, runs: Sequence[RecordedRun]) -> tuple[str, ...]:

@@ -404,6 +404,10 @@ def full_in_safetensors(*arguments, **settings):
     raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
 
+def beyond_the_limit_in_safetensors(*arguments, **settings):
+    raise SafetensorError("Error while serializing: I/O error: File too large (os error 27)")
+
+
 def full_in_torch(*arguments, **settings):
     raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
 
@@ -414,6 +418,7 @@ def full_in_torch(*arguments, **settings):
         ("lmdistill.core.atomic_io.os.replace", no_space),  # the first file of the run
         ("lmdistill.records.history.HistoryWriter.append", no_space),  # the curve
         ("accelerate.accelerator.save_accelerator_state", full_in_safetensors),  # a checkpoint's weights
+        ("accelerate.accelerator.save_accelerator_state", beyond_the_limit_in_safetensors),
         ("accelerate.accelerator.save_accelerator_state", full_in_torch),  # a checkpoint's optimizer
         ("transformers.PreTrainedModel.save_pretrained", no_space),  # the student
         ("lmdistill.runs.stage.write_record", no_space),  # the end

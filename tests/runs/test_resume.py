@@ -53,6 +53,19 @@ def test_a_killed_command_gives_the_student_of_one_that_was_not(tmp_path):
     assert sorted(path.name for path in cut.iterdir()) == sorted(path.name for path in whole.iterdir())
 
 
+def test_a_run_killed_after_its_record_gets_its_pages_and_loses_its_checkpoints(tmp_path, no_pages):
+    recipe, out = read_recipe(write_recipe(tmp_path / "given", epochs=1)), tmp_path / "run"
+    run_recipe(recipe, out, command="run")
+    files = sorted(path.relative_to(out) for path in out.rglob("*"))
+    before = (out / "README.md").read_bytes()
+    (out / "checkpoints" / "step-3").mkdir(parents=True)
+    (out / "checkpoints" / "step-3" / "state.json").write_text("{}")
+    (out / "README.md").unlink()
+    run_recipe(recipe, out, command="run")
+    assert sorted(path.relative_to(out) for path in out.rglob("*")) == files
+    assert (out / "README.md").read_bytes() == before
+
+
 def test_a_run_whose_mixup_pairs_an_older_version_drew_is_not_continued(tmp_path):
     recipe = read_recipe(write_recipe(tmp_path / "given", method={"name": "mixkd"}, epochs=1))
     run_recipe(recipe, tmp_path / "run", command="run")

@@ -63,6 +63,17 @@ def test_everything_is_run_once_and_recorded(bench):
     assert "| FT | 20.50 ± 0.71 | 2 |" in (folder / "README.md").read_text()
 
 
+def test_a_cell_killed_after_its_record_is_completed(bench):
+    bench.run()
+    cell = bench.folder / "out" / "KD-seed1"
+    (cell / "checkpoints").mkdir()
+    before = (cell / "README.md").read_bytes()
+    (cell / "README.md").unlink()
+    bench.run()
+    assert not (cell / "checkpoints").exists()
+    assert (cell / "README.md").read_bytes() == before
+
+
 def test_a_study_killed_twice_ends_with_the_table_of_one_left_alone(bench, monkeypatch):
     monkeypatch.setenv("STUDY_STEP", "0.05")
     bench.run(out="whole", jobs=4)

@@ -35,8 +35,13 @@ NAME = "lmdistill"
 SUCCESS, BUG, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 TRACEBACK = "LMDISTILL_TRACEBACK"
 
-DISK_FULL = ("No space left", "os error 28", "disk is full", "inline_container")
+DISK_FULL = (
+    "No space left", "os error 28", "os error 122", "os error 27", "disk is full", "inline_container",
+)  # fmt: skip
 """Parts of messages of libraries that report a full disk without the error number of the system."""
+
+DISK_FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system for a full disk, an exceeded quota, and a file beyond the limit for files."""
 
 PATH_ERRORS = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 """Errors of the system for a path that cannot be read or written."""
@@ -137,6 +142,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_disk_full(error: BaseException) -> bool:
     """Whether an error reports a full disk or an exceeded quota."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in DISK_FULL_NUMBERS:
         return True
     return any(part in str(error) for part in DISK_FULL)

@@ -44,7 +44,7 @@ class _Row:
     """One input, and the tokens that it predicts."""
 
     ids: tuple[int, ...]
-    """Token ids."""
+    """Ids of its tokens: the prompt, then the longest answer that begins like those it predicts."""
 
     asked: tuple[tuple[int, int, int], ...]
     """(number of the answer among all, position whose output predicts, token id)."""

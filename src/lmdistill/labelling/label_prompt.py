@@ -22,7 +22,7 @@ class LabelPrompt:
     """Turns the texts of an example into a `Question` whose answers are the label words."""
 
     template: PromptTemplate
-    """The prompt."""
+    """The text around the example, with a place for each of its texts."""
 
     words: LabelWords
     """The labels, and the word of each."""

@@ -154,6 +154,7 @@ def to_be_made(folder: RunFolder) -> Iterator[bool]:
     A damaged one is removed first.
     """
     if on_main_process(lambda: folder.is_finished and run_damage(folder.path) is None):
+        on_main_process(folder.clean)  # of a process that was killed before it did so
         yield False
         return
     with exclusive(lock_of(folder.path)):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -29,7 +30,7 @@ from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.schedules.run_schedule import run_earlier_stages
 from lmdistill.runs.stage import Stage, run_stage
-from lmdistill.runs.write_report import write_pages
+from lmdistill.runs.write_report import complete, write_pages
 from lmdistill.schedules.distillation import Direct
 
 
@@ -149,6 +150,7 @@ def _run_cells(
         on_main_process(lambda: write_text(out / RECIPE, recipe_text(recipe)))
     for cell in runs:
         if RunFolder(path=cell.folder).is_finished:
+            on_main_process(partial(complete, cell.folder))
             continue
         with ExitStack() as held:
             if cell.folder != out:  # somebody may name it as a run of its own

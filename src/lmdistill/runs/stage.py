@@ -34,7 +34,7 @@ from lmdistill.runs.lineage import Lineage, schedule_facts
 from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.teacher_terms import teacher_terms
 from lmdistill.runs.train import TrainJob, train
-from lmdistill.runs.write_report import write_pages
+from lmdistill.runs.write_report import complete, write_pages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +191,7 @@ def run_stage(stage: Stage[AnyNetwork]) -> Record:
     inputs = _input_fingerprints(stage)
     on_main_process(lambda: folder.require(stage.recipe, inputs))
     if folder.is_finished:
+        on_main_process(lambda: complete(folder.path))
         return read_record(folder.path)
     stage.method.check(cast(Net, stage.student), stage.taught_by)
     encoded = stage.adapter.encode(stage.student, stage.teacher)

@@ -32,7 +32,7 @@ class TrainJob:
     """Who is imitated."""
 
     feed: BatchSource
-    """Batches."""
+    """Where the batches of each epoch come from."""
 
     training: Training
     """How long, seed included."""

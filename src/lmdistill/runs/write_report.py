@@ -13,6 +13,7 @@ from lmdistill.report.grid import markdown
 from lmdistill.report.html import write_report
 from lmdistill.report.model_card import run_readme
 from lmdistill.report.tables.quality import grid
+from lmdistill.runs.run_folder import RunFolder
 
 
 def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path] | None = None) -> None:
@@ -35,3 +36,10 @@ def write_pages(folder: Path, order: tuple[str, ...] = (), inside: Sequence[Path
             f"# {one_line(folder.name)}\n\n{tables}\n\nA folder for each run; `report.html` has the curves.\n"
         )
     write_text(folder / "README.md", text)
+
+
+def complete(folder: Path) -> None:
+    """Do what is left of a recorded run whose process was killed: its pages, and removing its checkpoints."""
+    if not (folder / "README.md").is_file():  # the last one that `write_pages` writes
+        write_pages(folder)
+    RunFolder(path=folder).clean()

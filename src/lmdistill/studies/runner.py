@@ -33,7 +33,7 @@ class CellStatus:
     """Progress of a cell."""
 
     cell: StudyCell
-    """The cell."""
+    """Which one, with its recipe and folder."""
 
     state: State = "waiting"
     """State of the cell; `elsewhere` if a process of another command runs it."""
@@ -99,8 +99,10 @@ def run_study(
     work(board, place, command=command, jobs=jobs_at_once(study.jobs), watch=watch)
     done = [standing.cell for standing in board if standing.state == "done"]
     if done:
-        from lmdistill.runs.write_report import write_pages
+        from lmdistill.runs.write_report import complete, write_pages
 
+        for cell in done:
+            complete(cell.folder)
         write_pages(place.path, order=rows(cells), inside=[cell.folder for cell in done])
     return board
 

@@ -35,13 +35,13 @@ class Job:
     """A running cell."""
 
     cell: StudyCell
-    """The cell."""
+    """Which one, with its recipe and folder."""
 
     process: subprocess.Popen[bytes]
     """The child process, leader of its process group."""
 
     log: Path
-    """Log file."""
+    """File that its output goes to."""
 
     before: int
     """Size of the log before this try, in bytes."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lmdistill.core.errors import DataError
 from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev, text_hashes
+from lmdistill.data.tasks.linked_rows import linked_pairs
 from lmdistill.data.tasks.subsample import labels_of
 
 
@@ -109,3 +110,55 @@ def test_a_class_whose_texts_repeat_more_often_than_its_share_has_dev_rows_too()
     train, dev = hold_out_dev(table([0] * 6 + [1] * 54, texts), 0.1)
     assert Counter(dev["label"][:])[0] == Counter(train["label"][:])[0] == 3
     assert not set(train["sentence1"][:]) & set(dev["sentence1"][:])
+
+
+def pairs(texts, labels=None):
+    first, second = zip(*texts, strict=True)
+    labels = labels or [number % 2 for number in range(len(texts))]
+    columns = {"sentence1": list(first), "sentence2": list(second), "label": labels}
+    return Dataset.from_dict({**columns, "index": list(range(len(texts)))})
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    texts=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=30, max_size=60, unique=True),
+    seed=st.integers(0, 5),
+)
+def test_no_text_of_a_pair_is_on_both_sides(texts, seed):
+    rows = pairs([(f"Text  {one}", f"text {other} ") for one, other in texts])
+    of = [components(texts)[one] for one, _ in texts]
+    is_linked = max(Counter(of).values()) <= len(texts) / 2
+    if is_linked:
+        groups = linked_pairs(rows, np.arange(len(texts))).tolist()
+        assert len(set(zip(groups, of, strict=True))) == len(set(groups)) == len(set(of))
+    kept, held = hold_out_dev(rows, 0.2, seed=seed)
+    assert sorted([*kept["index"], *held["index"]]) == list(range(len(texts)))
+    assert held.num_rows <= round(0.2 * len(texts))
+    if is_linked:
+        assert not {of[number] for number in kept["index"]} & {of[number] for number in held["index"]}
+
+
+def components(edges):
+    """The smallest number that each number is linked with: edges are walked until nothing changes."""
+    least = {number: number for edge in edges for number in edge}
+    while True:
+        before = dict(least)
+        for one, other in edges:
+            least[one] = least[other] = min(least[one], least[other])
+        if least == before:
+            return least
+
+
+def test_a_text_that_many_pairs_share_links_nothing_and_repeated_pairs_stay_together():
+    rows = pairs([(f"text {number // 2}", "is it about sport") for number in range(100)])
+    equal = equal_texts(text_hashes(rows), labels_of(rows)).groups
+    assert len(set(linked_pairs(rows, equal).tolist())) == 50
+    kept, held = hold_out_dev(rows, 0.2)
+    assert held.num_rows == 20
+    assert not set(kept["sentence1"]) & set(held["sentence1"])
+
+
+def test_a_chain_through_most_of_the_rows_is_taken_apart():
+    rows = pairs([(f"text {number}", f"text {number + 1}") for number in range(40)])
+    kept, held = hold_out_dev(rows, 0.25)
+    assert (kept.num_rows, held.num_rows) == (30, 10)

@@ -118,6 +118,22 @@ def test_a_decoder_is_refused_in_advance_only_if_nothing_can_be_left(scope):
             require_prunable(network, Pruning(scope=scope), 0.02)
 
 
+def test_candidates_whose_process_was_killed_after_their_results_lose_their_checkpoints(
+    tmp_path, given, no_pages
+):
+    schedule = {"name": "minidisc", "grid": GRID, "largest": 0.75}
+    recipe, out = recipe_at(tmp_path, given, schedule=schedule), tmp_path / "out"
+    run(recipe, out)
+    results = [path.parent for path in out.rglob("*.json") if path.name in ("candidates.json", "record.json")]
+    stages = [folder for folder in results if folder != out]
+    assert any((folder / "candidates.json").exists() for folder in stages)
+    for folder in stages:
+        (folder / "checkpoints" / "step-3").mkdir(parents=True)
+    (out / "record.json").unlink()  # the kill came before the last stage had ended
+    run(recipe, out)
+    assert [folder for folder in stages if (folder / "checkpoints").exists()] == []
+
+
 @pytest.mark.slow
 def test_what_is_saved_on_the_way_are_dense_candidates_down_to_the_target(tmp_path, given, no_pages):
     lam = 9.0  # so that the smallest would have the best score of all if it could be chosen

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int, Num, UInt64
 
 from lmdistill.core.errors import DataError
 from lmdistill.core.seeding import generator
+from lmdistill.data.tasks.linked_rows import linked_pairs
 from lmdistill.data.tasks.subsample import labels_of, strata_of
 
 MOST_RANGES = 10
@@ -81,7 +82,8 @@ def hold_out_dev(
     """Split rows into training and held-out rows, both in their original order.
 
     Each class, or each range of scores, gives its share as far as that is possible in whole rows; of several
-    labels of a row, the rarest counts as its class (`strata_of`). Rows with the same texts are on one side.
+    labels of a row, the rarest counts as its class (`strata_of`). Rows with the same texts are on one side,
+    and so are pairs that share a text (`linked_pairs`).
     Every class keeps at least one training row, if possible, and one whose share is a row or more has a dev
     row. The choice depends on the rows, the fraction and the seed only.
 
@@ -107,6 +109,7 @@ def hold_out_dev(
         raise DataError(
             f"all {rows.num_rows} rows have the same text, so none can be held out. Add rows or a dev file."
         )
+    equal = _with_links(rows, equal, labels)
     total = min(max(1, round(fraction * rows.num_rows)), rows.num_rows - 1)
     are_classes = bool(np.issubdtype(labels.dtype, np.integer))
     strata = (
@@ -121,6 +124,14 @@ def hold_out_dev(
         _keep_every_class(chosen, equal, strata)
     held_out = chosen[equal.groups]
     return rows.select(np.flatnonzero(~held_out)), rows.select(np.flatnonzero(held_out))
+
+
+def _with_links(rows: Dataset, equal: EqualTexts, labels: Num[np.ndarray, "n *labels"]) -> EqualTexts:
+    """`equal`, or for pairs of texts what is linked by shared ones, if that leaves two groups."""
+    if not any(rows["sentence2"]):
+        return equal
+    linked = equal_texts(linked_pairs(rows, equal.groups).astype(np.uint64), labels)
+    return linked if len(linked.first) > 1 else equal
 
 
 def _ranges(scores: Num[np.ndarray, " n"], total: int) -> Int[np.ndarray, " n"]:
@@ -155,14 +166,14 @@ def _quotas(counts: Int[np.ndarray, " s"], total: int, keep_one: bool, seed: int
 def _chosen_groups(
     equal: EqualTexts, strata: Int[np.ndarray, " n"], quotas: Int[np.ndarray, " s"], seed: int
 ) -> Bool[np.ndarray, " g"]:
-    """Which groups of equal texts are held out: random ones that fit into what their stratum has left."""
+    """Which groups are held out: random ones whose rows fit into what each of their strata has left."""
     left = quotas.copy()
     chosen = np.zeros(len(equal.first), dtype=bool)
-    stratum_of = strata[equal.first]
+    rows = np.split(strata[np.argsort(equal.groups, kind="stable")], np.cumsum(equal.sizes)[:-1])
     for group in generator(seed, "dev").permutation(len(equal.first)):
-        stratum, size = stratum_of[group], equal.sizes[group]
-        if size <= left[stratum]:
-            left[stratum] -= size
+        found, counts = np.unique(rows[group], return_counts=True)
+        if (counts <= left[found]).all():
+            left[found] -= counts
             chosen[group] = True
             if not left.any():
                 break

@@ -142,7 +142,7 @@ def label_order_alarm(
         return ""
     return (
         f"{model} fits another order of the labels much better: accuracy {accuracy:.3f} as they are, "
-        f"{best_accuracy:.3f} as {', '.join(_in_order(task_labels, order))}. Check which label is which in "
+        f"{best_accuracy:.3f} as {order_text(task_labels, order)}. Check which label is which in "
         "the data (data.labels) and in id2label of the model's config.json."
     )
 
@@ -154,9 +154,9 @@ def _is_much_better(labels: Int[np.ndarray, " b"], accuracy: float, best_accurac
     return bool(best_accuracy > majority and best_accuracy - accuracy > least_gain)
 
 
-def _in_order(task_labels: Sequence[str], order: Sequence[int]) -> list[str]:
-    """The label that each output should have."""
-    return [task_labels[order.index(output)] for output in range(len(order))]
+def order_text(task_labels: Sequence[str], order: Sequence[int]) -> str:
+    """The label that each output should have, in the order of the outputs."""
+    return ", ".join(task_labels[order.index(output)] for output in range(len(order)))
 
 
 def require_label_order(
@@ -197,7 +197,7 @@ def require_label_order(
         raise MismatchError(
             f"{model} has no label names, and its outputs fit another order much better: accuracy "
             f"{accuracy:.3f} as they are, {best_accuracy:.3f} as "
-            f"{', '.join(_in_order(task_labels, order))}. Put these names into id2label of its "
+            f"{order_text(task_labels, order)}. Put these names into id2label of its "
             "config.json, in this order."
         )
     if best_accuracy > accuracy:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from lmdistill.core.errors import MismatchError
-from lmdistill.data.tasks.label_matching import ERRORS, EXAMPLES_PER_CLASS, MARGIN
+from lmdistill.data.tasks.label_matching import ERRORS, EXAMPLES_PER_CLASS, MARGIN, order_text
 
 log = logging.getLogger("lmdistill")
 
@@ -81,14 +81,9 @@ def output_order_alarm(
         return ""
     return (
         f"{model} fits another order of the labels much better: mean correlation {here:.3f} as they are, "
-        f"{best:.3f} as {', '.join(_in_order(task_labels, order))}. Check which label is which in the data "
+        f"{best:.3f} as {order_text(task_labels, order)}. Check which label is which in the data "
         "and in id2label of the model's config.json."
     )
-
-
-def _in_order(task_labels: Sequence[str], order: Sequence[int]) -> list[str]:
-    """The label that each output should have."""
-    return [task_labels[order.index(output)] for output in range(len(order))]
 
 
 def require_output_order(
@@ -120,7 +115,7 @@ def require_output_order(
     if _is_much_better(len(labels), len(task_labels), best - here):
         raise MismatchError(
             f"{model} has no label names, and its outputs fit another order much better: mean correlation "
-            f"{here:.3f} as they are, {best:.3f} as {', '.join(_in_order(task_labels, order))}. Put these "
+            f"{here:.3f} as they are, {best:.3f} as {order_text(task_labels, order)}. Put these "
             "names into id2label of its config.json, in this order."
         )
     return here

@@ -55,7 +55,7 @@ from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.stand_in import cost_of_teacher
 from lmdistill.runs.run_folder import RunFolder
 from lmdistill.runs.teacher_terms import teacher_terms
-from lmdistill.runs.write_report import write_pages
+from lmdistill.runs.write_report import complete, write_pages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +123,7 @@ def run_linear(run: LinearRun) -> Record:
     }
     on_main_process(lambda: folder.require(run.recipe, inputs))
     if folder.is_finished:
+        on_main_process(lambda: complete(folder.path))
         return read_record(folder.path)
     data = _view(run)
     answers = _answers(run, data) if run.method.uses_teacher else None  # where all processes are

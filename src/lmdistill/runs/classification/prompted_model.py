@@ -121,7 +121,7 @@ class PromptedModel:
         return TimedNetwork(network=self.network, inputs=inputs, folder=own if own.is_dir() else None)
 
     def facts(self, task: Task) -> dict[str, Any]:
-        """The prompt."""
+        """For the record: the prompt, the words of the labels, and the share of texts cut to fit."""
         labels, words = self.prompt.words.labels, self.prompt.words.words
         cut = {
             split: float(np.mean([self.prompt.question(texts)[1] for texts in _texts(task, split)]))

@@ -88,6 +88,6 @@ def _separation(states: Float[np.ndarray, "b d"], labels: Int[np.ndarray, " b"])
 
 
 def _point(values: Float[np.ndarray, " 2"]) -> tuple[float, float]:
-    """Rounded coordinates."""
+    """Both coordinates, rounded to `DIGITS` decimals so that pages are the same on all machines."""
     across, up = (round(float(value), DIGITS) for value in values)
     return across, up

@@ -32,10 +32,10 @@ class EncodedTexts:
     """Passages as token ids, and batches of them."""
 
     train: Passages
-    """Training passages."""
+    """Passages that the student learns from."""
 
     dev: Passages
-    """Dev passages."""
+    """Passages that it is judged on."""
 
     padding: int
     """Token id of padding."""

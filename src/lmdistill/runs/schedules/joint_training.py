@@ -96,7 +96,7 @@ class Outcome:
     """Median latency of one example in milliseconds, by kept fraction; empty if it is not measured."""
 
     steps: int
-    """Optimizer steps."""
+    """Optimizer steps in all, those of interrupted processes included."""
 
     resumed: int
     """Optimizer steps done by an earlier, interrupted process."""
@@ -123,6 +123,7 @@ def run_joint(joint: Joint[AnyNetwork]) -> Outcome:
     if not folder.is_finished:
         on_main_process(lambda: folder.claim(joint.recipe, inputs))
         _train(joint, folder)
+    on_main_process(folder.clean)
     stored = read_checked_json(folder.path / RESULT)
     assert stored is not None  # it was just checked or written
     numbers = {
@@ -216,4 +217,3 @@ def _conclude(
         "seconds": fitted.seconds,
     }
     write_checked_json(folder.path / RESULT, result)
-    folder.clean()

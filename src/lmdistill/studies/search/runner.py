@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lmdistill.core.errors import LmdistillError
 from lmdistill.recipes.code_policy import Code
 from lmdistill.records.record import read_record
-from lmdistill.runs.write_report import write_pages
+from lmdistill.runs.write_report import complete, write_pages
 from lmdistill.studies.runner import USERS, CellStatus, Watch, rows, standings, work
 from lmdistill.studies.schema import Study
 from lmdistill.studies.search.optuna_storage import BEAT
@@ -65,6 +65,8 @@ def run_search(
         findings = tuple(desk.finding() for desk in desks)
         folder.write(findings)
     done = folder.ran(findings)
+    for cell in done:
+        complete(cell.folder)
     if done:
         write_pages(place.path, order=rows(done), inside=[cell.folder for cell in done])
     return findings

@@ -32,7 +32,7 @@ class Finding:
     """Results of one search."""
 
     branch: Branch
-    """The search."""
+    """The combination of axes that it searched in, and its space."""
 
     trials: tuple[Trial, ...]
     """All trials in the order of their numbers."""
@@ -70,7 +70,7 @@ class SearchFolder:
     """The files of a search in the folder of its study."""
 
     study: Study
-    """The study."""
+    """What is searched, with its base recipe."""
 
     place: StudyFolder
     """Folder of the study."""
