@@ -30,7 +30,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -81,13 +80,10 @@ class Setting:
     rounds: int = 5
     """How often each way is trained."""
 
-    length: Literal["5 to 40 words"] = "5 to 40 words"
-    """Of the texts."""
-
     @property
     def name(self) -> str:
         """For tables."""
-        return f"width {self.width}, student of {self.layers} layers, batch {BATCH}, {self.length}"
+        return f"width {self.width}, student of {self.layers} layers, batch {BATCH}"
 
 
 def network(width: int, layers: int) -> Network:

@@ -55,4 +55,4 @@ def test_it_prints_tables_and_appends_to_the_results(tmp_path, capsys, monkeypat
 
 
 def test_texts_are_long_enough_to_tell_the_ways_apart():
-    assert Setting().name == "width 384, student of 3 layers, batch 32, 5 to 40 words"
+    assert Setting().name == "width 384, student of 3 layers, batch 32"

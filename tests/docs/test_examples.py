@@ -146,6 +146,11 @@ def test_recipes_can_be_read(path: Path) -> None:
     assert read_recipe(path).methods
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("studies/*.yaml")), ids=lambda path: path.name)
+def test_studies_can_be_read(path: Path) -> None:
+    assert study_cells(read_study(str(path)), Path())
+
+
 def test_every_program_is_run() -> None:
     inside = " ".join(path.read_text(encoding="utf-8") for path in SHELL)
     assert {path.name for path in EXAMPLES.glob("*.py") if path.name not in inside} == set(PROGRAMS)

@@ -43,7 +43,7 @@ OTHER = {
     "data.kind": "regression", "data.label_separator": ";", "student.threshold": "dev", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher", "up_to": 9},
     "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",
     "teacher.models": ["a", "b"], "teacher.combine": "logits", "teacher.prompt": "prompt.txt",
-    "teacher.licence": "mit", "teacher.answers_use": "research",
+    "teacher.licence": "mit", "teacher.rows": "all", "training.max_steps": 9, "teacher.training.max_steps": 9, "teacher.answers_use": "research",
     "student.pruning.score": "magnitude", "student.pruning.data": "dev", "student.pruning.scope": "layer",
     "seeds": [3, 4], "methods.MixKD.distance": "forward_kl", "methods.MixKD.share": "batch",
     "methods.MixKD.partner": "batch", "methods.MixKD.segments": "keep",

@@ -1,5 +1,7 @@
 """The batches of a run: the number of passes that its training settings ask for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,6 +33,36 @@ def test_added_passes_begin_with_the_usual_ones():
     first = [draw.examples.tolist() for (draw,) in found][: usual.total_steps]
     assert first == [draw.examples.tolist() for (draw,) in usual]
     assert found.total_steps == 9
+
+
+@given(
+    rows=st.integers(1, 100),
+    epochs=st.integers(1, 4),
+    most=st.integers(1, 40),
+    batch=st.integers(1, 16),
+    start=st.integers(0, 40),
+)
+def test_the_last_pass_is_cut_short_and_what_comes_before_stays(rows, epochs, most, batch, start):
+    usual = sampler(rows, epochs=epochs, batch_size=batch)
+    found = sampler(rows, epochs=epochs, max_steps=most, batch_size=batch)
+    assert found.total_steps == min(most, usual.total_steps)
+    drawn = [draw.examples.tolist() for (draw,) in found]
+    assert drawn == [draw.examples.tolist() for (draw,) in usual][:most]
+    late = replace(found, start=min(start, found.total_steps))
+    assert [draw.examples.tolist() for (draw,) in late] == drawn[late.start :]
+    assert len(late) == len(drawn) - late.start
+
+
+def test_an_exact_number_of_steps_is_one_for_any_data():
+    for rows in (3, 40, 1000):
+        assert sampler(rows, epochs=1, min_steps=17, max_steps=17, batch_size=8).total_steps == 17
+
+
+def test_fewer_steps_at_most_than_at_least_are_refused():
+    with pytest.raises(ConfigError, match=r"^max_steps must be >= 1 and not below min_steps \(5\), got 4\.$"):
+        Training(min_steps=5, max_steps=4)
+    with pytest.raises(ConfigError, match=r"^max_steps must be >= 1 and not below min_steps \(0\), got 0\.$"):
+        Training(max_steps=0)
 
 
 def test_a_negative_number_of_steps_is_refused():

@@ -68,6 +68,10 @@ class Training:
     """Fewest optimizer steps, >= 0: where `epochs` passes have fewer, whole passes are added. For schedules
     that must not shrink with the data."""
 
+    max_steps: int | None = None
+    """Most optimizer steps, >= 1: the last pass is cut short. With an equal `min_steps` it is their exact
+    number. No limit by default."""
+
     batch_size: int = 32
     """Number of examples per optimizer step, over all processes and micro-batches, >= 1."""
 
@@ -119,6 +123,10 @@ class Training:
         for name in ("min_steps", "eval_every", "patience", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)}.")
+        if self.max_steps is not None and self.max_steps < max(1, self.min_steps):
+            raise ConfigError(
+                f"max_steps must be >= 1 and not below min_steps ({self.min_steps}), got {self.max_steps}."
+            )
         weights = self.class_weights
         for weight in weights.values() if isinstance(weights, Mapping) else weights or ():
             if not isinstance(weights, str) and not 0 < float(weight) < math.inf:

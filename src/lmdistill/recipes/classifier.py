@@ -170,6 +170,10 @@ class Teacher:
     """Compute its logits for the training texts once and keep them for other epochs, seeds and methods, in
     `teachers/outputs` beside the runs; else it is run in every step. Terms on other inputs run it anyway."""
 
+    rows: Literal["same", "all"] = "same"
+    """Labelled training rows that it is fine-tuned on: those of the students, or `all`, also those that
+    `data.fraction` or `data.rows` leaves out. Records and pages say which."""
+
     licence: str | None = None
     """Its licence, for records and model cards; by default the `license` in the `README.md` of its folder."""
 
@@ -196,6 +200,10 @@ class Teacher:
             raise ConfigError(
                 f"prompt is {self.prompt} and {name} is set, and a prompt is for the one decoder in model. "
                 "Set only one of them."
+            )
+        if self.rows == "all" and not (self.answers is None and self.prompt is None):
+            raise ConfigError(
+                "rows is all, and answers or prompt is set, so no teacher is fine-tuned. Leave it out."
             )
         if self.model is None and not self.models:
             raise ConfigError("model is null and models is empty; name a teacher in one of them.")

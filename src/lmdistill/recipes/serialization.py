@@ -25,7 +25,9 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-LATER: Mapping[str, Any] = MappingProxyType({"min_steps": 0, "class_weights": None, "sampling": "shuffled"})
+LATER: Mapping[str, Any] = MappingProxyType(
+    {"min_steps": 0, "max_steps": None, "class_weights": None, "sampling": "shuffled"}
+)
 """Settings of training that were added later, with the value that changes nothing."""
 
 

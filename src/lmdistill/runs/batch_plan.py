@@ -24,7 +24,7 @@ def plan(
     Args:
         lengths: Tokens of each training example.
         method: Says whether examples are mixed, and how.
-        training: Batch size, epochs, fewest steps, accumulation, grouping by length and seed.
+        training: Batch size, epochs, fewest and most steps, accumulation, grouping by length and seed.
         labelled: Whether each training example has a gold label; None if all have.
         labelled_per_batch: Labelled examples in each batch; None shuffles them with the others.
         classes: Class of each training example, -1 without a label, for sampling by class; None for others.
@@ -42,4 +42,4 @@ def plan(
         classes=classes if training.sampling == "by_class" else None,
     )
     fewest = -(-training.min_steps // sampler.steps_per_epoch)
-    return replace(sampler, epochs=max(training.passes, fewest))
+    return replace(sampler, epochs=max(training.passes, fewest), most=training.max_steps)

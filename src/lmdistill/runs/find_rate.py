@@ -151,6 +151,7 @@ def _short(cell: Cell[Any], rate: float, steps: int, rows: int) -> Any:
         settings,
         epochs=max(1, round(steps / each)),
         min_steps=0,
+        max_steps=None,
         optimizer=optimizer,
         eval_every=NEVER,
         checkpoint_every=NEVER,

@@ -80,6 +80,9 @@ class BatchSampler:
     """Class of each training example, -1 without a label: labelled ones are drawn by class, as
     `draws_by_class` does, and as many in an epoch as there are. None takes each once."""
 
+    most: int | None = None
+    """Most optimizer steps, >= 1; the last epoch is cut short. None has no limit."""
+
     start: int = 0
     """First step to yield, >= 0; for a run that resumes."""
 
@@ -140,7 +143,8 @@ class BatchSampler:
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
-        return self.epochs * self.steps_per_epoch
+        steps = self.epochs * self.steps_per_epoch
+        return steps if self.most is None else min(steps, self.most)
 
     def __len__(self) -> int:
         """Number of lists that iterating yields."""
@@ -152,12 +156,13 @@ class BatchSampler:
         return range(self.processes) if self.process is None else (self.process,)
 
     def __iter__(self) -> Iterator[list[MicroBatch]]:
-        for epoch in range(self.start // self.steps_per_epoch, self.epochs):
+        for epoch in range(self.start // self.steps_per_epoch, -(-self.total_steps // self.steps_per_epoch)):
             rows = self._rows_of_epoch(epoch)
             partners = self._partners_of_rows(epoch, rows)
             batches = self._epoch(epoch, rows, partners)
             first = max(0, self.start - epoch * self.steps_per_epoch)
-            for number, draws in enumerate(batches[first:], start=first):
+            last = self.total_steps - epoch * self.steps_per_epoch
+            for number, draws in enumerate(batches[first:last], start=first):
                 own = None if partners is None else partners[draws]
                 yield from self._split(rows[draws], own, epoch * self.steps_per_epoch + number)
 

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.file_lock import exclusive_file, lock_of
@@ -22,13 +22,33 @@ log = logging.getLogger("lmdistill")
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """A task with and without augmented rows."""
+    """A task with all its training rows, with those of the students, and with what is added to these."""
+
+    everything: Task
+    """The task with all its training rows, also those that `data.fraction` or `data.rows` leaves out."""
 
     original: Task
-    """The task without augmented rows; the teacher is fine-tuned on it."""
+    """The task without augmented rows; the teacher is fine-tuned on it, unless `teacher.rows` is `all`."""
 
     whole: Task
     """The task with augmented rows as ordinary training examples; students learn from it."""
+
+    def taught(self, rows: Literal["same", "all"]) -> Task:
+        """The task that teachers are fine-tuned on.
+
+        Args:
+            rows: `teacher.rows` of the recipe.
+        """
+        return self.everything if rows == "all" else self.original
+
+    def note_on_teacher(self, rows: Literal["same", "all"]) -> tuple[str, ...]:
+        """What the teacher has seen, if that is more than the students see; one sentence or none."""
+        seen, students = self.taught(rows).train.num_rows, self.original.train.num_rows
+        if seen == students:
+            return ()
+        return (
+            f"the teacher saw the labels of all {seen} training rows, the students see those of {students}",
+        )
 
 
 def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
@@ -64,7 +84,7 @@ def load_examples(name: str, data: Data, *, cache: Path) -> Examples:
         whole = with_unlabelled(task, sources)
     if data.augmentation is not None:
         whole = _augmented(whole, task.train.num_rows, data.augmentation, cache)
-    return Examples(original=task, whole=whole)
+    return Examples(everything=all_rows, original=task, whole=whole)
 
 
 def _augmented(task: Task, labelled: int, chosen: Augmentation, cache: Path) -> Task:

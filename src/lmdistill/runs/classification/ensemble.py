@@ -68,7 +68,7 @@ def prepare_ensemble(
 
     Args:
         settings: Names, training settings, and how outputs are combined.
-        examples: Models are fine-tuned on the original rows, and answer all.
+        examples: Models are fine-tuned on the rows that `settings.rows` says, and answer all.
         max_length: Longest input in tokens.
         cache: Folder of fine-tuned teachers; outputs are kept in `outputs` inside.
         command: The command line, for the records.
@@ -83,7 +83,7 @@ def prepare_ensemble(
         ModelError: If one cannot be loaded.
         ConfigError: If a temperature is asked for and the task has scores.
     """
-    task, held = examples.original, None
+    task, held = examples.taught(settings.rows), None
     if settings.fit_temperature:
         task, held = hold_out(task)
     own = [_of_one(settings, number) for number in range(len(settings.names))]

@@ -152,6 +152,7 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
     teacher, notes = PreparedTeacher(network=None, backbone=None, folder=None), tuple[str, ...]()
     if _names_teacher(recipe):
         teacher, notes = _teacher(recipe, examples, out, command, known_logits)
+        notes += examples.note_on_teacher(recipe.teacher.rows)
     for note in notes:
         log.info("%s: %s", examples.whole.spec.name, note)
     return PreparedClassification(
@@ -198,7 +199,7 @@ def _teacher(
         )
     one = prepare_teacher(
         settings,
-        examples.original,
+        examples.taught(settings.rows),
         max_length=length,
         cache=cache,
         command=command,
@@ -223,8 +224,9 @@ def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Pa
         )
     with main_process_first():
         examples = load_examples(recipe.task, recipe.data, cache=cache.parent / "augmented")
+    task = examples.taught(recipe.teacher.rows)
     teacher = prepare_teacher(
-        recipe.teacher, examples.original, max_length=recipe.data.max_length, cache=cache, command=command
+        recipe.teacher, task, max_length=recipe.data.max_length, cache=cache, command=command
     )
     if teacher.folder is None:
         raise ConfigError(
@@ -237,8 +239,7 @@ def _answering(recipe: Recipe, task: Task, path: Path) -> tuple[PreparedTeacher,
     """A teacher that only answers fixed texts, and a note on how many of them."""
     for name, method in _networks(recipe).items():
         require_answers_enough(method, name, str(path))
-    data = recipe.data
-    text = tuple(str(name) for name in data.text)
+    data, text = recipe.data, tuple(str(name) for name in recipe.data.text)
     answers = read_answers(
         path, task.spec, text=text, join=data.join, separator=data.label_separator, form=data.form
     )
@@ -278,10 +279,9 @@ def _networks(recipe: Recipe) -> dict[str, Method]:
 
 def _check_stand_in(recipe: Recipe, task: Task, student: Network, stand_in: StandIn) -> None:
     """Refuse what asks one network of a teacher that is none: pruning, and methods that run it."""
-    is_file = isinstance(stand_in, RecordedTeacher)
-    who = (
-        f"{recipe.teacher.answers} has only answers" if is_file else "the teacher is not one network as it is"
-    )
+    who = "the teacher is not one network as it is"
+    if isinstance(stand_in, RecordedTeacher):
+        who = f"{recipe.teacher.answers} has only answers"
     if not isinstance(recipe.schedule, Direct):
         raise ConfigError(
             f"the schedule {name_of(type(recipe.schedule))} prunes its teacher, and {who}. Leave "

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lmdistill.core.atomic_io import atomic_folder
-from lmdistill.core.errors import ModelError
+from lmdistill.core.errors import ConfigError, ModelError
 from lmdistill.core.fingerprint import fingerprint
 from lmdistill.core.seeding import seed_everything
 from lmdistill.data.tasks.label_matching import (
@@ -105,6 +105,7 @@ def load_teacher(settings: Teacher, task: Task, *, max_length: int, cache: Path)
     name, trust = settings.names[0], settings.trust_remote_code
     _require_classifier(name, trust=trust)
     if has_head(name, trust_remote_code=trust):
+        _require_own_rows(settings, name, task.spec.name)
         network = matched(load(name, trust_remote_code=trust), task, max_length)
         return PreparedTeacher(network=network, backbone=network, folder=None)
     backbone = fresh(name, task, seed=settings.training.seed, trust=trust)
@@ -130,6 +131,19 @@ def _require_classifier(name: str, *, trust: bool) -> None:
         raise ModelError(
             f"the teacher {name} is a model that writes text and has no classification head. Set "
             "teacher.prompt, so that it answers by prompt, or name a classifier."
+        )
+
+
+def _require_own_rows(settings: Teacher, name: str, task: str) -> None:
+    """Say that a teacher which is not fine-tuned here has seen what it has seen.
+
+    Raises:
+        ConfigError: If other rows are asked for.
+    """
+    if settings.rows == "all":
+        raise ConfigError(
+            f"teacher.rows is all, and the teacher {name} has a head for {task} already, so it is not "
+            "fine-tuned. Leave it out."
         )
 
 
