@@ -24,8 +24,6 @@ from tests.studies.parent import ended, started
 from tests.studies.search.conftest import EPOCHS, RATE
 from tests.studies.test_runner import is_alive, until
 
-pytestmark = pytest.mark.slow
-
 EITHER = {"student.keep": [0.3, 0.5], "schedule": {"near": {"name": "direct"}, "far": {"name": "path", "kept": [0.4]}}}  # fmt: skip
 
 
