@@ -97,6 +97,18 @@ def test_scores_and_scopes_without_a_word_are_the_usual_ones(place, writer):
     assert (on_texts.score, on_texts.scope) == ("gradient", "layer")
 
 
+def test_thresholds_that_were_chosen_before_are_named(place, caplog):
+    network = load("models/classifier")
+    network.model.config.problem_type = "multi_label_classification"
+    network.set_thresholds([0.2] * len(network.labels))
+    save(network, place / "several")
+    prune("several", place / "out", keep=0.5)
+    assert "out: the thresholds of its labels were chosen before it was pruned. Distil it with" in caplog.text
+    caplog.clear()
+    prune("models/classifier", place / "other", keep=0.5)
+    assert "thresholds" not in caplog.text
+
+
 def test_a_language_model_with_equal_layers_stays_a_stock_model(place, writer):
     found = prune("writer", place / "out", keep=0.5, score="activation", overrides=TEXTS, multiple=4)
     assert (found.model, found.auto, found.is_carried) == ("LlamaForCausalLM", "AutoModelForCausalLM", False)

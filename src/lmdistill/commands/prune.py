@@ -1,5 +1,6 @@
 """Pruning: save a network without its least important heads and neurons."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +44,11 @@ TOKENS = 64
 
 Rows = Callable[[Pruning], Iterable[Batch]]
 """Loads the rows for importance scores, and puts the network's outputs in the order of the labels."""
+
+log = logging.getLogger("lmdistill")
+
+ADVICE = "Distil it with student.model and student.threshold: dev to choose them anew."
+"""What to do with a multi-label network whose outputs have changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +165,8 @@ def _pruned(
     tokens = min(TOKENS, int(network.tokenizer.model_max_length))
     before, after = _sizes({"before": network, "after": small}, tokens)
     save(small, out)
+    if isinstance(network, Network) and network.thresholds is not None:
+        log.warning("%s: the thresholds of its labels were chosen before it was pruned. %s", out, ADVICE)
     return Pruned(
         before=before,
         after=after,
