@@ -84,9 +84,9 @@ def lines(paper: str) -> list[Line]:
 
 
 def claims(paper: str) -> str:
-    """Each claim of a paper with a line for every setting in which it could be looked at."""
+    """Each claim of a paper, or of ours, with a line for every setting in which it could be looked at."""
     titles = (
-        "the paper says",
+        "the paper says" if paper in PAPERS else "claim to be tested",
         "source",
         "looked at",
         "measured",

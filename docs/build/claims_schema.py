@@ -17,6 +17,7 @@ SURE: Mapping[str, str] = {
     "figure": "read off a figure of the authors",
     "secondary": "as others tell it",
     "replication": "of a replication by others",
+    "plan": "asked before the runs",
     "unavailable": "what the paper is for; its numbers are not available to us",
 }
 """How sure it is that the paper says so."""
@@ -51,8 +52,8 @@ class Side(Part):
 class Claim(Part):
     """One sentence of a paper that runs can speak to."""
 
-    paper: Literal["mixkd", "atkd", "minidisc"]
-    """Which."""
+    paper: Literal["mixkd", "atkd", "minidisc", "transfer", "transfer-explored"]
+    """Which; for `transfer` and `transfer-explored` what we say of that recipe, see `docs/transfer.md`."""
     says: str
     """The sentence, with the paper's numbers where they are known."""
     source: str

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from docs.build import paths
-from docs.build.claim_verdicts import AGREES, DISAGREES, MISSING, UNSURE, claims, lines, verdicts
+from docs.build.claim_verdicts import AGREES, DISAGREES, MISSING, PAPERS, UNSURE, claims, lines, verdicts
 from docs.build.claims_schema import read_claims
 from lmdistill.analysis.significance import holm
 from lmdistill.core.errors import ConfigError, UnknownNameError
@@ -281,6 +281,6 @@ def test_the_floor_of_a_share_is_of_the_same_size_and_of_original_rows(repositor
 
 def test_the_claims_that_are_shipped_can_be_read() -> None:
     found = read_claims(paths.CLAIMS)
-    assert {claim.paper for claim in found.claims} == {"mixkd", "atkd", "minidisc"}
+    assert {claim.paper for claim in found.claims} == {*PAPERS, "transfer", "transfer-explored"}
     shown = {folder for claim in found.claims for folder in claim.within}
     assert shown <= set(found.folders)
