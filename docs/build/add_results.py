@@ -5,15 +5,18 @@
 Each run keeps `record.json`, which holds its recipe, and the other files that tables and pictures need. The
 predictions of all runs go into one `predictions.parquet` above them. The folder above the runs keeps
 `study.yaml` or `recipe.yaml`, which give the order of rows, and `trials.json`, which marks scores as selected
-on dev. `--also FILE` keeps another file of each run. Folders are renamed to lower case letters, digits, dots
-and dashes. Run `make docs` afterwards.
+on dev. `--also FILE` keeps another file of each run. `--decimals N` rounds logits, if that changes no
+predicted class. Folders are renamed to lower case letters, digits, dots and dashes. Run `make docs` afterwards.
 """
 
 import argparse
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from lmdistill.core.atomic_io import atomic_folder
 from lmdistill.core.errors import ConfigError
@@ -48,20 +51,23 @@ def folder_name(name: str) -> str:
     return plain
 
 
-def add_results(runs: Iterable[Path], to: Path, *, also: Sequence[str] = ()) -> list[Path]:
+def add_results(
+    runs: Iterable[Path], to: Path, *, also: Sequence[str] = (), decimals: int | None = None
+) -> list[Path]:
     """Copy what is kept of finished runs into a folder of results.
 
     Args:
         runs: Run folders, or folders of run folders to any depth.
         to: Where the runs go, `results/NAME`; runs that are there already stay.
         also: More files to keep of each run that has them, such as `history.jsonl`.
+        decimals: Digits after the point of the logits that are kept; None keeps all.
 
     Returns:
         The new folders.
 
     Raises:
         ConfigError: If two runs would get one name, if a run of that name is there already, or if the runs
-            come from different studies. Nothing is written then.
+            come from different studies, or if rounding changes a predicted class. Nothing is written then.
         RunError: If there is no run, or one cannot be read.
     """
     found = _named(runs)
@@ -70,7 +76,8 @@ def add_results(runs: Iterable[Path], to: Path, *, also: Sequence[str] = ()) -> 
             raise ConfigError(f"{to / name} exists. Remove it first, or add {run} to another folder.")
     shared = _shared(found.values(), to)
     predictions = _kept_predictions(to)
-    predictions |= {name: read_predictions(run / PREDICTIONS) for name, run in found.items()}
+    new = {name: read_predictions(run / PREDICTIONS) for name, run in found.items()}
+    predictions |= {name: [_rounded(one, decimals, name) for one in some] for name, some in new.items()}
     write_parquet(to / PARQUET, {name: predictions[name] for name in sorted(predictions)})
     for path in shared:
         shutil.copyfile(path, to / path.name)
@@ -110,6 +117,30 @@ def _shared(runs: Iterable[Path], to: Path) -> list[Path]:
     return [path for path in found.values() if path.parent != to]
 
 
+def _rounded(one: Prediction, decimals: int | None, name: str) -> Prediction:
+    """A prediction with rounded logits: large test sets of many runs are kept in less space.
+
+    Raises:
+        ConfigError: If another class would be predicted, or if an example has several labels.
+    """
+    if decimals is None:
+        return one
+    if one.labels is not None:
+        raise ConfigError(f"{name} has several labels for an example. Leave --decimals out.")
+    short = {
+        who: None if logits is None else tuple(round(value, decimals) for value in logits)
+        for who, logits in (("student", one.student), ("teacher", one.teacher))
+    }
+    for who, logits in (("student", one.student), ("teacher", one.teacher)):
+        kept = short[who]
+        if logits is not None and kept is not None and np.argmax(kept) != np.argmax(logits):
+            raise ConfigError(
+                f"{name}: the {who}'s class of example {one.example} is another one with {decimals} "
+                "decimals. Keep more."
+            )
+    return replace(one, **short)  # type: ignore[arg-type]
+
+
 def _kept_predictions(to: Path) -> dict[str, list[Prediction]]:
     """Predictions of the runs that are in the folder already, without those of removed runs."""
     known = read_parquet(to / PARQUET) if (to / PARQUET).is_file() else {}
@@ -126,8 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--also", action="append", default=[], metavar="FILE", help="one more file of each run"
     )
+    parser.add_argument("--decimals", type=int, help="digits after the point of logits that are kept")
     chosen = parser.parse_args(arguments)
-    add_results(chosen.runs, chosen.to, also=chosen.also)
+    add_results(chosen.runs, chosen.to, also=chosen.also, decimals=chosen.decimals)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Runs that are kept in `results/`: under new names, whole, and with the numbers that they had."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from docs.build.add_results import add_results, folder_name, main
 from docs.build.results import results
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.records.history import HISTORY
-from lmdistill.records.predictions import PREDICTIONS, read_predictions
+from lmdistill.records.predictions import PREDICTIONS, read_predictions, write_predictions
 from lmdistill.records.predictions_parquet import PARQUET, read_parquet
 from lmdistill.records.record import RECORD, TRIALS, find_records
 from tests.report.factory import make_record, write_run
@@ -142,3 +143,23 @@ def test_a_run_without_predictions_has_none_afterwards(tmp_path: Path) -> None:
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="does not exist"):
         main([str(tmp_path / "none"), "--to", str(tmp_path / "to")])
+
+
+def test_rounded_logits_are_kept_where_no_class_changes(runs: Path, tmp_path: Path) -> None:
+    add_results([runs], tmp_path / "whole")
+    add_results([runs], tmp_path / "short", decimals=2)
+    whole, short = (read_parquet(tmp_path / name / PARQUET) for name in ("whole", "short"))
+    assert whole.keys() == short.keys()
+    for name, rows in whole.items():
+        for one, other in zip(rows, short[name], strict=True):
+            assert other.student == pytest.approx(one.student, abs=0.005 + 1e-9)
+            assert all(round(value, 2) == value for value in other.student)
+            assert (one.example, one.label, one.split) == (other.example, other.label, other.split)
+    near = read_predictions(next(runs.rglob(PREDICTIONS)))
+    near[0] = replace(near[0], student=(0.4, 0.45, *near[0].student[2:]))
+    write_predictions(next(runs.rglob(PREDICTIONS)), near)
+    with pytest.raises(
+        ConfigError, match=r"class of example \d+ is another one with 0 decimals\. Keep more\."
+    ):
+        add_results([runs], tmp_path / "crude", decimals=0)
+    assert not (tmp_path / "crude").exists()
