@@ -6,7 +6,7 @@ Each run keeps `record.json`, which holds its recipe, and the other files that t
 predictions of all runs go into one `predictions.parquet` above them. The folder above the runs keeps
 `study.yaml` or `recipe.yaml`, which give the order of rows, and `trials.json`, which marks scores as selected
 on dev. `--also FILE` keeps another file of each run. `--decimals N` rounds logits, if that changes no
-predicted class. Folders are renamed to lower case letters, digits, dots and dashes. Run `make docs` afterwards.
+predicted class. Folders are renamed to lower case letters, digits, dots and dashes. Run `make docs` then.
 """
 
 import argparse
