@@ -128,7 +128,8 @@ def hold_out_dev(
 
 def _with_links(rows: Dataset, equal: EqualTexts, labels: Num[np.ndarray, "n *labels"]) -> EqualTexts:
     """`equal`, or for pairs of texts what is linked by shared ones, if that leaves two groups."""
-    if not any(rows["sentence2"]):
+    second = rows.select_columns(["sentence2"]).with_format(None)
+    if not any(any(batch["sentence2"]) for batch in second.iter(batch_size=1000)):
         return equal
     linked = equal_texts(linked_pairs(rows, equal.groups).astype(np.uint64), labels)
     return linked if len(linked.first) > 1 else equal
