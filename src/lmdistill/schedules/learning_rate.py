@@ -19,7 +19,7 @@ def _cosine(progress: float) -> float:
 
 
 def _constant(progress: float) -> float:
-    """No decay."""
+    """The rate stays at its peak: a multiplier of 1 at every progress in [0, 1]."""
     return 1.0
 
 

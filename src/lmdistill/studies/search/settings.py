@@ -16,10 +16,10 @@ class Range:
     """A range of numbers; integers if both ends are integers."""
 
     low: int | float
-    """Smallest value."""
+    """Smallest value that is drawn, itself included."""
 
     high: int | float
-    """Largest value."""
+    """Largest value that is drawn, itself included; not below `low`."""
 
     log: bool = False
     """Sample uniformly on a logarithmic scale; needs `low` > 0."""

@@ -68,7 +68,7 @@ class Trials:
     """The Optuna study."""
 
     database: Database
-    """The storage."""
+    """Where the trials are kept: a file of the study, or a database that machines share."""
 
     search: Search
     """Settings of the search."""
@@ -121,7 +121,7 @@ class Trials:
         self._tell(trial.key, None)
 
     def beat(self, keys: Sequence[int]) -> None:
-        """Send heartbeats."""
+        """Tell the storage that these trials are at work, so that no other machine takes them over."""
         with asking(self.database.where):
             for key in keys:
                 self.database.storage.record_heartbeat(self._id(key))
