@@ -32,7 +32,7 @@ from lmdistill.data.load_task import load_task
 from lmdistill.data.tasks.collator import TokenizedRows
 from lmdistill.data.tasks.tokenization import encode
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.efficiency import peak_memory_mb, peak_memory_of
+from lmdistill.evaluation.process_memory import peak_memory_mb, peak_memory_of
 from lmdistill.methods import MixKD
 from lmdistill.runs.classification.dataset import EncodedSplit, EncodedTask
 

@@ -26,7 +26,7 @@ import torch
 
 from benchmarks.head_losses import LOSSES, SAME, Case, Sizes, has_trl, make_case, step
 from benchmarks.results_csv import RESULTS, Result, append, table
-from lmdistill.evaluation.efficiency import peak_memory_of
+from lmdistill.evaluation.process_memory import peak_memory_of
 
 TOLERANCE = 1e-4
 

@@ -34,7 +34,8 @@ from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.callbacks import Callbacks, Step
 from lmdistill.engine.fit import fit
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.efficiency import latencies, peak_memory_of
+from lmdistill.evaluation.efficiency import latencies
+from lmdistill.evaluation.process_memory import peak_memory_of
 from lmdistill.methods import HiddenKD
 from lmdistill.methods.nested import Nested
 from lmdistill.models.classifier import Network

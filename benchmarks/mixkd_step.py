@@ -29,7 +29,7 @@ from benchmarks.matmul_throughput import matrix_rate, step_flops
 from benchmarks.mixkd_loops import WAYS, Ours, Plain, untouched
 from benchmarks.results_csv import RESULTS, Result, append, table
 from lmdistill.data.batching.batch_sampler import MicroBatch
-from lmdistill.evaluation.efficiency import peak_memory_of
+from lmdistill.evaluation.process_memory import peak_memory_of
 from lmdistill.models.classifier import Network
 
 TOLERANCE = 1e-4

@@ -81,3 +81,17 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
         for line in (header, *lines)
     )
+
+
+def tables(results: Sequence[Result]) -> str:
+    """A table for each setting: a line for each way."""
+    parts = []
+    for setting in dict.fromkeys(one.setting for one in results):
+        own = [one for one in results if one.setting == setting]
+        measures = list(dict.fromkeys(one.measure for one in own))
+        lines = []
+        for way in dict.fromkeys(one.way for one in own):
+            value = {one.measure: f"{one.value:.4g}" for one in own if one.way == way}
+            lines.append([way, *(value.get(measure, "-") for measure in measures)])
+        parts.append(table([setting, *measures], lines))
+    return "\n\n".join(parts)

@@ -37,7 +37,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.data_memory import DEV_ROWS, WORDS, made_up_tokenizer, own_memory_mb, watched, write_rows
 from benchmarks.mixkd_loops import NEVER, Drawn, untouched
-from benchmarks.results_csv import RESULTS, Result, append, table
+from benchmarks.results_csv import RESULTS, Result, append, tables
 from lmdistill.core.protocols import Method
 from lmdistill.data.batching.batch_sampler import MicroBatch
 from lmdistill.data.tasks.collator import Collator, TokenizedRows
@@ -45,7 +45,7 @@ from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.callbacks import Callbacks
 from lmdistill.engine.fit import fit
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.efficiency import peak_memory_mb, peak_memory_of
+from lmdistill.evaluation.process_memory import peak_memory_mb, peak_memory_of
 from lmdistill.methods import KD, FineTune
 from lmdistill.models.classifier import Network
 from lmdistill.models.students.truncate import truncate
@@ -243,20 +243,6 @@ def stage_results(rows: int, stages: Mapping[str, tuple[float, float, float]], s
     return [*found, Result(setting=f"{rows} texts", way="store", measure="bytes a row", value=stored)]
 
 
-def shown(results: Sequence[Result]) -> str:
-    """A table for each setting: a line for each way or stage."""
-    parts = []
-    for setting in dict.fromkeys(one.setting for one in results):
-        own = [one for one in results if one.setting == setting]
-        measures = list(dict.fromkeys(one.measure for one in own))
-        lines = []
-        for way in dict.fromkeys(one.way for one in own):
-            value = {one.measure: f"{one.value:.4g}" for one in own if one.way == way}
-            lines.append([way, *(value.get(measure, "-") for measure in measures)])
-        parts.append(table([setting, *measures], lines))
-    return "\n\n".join(parts)
-
-
 def main(
     arguments: Sequence[str] | None = None,
     *,
@@ -281,7 +267,7 @@ def main(
         data, most = write_files(folder, max(chosen.rows)), max(chosen.rows)
         task = encoded(data, folder, network(32, 1), lambda stage: None)
         found += speed_results(setting, most, compete(setting, task))
-    print(shown(found))
+    print(tables(found))
     append(found, benchmark="transfer", threads=torch.get_num_threads(), path=chosen.results)
 
 

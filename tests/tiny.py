@@ -16,9 +16,9 @@ VOCABULARY = 50
 
 
 def tiny_tokenizer(words=WORDS):
-    """A word-level tokenizer that writes [CLS] text [SEP] text [SEP]."""
+    """A tokenizer of whole words, as WordPiece without parts, that writes [CLS] text [SEP] text [SEP]."""
     names = [*SPECIAL, *words]
-    inner = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token="[UNK]"))
+    inner = Tokenizer(models.WordPiece({name: i for i, name in enumerate(names)}, unk_token="[UNK]"))
     inner.normalizer = normalizers.Lowercase()
     inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))

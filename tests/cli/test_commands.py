@@ -167,7 +167,7 @@ def test_predict_says_what_it_replaces(finished, lmdistill):
 
 
 def test_measure_shows_student_and_teacher(finished, lmdistill, monkeypatch):
-    monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", lambda work: 1.0)  # it starts processes
+    monkeypatch.setattr("lmdistill.commands.measured.peak_memory_of", lambda work: 1.0)  # it starts processes
     said = lmdistill("measure", "runs/one", "models/binary", "--tokens", "8", "--runs", "1")
     assert said.code == 0, said.err
     names = [line.split("│")[0].strip() for line in said.out.splitlines() if "│" in line]

@@ -2,6 +2,7 @@
 
 import runpy
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,9 @@ def smaller(words: list[str]) -> list[str]:
 def run(words: list[str]) -> None:
     """Run one command; whatever it reports as an error fails the test."""
     if words[0] == "python":
-        runpy.run_path(words[1], run_name="__main__")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", words[1:])
+            runpy.run_path(words[1], run_name="__main__")
         return
     assert words[0] == "lmdistill", words
     try:

@@ -12,7 +12,7 @@ import torch
 from transformers import BertForMaskedLM
 
 from docs.build import paths
-from lmdistill.commands import measure
+from lmdistill.commands import measured
 from lmdistill.data import load_task
 from lmdistill.data.synthetic.reviews import reviews_task
 from lmdistill.export.hugging_face import save
@@ -74,7 +74,7 @@ def folder_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(folder / "bert-base-uncased", folder / copied)
     _glue(folder / "glue_data" / "SST-2")
     _stories(folder)
-    shutil.copytree(REPO / "examples", folder / "examples")
+    shutil.copytree(REPO / "examples", folder / "examples", ignore=shutil.ignore_patterns("node_modules"))
     return folder
 
 
@@ -86,7 +86,7 @@ def world(folder_of_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr(load_task, "reviews_task", partial(reviews_task, 48, 24))
     monkeypatch.setattr(stage, "write_pages", lambda folder: None)  # a report for each run; one is enough
     monkeypatch.setattr(evaluation, "LATENCY_RUNS", 1)
-    monkeypatch.setattr(measure, "peak_memory_of", lambda work: 0.0)  # it starts processes
+    monkeypatch.setattr(measured, "peak_memory_of", lambda work: 0.0)  # it starts processes
     tiny_package = {"packaged:all-MiniLM-L6-v2": ("tiny_package", "model", "demo")}
     monkeypatch.setattr(resolve, "PACKAGED", tiny_package)
     log = logging.getLogger("lmdistill")

@@ -24,7 +24,7 @@ from tests.docs.pages import (
 )
 
 HEADINGS = ["Idea", "Formula", "Fields", "Paper and deviations", "Cost", "Expected result", "Pitfalls"]
-SUFFIXES = {"python": ".py", "yaml": ".yaml", "sh": ".sh", "csv": ".csv"}
+SUFFIXES = {"python": ".py", "yaml": ".yaml", "sh": ".sh", "csv": ".csv", "js": ".mjs"}
 """Language of a block, and suffix of the example that holds it."""
 
 TEXTS = {name_of(path): path.read_text(encoding="utf-8") for path in PAGES}
@@ -34,7 +34,12 @@ SHOWN = [block for block in BLOCKS if block.language != "text"]
 
 def homes(block: Block) -> list[str]:
     """Examples and built-in recipes that hold the block, line by line."""
-    files = [*EXAMPLES.rglob("*"), *BUILTIN.glob("*.yaml")]
+    files = [
+        *EXAMPLES.glob("*"),
+        *EXAMPLES.glob("studies/*"),
+        *EXAMPLES.glob("browser/*"),
+        *BUILTIN.glob("*.yaml"),
+    ]
     return [
         name_of(path)
         for path in files

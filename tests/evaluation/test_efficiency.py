@@ -9,14 +9,8 @@ from torch import nn
 
 from lmdistill.core.batch import Inputs, Outputs
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
-from lmdistill.evaluation.efficiency import (
-    disk_bytes,
-    latencies,
-    latency,
-    peak_memory_mb,
-    peak_memory_of,
-    speedup,
-)
+from lmdistill.evaluation.efficiency import latencies, latency, speedup
+from lmdistill.evaluation.process_memory import disk_bytes, peak_memory_mb, peak_memory_of
 from lmdistill.evaluation.timing import FEWEST_RUNS, is_precise
 from lmdistill.records.schema import Latency
 
@@ -149,7 +143,7 @@ def test_a_fresh_process_counts_its_own_memory_and_not_that_of_this_one():
     idle_mb = peak_memory_of(functools.partial(int, 1))
     busy_mb = peak_memory_of(functools.partial(operator.mul, b"x", 300_000_000))
     assert peak_memory_mb() > len(block) / 1e6
-    assert 50 < idle_mb < 850
+    assert 5 < idle_mb < 850  # Python alone: the work needs no torch
     assert busy_mb - idle_mb == pytest.approx(300, abs=60)
 
 

@@ -40,7 +40,7 @@ OTHER = {
     "data.join": ": ", "data.labels": {0: "bad", 1: "good"}, "data.drop": ["empty", "duplicates"],
     "data.metrics": ["macro_f1", "accuracy"], "data.unlabelled": ["more.csv"], "data.labelled_per_batch": 8, "teacher.answers": "answers.jsonl",
     "data.encoding": "latin-1", "data.delimiter": "|", "data.quote": "'",
-    "data.kind": "regression", "data.label_separator": ";", "student.threshold": "dev", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher", "up_to": 9},
+    "data.kind": "regression", "data.label_separator": ";", "student.threshold": "dev", "student.vocabulary": "texts", "student.saved_as": "float16", "data.rows": 7, "data.augmentation": {"augmenter": plain(Eda(seed=1)), "copies": 2, "rows": "all", "labels": "teacher", "up_to": 9},
     "teacher.model": "models/other", "student.init": "random", "student.which": "last", "student.model": "models/small",
     "teacher.models": ["a", "b"], "teacher.combine": "logits", "teacher.prompt": "prompt.txt",
     "teacher.licence": "mit", "teacher.rows": "all", "training.max_steps": 9, "teacher.training.max_steps": 9, "teacher.answers_use": "research",

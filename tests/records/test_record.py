@@ -44,6 +44,7 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
         "thresholds": None,
         "classes": {},
         "origin": None,
+        "vocabulary": None,
         "teacher_terms": None,
         "class_weights": {},
         "teacher_classes": {},

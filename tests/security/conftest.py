@@ -39,4 +39,4 @@ def memory_here(monkeypatch):
         work()
         return 0.0
 
-    monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", run_here)
+    monkeypatch.setattr("lmdistill.commands.measured.peak_memory_of", run_here)

@@ -56,7 +56,7 @@ def named_everywhere(run: Path, name: str) -> None:
 
 @pytest.mark.parametrize("command", READING)
 def test_reading_a_folder_imports_nothing(command, sent, lmdistill, trap, monkeypatch):
-    monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", lambda work: float(work() is None))
+    monkeypatch.setattr("lmdistill.commands.measured.peak_memory_of", lambda work: float(work() is None))
     named_everywhere(sent, trap.module())
     said = lmdistill(command, *READING[command])
     assert said.code in (0, 2), said.err

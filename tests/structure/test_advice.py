@@ -23,7 +23,7 @@ FOREIGN = {"--local-dir"}
 """Options of other programs that messages name."""
 
 PLACEHOLDERS = {"a.b", "methods.NAME"}
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]")
 BARE = re.compile(
     r"(?<![\w.{-])(?:text|texts|label|labels|kind|dev|join|drop|encoding|delimiter)=(?=[ ,.;)]|$)"
 )

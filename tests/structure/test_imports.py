@@ -26,7 +26,8 @@ INSIDE: Mapping[str, set[str]] = {
     "analysis": {"core", "metrics", "records", "schedules"},
     "labelling": {"core", "metrics", "data", "evaluation"},
     "export": {"core", "models"},
-    "report": {"core", "metrics", "schedules", "records", "analysis"},
+    "serving": {"core", "metrics"},
+    "report": {"core", "metrics", "schedules", "records", "analysis", "serving"},
     "recipes": {"core", "data", "engine", "evaluation", "methods", "schedules"},
     "runs": {
         "core",
@@ -61,6 +62,8 @@ INSIDE: Mapping[str, set[str]] = {
         "evaluation",
         "labelling",
         "export",
+        "report",
+        "serving",
         "recipes",
         "runs",
         "studies",
@@ -88,6 +91,7 @@ INSIDE: Mapping[str, set[str]] = {
         "studies",
         "commands",
         "api",
+        "serving",
     },
 }
 
@@ -106,18 +110,23 @@ OUTSIDE: Mapping[str, set[str]] = {
     "evaluation": {"torch", "numpy", "scipy", "sklearn", "jaxtyping"},
     "analysis": {"numpy", "scipy"},
     "labelling": {"numpy", "scipy", "jaxtyping"},
-    "export": {"torch", "transformers", "safetensors"},
+    "export": {"torch", "transformers", "safetensors", "numpy", "jaxtyping"},
+    "serving": {"numpy", "jaxtyping", "pydantic"},
     "report": {"numpy", "jinja2", "matplotlib"},
     "recipes": {"pydantic", "pydantic_core", "yaml"},
     "runs": {"jaxtyping", "numpy", "torch", "yaml"},
     "studies": {"yaml"},
-    "commands": {"jaxtyping", "numpy", "torch", "yaml"},
+    "commands": {"jaxtyping", "numpy", "scipy", "torch", "yaml"},
     "api": set(),
     "cli": {"typer", "rich"},
 }
 
 EXTRAS: Mapping[str, set[str]] = {
     "data.augment": {"nltk"},
+    "export.onnx_graph": {"onnx", "onnxruntime", "onnxscript"},
+    "export.openvino_graph": {"openvino", "nncf"},
+    "serving.predictor": {"tokenizers"},
+    "serving.runtimes": {"onnxruntime", "openvino"},
     "evaluation.lm_eval_harness": {"lm_eval"},
     "evaluation.generation_quality": {"rouge_score"},
     "labelling.api_client": {"openai"},

@@ -6,11 +6,11 @@ RUNS = Path(__file__).parents[2] / "src" / "lmdistill" / "runs"
 
 ONLY = {
     "classification": {
-        "class_facts",
         "combined_teacher",
         "costs",
         "ensemble",
         "origin",
+        "preconditions",
         "prompted",
         "prompted_model",
         "quality",
@@ -19,9 +19,11 @@ ONLY = {
         "recorded_teacher",
         "representation_map",
         "risk",
+        "split_alarms",
         "stand_in",
         "teacher_models",
         "teacher_outputs",
+        "trimmed_vocabulary",
     },
     "language": {
         "generation_prompts",
@@ -33,7 +35,8 @@ ONLY = {
 }
 """Files without a counterpart: maps and thresholds are of classes, a head for other classes is replaced, linear
 models read whole texts, and answers to whole texts are stored, combined and stand in for a teacher, whose models
-all count as its cost; only language models generate, are tuned in a cache and have training settings that follow
+all count as its cost; only a recipe for classifiers has more checks than one file holds, and only their
+vocabularies are trimmed; only language models generate, are tuned in a cache and have training settings that follow
 their size."""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lmdistill.cli.distill import Overrides
+from lmdistill.cli.graph_option import GraphName, asks_exported
 from lmdistill.cli.path_arguments import run_or_model
 from lmdistill.cli.threads import Threads
 from lmdistill.core.errors import ConfigError
@@ -43,10 +44,14 @@ def evaluate(
     teacher: Annotated[
         bool, typer.Option(help="Also evaluate the teacher, for runs of language models.")
     ] = True,
+    graph: GraphName = None,
     threads: Threads = None,
 ) -> None:
     """Print metrics of a run's student or of any model, on dev splits or with --benchmark on benchmarks."""
     _require_used({"--limit": limit, "--few-shot": few_shot}, set_ or [], has_benchmark=bool(benchmark))
+    if asks_exported(target, graph):
+        _evaluate_exported(target, set_ or [], graph, has_benchmark=bool(benchmark), prompts=prompts)
+        return
     from lmdistill.cli import print_evaluation
     from lmdistill.commands.benchmark import run_benchmarks
     from lmdistill.commands.evaluate import evaluate as run_evaluation
@@ -60,10 +65,27 @@ def evaluate(
         return
     if is_writer(target, set_ or []):
         evaluated = evaluate_language(target, set_ or [], with_teacher=teacher, prompts=prompts)
-        print_evaluation.show_language(evaluated)
+        from lmdistill.cli.print_language_evaluation import show_language
+
+        show_language(evaluated)
         return
     _require_none(prompts, f"on {target}, which is not a language model")
     print_evaluation.show_classifier(run_evaluation(target, set_ or []))
+
+
+def _evaluate_exported(
+    folder: str, overrides: Sequence[str], graph: str | None, *, has_benchmark: bool, prompts: Path | None
+) -> None:
+    """Evaluate an exported folder, without torch."""
+    _require_none(prompts, f"on {folder}, which is not a language model")
+    if has_benchmark:
+        raise ConfigError(
+            f"{folder} is an exported model, which benchmarks cannot ask. Leave out --benchmark."
+        )
+    from lmdistill.cli.print_evaluation import show_classifier
+    from lmdistill.commands.evaluate_exported import evaluate_exported
+
+    show_classifier(evaluate_exported(folder, overrides, graph=graph))
 
 
 def _require_none(prompts: Path | None, where: str) -> None:

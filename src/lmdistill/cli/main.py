@@ -16,6 +16,7 @@ from lmdistill.cli.console import complain, say, speak
 from lmdistill.cli.demo import demo
 from lmdistill.cli.distill import distill
 from lmdistill.cli.evaluate import evaluate
+from lmdistill.cli.export import export
 from lmdistill.cli.finetune import finetune
 from lmdistill.cli.generate import generate
 from lmdistill.cli.label import label
@@ -27,6 +28,7 @@ from lmdistill.cli.report import report
 from lmdistill.cli.study import study
 from lmdistill.cli.submit import submit
 from lmdistill.cli.theory import theory
+from lmdistill.cli.trim_vocabulary import trim_vocabulary
 from lmdistill.core.cpu_threads import set_waiting
 from lmdistill.core.errors import LmdistillError
 from lmdistill.core.version import VERSION
@@ -57,8 +59,8 @@ app = typer.Typer(
     help="Turn a large language model into a small one that keeps its quality.",
 )
 COMMANDS = (
-    demo, distill, study, finetune, evaluate, predict, measure, prune, generate, label, submit, report,
-    theory,
+    demo, distill, study, finetune, evaluate, predict, measure, prune, trim_vocabulary, export, generate,
+    label, submit, report, theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

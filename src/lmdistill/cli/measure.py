@@ -1,5 +1,6 @@
 """lmdistill measure: size, latency and memory of networks."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ def measure(
     targets: Annotated[
         list[str],
         typer.Argument(
-            help="Run folders (their teachers are measured too), model folders or hub ids.",
+            help="Run folders (their teachers are measured too), model folders, exported folders or hub ids.",
             callback=runs_or_models,
         ),
     ],
@@ -24,6 +25,13 @@ def measure(
 ) -> None:
     """Print parameters, operations, disk size, latency and memory of networks, timed alternately."""
     from lmdistill.cli.print_measurements import show_measurements
+    from lmdistill.serving.manifest import is_exported
+
+    if all(is_exported(Path(target)) for target in targets):
+        from lmdistill.commands.measure_exported import measure_exported
+
+        show_measurements(measure_exported(targets, tokens=tokens, runs=runs), tokens)
+        return
     from lmdistill.commands.measure import measure as run_measurement
 
     show_measurements(run_measurement(targets, tokens=tokens, runs=runs), tokens)

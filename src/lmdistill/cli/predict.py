@@ -7,6 +7,7 @@ import typer
 
 from lmdistill.cli.console import say
 from lmdistill.cli.distill import Overrides
+from lmdistill.cli.graph_option import GraphName, asks_exported
 from lmdistill.cli.path_arguments import run_or_model, writable
 from lmdistill.cli.threads import Threads
 
@@ -32,22 +33,32 @@ def predict(
             help="Put an apostrophe before cells of CSV and TSV that a spreadsheet would run as a formula.",
         ),
     ] = False,
+    graph: GraphName = None,
     set_: Overrides = None,
     threads: Threads = None,
 ) -> None:
     """Predict a label and probabilities for every row of a file, in order, with constant memory."""
-    from lmdistill.commands.predict import predict as run_prediction
-
     suffix = ".jsonl" if source.suffix in {".parquet", ".json", ".ndjson"} else source.suffix
     plain = source.with_suffix("") if source.suffix == ".gz" else source
     suffix = plain.suffix if source.suffix == ".gz" else suffix
     chosen = out or plain.with_name(f"{plain.stem}.predicted{suffix}")
-    count = run_prediction(
-        target,
-        source,
-        chosen,
-        text=text or (),
-        overrides=set_ or (),
-        escape_formulas=escape_formulas,
-    )
+    chosen_columns, settings = text or (), set_ or ()
+    if asks_exported(target, graph):
+        from lmdistill.commands.predict_exported import predict_exported
+
+        count = predict_exported(
+            target,
+            source,
+            chosen,
+            text=chosen_columns,
+            overrides=settings,
+            escape_formulas=escape_formulas,
+            graph=graph,
+        )
+    else:
+        from lmdistill.commands.predict import predict as run_prediction
+
+        count = run_prediction(
+            target, source, chosen, text=chosen_columns, overrides=settings, escape_formulas=escape_formulas
+        )
     say(f"{count} rows: {chosen}")

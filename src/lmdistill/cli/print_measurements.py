@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 
+from lmdistill.analysis.metric_format import NONE
 from lmdistill.cli.console import results
 from lmdistill.cli.print_tables import print_grid
-from lmdistill.commands.measure import Measured
+from lmdistill.commands.measured import Measured
 from lmdistill.report.grid import Grid
 
 MILLION, BILLION = 1e6, 1e9
+
+PARTS = ("embeddings", "encoder", "head")
+"""Parts of a network, in parameters and in bytes on disk."""
 
 
 def show_measurements(networks: Sequence[Measured], tokens: int) -> None:
@@ -19,10 +23,18 @@ def show_measurements(networks: Sequence[Measured], tokens: int) -> None:
     """
     batch_sizes = networks[0].latency
     latency_columns = [f"{quantile} ms, batch {size}" for size in batch_sizes for quantile in ("p50", "p95")]
-    parameter_columns = ("embeddings M", "encoder M", "head M")
     grid = Grid(
         caption=f"texts of {tokens} tokens",
-        header=("", "layers", *parameter_columns, "GFLOPs", "disk MB", *latency_columns, "memory MB"),
+        header=(
+            "",
+            "layers",
+            *(f"{part} M" for part in PARTS),
+            "GFLOPs",
+            "disk MB",
+            *(f"{part} MB" for part in PARTS),
+            *latency_columns,
+            "memory MB",
+        ),
         rows=tuple(map(_cells, networks)),
         notes=(),
         alarms=(),
@@ -31,17 +43,24 @@ def show_measurements(networks: Sequence[Measured], tokens: int) -> None:
 
 
 def _cells(network: Measured) -> tuple[str, ...]:
-    """The row of one network."""
-    parts = network.parameters
+    """The row of one network or graph."""
+    shape = network.shape
+    counts = [getattr(shape.parameters, part, None) for part in PARTS]
     latencies = [
         f"{value:.1f}" for latency in network.latency.values() for value in (latency.p50_ms, latency.p95_ms)
     ]
     return (
         network.name,
-        str(network.layers) if network.layers else "–",
-        *(f"{part / MILLION:.2f}" for part in (parts.embeddings, parts.encoder, parts.head)),
-        "–" if network.flops is None else f"{network.flops / BILLION:.2f}",
-        "–" if network.disk_bytes is None else f"{network.disk_bytes / MILLION:.1f}",
+        str(shape.layers) if shape.layers else NONE,
+        *(_in_units(count, MILLION, 2) for count in counts),
+        _in_units(shape.flops, BILLION, 2),
+        _in_units(shape.disk_bytes, MILLION, 1),
+        *(_in_units(shape.parts.get(part), MILLION, 1) for part in PARTS),
         *latencies,
         f"{network.peak_mb:.0f}",
     )
+
+
+def _in_units(value: int | None, unit: float, digits: int) -> str:
+    """A number in millions or billions; a dash if it is not known."""
+    return NONE if value is None else f"{value / unit:.{digits}f}"

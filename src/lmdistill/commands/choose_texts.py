@@ -18,7 +18,8 @@ from lmdistill.data.tasks.collator import tokenized_rows
 from lmdistill.data.tasks.tokenization import tokenize
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.inference import collect_outputs, require_finite_logits
+from lmdistill.evaluation.classification import require_finite_logits
+from lmdistill.evaluation.inference import collect_outputs
 from lmdistill.labelling.answers_file import require_new_output, text_line, write_lines
 from lmdistill.labelling.choose_texts import choose
 from lmdistill.labelling.texts import open_texts

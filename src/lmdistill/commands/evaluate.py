@@ -2,61 +2,32 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Num
 
+from lmdistill.commands.evaluated import Evaluated, score_split
 from lmdistill.commands.open_model import Opened, open_model, warn_of_other_examples
+from lmdistill.commands.prediction_file import tell_other_columns
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.plain_rows import labels_of, texts_of
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import TASKS
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.inference import require_finite_logits
 from lmdistill.evaluation.multi_label import Thresholds
-from lmdistill.evaluation.task_quality import constant_task_scores, task_calibration, task_scores
 from lmdistill.linear.classifier import LinearClassifier
-from lmdistill.records.class_facts import ClassFacts
-from lmdistill.runs.classification.class_facts import facts_of
 from lmdistill.runs.classification.data import load_whole
 from lmdistill.runs.classification.dataset import read_split
 from lmdistill.runs.classification.linear_model import linear_logits, matched_linear
-from lmdistill.runs.classification.quality import alarms_of
 from lmdistill.runs.classification.teacher import matched
 
 log = logging.getLogger("lmdistill")
 
 AnswersOf = Callable[[str], tuple[Float[np.ndarray, "n v"], Num[np.ndarray, "n *labels"]]]
 """Logits and labels of a split by its name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluated:
-    """Metrics on one dev split."""
-
-    split: str
-    """Name of the split."""
-
-    examples: int
-    """Number of examples."""
-
-    metrics: dict[str, float]
-    """The task's metrics, as fractions."""
-
-    majority: dict[str, float]
-    """The same metrics of a constant prediction."""
-
-    calibration: dict[str, float]
-    """Expected calibration error, Brier score and negative log-likelihood (nats); empty for a regression."""
-
-    classes: tuple[ClassFacts, ...] = ()
-    """Precision, recall and F1 of each class; empty for a regression."""
-
-    alarms: tuple[str, ...] = ()
-    """Why the numbers are to be doubted: labels that look swapped, or a network that learned nothing."""
 
 
 def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluated]:
@@ -90,18 +61,8 @@ def evaluate(target: str | Path, overrides: Sequence[str] = ()) -> list[Evaluate
     found = []
     for name in task.spec.splits:
         logits, labels = answers_of(name)
-        require_finite_logits(opened.place, logits)
-        classes = task.spec.kind != "regression"
         found.append(
-            Evaluated(
-                split=name,
-                examples=len(labels),
-                metrics=task_scores(task.spec.metrics, labels, logits, thresholds),
-                majority=constant_task_scores(task.spec.metrics, labels, task.spec.num_classes),
-                calibration=task_calibration(labels, logits)[0] if classes else {},
-                classes=facts_of(task.spec, labels, logits) if task.spec.kind == "classification" else (),
-                alarms=tuple(alarms_of(opened.who, name, task.spec, labels, logits, thresholds)),
-            )
+            score_split(opened.place, opened.who, name, task.spec, labels, logits, thresholds=thresholds)
         )
     return found
 
@@ -128,20 +89,3 @@ def _answering(opened: Opened, task: Task) -> tuple[AnswersOf, Thresholds]:
         return split.logits(network, device), split.labels
 
     return read, network.thresholds
-
-
-def tell_other_columns(columns: Sequence[str], trained: Sequence[str], setting: str) -> None:
-    """Log it if the text is read from other columns than those that a run was trained on.
-
-    Args:
-        columns: Where the text is read.
-        trained: What the run was trained on; empty if that is not known.
-        setting: The option or the key that names the columns.
-    """
-    if trained and list(columns) != list(trained):
-        log.warning(
-            "the text is read from %s, and the run was trained on %s. Set %s if another column is meant.",
-            " and ".join(columns),
-            " and ".join(trained),
-            setting,
-        )

@@ -7,7 +7,7 @@ lmdistill decides for itself.
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -50,3 +50,16 @@ def set_threads(number: int) -> None:
     torch: Any = sys.modules.get("torch")
     if torch is not None:  # it has read the environment already
         torch.set_num_threads(number)
+
+
+def own_threads(environment: Mapping[str, str] = os.environ) -> int:
+    """Threads that the user has set for one operation; 0 if none are set, or no number.
+
+    Runtimes with threads of their own do not read these variables.
+
+    Examples:
+        >>> own_threads({"OMP_NUM_THREADS": "2"}), own_threads({})
+        (2, 0)
+    """
+    text = environment.get(COUNTS[0], "")
+    return int(text) if text.isdecimal() else 0

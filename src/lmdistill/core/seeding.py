@@ -8,7 +8,6 @@ import hashlib
 import random
 
 import numpy as np
-import torch
 
 
 def derive(seed: int, *names: int | str) -> int:
@@ -37,6 +36,8 @@ def seed_everything(seed: int, *names: int | str) -> None:
     Called before a model is created and before each optimizer step, so that a resumed run draws the same
     dropout masks as an uninterrupted one.
     """
+    import torch  # streams of NumPy need none
+
     value = derive(seed, *names)
     random.seed(value)
     np.random.seed(value % 2**32)  # libraries we call may read the global state

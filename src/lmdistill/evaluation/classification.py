@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Num
 
-from lmdistill.core.errors import ConfigError, DataError
+from lmdistill.core.errors import ConfigError, DataError, ModelError
 from lmdistill.metrics.classification import metric_named, predictions_of, require_suitable
 from lmdistill.metrics.per_class import ClassScores, class_scores
 
@@ -168,4 +168,23 @@ def _check_label_rows(labels: Num[np.ndarray, "b v"]) -> None:
         raise DataError(
             f"{bad.size} of {len(labels)} examples have no usable labels, first example {bad[0]} with "
             f"{labels[bad[0]].tolist()}, but scoring needs a row of 0 and 1; use a labelled split."
+        )
+
+
+def require_finite_logits(source: str, logits: Float[np.ndarray, "b v"]) -> None:
+    """Check that a network gives a number for every example.
+
+    Args:
+        source: Name of the network.
+        logits: One row an example.
+
+    Raises:
+        ModelError: If a logit is NaN or infinite.
+    """
+    wrong = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if wrong.size:
+        raise ModelError(
+            f"{source} gives {logits[wrong[0]].tolist()} for example {wrong[0]} ({wrong.size} of "
+            f"{len(logits)} have no finite logits), and no score can be made of that. Use another model, or "
+            "train it again at a lower rate."
         )

@@ -1,25 +1,19 @@
-"""Cost of running a network: latency, memory and disk space."""
+"""Latency of networks."""
 
-import multiprocessing
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from multiprocessing.connection import Connection
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from lmdistill.core.batch import Inputs, LMHead
-from lmdistill.core.errors import ConfigError, DataError, MismatchError, RunError
+from lmdistill.core.errors import ConfigError, MismatchError
 from lmdistill.core.protocols import LanguageNet, Net
 from lmdistill.evaluation.inference import evaluation_mode
 from lmdistill.evaluation.timing import latency_of, timed
 from lmdistill.records.schema import Latency
-
-BYTES_PER_MB = 1_000_000
 
 LATENCY_BATCHES = (1, 16)
 """Batch sizes at which the latency of a classifier is measured; 16 is that of MixKD's Table 2."""
@@ -79,14 +73,21 @@ def latencies(
     if runs < 1 or warmup < 0:
         raise ConfigError(f"latency needs runs >= 1 and warmup >= 0, got {runs} and {warmup}.")
     target = torch.device(device)
+    wait = None if target.type == "cpu" else partial(torch.accelerator.synchronize, target)
     batches = {name: _inputs_of(name, inputs).to(target) for name in nets}
     passes = {name: _pass(net, batches[name]) for name, net in nets.items()}
     with ExitStack() as stack:
         for net in nets.values():
             stack.enter_context(evaluation_mode(net))
-        times_ms = timed(passes, target, runs=runs, warmup=warmup, precision=precision)
+        times_ms = timed(passes, runs=runs, warmup=warmup, precision=precision, wait=wait)
     return {
-        name: latency_of(times, batch_size=len(batch.ids), tokens=batch.ids.shape[1], device=target)
+        name: latency_of(
+            times,
+            batch_size=len(batch.ids),
+            tokens=batch.ids.shape[1],
+            threads=torch.get_num_threads(),
+            device=torch.cuda.get_device_name(target) if target.type == "cuda" else str(target),
+        )
         for (name, batch), times in zip(batches.items(), times_ms.values(), strict=True)
     }
 
@@ -119,76 +120,6 @@ def speedup(teacher: Latency, student: Latency) -> float:
     return teacher.p50_ms / student.p50_ms
 
 
-def peak_memory_mb(device: torch.device | str = "cpu") -> float:
-    """Peak memory of this process so far, in MB (10^6 bytes).
-
-    On the CPU it is the peak resident memory since the process started, including Python and libraries. It
-    never decreases, so measure each network in a process of its own, with `peak_memory_of`. On CUDA it is the
-    peak of the memory that torch has allocated.
-
-    Args:
-        device: A CUDA device; any other device measures the memory of the CPU.
-
-    Raises:
-        RunError: The operating system does not report it (Windows).
-    """
-    target = torch.device(device)
-    if target.type == "cuda":
-        return torch.cuda.max_memory_allocated(target) / BYTES_PER_MB
-    status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would include the peak of the parent of a new process
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        if "VmHWM" in lines:
-            return int(lines["VmHWM"].split()[0]) * 1024 / BYTES_PER_MB
-    if sys.platform == "win32":
-        raise RunError("Windows does not report the peak memory of a process; measure it on Linux or macOS.")
-    import resource  # does not exist on Windows
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / BYTES_PER_MB
-
-
-def peak_memory_of(work: Callable[[], object]) -> float:
-    """Peak CPU memory of a new process that calls `work`, in MB (10^6 bytes).
-
-    It includes Python and torch (a few hundred MB), so compare it with the peak of an empty function.
-
-    Args:
-        work: Function to call; its result is ignored. It must be picklable: a function of a module, or a
-            `functools.partial` of one.
-
-    Raises:
-        RunError: `work` raised an error, or the process was killed.
-    """
-    context = multiprocessing.get_context("spawn")  # a forked process would start with our memory
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send_peak_memory, args=(work, sender))
-    process.start()
-    sender.close()
-    try:
-        return float(receiver.recv())
-    except EOFError:
-        process.join()
-        raise RunError(
-            f"the process that measures memory ended with code {process.exitcode} and no result; "
-            "see its error above, or the machine ran out of memory."
-        ) from None
-    finally:
-        process.join()
-        receiver.close()
-
-
-def disk_bytes(folder: Path) -> int:
-    """Total size in bytes of all files in `folder` and its subfolders.
-
-    Raises:
-        DataError: There is no such folder.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; give the folder that the model was saved in.")
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def _inputs_of(name: str, inputs: Inputs | Mapping[str, Inputs]) -> Inputs:
     """The inputs of the network called `name`."""
     if isinstance(inputs, Inputs):
@@ -212,9 +143,3 @@ def _pass(net: Net | LanguageNet, inputs: Inputs) -> Callable[[], object]:
 def _next_token(states: Float[Tensor, "n d"], head: LMHead) -> dict[str, Tensor]:
     """The logits of the selected positions."""
     return {"logits": head.logits(states)}
-
-
-def _send_peak_memory(work: Callable[[], object], sender: Connection) -> None:
-    """Call `work` and send the peak memory of this process to the parent."""
-    work()
-    sender.send(peak_memory_mb())

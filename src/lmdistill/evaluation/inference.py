@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lmdistill.core.batch import Batch, Inputs
-from lmdistill.core.errors import DataError, ModelError
+from lmdistill.core.errors import DataError
 from lmdistill.core.protocols import LanguageNet, Net
 
 
@@ -112,25 +112,6 @@ def collect_outputs(
         )
     rows = torch.cat(outputs).cpu().numpy()
     return sort_by_example(rows, torch.cat(examples).cpu().numpy()) if examples else rows
-
-
-def require_finite_logits(source: str, logits: Float[np.ndarray, "b v"]) -> None:
-    """Check that a network gives a number for every example.
-
-    Args:
-        source: Name of the network.
-        logits: One row an example.
-
-    Raises:
-        ModelError: If a logit is NaN or infinite.
-    """
-    wrong = np.flatnonzero(~np.isfinite(logits).all(axis=1))
-    if wrong.size:
-        raise ModelError(
-            f"{source} gives {logits[wrong[0]].tolist()} for example {wrong[0]} ({wrong.size} of "
-            f"{len(logits)} have no finite logits), and no score can be made of that. Use another model, or "
-            "train it again at a lower rate."
-        )
 
 
 def sort_by_example(

@@ -17,16 +17,24 @@ from lmdistill.models.classifier import THRESHOLDS, Network
 from lmdistill.models.lora import merge_lora
 from lmdistill.models.pruning.slicing import materialise_view
 from lmdistill.models.quiet_transformers import quiet
+from lmdistill.models.weight_types import in_dtype
 
 MODELING_FILE = Path(modeling_narrow.__file__).stem
 """Name of the module that is saved with narrow models, which transformers has no classes for."""
 
 
-def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None, manifest: bool = False) -> None:
+def save(
+    network: AnyNetwork,
+    folder: str | Path,
+    *,
+    card: str | None = None,
+    manifest: bool = False,
+    dtype: str | None = None,
+) -> None:
     """Save a network so that transformers loads it without this package and computes the same logits.
 
     Load it with `AutoModelForSequenceClassification.from_pretrained(folder)` or `AutoModelForCausalLM`.
-    Weights are saved as safetensors in their current dtype: LoRA adapters are merged, slices of wider
+    Weights are saved as safetensors: LoRA adapters are merged, slices of wider
     matrices become dense matrices, and tied matrices are saved once. If transformers has no class for the
     network (narrow models, EncT5), the source of its class is saved too; `from_pretrained` then needs
     `trust_remote_code=True`, or `import lmdistill` before it.
@@ -36,12 +44,16 @@ def save(network: AnyNetwork, folder: str | Path, *, card: str | None = None, ma
         folder: Destination. A model that it contains is replaced; if saving fails, the folder is unchanged.
         card: Content of README.md; None writes none.
         manifest: Also save checksums of all files, so that the folder is checked when it is loaded.
+        dtype: Name of torch's type of the saved weights, such as "float16"; None for their own. Loading with
+            transformers alone gives that type.
 
     Raises:
         ModelError: If the folder contains anything other than a model, or cannot be written.
     """
     folder, network = Path(folder), materialise_view(merge_lora(network))
     _require_replaceable(folder)
+    if dtype is not None:
+        network = in_dtype(network, dtype)
     try:
         with atomic_folder(folder) as part, quiet():
             network.model.save_pretrained(part, state_dict=_weights(network))

@@ -18,6 +18,21 @@ RESERVED = ("probabilities", "source", "samples", "unassigned", "model")
 
 
 def open_texts(path: Path, text: Sequence[str] = ()) -> TextTable:
+    """A file of texts to label; see `text_table`.
+
+    Raises:
+        DataError: The file cannot be used, or a text column has the name of a field of the output.
+    """
+    table = text_table(path, text)
+    taken = sorted(set(table.columns) & set(RESERVED))
+    if taken:
+        raise DataError(
+            f"{path}: the text column {taken[0]!r} has the name of a field of the output. Rename it."
+        )
+    return table
+
+
+def text_table(path: Path, text: Sequence[str] = ()) -> TextTable:
     """A file of texts: JSON, CSV, TSV or Parquet with columns, or plain text with one a line.
 
     Args:
@@ -38,11 +53,6 @@ def open_texts(path: Path, text: Sequence[str] = ()) -> TextTable:
             raise DataError(f"{path}: {error}") from None
     else:
         columns = _inferred(path, rows)
-    taken = sorted(set(columns) & set(RESERVED))
-    if taken:
-        raise DataError(
-            f"{path}: the text column {taken[0]!r} has the name of a field of the output. Rename it."
-        )
     return TextTable(rows=rows, columns=columns)
 
 

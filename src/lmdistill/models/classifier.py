@@ -56,6 +56,11 @@ class Network(nn.Module):
         """Whether the model has segment embeddings (`token_type_ids`)."""
         return self._segments_at is not None
 
+    @property
+    def padding_of_a_decoder(self) -> int | None:
+        """Id that a decoder's head skips when it looks for the last token; None for an encoder."""
+        return self._pad
+
     def with_model(self, model: PreTrainedModel, *, source: str) -> "Network":
         """A network for another model, with the same tokenizer."""
         return Network(model, self.tokenizer, source=source)

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -18,6 +21,9 @@ INCIDENTAL = frozenset(
 )
 """Fields of a configuration that do not affect the outputs."""
 
+PARTS = ("embeddings", "encoder", "head")
+"""Parts that the parameters of a network are divided into."""
+
 TABLES = ("embeddings", "wpe.", "decoder.embed_positions.")
 """Prefixes of the parameter names of position and segment embeddings and of the embedding norm."""
 
@@ -30,20 +36,42 @@ def count_parameters(network: Network | LanguageNetwork) -> Parameters:
         `TABLES`; `encoder` is the rest of the backbone without a pooler; `head` is everything else. A matrix
         that is shared by input and output embeddings counts as embeddings.
     """
+    counts = dict.fromkeys(PARTS, 0)
+    for parameter, part in _parts(network).values():
+        counts[part] += parameter.numel()
+    return Parameters(**counts, total=sum(counts.values()))
+
+
+def stored_bytes(network: Network | LanguageNetwork, folder: Path) -> dict[str, int]:
+    """Bytes of the weights in a folder by part, as `count_parameters` divides them.
+
+    Args:
+        network: What was loaded from the folder.
+        folder: It holds safetensors; weights in other formats count as nothing.
+    """
+    found, parts = dict.fromkeys(PARTS, 0), _parts(network)
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as stored:
+            for name in stored.keys():  # noqa: SIM118
+                weights = stored.get_tensor(name)
+                found[parts[name][1] if name in parts else "head"] += weights.numel() * weights.element_size()
+    return found
+
+
+def _parts(network: Network | LanguageNetwork) -> dict[str, tuple[nn.Parameter, str]]:
+    """Each parameter once by its name, with its part of `PARTS`."""
     backbone = network.model.base_model
     word_embeddings = {id(parameter) for parameter in network.model.get_input_embeddings().parameters()}
     backbone_names = {id(parameter): name for name, parameter in backbone.named_parameters()}
-    embeddings = encoder = head = 0
-    for parameter in network.model.parameters():
+    parts = {}
+    for whole_name, parameter in network.model.named_parameters():
         name = backbone_names.get(id(parameter), "pooler.")
         if id(parameter) in word_embeddings or name.startswith(TABLES):
-            embeddings += parameter.numel()
-        elif name.startswith("pooler."):
-            head += parameter.numel()
+            part = "embeddings"
         else:
-            encoder += parameter.numel()
-    total = embeddings + encoder + head
-    return Parameters(embeddings=embeddings, encoder=encoder, head=head, total=total)
+            part = "head" if name.startswith("pooler.") else "encoder"
+        parts[whole_name] = parameter, part
+    return parts
 
 
 def flops(network: Network | LanguageNetwork, tokens: int) -> int:

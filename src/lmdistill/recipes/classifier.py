@@ -14,8 +14,8 @@ from lmdistill.engine.training_settings import Training
 from lmdistill.evaluation.ensemble import Combine
 from lmdistill.methods import BASELINES, CLASSIFIER_METHODS, LANGUAGE_METHODS, AnyMethod, MixKD
 from lmdistill.recipes.augmentation import Augmentation
+from lmdistill.recipes.classifier_student import Student
 from lmdistill.recipes.label_scoring import Scoring
-from lmdistill.recipes.pruning import Pruning
 from lmdistill.recipes.representation_map import Map
 from lmdistill.recipes.validation import (
     require_first_layers,
@@ -220,47 +220,6 @@ class Teacher:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Student:
-    """The classifier to train: its initial weights, its layers, and the fraction that it keeps."""
-
-    init: Literal["teacher", "pretrained", "random"] = "teacher"
-    """Initial weights: the fine-tuned teacher's (the paper), the pretrained ones, or random ones."""
-
-    layers: int | tuple[int, ...] | Literal["all"] = 3
-    """Number of the teacher's layers to keep, `all`, or a list of their numbers from 0."""
-
-    which: Literal["first", "last", "alternate"] = "first"
-    """Which layers are kept if `layers` is a number."""
-
-    model: str | None = None
-    """Hub id or folder of another model with its own tokenizer and width, or a run folder for its student,
-    such as one of MNLI: a head for other classes is replaced by a new one. `layers` is then not used."""
-
-    keep: float = 1.0
-    """Fraction of the heads and neurons of these layers to keep, in (0, 1]; the rest are pruned."""
-
-    pruning: Pruning = field(default_factory=Pruning)
-    """How heads and neurons are chosen if `keep` is below 1."""
-
-    threshold: float | Literal["dev"] = 0.5
-    """Probability from which on each label of a multi-label task is predicted, in (0, 1); or `dev` for the
-    one with the best F1 of each label on dev, where scores are then optimistic."""
-
-    def __post_init__(self) -> None:
-        if self.threshold != "dev" and not 0 < self.threshold < 1:
-            raise ConfigError(f"threshold must be in (0, 1) or dev, got {self.threshold}.")
-
-    @property
-    def own(self) -> Mapping[str, bool]:
-        """Settings that initialise the student from something else than the teacher's first layers."""
-        return {
-            "init": self.init != "teacher",
-            "which": self.which != "first",
-            "model": self.model is not None,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A distillation, or several that differ in method and seed."""
 
@@ -298,3 +257,5 @@ class Recipe:
         require_first_layers(self.schedule, self.student.own)
         known = {**CLASSIFIER_METHODS, **BASELINES}
         require_kind(self.methods, LANGUAGE_METHODS, "is for models that write text", known)
+        if all(isinstance(method, tuple(BASELINES.values())) for method in self.methods.values()):
+            self.student.require_network(self.methods)

@@ -29,7 +29,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """Name of the processor, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -56,7 +56,7 @@ def describe_environment(*, device: str, threads: int, folder: Path | None = Non
         transformers=_version("transformers"),
         accelerate=_version("accelerate"),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
-        processor=_processor(),
+        processor=processor_name(),
         device=device,
         threads=threads,
         commit=commit,

@@ -47,6 +47,7 @@ from lmdistill.records.schema import (
 )
 from lmdistill.records.teacher_terms import TeacherTerms
 from lmdistill.records.teaching_facts import TeachingFacts
+from lmdistill.records.vocabulary_facts import VocabularyFacts
 
 SCHEMA = 1
 """Number of the layout of `record.json`; see the rule above before changing it."""
@@ -138,6 +139,8 @@ class Record(Part):
     """Training and dev loss, and the generalization gap."""
     map: MapFacts | None = None
     """Separation of the classes in the hidden states, if the recipe asks for a map."""
+    vocabulary: VocabularyFacts | None = None
+    """The student's vocabulary if it was trimmed; None if not, and in older records."""
     schedule: ScheduleFacts | None = None
     """Schedule and candidates, if the recipe asks for pruning or assistants."""
     training: Training

@@ -1,18 +1,17 @@
 """README.md files: the model card of a student, and the overview of a run folder."""
 
-import json
 import shlex
 from types import MappingProxyType
-from typing import Any
 
 from lmdistill.analysis.metric_format import metric_format
 from lmdistill.analysis.number_format import layers_text, millions
-from lmdistill.core.printable import one_line, printable
 from lmdistill.records.record import Record
 from lmdistill.report.grid import Grid, markdown
+from lmdistill.report.markdown_text import code_block, front_matter, plain_line
 from lmdistill.report.tables.assistants import route_text
 from lmdistill.report.tables.classes import CLASS_TITLES, class_line
 from lmdistill.report.teaching_text import source_name, teacher_name
+from lmdistill.report.vocabulary_text import vocabulary_text
 
 HUB_METRICS = MappingProxyType(
     {
@@ -25,26 +24,6 @@ HUB_METRICS = MappingProxyType(
     }
 )
 """Names of metrics on the model hub that differ from ours."""
-
-
-def _line(text: str) -> str:
-    """`text` on one line, with Markdown and HTML characters escaped."""
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#" else letter for letter in one_line(text))
-
-
-def _code(text: str) -> str:
-    """A code block that contains `text`, with a fence longer than any backticks in it."""
-    text = printable(text)
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}console\n{text}\n{fence}"
-
-
-def _front_matter(fields: dict[str, Any]) -> str:
-    """YAML between lines of dashes; values are written as JSON, which is valid YAML."""
-    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
-    return printable("\n".join(["---", *lines, "---"]))  # JSON has the same escapes
 
 
 def _scores(record: Record) -> str:
@@ -103,30 +82,32 @@ def _facts(record: Record) -> str:
     """A list of facts about the task, the training, the student and the teacher."""
     student, teacher, task = record.student, record.teacher, record.task
     lines = [
-        f"Task: {_line(task.name)} ({task.kind}), data from {_line(source_name(task.source))}.",
-        f"Trained with: {_line(str(record.method.get('name', record.name)))}, "
+        f"Task: {plain_line(task.name)} ({task.kind}), data from {plain_line(source_name(task.source))}.",
+        f"Trained with: {plain_line(str(record.method.get('name', record.name)))}, "
         f"{record.training.steps:,} {'iterations' if record.linear else 'steps'}, seed {record.seed}, "
         f"lmdistill {record.lmdistill}.",
         f"Size: {layers_text(student.layers)}, {millions(student.parameters.total)} parameters.",
     ]
     if teacher is not None:
         lines.append(
-            f"Teacher: {_line(teacher_name(record))}, {layers_text(teacher.layers)}, "
+            f"Teacher: {plain_line(teacher_name(record))}, {layers_text(teacher.layers)}, "
             f"{millions(teacher.parameters.total)} parameters."
         )
     if record.answers is not None:
         lines.append(
-            f"Teacher: {record.answers.kind} in {_line(source_name(record.answers.source))}, for "
+            f"Teacher: {record.answers.kind} in {plain_line(source_name(record.answers.source))}, for "
             f"{record.answers.answered:,} training texts."
         )
-    lines += [*_terms(record), *_origin(record)]
+    lines += [*_terms(record), *_origin(record), *map(plain_line, vocabulary_text(record))]
     if record.class_weights:
-        weights = ", ".join(f"{_line(name)} {weight:.3g}" for name, weight in record.class_weights.items())
+        weights = ", ".join(
+            f"{plain_line(name)} {weight:.3g}" for name, weight in record.class_weights.items()
+        )
         lines.append(f"Weights of the classes in the loss: {weights}.")
     lines += _schedule(record)
     if task.labels:
         several = "any number of them for a text" if task.multi_label else ""
-        names = ", ".join(_line(label) for label in task.labels)
+        names = ", ".join(plain_line(label) for label in task.labels)
         lines.append(f"Labels{f' ({several})' if several else ''}: {names}.")
     if task.multi_label:
         lines.append(_thresholds(record))
@@ -138,7 +119,9 @@ def _thresholds(record: Record) -> str:
     chosen = None if record.thresholds is None else record.thresholds.student
     if chosen is None:
         return "A label is predicted if its probability (a sigmoid of its logit) is 0.5 or more."
-    told = ", ".join(f"{_line(label)} {t:.3g}" for label, t in zip(record.task.labels, chosen, strict=True))
+    told = ", ".join(
+        f"{plain_line(label)} {t:.3g}" for label, t in zip(record.task.labels, chosen, strict=True)
+    )
     return (
         "A label is predicted if its probability (a sigmoid of its logit) is at or above its threshold "
         f"(`label_thresholds` in config.json): {told}."
@@ -150,8 +133,8 @@ def _terms(record: Record) -> list[str]:
     terms = record.teacher_terms
     if terms is None:
         return []
-    licence, use = (_line(text) if text else "not stated" for text in (terms.licence, terms.answers_use))
-    names = ", ".join(_line(source_name(name)) for name in terms.teacher.split(", "))
+    licence, use = (plain_line(text) if text else "not stated" for text in (terms.licence, terms.answers_use))
+    names = ", ".join(plain_line(source_name(name)) for name in terms.teacher.split(", "))
     return [f"Licence of the teacher {names}: {licence}. What its answers may be used for: {use}."]
 
 
@@ -162,10 +145,10 @@ def _origin(record: Record) -> list[str]:
         return []
     head = "its head was kept"
     if sorted(origin.labels) != sorted(record.task.labels):
-        classes = f"for {', '.join(map(_line, origin.labels))}" if origin.labels else "for a score"
+        classes = f"for {', '.join(map(plain_line, origin.labels))}" if origin.labels else "for a score"
         head = f"its head {classes} was replaced by a new one"
-    run = "" if origin.task is None else f", trained on {_line(origin.task)} with seed {origin.seed}"
-    return [f"Began as: {_line(source_name(origin.source))}{run}; {head}."]
+    run = "" if origin.task is None else f", trained on {plain_line(origin.task)} with seed {origin.seed}"
+    return [f"Began as: {plain_line(source_name(origin.source))}{run}; {head}."]
 
 
 def _schedule(record: Record) -> list[str]:
@@ -173,18 +156,18 @@ def _schedule(record: Record) -> list[str]:
     facts = record.schedule
     if facts is None:
         return []
-    lines = [f"Schedule: {_line(facts.name)}. {_line(route_text(facts))}"]
+    lines = [f"Schedule: {plain_line(facts.name)}. {plain_line(route_text(facts))}"]
     pruning = record.recipe.get("student", {}).get("pruning") if facts.keep < 1 else None
     if isinstance(pruning, dict) and {"score", "data", "scope"} <= pruning.keys():
         rows = "" if pruning["score"] == "magnitude" else f" on {pruning['data']} rows"
         scope = "ranked over all layers" if pruning["scope"] == "global" else "ranked within each layer"
-        lines.append(_line(f"Pruning: by {pruning['score']}{rows}, {scope}."))
+        lines.append(plain_line(f"Pruning: by {pruning['score']}{rows}, {scope}."))
     return lines
 
 
 def _title(record: Record) -> str:
     """The heading: names of the run and the task."""
-    return f"# {_line(record.name)} on {_line(record.task.name)}"
+    return f"# {plain_line(record.name)} on {plain_line(record.task.name)}"
 
 
 def _load(auto: str, *, carried: bool) -> str:
@@ -240,7 +223,7 @@ def model_card(record: Record, *, carried: bool = False) -> str:
     """
     metrics = record.task.metrics
     writes = record.task.kind == "language"
-    front = _front_matter(
+    front = front_matter(
         {
             "library_name": "transformers" if record.linear is None else "lmdistill",
             "pipeline_tag": "text-generation" if writes else "text-classification",
@@ -281,7 +264,7 @@ def run_readme(record: Record, folder: str, *, carried: bool = False) -> str:
     path = shlex.quote(folder)
     apply = f"lmdistill generate {path} prompts.jsonl" if writes else f"lmdistill predict {path} texts.csv"
     measure = [] if writes else [f"lmdistill measure {path}"]
-    use = _code("\n".join([apply, *measure, f"lmdistill report {path}"]))
-    again = _code(record.command.replace("\n", "\\u000a"))  # else a record could add commands of its own
+    use = code_block("\n".join([apply, *measure, f"lmdistill report {path}"]))
+    again = code_block(record.command.replace("\n", "\\u000a"))  # else a record could add commands of its own
     parts = [_title(record), _facts(record), "## Scores", _scores(record), "## Files", listing]
     return "\n\n".join(part.strip() for part in [*parts, "## Use", use, "## Repeat", again]) + "\n"

@@ -105,11 +105,26 @@ class StageAdapter(Protocol[AnyNetwork]):
         """Stands in for a teacher that is not one network, as a `Net`; None if one teaches, or nobody."""
         ...
 
+    @property
+    def saved_as(self) -> str | None:
+        """Name of torch's type of the saved weights; None for that of the student."""
+        ...
+
     def encode(self, student: AnyNetwork, teacher: AnyNetwork | None) -> EncodedData[AnyNetwork]:
         """The data as both networks read them.
 
         Raises:
             MismatchError: If a network does not fit the data.
+        """
+        ...
+
+    def compact(
+        self, stage: "Stage[AnyNetwork]", encoded: EncodedData[AnyNetwork]
+    ) -> "tuple[Stage[AnyNetwork], EncodedData[AnyNetwork]]":
+        """The stage with its trained student as it is saved, and the data as that one reads them.
+
+        Raises:
+            ModelError: If it cannot be made smaller as asked.
         """
         ...
 
@@ -227,9 +242,10 @@ def _finish(
     stage: Stage[AnyNetwork], encoded: EncodedData[AnyNetwork], fitted: FitResult, device: str
 ) -> None:
     """Save and evaluate the student, and write the record last: it marks the run as finished."""
-    folder = RunFolder(path=stage.folder)
+    folder, feed = RunFolder(path=stage.folder), encoded.feed(stage.method, stage.training)
     announce(f"{stage.title}: evaluating")
-    save(stage.student, folder.student)
+    stage, encoded = stage.adapter.compact(stage, encoded)
+    save(stage.student, folder.student, dtype=stage.adapter.saved_as)
     evaluation = encoded.evaluate(stage, device)
     record = Record(
         lmdistill=version("lmdistill"),
@@ -242,7 +258,7 @@ def _finish(
         command=stage.command,
         environment=describe_environment(device=device, threads=torch.get_num_threads()),
         selected="dev-best" if stage.training.keep == "best" else "last",
-        training=_training_facts(stage, encoded.feed(stage.method, stage.training), fitted),
+        training=_training_facts(stage, feed, fitted),
         schedule=schedule_facts(stage.lineage, fitted),
         teacher_terms=teacher_terms(stage.recipe),
         **evaluation.facts,

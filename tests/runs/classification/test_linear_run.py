@@ -258,7 +258,7 @@ def test_predict_and_evaluate_take_the_run_and_a_copy_of_its_folder(tmp_path, no
 @pytest.mark.slow
 def test_measure_and_submit_take_the_run(tmp_path, no_pages, monkeypatch):
     folder = run(given(tmp_path / "given"), tmp_path / "out")
-    monkeypatch.setattr("lmdistill.commands.measure.peak_memory_of", lambda work: work() or 1.0)
+    monkeypatch.setattr("lmdistill.commands.measured.peak_memory_of", lambda work: work() or 1.0)
     (found,) = measure([folder], tokens=8, runs=1)
     record = read_record(folder)
     assert (found.layers, found.flops, found.parameters) == (0, None, record.student.parameters)

@@ -20,6 +20,7 @@ from lmdistill.core.batch import (
     StoredAnswers,
 )
 from lmdistill.data.batching.batch_sampler import MicroBatch
+from lmdistill.data.tasks.plain_rows import labels_of, texts_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,3 +202,10 @@ def _blended(plain: Inputs, partners: Inputs, *, share: Tensor, ratio: int, keep
             ids=partners.ids, mask=partners.mask, share=share, segments=None if keep else partners.segments
         ),
     )
+
+
+def rows_in_words(rows: Dataset) -> TokenizedRows:
+    """Examples with the number of their words as length, and without tokens."""
+    first, second = texts_of(rows, pair=True)
+    lengths = [len(one.split()) + len(other.split()) for one, other in zip(first, second or (), strict=True)]
+    return TokenizedRows(rows=Dataset.from_dict({"label": labels_of(rows), "length": lengths}), padding=0)

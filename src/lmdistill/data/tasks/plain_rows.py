@@ -4,8 +4,6 @@ import numpy as np
 from datasets import Dataset
 from jaxtyping import Num
 
-from lmdistill.data.tasks.collator import TokenizedRows
-
 Texts = tuple[list[str], list[str] | None]
 """The texts of examples and None, or the first and the second texts of pairs."""
 
@@ -18,10 +16,3 @@ def texts_of(rows: Dataset, *, pair: bool) -> Texts:
 def labels_of(rows: Dataset) -> Num[np.ndarray, "n *labels"]:
     """Class numbers, scores or rows of 0 and 1 of examples; -1 or NaN without a label."""
     return np.asarray(rows.with_format("numpy")["label"][:])
-
-
-def rows_in_words(rows: Dataset) -> TokenizedRows:
-    """Examples with the number of their words as length, and without tokens."""
-    first, second = texts_of(rows, pair=True)
-    lengths = [len(one.split()) + len(other.split()) for one, other in zip(first, second or (), strict=True)]
-    return TokenizedRows(rows=Dataset.from_dict({"label": labels_of(rows), "length": lengths}), padding=0)

@@ -58,6 +58,16 @@ def _is_run(folder: Path) -> bool:
     return not is_model and (folder / RECORD).is_file() and (folder / STUDENT / MODEL_CONFIG).is_file()
 
 
+def stored_dtype(location: str) -> str | None:
+    """Name of torch's type of the weights that a folder or a hub id has by its config.json; None if unknown.
+
+    Raises:
+        ModelError: If its configuration cannot be loaded.
+    """
+    found: Any = read_encoder_config(location, trust_remote_code=False).dtype
+    return None if found is None else str(found).removeprefix("torch.")
+
+
 def read_encoder_config(location: str, *, trust_remote_code: bool = False) -> Any:
     """Load the configuration of an encoder from a folder or a hub id.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from lmdistill.core.batch import Inputs
-from lmdistill.evaluation.efficiency import LATENCY_BATCHES, disk_bytes, latencies
+from lmdistill.evaluation.efficiency import LATENCY_BATCHES, latencies
+from lmdistill.evaluation.process_memory import disk_bytes
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.classifier import Network
 from lmdistill.models.model_stats import count_parameters, fingerprint, flops

@@ -13,12 +13,14 @@ from jaxtyping import Float
 
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.progress import announce
-from lmdistill.data.tasks.plain_rows import Texts, labels_of, rows_in_words, texts_of
+from lmdistill.data.tasks.collator import rows_in_words
+from lmdistill.data.tasks.plain_rows import Texts, labels_of, texts_of
 from lmdistill.data.tasks.task import Task, has_label
 from lmdistill.engine.accelerator import make_accelerator
 from lmdistill.engine.distributed import on_main_process
 from lmdistill.engine.training_settings import Training
-from lmdistill.evaluation.efficiency import LATENCY_BATCHES, disk_bytes
+from lmdistill.evaluation.efficiency import LATENCY_BATCHES
+from lmdistill.evaluation.process_memory import disk_bytes
 from lmdistill.evaluation.timing import latency_on_cpu
 from lmdistill.linear.classifier import LinearClassifier, save_linear
 from lmdistill.methods import TFIDF
@@ -278,6 +280,7 @@ def _latencies(data: EncodedTask, model: LinearClassifier) -> dict[str, Latency]
             partial(model.logits, first, second),
             batch_size=size,
             tokens=int(split.lengths[middle].max()),
+            threads=torch.get_num_threads(),
             runs=LATENCY_RUNS,
             precision=LATENCY_PRECISION,
         )

@@ -3,43 +3,37 @@
 import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.core.protocols import Method, Net
 from lmdistill.data.tasks.class_weights import require_class_weights, require_sampling
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.teacher_answers import read_answers
 from lmdistill.engine.distributed import main_process_first, on_main_process
 from lmdistill.methods import TFIDF
-from lmdistill.methods.teacher_outputs import require_answers_enough, require_outputs_enough
+from lmdistill.methods.teacher_outputs import require_answers_enough
 from lmdistill.models.classifier import Network
 from lmdistill.recipes.classifier import Recipe
-from lmdistill.recipes.registry import name_of
 from lmdistill.recipes.serialization import plain
 from lmdistill.runs.classification.combined_teacher import CombinedTeacher
 from lmdistill.runs.classification.data import Examples, load_examples
-from lmdistill.runs.classification.dataset import require_fit
 from lmdistill.runs.classification.ensemble import keep_models, prepare_ensemble
 from lmdistill.runs.classification.evaluation import KnownLogits
 from lmdistill.runs.classification.linear_model import require_kind_of
 from lmdistill.runs.classification.linear_run import LinearRun
 from lmdistill.runs.classification.origin import origin_of
+from lmdistill.runs.classification.preconditions import networks_of, require_distillable
 from lmdistill.runs.classification.prompted import prepare_prompted, require_own_student
 from lmdistill.runs.classification.quality import require_labels_for
-from lmdistill.runs.classification.recorded_teacher import RecordedTeacher, recorded_teacher
+from lmdistill.runs.classification.recorded_teacher import recorded_teacher
 from lmdistill.runs.classification.representation_map import require_classes
 from lmdistill.runs.classification.schedule_adapter import classifier_adapter, require_tuned
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
-from lmdistill.runs.classification.stand_in import StandIn
 from lmdistill.runs.classification.student import make_student
 from lmdistill.runs.classification.teacher import PreparedTeacher, keep_teacher, prepare_teacher
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 from lmdistill.runs.expand import Cell
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
-from lmdistill.runs.schedules.run_schedule import require_schedule
 from lmdistill.runs.stage import Stage
-from lmdistill.schedules.distillation import Direct
 
 log = logging.getLogger("lmdistill")
 
@@ -75,6 +69,7 @@ class PreparedClassification:
             labelled_per_batch=self.recipe.data.labelled_per_batch,
             stand_in=self.teacher.stand_in,
             threshold=self.recipe.student.threshold,
+            saved_as=self.recipe.student.saved_as,
             origin=None if self.recipe.student.model is None else origin_of(self.recipe.student.model),
             outputs=NetworkOutputs(cache=self.out.parent / "teachers" / "outputs")
             if self.recipe.teacher.store_outputs
@@ -130,8 +125,9 @@ class PreparedClassification:
         return classifier_adapter(stage, self.adapter())
 
     def last_stage(self, stage: Stage[Network]) -> Stage[Network]:
-        """`stage` with the map of representations, which no earlier stage draws."""
-        return replace(stage, adapter=replace(self.adapter(), map=self.recipe.map))
+        """`stage` with the map of representations, which no earlier stage draws, and a trimmed vocabulary."""
+        adapter = replace(self.adapter(), map=self.recipe.map, vocabulary=self.recipe.student.vocabulary)
+        return replace(stage, adapter=adapter)
 
 
 def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> PreparedClassification:
@@ -146,7 +142,7 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
     for where, training in (("training", recipe.training), ("teacher.training", recipe.teacher.training)):
         require_class_weights(training.class_weights, examples.original.spec, where)
         require_sampling(training.sampling, examples.original.spec, where)
-    if len(_networks(recipe)) < len(recipe.methods):
+    if len(networks_of(recipe)) < len(recipe.methods):
         require_kind_of(examples.original)
     known_logits: KnownLogits = {}
     teacher, notes = PreparedTeacher(network=None, backbone=None, folder=None), tuple[str, ...]()
@@ -172,14 +168,14 @@ def _teacher(
     settings, length, cache = recipe.teacher, recipe.data.max_length, out.parent / "teachers"
     if settings.answers is not None:
         teacher, note = _answering(recipe, examples.whole, Path(settings.answers))
-        _check(recipe, examples.whole, teacher)
+        require_distillable(recipe, examples.whole, teacher, read=examples.whole)
         return teacher, (note,)
 
     def check(prepared: PreparedTeacher) -> None:
-        _check(recipe, examples.original, prepared)
+        require_distillable(recipe, examples.original, prepared, read=examples.whole)
 
     if settings.prompt is not None:
-        if _networks(recipe):
+        if networks_of(recipe):
             require_own_student(recipe)
         return prepare_prompted(settings, examples, max_length=length, cache=cache, check=check)
     if settings.label_words:
@@ -237,7 +233,7 @@ def train_classifier_teacher(recipe: Recipe, cache: Path, *, command: str) -> Pa
 
 def _answering(recipe: Recipe, task: Task, path: Path) -> tuple[PreparedTeacher, str]:
     """A teacher that only answers fixed texts, and a note on how many of them."""
-    for name, method in _networks(recipe).items():
+    for name, method in networks_of(recipe).items():
         require_answers_enough(method, name, str(path))
     data, text = recipe.data, tuple(str(name) for name in recipe.data.text)
     answers = read_answers(
@@ -247,54 +243,7 @@ def _answering(recipe: Recipe, task: Task, path: Path) -> tuple[PreparedTeacher,
     return PreparedTeacher(network=None, backbone=None, folder=None, stand_in=recorded), note
 
 
-def _check(recipe: Recipe, task: Task, teacher: PreparedTeacher) -> None:
-    """Refuse what cannot be distilled from a teacher of this shape, before it is fine-tuned for hours."""
-    if not _networks(recipe):
-        return
-    student = make_student(recipe, teacher, task, seed=recipe.seeds[0])
-    require_fit(task, student, teacher.network, max_length=recipe.data.max_length)
-    if teacher.stand_in is not None:
-        _check_stand_in(recipe, task, student, teacher.stand_in)
-    require_schedule(
-        recipe.schedule,
-        student,
-        student.num_layers if teacher.network is None else teacher.network.num_layers,
-        keep=recipe.student.keep,
-        pruning=recipe.student.pruning,
-    )
-    for method in _networks(recipe).values():
-        method.check(student, cast("Net | None", teacher.teaching))
-
-
 def _names_teacher(recipe: Recipe) -> bool:
     """Whether a teacher is needed: for linear models with labels alone only a file of answers is read."""
     needed = any(method.uses_teacher for method in recipe.methods.values())
-    return bool(_networks(recipe)) or needed or recipe.teacher.answers is not None
-
-
-def _networks(recipe: Recipe) -> dict[str, Method]:
-    """The methods of a recipe that train a network."""
-    return {name: method for name, method in recipe.methods.items() if not isinstance(method, TFIDF)}
-
-
-def _check_stand_in(recipe: Recipe, task: Task, student: Network, stand_in: StandIn) -> None:
-    """Refuse what asks one network of a teacher that is none: pruning, and methods that run it."""
-    who = "the teacher is not one network as it is"
-    if isinstance(stand_in, RecordedTeacher):
-        who = f"{recipe.teacher.answers} has only answers"
-    if not isinstance(recipe.schedule, Direct):
-        raise ConfigError(
-            f"the schedule {name_of(type(recipe.schedule))} prunes its teacher, and {who}. Leave "
-            "schedule out."
-        )
-    if recipe.student.keep < 1:
-        raise ConfigError(
-            f"student.keep is {recipe.student.keep:g}, which needs a network as teacher, and {who}. Leave it "
-            "out."
-        )
-    if isinstance(stand_in, CombinedTeacher):
-        for model in stand_in.models:
-            if isinstance(model.network, Network):
-                require_fit(task, student, model.network, max_length=recipe.data.max_length)
-        for name, method in _networks(recipe).items():
-            require_outputs_enough(method, name, stand_in.name, why_not_run=stand_in.why_not_run)
+    return bool(networks_of(recipe)) or needed or recipe.teacher.answers is not None

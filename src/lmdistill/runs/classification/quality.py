@@ -1,50 +1,38 @@
 """Quality of trained classifiers for the record: metrics, agreement, calibration, thresholds, alarms."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Num
 
 from lmdistill.core.errors import ConfigError
-from lmdistill.data.tasks.label_matching import label_order_alarm
-from lmdistill.data.tasks.label_set_matching import output_order_alarm
 from lmdistill.data.tasks.task import Task
-from lmdistill.data.tasks.task_spec import Kind, TaskSpec
 from lmdistill.evaluation.agreement import agreement
 from lmdistill.evaluation.multi_label import (
     Thresholds,
     calibration_by_label,
     choose_thresholds,
     label_agreement,
-    predicts_nothing,
 )
 from lmdistill.evaluation.task_quality import (
     constant_task_scores,
-    is_task_at_chance,
     task_calibration,
     task_scores,
 )
 from lmdistill.models.classifier import Network
 from lmdistill.records.calibration_facts import Calibration
+from lmdistill.records.class_facts import ClassFacts
 from lmdistill.records.label_thresholds import LabelThresholds
-from lmdistill.runs.classification.class_facts import class_alarms, class_facts
 from lmdistill.runs.classification.dataset import EncodedTask
 from lmdistill.runs.classification.evaluation import DevOutputs
+from lmdistill.runs.classification.split_alarms import alarms_of, facts_of
 
 HALF = 0.5
 """The threshold of labels unless another is set."""
 
 ThresholdSetting = float | Literal["dev"]
 """One threshold for all labels, or those with the best F1 of each label on dev."""
-
-
-CONSTANT: Mapping[Kind, str] = {
-    "classification": "the majority class",
-    "multilabel": "labels drawn at random",
-    "regression": "a constant score",
-}
-"""What a network that has learned nothing is compared with, by the kind of task."""
 
 
 def thresholds_for(
@@ -114,6 +102,15 @@ def scores(
     }
 
 
+def _class_facts(
+    data: EncodedTask, logits: Mapping[str, Float[np.ndarray, "n v"]]
+) -> dict[str, tuple[ClassFacts, ...]]:
+    """The scores of each class by split; {} for a regression."""
+    if data.task.spec.kind != "classification":
+        return {}
+    return {name: facts_of(data.task.spec, data.dev[name].labels, one) for name, one in logits.items()}
+
+
 def quality(data: EncodedTask, answers: DevOutputs, thresholds: LabelThresholds | None) -> dict[str, Any]:
     """The quality fields of a record: metrics, agreement, calibration, thresholds, alarms."""
     first = next(iter(data.dev))
@@ -128,8 +125,8 @@ def quality(data: EncodedTask, answers: DevOutputs, thresholds: LabelThresholds 
             name: constant_task_scores(data.task.spec.metrics, split.labels, data.task.spec.num_classes)
             for name, split in data.dev.items()
         },
-        "classes": class_facts(data, answers.student),
-        "teacher_classes": {} if answers.teacher is None else class_facts(data, answers.teacher),
+        "classes": _class_facts(data, answers.student),
+        "teacher_classes": {} if answers.teacher is None else _class_facts(data, answers.teacher),
         "thresholds": thresholds,
         "agreement": None if theirs is None else _agreement(data, ours, theirs, both),
         "calibration": _calibration(labels, ours) if classes else None,
@@ -179,49 +176,4 @@ def _alarms(
         for who, (logits, chosen) in networks.items()
         for name, values in logits.items()
         for alarm in alarms_of(who, name, data.task.spec, data.dev[name].labels, values, chosen)
-    )
-
-
-def alarms_of(
-    who: str,
-    split: str,
-    spec: TaskSpec,
-    labels: Num[np.ndarray, "n *labels"],
-    logits: Float[np.ndarray, "n v"],
-    thresholds: Thresholds = None,
-) -> Iterator[str]:
-    """Sentences if labels look swapped, a network is no better than a constant, or never says a class.
-
-    Args:
-        who: The network in the sentences, which begin with it, such as "the student".
-        split: Name of the split.
-        spec: The task.
-        labels: Class numbers, scores, or rows of 0 and 1.
-        logits: Of the network.
-        thresholds: Of several labels a text; None is 0.5 for all.
-    """
-    swapped = ""
-    if spec.kind != "regression":
-        alarm = output_order_alarm if spec.kind == "multilabel" else label_order_alarm
-        swapped = alarm(logits, labels, spec.labels, model=f"{who} on {split}")
-    if swapped:
-        yield swapped
-    elif is_task_at_chance(spec.metrics, labels, logits, thresholds):
-        yield _nothing_learned(who, split, spec, logits, thresholds)
-    elif spec.kind == "classification":
-        yield from class_alarms(who, split, spec, labels, logits)
-
-
-def _nothing_learned(
-    who: str, split: str, spec: TaskSpec, logits: Float[np.ndarray, "n v"], thresholds: Thresholds
-) -> str:
-    """A sentence about a network that is no better than a constant prediction."""
-    if spec.kind == "multilabel" and predicts_nothing(logits, thresholds):
-        return (
-            f"{who} predicts no label for any text of {split}: it has learned nothing of use at these "
-            "thresholds. Set student.threshold to dev, or train it longer or at another learning rate."
-        )
-    return (
-        f"{who} is at or below {CONSTANT[spec.kind]} on {split}: it has learned nothing of use. "
-        "Train it longer, on more examples, or at another learning rate."
     )

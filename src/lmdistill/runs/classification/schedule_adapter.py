@@ -19,7 +19,7 @@ from lmdistill.records.record import Record
 from lmdistill.runs.classification.costs import typical
 from lmdistill.runs.classification.dataset import EncodedSplit, encode_task
 from lmdistill.runs.classification.evaluation import LATENCY_PRECISION, LATENCY_RUNS
-from lmdistill.runs.classification.quality import CONSTANT
+from lmdistill.runs.classification.split_alarms import CONSTANT
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.schedules.adapter import ScheduleAdapter
 from lmdistill.runs.stage import Stage

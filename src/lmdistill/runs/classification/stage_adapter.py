@@ -18,10 +18,14 @@ from lmdistill.evaluation.task_quality import task_scores
 from lmdistill.export.hugging_face import keep_thresholds
 from lmdistill.methods.teacher_outputs import reads_stored_logits
 from lmdistill.models.classifier import Network
+from lmdistill.models.vocabulary_trimming.chosen_pieces import Size
+from lmdistill.models.weight_types import rounded
+from lmdistill.recipes.classifier_student import SavedAs
 from lmdistill.recipes.representation_map import Map
 from lmdistill.records.origin import Origin
 from lmdistill.records.representation_map import MAP, write_map
 from lmdistill.records.schema import MapFacts, NetworkFacts
+from lmdistill.records.vocabulary_facts import VocabularyFacts
 from lmdistill.runs.classification.costs import TimedNetwork, cost, of_network
 from lmdistill.runs.classification.dataset import EncodedTask, encode_task
 from lmdistill.runs.classification.evaluation import (
@@ -36,7 +40,8 @@ from lmdistill.runs.classification.representation_map import project
 from lmdistill.runs.classification.risk import risk
 from lmdistill.runs.classification.stand_in import StandIn, cost_of_teacher
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
-from lmdistill.runs.stage import Evaluation, Stage
+from lmdistill.runs.classification.trimmed_vocabulary import with_trimmed_vocabulary
+from lmdistill.runs.stage import EncodedData, Evaluation, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,12 @@ class ClassificationAdapter:
 
     origin: Origin | None = None
     """The trained classifier that the student begins as; None if it begins otherwise."""
+
+    vocabulary: Size | None = None
+    """Word pieces of the saved student; None keeps all."""
+
+    saved_as: SavedAs | None = None
+    """Type of the saved weights; None for that of the student."""
 
     outputs: NetworkOutputs | None = None
     """Where the teacher's logits for the training texts are kept; None runs the teacher in every step."""
@@ -111,6 +122,24 @@ class ClassificationAdapter:
             teacher_logits=outputs,
         )
 
+    def compact(
+        self, stage: Stage[Network], encoded: EncodedData[Network]
+    ) -> tuple[Stage[Network], EncodedData[Network]]:
+        """The stage with a trimmed vocabulary and rounded weights, if asked for, and the data in its tokens.
+
+        Raises:
+            ModelError: If the vocabulary cannot be trimmed, or a weight is too large for its type.
+        """
+        student, facts = stage.student, None
+        if self.vocabulary is not None:
+            student, facts = with_trimmed_vocabulary(student, self.task, self.vocabulary, self.max_length)
+        if self.saved_as not in (None, "float32"):
+            student = rounded(student, self.saved_as)
+        if student.tokenizer is not stage.student.tokenizer:
+            encoded = self.encode(student, stage.teacher)
+        assert isinstance(encoded, EncodedClassification)
+        return replace(stage, student=student), replace(encoded, vocabulary=facts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedClassification:
@@ -133,6 +162,9 @@ class EncodedClassification:
 
     origin: Origin | None = None
     """The trained classifier that the student began as."""
+
+    vocabulary: VocabularyFacts | None = None
+    """What was trimmed of the student's vocabulary."""
 
     teacher_logits: Callable[[], Float[np.ndarray, "n v"]] | None = None
     """Gives the stored logits of the teacher for the training texts; None if there are none."""
@@ -189,6 +221,7 @@ class EncodedClassification:
             "task": task_facts(data),
             "class_weights": data.class_weights(stage.training),
             "origin": self.origin,
+            "vocabulary": self.vocabulary,
             "risk": risk(data, student, outputs.student[headline], device),
             "map": self._write_map(stage, device),
             **({} if self.stand_in is None else self.stand_in.facts()),

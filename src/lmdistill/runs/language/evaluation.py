@@ -14,9 +14,10 @@ import torch
 from lmdistill.core.atomic_io import write_text
 from lmdistill.core.batch import Inputs
 from lmdistill.data.language.conversations import Conversations
-from lmdistill.evaluation.efficiency import disk_bytes, latencies
+from lmdistill.evaluation.efficiency import latencies
 from lmdistill.evaluation.generation_quality import Generation, generation_scores
 from lmdistill.evaluation.language_modeling import LanguageScores, language_scores
+from lmdistill.evaluation.process_memory import disk_bytes
 from lmdistill.models.causal_lm import LanguageNetwork
 from lmdistill.models.generation import end_token_ids, generate_completions
 from lmdistill.models.model_stats import count_parameters, fingerprint

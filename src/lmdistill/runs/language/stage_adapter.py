@@ -26,7 +26,7 @@ from lmdistill.runs.language.evaluation import (
 )
 from lmdistill.runs.language.generation_prompts import GenerationPrompts
 from lmdistill.runs.language.on_policy import sampled
-from lmdistill.runs.stage import Evaluation, Stage
+from lmdistill.runs.stage import EncodedData, Evaluation, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,17 @@ class LanguageAdapter:
     def encode(self, student: LanguageNetwork, teacher: LanguageNetwork | None) -> "LanguageAdapter":
         """The passages as they are: student and teacher share one tokenizer."""
         return self
+
+    @property
+    def saved_as(self) -> None:
+        """None: weights are saved as they are."""
+        return
+
+    def compact(
+        self, stage: Stage[LanguageNetwork], encoded: EncodedData[LanguageNetwork]
+    ) -> tuple[Stage[LanguageNetwork], EncodedData[LanguageNetwork]]:
+        """Stage and data as they are."""
+        return stage, encoded
 
     def feed(self, method: Method, training: Training) -> BatchLoader:
         """The training batches; for on-policy methods the student writes some of them."""

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from lmdistill.data.tasks.task_spec import SYNTHETIC
-from lmdistill.runs.classification.class_facts import MOST_NAMES, class_alarms, facts_of
-from lmdistill.runs.classification.quality import alarms_of
+from lmdistill.runs.classification.split_alarms import MOST_NAMES, alarms_of, class_alarms, facts_of
 
 SPEC = replace(SYNTHETIC, labels=("a", "b", "c"))
 LABELS = np.array([0, 0, 0, 1, 1, 2])

@@ -1,0 +1,1 @@
+"""Exported students without torch: what is in their folder, and their answers."""
