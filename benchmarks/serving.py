@@ -2,8 +2,8 @@
 
 The student keeps half of the layers. All ways answer the same texts, with their tokenizer's work, in turn:
 each three times, of which the last is timed. The median counts. `pipeline` is that of transformers, as a user
-would write it. Quality is not measured here: exports are checked against their network, and how good a student
-is depends on its training.
+would write it. Quality is not measured here: exports are checked against their network, and the quality of a
+student depends on its training.
 
     python -m benchmarks.serving --threads 2
 """
