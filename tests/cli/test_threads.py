@@ -16,14 +16,15 @@ from lmdistill.core.cpu_threads import COUNTS, WAITING
 from tests.tiny_recipe import environment
 
 COMPUTES = {
-    "demo", "distill", "study", "finetune", "evaluate", "predict", "measure", "prune", "generate", "submit"
+    "demo", "distill", "study", "finetune", "evaluate", "predict", "measure", "prune", "generate", "submit",
+    "export", "trim-vocabulary",
 }  # fmt: skip
 OPENMP = sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info()
 
 
 def test_every_command_that_computes_has_the_option_and_no_other():
     has = {
-        command.__name__
+        command.__name__.replace("_", "-")
         for command in COMMANDS
         if any(one.annotation == Threads for one in inspect.signature(command).parameters.values())
     }

@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -171,6 +172,41 @@ def test_a_process_without_torch_answers_the_same(made):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     here = load_predictor(made / "out", graph="onnx").logits(["a good film", "bad"])
     np.testing.assert_array_equal(np.float32(json.loads(done.stdout)), here)
+
+
+def test_no_command_imports_torch_for_an_exported_folder(made, tmp_path):
+    folder, out = str(made / "out"), str(tmp_path / "answers.csv")
+    commands = [
+        ["predict", folder, str(made / "new.csv"), "--out", out],
+        ["evaluate", folder, "--graph", "openvino"],
+        ["measure", folder, "--tokens", "8", "--runs", "1"],
+    ]
+    code = (
+        "import sys\nfrom lmdistill.cli.main import main\n"
+        f"for words in {commands!r}:\n"
+        "    try:\n        main(words)\n"
+        "    except SystemExit as end:\n        assert not end.code, end.code\n"
+        "print('heavy:', sorted({'torch', 'transformers', 'accelerate'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+    assert len(read(out)) == 33
+    accuracy = read_manifest(made / "out").checks.measured["openvino"].scores["accuracy"].value
+    assert f"{100 * accuracy:.2f}" in done.stdout
+
+
+def test_a_signal_still_reaches_python_when_graphs_come_and_go(made):
+    """OpenVINO's signal stacks of several cores would end the process here, on processors with AMX."""
+    for graph in (*PATHS, *PATHS):
+        load_predictor(made / "out", graph=graph).logits(["a good film"])
+    seen = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert seen == [signal.SIGUSR1]
 
 
 def test_rows_are_answered_in_their_order_whatever_their_number_and_length(made):

@@ -21,6 +21,8 @@ READING = {
     "predict": ("runs/one", "dev.csv", "--out", "out.csv"),
     "measure": ("runs/one", "--runs", "1", "--tokens", "8"),
     "prune": ("runs/one", "--keep", "0.5", "--out", "small"),
+    "trim-vocabulary": ("runs/one", "--out", "trimmed"),
+    "export": ("runs/one", "--timed-texts", "0", "--out", "exported"),
     "report": ("runs", "--out", "page", "--files", "tables"),
     "theory": ("runs/one",),
     "submit": ("runs/one", "--data", "glue", "--out", "x.zip"),
@@ -61,7 +63,7 @@ def test_reading_a_folder_imports_nothing(command, sent, lmdistill, trap, monkey
     said = lmdistill(command, *READING[command])
     assert said.code in (0, 2), said.err
     assert "Traceback" not in said.err
-    if command in ("evaluate", "predict", "measure", "prune", "label", "report", "list"):
+    if command in ("evaluate", "predict", "measure", "prune", "export", "label", "report", "list"):
         assert said.code == 0, said.err  # the class is not needed
 
 

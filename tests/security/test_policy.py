@@ -25,7 +25,10 @@ EXECUTES = {
     "finetune": ("never", REMOTE, "never"),
     "evaluate": ("never", "never", "with `--benchmark`"),
     **dict.fromkeys(
-        ("predict", "measure", "prune", "generate", "label", "submit", "report", "theory", "list"),
+        (
+            *("predict", "measure", "prune", "trim-vocabulary", "export", "generate", "label"),
+            *("submit", "report", "theory", "list"),
+        ),
         ("never",) * 3,
     ),
 }

@@ -124,9 +124,10 @@ OUTSIDE: Mapping[str, set[str]] = {
 EXTRAS: Mapping[str, set[str]] = {
     "data.augment": {"nltk"},
     "export.onnx_graph": {"onnx", "onnxruntime", "onnxscript"},
-    "export.openvino_graph": {"openvino", "nncf"},
+    "core.openvino_runtime": {"openvino"},
+    "export.openvino_graph": {"nncf"},
     "serving.predictor": {"tokenizers"},
-    "serving.runtimes": {"onnxruntime", "openvino"},
+    "serving.runtimes": {"onnxruntime"},
     "evaluation.lm_eval_harness": {"lm_eval"},
     "evaluation.generation_quality": {"rouge_score"},
     "labelling.api_client": {"openai"},

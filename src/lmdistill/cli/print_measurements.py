@@ -15,7 +15,7 @@ PARTS = ("embeddings", "encoder", "head")
 
 
 def show_measurements(networks: Sequence[Measured], tokens: int) -> None:
-    """Print one row for each network.
+    """Print a table of speed and one of sizes, with a row for each network or graph.
 
     Args:
         networks: Measurements of one network or more, with latencies of the same batch sizes.
@@ -23,27 +23,31 @@ def show_measurements(networks: Sequence[Measured], tokens: int) -> None:
     """
     batch_sizes = networks[0].latency
     latency_columns = [f"{quantile} ms, batch {size}" for size in batch_sizes for quantile in ("p50", "p95")]
-    grid = Grid(
-        caption=f"texts of {tokens} tokens",
-        header=(
-            "",
-            "layers",
-            *(f"{part} M" for part in PARTS),
-            "GFLOPs",
-            "disk MB",
-            *(f"{part} MB" for part in PARTS),
-            *latency_columns,
-            "memory MB",
+    print_grid(
+        results(),
+        Grid(
+            caption=f"texts of {tokens} tokens",
+            header=("", "layers", *(f"{part} M" for part in PARTS), "GFLOPs", *latency_columns, "memory MB"),
+            rows=tuple(map(_speed_cells, networks)),
+            notes=(),
+            alarms=(),
         ),
-        rows=tuple(map(_cells, networks)),
-        notes=(),
-        alarms=(),
     )
-    print_grid(results(), grid)
+    results().print()
+    print_grid(
+        results(),
+        Grid(
+            caption="MB on disk, and of the weights",
+            header=("", "folder", *PARTS),
+            rows=tuple(map(_size_cells, networks)),
+            notes=(),
+            alarms=(),
+        ),
+    )
 
 
-def _cells(network: Measured) -> tuple[str, ...]:
-    """The row of one network or graph."""
+def _speed_cells(network: Measured) -> tuple[str, ...]:
+    """Size, latency and memory of one network or graph."""
     shape = network.shape
     counts = [getattr(shape.parameters, part, None) for part in PARTS]
     latencies = [
@@ -54,10 +58,18 @@ def _cells(network: Measured) -> tuple[str, ...]:
         str(shape.layers) if shape.layers else NONE,
         *(_in_units(count, MILLION, 2) for count in counts),
         _in_units(shape.flops, BILLION, 2),
-        _in_units(shape.disk_bytes, MILLION, 1),
-        *(_in_units(shape.parts.get(part), MILLION, 1) for part in PARTS),
         *latencies,
         f"{network.peak_mb:.0f}",
+    )
+
+
+def _size_cells(network: Measured) -> tuple[str, ...]:
+    """Bytes on disk of one network or graph."""
+    parts = network.shape.parts
+    return (
+        network.name,
+        _in_units(network.shape.disk_bytes, MILLION, 1),
+        *(_in_units(parts.get(part), MILLION, 1) for part in PARTS),
     )
 
 

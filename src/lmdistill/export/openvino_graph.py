@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from lmdistill.core.errors import ConfigError, ModelError
-from lmdistill.core.usage_reports import withhold_reports
+from lmdistill.core.openvino_runtime import openvino, openvino_core
 
 MOST_TEXTS = 300
 """Texts of a calibration, at most; NNCF's default number of samples."""
@@ -31,8 +31,8 @@ def convert_graph(graph: Path, path: Path) -> None:
     Raises:
         ConfigError: If openvino is not installed.
     """
-    openvino = _openvino("openvino")
-    openvino.save_model(openvino.Core().read_model(graph), path, compress_to_fp16=False)
+    _require("openvino")
+    openvino().save_model(openvino_core().read_model(graph), path, compress_to_fp16=False)
 
 
 def calibrate_graph(graph: Path, path: Path, texts: Sequence[Mapping[str, Int[np.ndarray, "1 _"]]]) -> int:
@@ -53,7 +53,8 @@ def calibrate_graph(graph: Path, path: Path, texts: Sequence[Mapping[str, Int[np
         ModelError: If it has none.
         ConfigError: If openvino or nncf is not installed.
     """
-    openvino = _openvino("openvino", "nncf")
+    _require("openvino", "nncf")
+    core = openvino_core()
     import nncf
 
     logger = logging.getLogger("nncf")
@@ -61,14 +62,14 @@ def calibrate_graph(graph: Path, path: Path, texts: Sequence[Mapping[str, Int[np
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # its progress bars; results are printed to stdout
             small = nncf.quantize(
-                openvino.Core().read_model(graph),
+                core.read_model(graph),
                 nncf.Dataset([dict(one) for one in texts]),
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(texts),
             )
     finally:
         logger.setLevel(level)
-    openvino.save_model(small, path, compress_to_fp16=False)
+    openvino().save_model(small, path, compress_to_fp16=False)
     count = integer_products(path)
     if count == 0:
         raise ModelError(
@@ -79,7 +80,7 @@ def calibrate_graph(graph: Path, path: Path, texts: Sequence[Mapping[str, Int[np
 
 def integer_products(path: Path) -> int:
     """Number of products in a graph whose one factor is an 8-bit matrix of weights."""
-    model = _openvino("openvino").Core().read_model(path)
+    model = openvino_core().read_model(path)
     return sum(
         one.get_type_name() == "MatMul" and any(map(_is_8_bit, one.input_values())) for one in model.get_ops()
     )
@@ -92,7 +93,7 @@ def embedding_bytes(path: Path, vocabulary: int) -> int:
         path: The graph.
         vocabulary: Number of word pieces.
     """
-    model = _openvino("openvino").Core().read_model(path)
+    model = openvino_core().read_model(path)
     found = [one.get_output_shape(0) for one in model.get_ops() if one.get_type_name() == "Constant"]
     sizes = [one.get_byte_size() for one in model.get_ops() if one.get_type_name() == "Constant"]
     return sum(
@@ -110,16 +111,12 @@ def _is_8_bit(value: Any) -> bool:
     return _is_8_bit(node.input_value(0))
 
 
-def _openvino(*packages: str) -> Any:
-    """The module openvino, after the packages were looked for.
+def _require(*packages: str) -> None:
+    """Check that packages of the extra `openvino` are installed.
 
     Raises:
-        ConfigError: One is not installed.
+        ConfigError: One is not.
     """
     for name in packages:
         if find_spec(name) is None:
             raise ConfigError(f"{name} is not installed. {EXTRA}")
-    withhold_reports()
-    import openvino
-
-    return openvino

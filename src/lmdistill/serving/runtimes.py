@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lmdistill.core.errors import ConfigError, ModelError
-from lmdistill.core.usage_reports import withhold_reports
+from lmdistill.core.openvino_runtime import openvino_core
 from lmdistill.serving.manifest import AGAIN
 
 Run = Callable[[Mapping[str, Int[np.ndarray, "b t"]]], Float[np.ndarray, "b v"]]
@@ -72,16 +72,13 @@ def _onnx(path: Path, threads: int) -> tuple[Run, tuple[str, ...]]:
 
 def _openvino(path: Path, threads: int) -> tuple[Run, tuple[str, ...]]:
     """A graph in OpenVINO."""
-    withhold_reports()
-    import openvino
-
     settings: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
     }  # else bfloat16 where it can
     settings |= {"INFERENCE_NUM_THREADS": threads} if threads else {}
     try:
-        compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        compiled = openvino_core().compile_model(str(path), "CPU", settings)
     except RuntimeError as error:
         raise _damaged(path, error) from None
     names = tuple(one.get_any_name() for one in compiled.inputs)
