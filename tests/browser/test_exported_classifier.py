@@ -111,6 +111,7 @@ def test_a_page_without_a_model_says_so(browser, exported, tmp_path):
         assert one.page.locator("#button").is_disabled()
 
 
+@pytest.mark.slow
 def test_pairs_have_two_fields(browser, exported, tmp_path):
     folder = edit(exported, tmp_path / "out", pairs=True, default="onnx")
     first, second = "the film was good", "a dull plot"

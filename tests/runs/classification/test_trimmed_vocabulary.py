@@ -51,7 +51,13 @@ def require_recorded(folder, record):
     assert record.teacher.parameters.embeddings > record.student.parameters.embeddings
 
 
-@pytest.mark.parametrize("changes", SCHEDULES.values(), ids=SCHEDULES.keys())
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(changes, id=name, marks=[pytest.mark.slow] * (name == "minidisc"))
+        for name, changes in SCHEDULES.items()
+    ],
+)
 def test_only_the_last_student_of_a_schedule_is_trimmed(changes, tmp_path, no_pages, monkeypatch):
     monkeypatch.setattr(prepared_recipe, "require_tuned", lambda *_: None)
     require_recorded(tmp_path / "run", run(tmp_path / "run", **changes))
@@ -60,6 +66,7 @@ def test_only_the_last_student_of_a_schedule_is_trimmed(changes, tmp_path, no_pa
     assert all(len(load(path.parent).tokenizer) == 45 for path in kept)
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_a_whole_vocabulary_where_no_dev_text_changes(trimmed, tmp_path, no_pages):
     (folder, small), whole = trimmed, run(tmp_path / "run", None)
     require_recorded(folder, small)
