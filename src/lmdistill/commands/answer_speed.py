@@ -14,8 +14,11 @@ from lmdistill.evaluation.timing import timed
 WARMUP = 5
 """Untimed texts of each way, and untimed passes over the batches."""
 
-SETTLE = 1
+SETTLE = 2
 """Untimed answers to each text before the timed one; see `timed`."""
+
+FEWEST = 30
+"""Fewest timed answers of each way; fewer texts are asked several times."""
 
 ROUNDS = 3
 """Timed passes over all texts in batches; the fastest counts, as the others were disturbed."""
@@ -46,7 +49,7 @@ def time_answers(
         second: The second text of each pair.
     """
     singles = {name: partial(next, _one_by_one(way, first, second)) for name, way in ways.items()}
-    times = timed(singles, runs=len(first), warmup=WARMUP, settle=SETTLE)
+    times = timed(singles, runs=max(FEWEST, len(first)), warmup=WARMUP, settle=SETTLE)
     rates = _rates(ways, list(first), None if second is None else list(second))
     return {
         name: Speed(

@@ -9,6 +9,9 @@ import numpy as np
 from lmdistill.core.progress import progress
 from lmdistill.records.schema import Latency
 
+REST = 0.02
+"""Seconds in which the threads of other runtimes fall asleep."""
+
 FEWEST_RUNS = 10
 """Minimum number of timed passes before `latencies` may stop early."""
 
@@ -31,14 +34,16 @@ def timed(
         precision: Stop early, after at least 10 passes, if the 95 % confidence interval of every median lies
             within this fraction of the median, > 0; None never stops early.
         wait: Waits until an accelerator has finished its work; None for the CPU.
-        settle: Untimed passes right before each timed one, >= 0. Where passes have threads of their own,
-            those of the last one still wait in a loop and take the cores from the first pass of the next.
+        settle: Untimed passes right before each timed one, >= 0, after a rest of `REST`. Where passes have
+            threads of their own, those of the last one still wait in a loop and take the cores from the next.
     """
     times_ms: dict[str, list[float]] = {name: [] for name in passes}
     total = (warmup + runs) * len(passes)
     with progress("measuring latency", total, unit="pass", minor=True) as progress_bar:
         for run in range(warmup + runs):
             for name, forward in passes.items():
+                if settle:
+                    time.sleep(REST)
                 for _ in range(settle):
                     forward()
                 time_ms = _time_ms(forward, wait)
