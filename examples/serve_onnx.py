@@ -18,7 +18,11 @@ ANSWERS, READS = MANIFEST["answers"], MANIFEST["reads"]
 TOKENIZER = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
 TOKENIZER.no_padding()
 TOKENIZER.enable_truncation(READS["max_length"], strategy="longest_first")
-GRAPH = MANIFEST["default"] if MANIFEST["default"].startswith("onnx") else "onnx"
+GRAPH = next(
+    name
+    for name in (MANIFEST["default"], "onnx-int8", "onnx")
+    if name in MANIFEST["graphs"] and "onnx" in name
+)
 SESSION = onnxruntime.InferenceSession(str(FOLDER / MANIFEST["graphs"][GRAPH]))
 
 
