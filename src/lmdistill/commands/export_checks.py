@@ -20,7 +20,7 @@ TOLERANCE = 1e-3
 """Largest difference of a float32 graph's logits from torch's."""
 
 CONFIDENCE = 0.95
-"""Of intervals."""
+"""Share of draws of the texts in which an interval holds the true number."""
 
 RESAMPLES = 1000
 """Draws of a bootstrap."""

@@ -29,7 +29,7 @@ class Export:
     """How a classifier is exported."""
 
     to: tuple[Format, ...] = ("onnx",)
-    """The formats."""
+    """Formats to write, each once; onnx needs the extra `onnx`, openvino the extra `openvino`."""
 
     int8: bool = False
     """Whether each format also has a graph with 8-bit products."""

@@ -28,13 +28,13 @@ class Estimate:
     """A number with its 95 % interval over the draw of the texts."""
 
     value: float
-    """The number."""
+    """Computed from all texts, as a fraction for shares."""
 
     low: float
-    """Lower end."""
+    """Lower end of the interval, in the unit of `value`."""
 
     high: float
-    """Upper end."""
+    """Upper end of the interval, in the unit of `value`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,10 +32,10 @@ class Predictor:
     """A `tokenizers.Tokenizer` that truncates and does not pad."""
 
     run: Run
-    """The graph."""
+    """From padded inputs by name, (b, t) each, to logits, (b, v)."""
 
     source: str
-    """The folder."""
+    """Path of the folder, for messages."""
 
     graph: str
     """Name of the graph."""
