@@ -69,18 +69,18 @@ KINDS = {
 }
 
 
+def written(kind, folder):
+    """Write a model and its rows into a folder; the settings of its task."""
+    network, table, header, more = KINDS[kind]
+    save(network(), folder / "model")
+    write_csv(folder / "rows.csv", table, header)
+    source = f"data.source={folder / 'rows.csv'}"
+    return ("task=own", source, "data.dev=0.5", "data.max_length=12", *more)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_folder_answers_as_the_network(kind, tmp_path):
-    network, table, header, more = KINDS[kind]
-    save(network(), tmp_path / "model")
-    write_csv(tmp_path / "rows.csv", table, header)
-    settings = (
-        "task=own",
-        f"data.source={tmp_path / 'rows.csv'}",
-        "data.dev=0.5",
-        "data.max_length=12",
-        *more,
-    )
+    settings = written(kind, tmp_path)
     manifest = export(tmp_path / "model", tmp_path / "out", Export(timed_texts=3), overrides=settings)
     assert manifest.answers.kind == ("classification" if kind == "pairs" else kind)
     assert manifest.reads.pairs == (kind == "pairs")
@@ -94,18 +94,9 @@ def test_the_folder_answers_as_the_network(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["regression", "multilabel"])
 def test_the_example_says_the_same(kind, tmp_path):
-    network, table, header, more = KINDS[kind]
-    save(network(), tmp_path / "model")
-    write_csv(tmp_path / "rows.csv", table, header)
-    settings = (
-        "task=own",
-        f"data.source={tmp_path / 'rows.csv'}",
-        "data.dev=0.5",
-        "data.max_length=12",
-        *more,
-    )
+    settings = written(kind, tmp_path)
     export(tmp_path / "model", tmp_path / "out", Export(timed_texts=0), overrides=settings)
-    texts = [row[0] for row in table[:5]]
+    texts = [row[0] for row in KINDS[kind][1][:5]]
     done = subprocess.run(
         [sys.executable, str(EXAMPLE), str(tmp_path / "out"), *texts],
         capture_output=True,
