@@ -32,10 +32,10 @@ from lmdistill.core.progress import announce
 from lmdistill.core.version import VERSION
 from lmdistill.records.environment import processor_name
 from lmdistill.report.export_card import export_card
+from lmdistill.serving.estimate import Estimate
 from lmdistill.serving.manifest import (
     Answers,
     Checks,
-    Estimate,
     Manifest,
     Measured,
     Reads,

@@ -13,7 +13,8 @@ from lmdistill.data.tasks.task_spec import TaskSpec
 from lmdistill.evaluation.task_quality import task_calibration, task_scores
 from lmdistill.metrics.multi_label import predicted_labels
 from lmdistill.models.classifier import Network
-from lmdistill.serving.manifest import Answers, Estimate
+from lmdistill.serving.estimate import Estimate
+from lmdistill.serving.manifest import Answers
 from lmdistill.serving.predictor import Predictor
 
 TOLERANCE = 1e-3

@@ -4,7 +4,8 @@ from lmdistill.analysis.metric_format import NONE, MetricFormat, metric_format
 from lmdistill.report.grid import Grid, markdown
 from lmdistill.report.markdown_text import code_block, front_matter, plain_line
 from lmdistill.report.teaching_text import source_name
-from lmdistill.serving.manifest import Checks, Estimate, Manifest, Measured
+from lmdistill.serving.estimate import Estimate
+from lmdistill.serving.manifest import Checks, Manifest, Measured
 
 MB = 1e6
 

@@ -10,6 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.checksums import first_changed, folder_checksums
 from lmdistill.core.errors import ModelError
+from lmdistill.serving.certificate import Certificate
+from lmdistill.serving.estimate import Estimate
 
 MANIFEST = "lmdistill.json"
 """Name of the file."""
@@ -21,20 +23,6 @@ AGAIN = "Export the model again."
 """What to do with a folder that cannot be used."""
 
 Kind = Literal["classification", "multilabel", "regression"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A number with its 95 % interval over the draw of the texts."""
-
-    value: float
-    """Computed from all texts, as a fraction for shares."""
-
-    low: float
-    """Lower end of the interval, in the unit of `value`."""
-
-    high: float
-    """Upper end of the interval, in the unit of `value`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +61,9 @@ class Measured:
 
     texts_per_second: float | None = None
     """Texts a second in batches of 32 of similar length."""
+
+    confidences: tuple[float, ...] = ()
+    """Confidence that 1, 2, ... 99 % of the texts exceed, from high to low; () for a score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +167,9 @@ class Manifest:
 
     checks: Checks | None = None
     """What was measured; None while the folder is written."""
+
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
+    """What `lmdistill certify` found, by graph."""
 
     def __post_init__(self) -> None:
         if self.default not in self.graphs:
