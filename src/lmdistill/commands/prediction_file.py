@@ -140,22 +140,16 @@ def texts_in_file(source: Path, model: TextModel, text: Sequence[str]) -> tuple[
 
 
 def rows_for(source: Path, model: TextModel) -> Rows:
-    """The rows of a file, read as those of the model's run.
+    """The rows of a file, read as those of the model's run as far as that applies to its format.
 
     Raises:
         DataError: For a file that cannot be read.
     """
-    return open_rows(source, _form(source, model), same_keys=False)
-
-
-def _form(source: Path, model: TextModel) -> TableFormat:
-    """How the file is read: as those of the run, as far as that applies to its format."""
     form = model.form
-    if suffix_of(source) in DELIMITED_SUFFIXES:
-        return form
-    if suffix_of(source) == ".parquet":
-        return TableFormat()
-    return replace(TableFormat(), encoding=form.encoding)
+    if suffix_of(source) not in DELIMITED_SUFFIXES:
+        encoding = None if suffix_of(source) == ".parquet" else form.encoding
+        form = replace(TableFormat(), encoding=encoding)
+    return open_rows(source, form, same_keys=False)
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
