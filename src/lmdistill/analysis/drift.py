@@ -140,11 +140,18 @@ class Drift:
     """Largest chance of any alarm if nothing has changed, in (0, 1)."""
 
     @property
+    def tests(self) -> int:
+        """Number of tests that were made."""
+        return sum(one.p_value is not None for one in self._all())
+
+    @property
     def alarms(self) -> tuple[SliceTest | InputTest, ...]:
         """The tests that reject, from the smallest p-value on; of equal ones, slices come first."""
-        tests: tuple[SliceTest | InputTest, ...] = (*self.slices, *self.inputs)
-        found = [one for one in tests if one.adjusted is not None and one.adjusted <= self.alpha]
+        found = [one for one in self._all() if one.adjusted is not None and one.adjusted <= self.alpha]
         return tuple(sorted(found, key=lambda one: one.p_value or 0.0))
+
+    def _all(self) -> tuple[SliceTest | InputTest, ...]:
+        return (*self.slices, *self.inputs)
 
 
 def find_drift(
