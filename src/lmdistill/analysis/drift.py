@@ -14,6 +14,10 @@ is at most the level:
 4. Which slices are tested depends on numbers of texts and not on agreement, and given these each test is
    valid. Holm's correction needs no independence, and the slices overlap.
 
+5. The threshold of the certificate was chosen on its texts, so that their agreement above it is too high by
+   chance. Where hardly any draw can be certified, Fisher's test of the answered texts rejects about twice as
+   often as it should; the family as a whole stayed below its level in simulations of this.
+
 The level is that of one audit file. Who looks every week has more chances of a false alarm: on average one in
 1 / level looks. Texts are taken as independent draws.
 
@@ -244,7 +248,8 @@ def fall_p_values(after: Sequence[tuple[int, int]], before: Sequence[tuple[int, 
     """
     texts, agreed = np.array(after).reshape(-1, 2).T
     texts_before, agreed_before = np.array(before).reshape(-1, 2).T
-    found: list[float] = hypergeom.cdf(agreed, texts + texts_before, agreed + agreed_before, texts).tolist()
+    chances = hypergeom.cdf(agreed, texts + texts_before, agreed + agreed_before, texts)
+    found: list[float] = np.where(texts + texts_before > 0, chances, 1.0).tolist()  # else not a number
     return found
 
 
