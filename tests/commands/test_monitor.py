@@ -118,7 +118,7 @@ def test_a_planted_drift_is_named_with_its_slice_both_rates_and_numbers(name, fo
         f"{name}: the student agrees with the teacher on {100 * one.rate:.1f} % of {one.texts:,} texts, and on "
         f"{100 * one.expected:.1f} % of {one.reference[0]:,} "
     )
-    assert "after Holm's correction)" in of_kind[0]
+    assert "(adjusted p " in of_kind[0]
 
 
 def test_a_broken_promise_is_an_alarm_of_its_own(folder, usual, tmp_path):

@@ -36,6 +36,7 @@ UNTRIED = {
     "jobs=auto",
     "mixkd-table",
     "search.storage",
+    "lmdistill monitor",
 }
 """What needs programs, data or cores that a test machine may not have; these commands are read only."""
 

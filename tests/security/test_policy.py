@@ -26,8 +26,8 @@ EXECUTES = {
     "evaluate": ("never", "never", "with `--benchmark`"),
     **dict.fromkeys(
         (
-            *("predict", "measure", "prune", "trim-vocabulary", "export", "generate", "label"),
-            *("submit", "report", "theory", "list"),
+            *("predict", "measure", "prune", "trim-vocabulary", "export", "monitor", "generate"),
+            *("label", "submit", "report", "theory", "list"),
         ),
         ("never",) * 3,
     ),
