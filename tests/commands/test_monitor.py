@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmdistill.analysis.drift import exact_interval
+from lmdistill.analysis.count_tests import exact_interval
 from lmdistill.commands.dated_answers import Columns
 from lmdistill.commands.monitor import monitor
 from lmdistill.core.errors import ConfigError, DataError, ModelError
@@ -356,7 +356,7 @@ def edited(folder, tmp_path, **fields):
 
 def test_a_folder_without_a_certificate_is_said(folder, usual, tmp_path):
     bare = edited(folder, tmp_path, certificates={})
-    with pytest.raises(ModelError, match=r"is not certified.*Run lmdistill certify FOLDER DATA"):
+    with pytest.raises(ModelError, match=r"is not certified.*Certify it first: lmdistill certify \S+ DATA\."):
         monitor(bare, audit_of(tmp_path, usual))
     with pytest.raises(ModelError, match="holds no exported model"):
         monitor(tmp_path, audit_of(tmp_path, usual))

@@ -29,6 +29,10 @@ EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
         10,
         "an argument for each option of the command",
     ),
+    ("src/lmdistill/cli/monitor.py:monitor", "arguments"): (
+        10,
+        "an argument for each option of the command",
+    ),
     ("src/lmdistill/api/distill.py:distill", "arguments"): (
         9,
         "teacher, student and data, and how a run learns and is judged; each is one choice",

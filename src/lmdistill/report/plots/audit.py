@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from matplotlib.axes import Axes
 
-from lmdistill.analysis.drift import WEEK, InputTest, exact_interval
+from lmdistill.analysis.count_tests import exact_interval
+from lmdistill.analysis.drift import WEEK, InputTest
 from lmdistill.report.audit_report import AuditReport, percent_text
 from lmdistill.report.plots.svg import INK, Mark, Plot, as_svg, canvas, inked, mark_of, number
 
