@@ -190,6 +190,8 @@ def test_a_column_of_answers_is_no_text(folder, usual, tmp_path):
     ]
     found = monitor(folder, audit_of(tmp_path, written))
     assert (found.answer_column, found.overall.texts) == ("answer", 100)
+    served = [{("ticket" if key == "review" else key): value for key, value in row.items()} for row in usual]
+    assert monitor(folder, audit_of(tmp_path, served)).rows == AUDIT  # the only column that no server adds
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "pairs"])
