@@ -22,6 +22,7 @@ from lmdistill.cli.generate import generate
 from lmdistill.cli.label import label
 from lmdistill.cli.list_names import listing
 from lmdistill.cli.measure import measure
+from lmdistill.cli.monitor import monitor
 from lmdistill.cli.predict import predict
 from lmdistill.cli.prune import prune
 from lmdistill.cli.report import report
@@ -61,7 +62,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     demo, distill, study, shrink, finetune, evaluate, predict, measure, prune, trim_vocabulary, export,
-    generate, label, submit, report, theory,
+    monitor, generate, label, submit, report, theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
@@ -87,6 +88,8 @@ def options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with 0 (success), 1 (bug), 2 (error of the user) or 130 (interrupted).
+
+    `lmdistill monitor` also exits with 3, which is an alarm.
 
     Args:
         arguments: Arguments without the program's name; None takes those of the process.

@@ -31,6 +31,8 @@ def show_choice(console: Console, found: SearchOutcome, out: Path) -> None:
     if found.out_of_time:
         say(f"the hours ended first ({found.hours:.2f} used): the best so far. Raise --hours to go on.")
     say(f"chosen: {chosen.shape.name} as {chosen.graph}; {reason(chosen, found.students, found.limits)}.")
+    for alarm in chosen.alarms:
+        say(f"alarm: {alarm}")
     say(f"exported: {chosen.folder}")
     recipe = out / "recipes" / "SHAPE.yaml"
     words = shlex.join(["lmdistill", "distill", str(recipe), "--out", str(out / "SHAPE")])

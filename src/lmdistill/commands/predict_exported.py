@@ -51,10 +51,25 @@ def predict_exported(
         )
     require_file(source)
     require_writable(source, out)
+    model = exported_text_model(folder, graph)
+    with sole_writer(out):
+        return write_predictions(source, out, model, text=text, escape_formulas=escape_formulas)
+
+
+def exported_text_model(folder: str | Path, graph: str | None) -> TextModel:
+    """An exported classifier as what answers the rows of a file; its graph is loaded when it is first asked.
+
+    Args:
+        folder: What `lmdistill export` wrote.
+        graph: Name of the graph; the folder's default if None.
+
+    Raises:
+        ModelError: If the folder cannot be read.
+    """
     manifest = read_manifest(Path(folder))
     answers, data = manifest.answers, manifest.origin.data
     label = data.get("label")
-    model = TextModel(
+    return TextModel(
         source=str(folder),
         labels=answers.labels,
         thresholds=answers.thresholds,
@@ -67,5 +82,3 @@ def predict_exported(
         form=TableFormat(**{name: data[name] for name in FORM if name in data}),
         load=lambda: load_predictor(folder, graph=graph).logits,
     )
-    with sole_writer(out):
-        return write_predictions(source, out, model, text=text, escape_formulas=escape_formulas)

@@ -96,10 +96,10 @@ def write_predictions(
         DataError: For a file or a column that cannot be used, with its location.
         ModelError: If the model gives no number for a text.
     """
-    rows = open_rows(source, _form(source, model), same_keys=False)
+    rows = rows_for(source, model)
     for note in rows.notes:
         log.info("%s", note)
-    where = _text_columns(rows, model, text)
+    where = text_table(rows, model, text)
     names = answer_columns(model.labels)
     taken = [name for name in names if name in rows.fieldnames]
     if taken:
@@ -132,22 +132,24 @@ def texts_in_file(source: Path, model: TextModel, text: Sequence[str]) -> tuple[
     Raises:
         DataError: For a file or a column that cannot be used, with its location, or without rows.
     """
-    rows = open_rows(source, _form(source, model), same_keys=False)
-    columns = list(zip(*_text_columns(rows, model, text).all_texts(), strict=True))
+    columns = list(zip(*text_table(rows_for(source, model), model, text).all_texts(), strict=True))
     if not columns:
         raise DataError(f"{source} has no rows. Name a file with texts.")
     first, *others = map(list, columns)
     return first, others[0] if others else None
 
 
-def _form(source: Path, model: TextModel) -> TableFormat:
-    """How the file is read: as those of the run, as far as that applies to its format."""
+def rows_for(source: Path, model: TextModel) -> Rows:
+    """The rows of a file, read as those of the model's run as far as that applies to its format.
+
+    Raises:
+        DataError: For a file that cannot be read.
+    """
     form = model.form
-    if suffix_of(source) in DELIMITED_SUFFIXES:
-        return form
-    if suffix_of(source) == ".parquet":
-        return TableFormat()
-    return replace(TableFormat(), encoding=form.encoding)
+    if suffix_of(source) not in DELIMITED_SUFFIXES:
+        encoding = None if suffix_of(source) == ".parquet" else form.encoding
+        form = replace(TableFormat(), encoding=encoding)
+    return open_rows(source, form, same_keys=False)
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -177,8 +179,17 @@ def require_writable(source: Path, out: Path) -> None:
         log.info("replacing %s", out)
 
 
-def _text_columns(rows: Rows, model: TextModel, text: Sequence[str]) -> TextTable:
-    """The text columns: as many as the network was trained on, if that is known."""
+def text_table(rows: Rows, model: TextModel, text: Sequence[str]) -> TextTable:
+    """Rows with their text columns: as many as the network was trained on, if that is known.
+
+    Args:
+        rows: Rows of a file.
+        model: What will read them.
+        text: Columns of the text or the pair; those of the model, or inferred, when empty.
+
+    Raises:
+        DataError: If there is no such column, or it is not clear which ones hold the texts.
+    """
     usual = model.text or model.columns
     join = model.join if len(text) != 1 else None
     chosen = list(text or (name for name in usual if name in rows.fieldnames)) or None

@@ -8,6 +8,7 @@ from pathlib import Path
 from lmdistill.commands.export import export
 from lmdistill.commands.exported_files import Export, Format
 from lmdistill.core.errors import ModelError
+from lmdistill.records.record import read_record
 from lmdistill.serving.manifest import is_exported, read_manifest
 from lmdistill.studies.shrink.choice import Student
 from lmdistill.studies.shrink.measured_shapes import MeasuredShape
@@ -42,6 +43,7 @@ def exported_students(
         export(run, folder, wanted)
     manifest = read_manifest(folder)
     assert manifest.checks is not None
+    alarms = read_record(run).alarms
     parameters = {one.graph: one.parameters for one in fit}
     found = []
     for graph in graphs:
@@ -61,6 +63,7 @@ def exported_students(
                 p95_ms=one.p95_ms,
                 quality=next(iter(one.scores.values())),
                 agreement=one.teacher_agreement,
+                alarms=alarms,
             )
         )
     return found

@@ -1,6 +1,7 @@
 """Successive halving: fewer shapes for longer, until two are trained in full."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from lmdistill.studies.shrink.halving import FINALISTS, best, rounds
 def test_rounds_grow_longer_with_fewer_shapes_and_end_with_the_full_training(shapes):
     found = rounds(shapes)
     left = [shapes, *(one.survivors for one in found)]
-    assert all(before >= after for before, after in zip(left, left[1:], strict=False))
+    assert all(before >= after for before, after in pairwise(left))
     fractions = [one.fraction for one in found]
     assert fractions == sorted(set(fractions))
     assert fractions[-1] == 1.0

@@ -57,7 +57,7 @@ def test_other_conditions_mean_other_measurements(other, tmp_path):
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"conditions": 3, "shapes": []}'])
 def test_a_damaged_file_is_one_line(text, tmp_path):
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(RunError, match="cannot be read .* Remove it"):
+    with pytest.raises(RunError, match=r"cannot be read .* Remove it"):
         read_measurements(tmp_path, HERE)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_the_best_of_each_round_go_on_and_two_are_trained_in_full(runs, tmp_path
     assert [len(one.scores) for one in found] == [len(SHAPES), 4, 2]
     assert [one.steps for one in found] == [100, 300, None]
     assert all(one.left_out == () for one in found)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         rest = [score for name, score in before.scores.items() if name not in after.scores]
         assert min(after.scores.values()) >= max(rest)
     full = sorted(found[-1].folders.values())
@@ -108,7 +109,7 @@ def test_what_was_trained_counts_when_the_hours_end(runs, tmp_path):
 
 def test_a_round_of_failures_is_one_line_with_the_reason(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY_KD", "mistake")
-    with pytest.raises(RunError, match="every run of the round failed; .*: the teacher is ill. See a doctor"):
+    with pytest.raises(RunError, match=r"every run of the round failed; .*: the teacher is ill. See a doctor"):
         train(plan(), SHAPES[:3], runs, Hours(tmp_path, None))
 
 

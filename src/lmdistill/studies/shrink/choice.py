@@ -45,6 +45,9 @@ class Student:
     agreement: Estimate | None
     """Share of the dev texts with the teacher's answer; None without a teacher."""
 
+    alarms: tuple[str, ...] = ()
+    """What its run says against its numbers."""
+
     def exceeded(self, limits: Limits) -> tuple[Excess, ...]:
         """The limits that it does not keep."""
         return exceeded(
