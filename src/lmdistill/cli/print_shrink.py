@@ -1,14 +1,14 @@
 """The tables of a search for a student: the shapes, the trained students, and the choice."""
 
-import shlex
 from pathlib import Path
 
 from rich.console import Console
 
 from lmdistill.cli.console import say
 from lmdistill.cli.print_tables import print_grid
+from lmdistill.commands.shrink_page import choice_text, other_shapes
 from lmdistill.commands.shrink_tables import shapes_grid, students_grid
-from lmdistill.studies.shrink.choice import reason
+from lmdistill.records.record import REPORT
 from lmdistill.studies.shrink.outcome import SearchOutcome
 
 
@@ -28,12 +28,10 @@ def show_choice(console: Console, found: SearchOutcome, out: Path) -> None:
     chosen = found.chosen
     assert chosen is not None
     print_grid(console, students_grid(found))
-    if found.out_of_time:
-        say(f"the hours ended first ({found.hours:.2f} used): the best so far. Raise --hours to go on.")
-    say(f"chosen: {chosen.shape.name} as {chosen.graph}; {reason(chosen, found.students, found.limits)}.")
+    text = choice_text(found)
+    say(f"{text[0].lower()}{text[1:]}")
     for alarm in chosen.alarms:
         say(f"alarm: {alarm}")
+    say(f"another shape in full: {other_shapes(out)}")
+    say(f"report: {out / REPORT}")
     say(f"exported: {chosen.folder}")
-    recipe = out / "recipes" / "SHAPE.yaml"
-    words = shlex.join(["lmdistill", "distill", str(recipe), "--out", str(out / "SHAPE")])
-    say(f"another shape in full: {words}")

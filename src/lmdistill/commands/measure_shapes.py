@@ -89,7 +89,7 @@ def measure_shapes(
     Raises:
         ModelError: If a graph cannot be written, or no shape exists.
     """
-    texts = _timed(untrained)
+    texts = timed_texts(untrained)
     conditions = Conditions(
         processor=processor_name(),
         threads=own_threads() or torch.get_num_threads(),
@@ -122,7 +122,7 @@ def _by_width(shapes: Iterable[Shape]) -> list[list[Shape]]:
     return [sorted(group, key=lambda one: -(one.layers or 0)) for group in groups.values()]
 
 
-def _timed(untrained: Untrained) -> CheckTexts:
+def timed_texts(untrained: Untrained) -> CheckTexts:
     """The texts that are timed: dev texts of all lengths."""
     texts = untrained.source.texts
     read = untrained.source.network.tokenizer(

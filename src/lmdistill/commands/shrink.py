@@ -4,13 +4,15 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lmdistill.commands.measure_shapes import Untrained, measure_shapes
+from lmdistill.commands.export_checks import CheckTexts
+from lmdistill.commands.measure_shapes import Untrained, measure_shapes, timed_texts
+from lmdistill.commands.shrink_page import write_page
 from lmdistill.commands.shrink_source import ShrinkSource, chosen_graphs, open_shrink_source
-from lmdistill.commands.shrink_students import exported_students
+from lmdistill.commands.shrink_students import exported_students, trained_shapes
 from lmdistill.core.atomic_io import remove_leftovers, write_json, write_text
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.file_lock import hold
@@ -119,23 +121,23 @@ def shrink(
         fit = fitting(measured, settings.limits)
         if not fit:
             raise ConfigError(nothing_fits(measured, settings.limits))
-        if not train_shapes:
-            return found
-        return _trained(found, fit, source, settings, out, hours, tuple(command), watch)
+        plan = _plan(source, settings, tuple(command))
+        candidates = list(dict.fromkeys(one.shape for one in fit))
+        for shape in candidates:
+            write_text(out / "recipes" / f"{shape.name}.yaml", recipe_text(shape_recipe(plan, shape)))
+        if train_shapes:
+            rounds = train(plan, candidates, out / "runs", hours, watch=watch)
+            found = _chosen(replace(found, rounds=rounds), fit, timed_texts(untrained), out)
+            hours.save(now=True)
+            found = replace(found, hours=hours.used)
+            write_json(out / FILE, _as_json(found))
+            write_page(found, out)
+        return found
 
 
-def _trained(
-    found: SearchOutcome,
-    fit: Sequence[MeasuredShape],
-    source: ShrinkSource,
-    settings: ShrinkSettings,
-    out: Path,
-    hours: Hours,
-    command: tuple[str, ...],
-    watch: Watch,
-) -> SearchOutcome:
-    """Train the shapes that fit, export the best ones and choose one of them."""
-    plan = Plan(
+def _plan(source: ShrinkSource, settings: ShrinkSettings, command: tuple[str, ...]) -> Plan:
+    """What every round shares."""
+    return Plan(
         table=source.table,
         steps=source.steps,
         min_steps=source.recipe.training.min_steps,
@@ -143,35 +145,27 @@ def _trained(
         jobs=settings.jobs,
         command=command,
     )
-    candidates = list(dict.fromkeys(one.shape for one in fit))
-    for shape in candidates:
-        write_text(out / "recipes" / f"{shape.name}.yaml", recipe_text(shape_recipe(plan, shape)))
-    done = train(plan, candidates, out / "runs", hours, watch=watch)
-    last = next((one for one in reversed(done) if one.scores), None)
+
+
+def _chosen(
+    found: SearchOutcome, fit: Sequence[MeasuredShape], texts: CheckTexts, out: Path
+) -> SearchOutcome:
+    """Export the students of the last round that has any, and choose one of them."""
+    last = next((one for one in reversed(found.rounds) if one.scores), None)
     if last is None:
         raise RunError(
-            f"the {settings.hours:g} hours ended before one shape was trained. Raise --hours; the same "
-            "command continues."
+            f"the hours ended before one shape was trained ({found.hours:.2f} were used). Raise --hours; the "
+            "same command continues."
         )
     students = tuple(
-        student
-        for shape in candidates
-        if shape.name in last.folders
-        for student in exported_students(shape, last, [one for one in fit if one.shape == shape], out)
+        student for trained in trained_shapes(last, fit) for student in exported_students(trained, texts, out)
     )
-    hours.save(now=True)
-    result = SearchOutcome(
-        limits=settings.limits,
-        shapes=found.shapes,
-        impossible=found.impossible,
-        rounds=done,
+    return replace(
+        found,
         students=students,
-        chosen=choose(students, settings.limits),
-        hours=hours.used,
+        chosen=choose(students, found.limits),
         out_of_time=last.round.fraction < 1 or bool(last.left_out),
     )
-    write_json(out / FILE, _as_json(result))
-    return result
 
 
 def _as_json(found: SearchOutcome) -> dict[str, Any]:

@@ -109,7 +109,9 @@ def test_what_was_trained_counts_when_the_hours_end(runs, tmp_path):
 
 def test_a_round_of_failures_is_one_line_with_the_reason(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY_KD", "mistake")
-    with pytest.raises(RunError, match=r"every run of the round failed; .*: the teacher is ill. See a doctor"):
+    with pytest.raises(
+        RunError, match=r"every run of the round failed; .*: the teacher is ill. See a doctor"
+    ):
         train(plan(), SHAPES[:3], runs, Hours(tmp_path, None))
 
 
