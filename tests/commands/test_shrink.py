@@ -5,6 +5,7 @@ import logging
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -299,6 +300,8 @@ def test_a_search_that_is_killed_twice_goes_on_to_the_same_choice(recipe, tmp_pa
     found = shrink.shrink(str(recipe), out, settings, command=("x",))
     assert found.chosen in found.students
     assert len(found.students) == 2
+    assert (out / "student").resolve() == Path(found.chosen.folder).resolve()
+    assert (out / "teacher" / "config.json").is_file()
     page = (out / "report.html").read_text()
     assert found.chosen.shape.name in page
     assert "<script" not in page
