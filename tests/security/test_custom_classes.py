@@ -34,7 +34,7 @@ READING = {
 }
 """Commands that run no recipe, on a folder that names a Python file wherever one can be named."""
 
-RUNNING = {"distill", "study", "demo"}
+RUNNING = {"distill", "study", "demo", "shrink"}
 
 
 def named_everywhere(run: Path, name: str) -> None:

@@ -20,6 +20,7 @@ REMOTE = "if the recipe sets `trust_remote_code`"
 EXECUTES = {
     "distill": (f"with `{FLAG}`", REMOTE, "never"),
     "study": (f"with `{FLAG}`", REMOTE, "never"),
+    "shrink": ("never", REMOTE, "never"),
     "study --list": ("never", "never", "never"),
     "demo": ("never", "if `--set` sets `trust_remote_code`", "never"),
     "finetune": ("never", REMOTE, "never"),

@@ -48,7 +48,7 @@ INSIDE: Mapping[str, set[str]] = {
         "report",
         "recipes",
     },
-    "studies": {"core", "engine", "records", "analysis", "recipes", "runs"},
+    "studies": {"core", "engine", "records", "analysis", "serving", "recipes", "runs"},
     "commands": {
         "core",
         "metrics",
@@ -116,7 +116,7 @@ OUTSIDE: Mapping[str, set[str]] = {
     "report": {"numpy", "jinja2", "matplotlib"},
     "recipes": {"pydantic", "pydantic_core", "yaml"},
     "runs": {"jaxtyping", "numpy", "torch", "yaml"},
-    "studies": {"yaml"},
+    "studies": {"pydantic", "yaml"},
     "commands": {"jaxtyping", "numpy", "scipy", "torch", "yaml"},
     "api": set(),
     "cli": {"typer", "rich"},
@@ -124,6 +124,7 @@ OUTSIDE: Mapping[str, set[str]] = {
 
 EXTRAS: Mapping[str, set[str]] = {
     "data.augment": {"nltk"},
+    "export.depth_cut": {"onnx"},
     "export.onnx_graph": {"onnx", "onnxruntime", "onnxscript"},
     "core.openvino_runtime": {"openvino"},
     "export.openvino_graph": {"nncf"},

@@ -21,6 +21,10 @@ EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
         690,
         "lies beside saved weights as the one file that loads them, so it cannot be split",
     ),
+    ("src/lmdistill/cli/shrink.py:shrink", "arguments"): (
+        18,
+        "an option for each limit, and for each part of the grid of shapes",
+    ),
     ("src/lmdistill/cli/evaluate.py:evaluate", "arguments"): (
         9,
         "an argument for each option of the command",

@@ -26,6 +26,7 @@ from lmdistill.cli.monitor import monitor
 from lmdistill.cli.predict import predict
 from lmdistill.cli.prune import prune
 from lmdistill.cli.report import report
+from lmdistill.cli.shrink import shrink
 from lmdistill.cli.study import study
 from lmdistill.cli.submit import submit
 from lmdistill.cli.theory import theory
@@ -60,8 +61,8 @@ app = typer.Typer(
     help="Turn a large language model into a small one that keeps its quality.",
 )
 COMMANDS = (
-    demo, distill, study, finetune, evaluate, predict, measure, prune, trim_vocabulary, export, monitor,
-    generate, label, submit, report, theory,
+    demo, distill, study, shrink, finetune, evaluate, predict, measure, prune, trim_vocabulary, export,
+    monitor, generate, label, submit, report, theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
