@@ -63,7 +63,7 @@ class Measured:
     """Texts a second in batches of 32 of similar length."""
 
     confidences: tuple[float, ...] = ()
-    """Confidence that 1, 2, ... 99 % of the texts exceed, from high to low; () for a score."""
+    """Confidence that 1, 2, ... 99 % of the texts have at least, from high to low; () for a score."""
 
 
 @dataclass(frozen=True, kw_only=True)

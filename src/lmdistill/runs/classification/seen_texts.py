@@ -13,8 +13,8 @@ from lmdistill.data.tasks.task import Task, has_label
 from lmdistill.data.tasks.text_hashes import text_hashes
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.resolve import resolve
-from lmdistill.records.integrity import STUDENT
-from lmdistill.records.text_hashes import Hashes, read_text_hashes, write_text_hashes
+from lmdistill.records.seen_texts import seen_texts
+from lmdistill.records.text_hashes import write_text_hashes
 from lmdistill.runs.classification.stand_in import StandIn
 
 log = logging.getLogger("lmdistill")
@@ -63,13 +63,10 @@ def write_seen_texts(
 
 def _of_run(model: str | None) -> Sequence[UInt64[np.ndarray, " _"]]:
     """All hashes of the run that made a model; none if it is no folder, or its run has none."""
-    place = Path() if model is None else Path(resolve(model))
-    if model is None or not place.is_dir():
+    if model is None:
         return []
-    found: Hashes | None = None
-    for folder in (place, place.absolute().parent if place.name == STUDENT else place):
-        try:
-            found = found or read_text_hashes(folder)
-        except DataError as error:  # of another run, which this one does not fail for
-            log.warning("%s The texts of that run are not known to this one.", error)
-    return [] if found is None else list(found.values())
+    try:
+        return list(seen_texts(Path(resolve(model))).values())
+    except DataError as error:  # of another run, which this one does not fail for
+        log.warning("%s The texts of that run are not known to this one.", error)
+        return []
