@@ -57,11 +57,11 @@ def predict_exported(
     require_writable(source, out)
     with sole_writer(out):
         return write_predictions(
-            source, out, exported_model(folder, graph), text=text, escape_formulas=escape_formulas
+            source, out, exported_text_model(folder, graph), text=text, escape_formulas=escape_formulas
         )
 
 
-def exported_model(folder: str | Path, graph: str | None = None) -> TextModel:
+def exported_text_model(folder: str | Path, graph: str | None = None) -> TextModel:
     """An exported graph as one that answers the rows of a file, with its certified threshold.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from lmdistill.commands.text_model import LogitsOf, TextModel, table_of
+from lmdistill.commands.text_model import LogitsOf, TextModel, rows_for, text_table
 from lmdistill.core.atomic_io import atomic_file
 from lmdistill.core.errors import DataError, ModelError
 from lmdistill.core.progress import progress
@@ -53,8 +53,8 @@ def write_predictions(
         DataError: For a file or a column that cannot be used, with its location.
         ModelError: If the model gives no number for a text.
     """
-    where = table_of(source, model, text)
-    rows, names = where.rows, answer_columns(model)
+    rows, names = rows_for(source, model), answer_columns(model)
+    where = text_table(rows, model, text)
     taken = [name for name in names if name in rows.fieldnames]
     if taken:
         raise DataError(

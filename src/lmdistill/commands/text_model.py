@@ -58,23 +58,6 @@ class TextModel:
     """Gives the function that answers; called once the rows are found to be usable."""
 
 
-def table_of(source: Path, model: TextModel, text: Sequence[str]) -> TextTable:
-    """The rows of a file, and the columns of the texts that a model reads in them.
-
-    Args:
-        source: CSV, TSV, JSON or Parquet, also gzip'd.
-        model: What will read them.
-        text: Columns of the text or the pair; those of the model, or inferred, when empty.
-
-    Raises:
-        DataError: For a file or a column that cannot be used.
-    """
-    rows = open_rows(source, _form(source, model), same_keys=False)
-    for note in rows.notes:
-        log.info("%s", note)
-    return _text_columns(rows, model, text)
-
-
 def texts_in_file(source: Path, model: TextModel, text: Sequence[str]) -> tuple[list[str], list[str] | None]:
     """All texts of a file, or all first and second texts of its pairs.
 
@@ -86,11 +69,23 @@ def texts_in_file(source: Path, model: TextModel, text: Sequence[str]) -> tuple[
     Raises:
         DataError: For a file or a column that cannot be used, with its location, or without rows.
     """
-    columns = list(zip(*table_of(source, model, text).all_texts(), strict=True))
+    columns = list(zip(*text_table(rows_for(source, model), model, text).all_texts(), strict=True))
     if not columns:
         raise DataError(f"{source} has no rows. Name a file with texts.")
     first, *others = map(list, columns)
     return first, others[0] if others else None
+
+
+def rows_for(source: Path, model: TextModel) -> Rows:
+    """The rows of a file, read as those of the model's run; what is inferred of its format is logged.
+
+    Raises:
+        DataError: For a file that cannot be read.
+    """
+    rows = open_rows(source, _form(source, model), same_keys=False)
+    for note in rows.notes:
+        log.info("%s", note)
+    return rows
 
 
 def _form(source: Path, model: TextModel) -> TableFormat:
@@ -103,8 +98,17 @@ def _form(source: Path, model: TextModel) -> TableFormat:
     return replace(TableFormat(), encoding=form.encoding)
 
 
-def _text_columns(rows: Rows, model: TextModel, text: Sequence[str]) -> TextTable:
-    """The text columns: as many as the network was trained on, if that is known."""
+def text_table(rows: Rows, model: TextModel, text: Sequence[str]) -> TextTable:
+    """Rows with their text columns: as many as the network was trained on, if that is known.
+
+    Args:
+        rows: Rows of a file.
+        model: What will read them.
+        text: Columns of the text or the pair; those of the model, or inferred, when empty.
+
+    Raises:
+        DataError: If there is no such column, or it is not clear which ones hold the texts.
+    """
     usual = model.text or model.columns
     join = model.join if len(text) != 1 else None
     chosen = list(text or (name for name in usual if name in rows.fieldnames)) or None
