@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from lmdistill.cli.certify import certify
 from lmdistill.cli.console import complain, say, speak
 from lmdistill.cli.demo import demo
 from lmdistill.cli.distill import distill
@@ -59,8 +60,8 @@ app = typer.Typer(
     help="Turn a large language model into a small one that keeps its quality.",
 )
 COMMANDS = (
-    demo, distill, study, finetune, evaluate, predict, measure, prune, trim_vocabulary, export, generate,
-    label, submit, report, theory,
+    demo, distill, study, finetune, evaluate, predict, measure, prune, trim_vocabulary, export, certify,
+    generate, label, submit, report, theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -74,7 +74,7 @@ def _text_model(opened: Opened) -> TextModel:
         not_text=tuple(map(str, label)),
         join=data.join,
         form=data.form,
-        load=lambda: _answering(opened),
+        load=lambda: answering(opened),
     )
 
 
@@ -88,7 +88,7 @@ def answers_of(model: Network | LinearClassifier) -> Answers:
     )
 
 
-def _answering(opened: Opened) -> LogitsOf:
+def answering(opened: Opened) -> LogitsOf:
     """A function that gives the logits of first and second texts; for single texts the second are None."""
     if isinstance(opened.model, LinearClassifier):
         return opened.model.logits

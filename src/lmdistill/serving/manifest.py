@@ -181,8 +181,8 @@ class Manifest:
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Write the manifest of a folder, with the checksums of its other files; call it last."""
-    (folder / MANIFEST).unlink(missing_ok=True)
-    write_json(folder / MANIFEST, asdict(replace(manifest, checksums=folder_checksums(folder))))
+    found = {name: one for name, one in folder_checksums(folder).items() if name != MANIFEST}
+    write_json(folder / MANIFEST, asdict(replace(manifest, checksums=found)))
 
 
 def is_exported(folder: Path) -> bool:
