@@ -23,7 +23,7 @@ def certify(
     data: Annotated[
         Path,
         typer.Argument(
-            help="Texts drawn like those of production that trained and chose nothing: CSV, TSV, JSON lines or "
+            help="Texts like those of production that trained and chose nothing: CSV, TSV, JSON lines or "
             "Parquet."
         ),
     ],
