@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +104,8 @@ def certification_texts(
     """
     model = exported_text_model(folder, graph)
     rows = rows_for(file.path, model)
+    judged = {*TEACHER_COLUMNS, *model.not_text, *([] if file.answer is None else [file.answer])}
+    model = replace(model, not_text=tuple(judged - {*model.columns}))
     table = text_table(rows, model, file.text)
     numbers = [row.number for row in rows.read()]
     if not numbers:

@@ -46,6 +46,9 @@ log = logging.getLogger("lmdistill")
 CARD = "README.md"
 """Card of the folder, which people may edit."""
 
+NO_LABEL = "(no label)"
+"""Class of a text that the student gives none of several labels."""
+
 TRIED = np.arange(0.995, 0.5, -0.005)
 """Lower promises that are tried after one was not kept."""
 
@@ -197,7 +200,7 @@ def _reference(
     slices, histograms = reference_counts(
         agreed=agreed,
         answered=answered,
-        classes=[one if isinstance(one, str) else ", ".join(one) or "no label" for one in given],
+        classes=[one if isinstance(one, str) else ", ".join(one) or NO_LABEL for one in given],
         confidence=confidences(answers, logits),
         tokens=tokens,
         unknown=unknown,

@@ -53,8 +53,9 @@ def answer_columns_of(
     if against == "labels" and column is None and trained is not None:
         columns = (trained,) if isinstance(trained, str) else trained
         wanted = trained if all(name in rows.fieldnames for name in columns) else None
+    possible = [name for name in rows.fieldnames if column is not None or name not in TEACHER_COLUMNS]
     try:
-        return label_columns(rows.fieldnames, wanted, tuple(texts), joined=len(texts) > 2)
+        return label_columns(possible, wanted, tuple(texts), joined=len(texts) > 2)
     except DataError as error:
         said = str(error).replace("Set data.label to one of them", "Name it with --answer")
         raise DataError(f"{rows.name}: {said}") from None

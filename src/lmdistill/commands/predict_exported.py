@@ -10,7 +10,7 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.core.file_lock import sole_writer
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.files.text import require_file
-from lmdistill.serving.manifest import Manifest, read_manifest
+from lmdistill.serving.manifest import read_manifest
 from lmdistill.serving.predictor import chosen_graph, load_predictor
 
 log = logging.getLogger("lmdistill")
@@ -55,10 +55,10 @@ def predict_exported(
         )
     require_file(source)
     require_writable(source, out)
+    model = exported_text_model(folder, graph)
+    _tell_uncertified(folder, graph)
     with sole_writer(out):
-        return write_predictions(
-            source, out, exported_text_model(folder, graph), text=text, escape_formulas=escape_formulas
-        )
+        return write_predictions(source, out, model, text=text, escape_formulas=escape_formulas)
 
 
 def exported_text_model(folder: str | Path, graph: str | None = None) -> TextModel:
@@ -74,6 +74,7 @@ def exported_text_model(folder: str | Path, graph: str | None = None) -> TextMod
     """
     manifest = read_manifest(Path(folder))
     name, data = chosen_graph(manifest, folder, graph), manifest.origin.data
+    certificate = manifest.certificates.get(name)
     label = data.get("label")
     return TextModel(
         source=str(folder),
@@ -84,21 +85,21 @@ def exported_text_model(folder: str | Path, graph: str | None = None) -> TextMod
         not_text=tuple(map(str, label if isinstance(label, list) else [] if label is None else [label])),
         join=data.get("join"),
         form=TableFormat(**{name: data[name] for name in FORM if name in data}),
-        threshold=_threshold(manifest, folder, name),
+        threshold=None if certificate is None else certificate.threshold,
         load=lambda: load_predictor(folder, graph=name).logits,
     )
 
 
-def _threshold(manifest: Manifest, folder: str | Path, graph: str) -> float | None:
-    """The certified threshold of a graph; says so if only others have one."""
-    certificate = manifest.certificates.get(graph)
-    if certificate is None and manifest.certificates:
+def _tell_uncertified(folder: str | Path, graph: str | None) -> None:
+    """Say so if the graph that answers is not certified, and others are."""
+    manifest = read_manifest(Path(folder))
+    name = chosen_graph(manifest, folder, graph)
+    if name not in manifest.certificates and manifest.certificates:
         log.warning(
             "%s of %s is not certified, and %s is, so there is no column %s. Choose that with --graph, or "
             "certify this one.",
-            graph,
+            name,
             folder,
             ", ".join(manifest.certificates),
             DEFER,
         )
-    return None if certificate is None else certificate.threshold
