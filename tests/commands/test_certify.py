@@ -239,7 +239,7 @@ def test_the_judge_may_be_labels_or_another_column(folder, tmp_path):
     assert found.against == "labels"
     _, named = certify(folder, JudgedFile(path=path, answer="mine"), PROMISE)
     assert (named.threshold, named.agreed) == (found.threshold, found.agreed)
-    with pytest.raises(DataError, match=r"^no threshold keeps the promise of 0\.95 with confidence 0\.95"):
+    with pytest.raises(DataError, match=r"^a promise of 0\.95 with confidence 0\.95 cannot be made"):
         certify(folder, JudgedFile(path=path), PROMISE)  # predicted: always red
 
 
@@ -360,7 +360,7 @@ def test_a_promise_that_is_not_kept_says_what_would_help(folder, tmp_path):
     answers = judged(texts, wrong=0.3, doubt=0.99)
     data = write(tmp_path / "bad.csv", texts, answers)
     said = (
-        r"^no threshold keeps the promise of 0\.98 with confidence 0\.95: at 0\.\d+, the first that is tested, "
+        r"^a promise of 0\.98 with confidence 0\.95 cannot be made: at the first threshold that is tested, 0\.\d+, "
         r"\d+ of \d+ answered texts agree; more texts would not help, and --agreement 0\.\d+ passes\. Nothing was"
     )
     refused(folder, JudgedFile(path=data), said, Promise(agreement=0.98))

@@ -180,9 +180,9 @@ def _not_kept(
             rate = f"{rate}, and --agreement {lower:.3g} passes"
             break
     return (
-        f"no threshold keeps the promise of {promise.agreement:g} with confidence {promise.confidence:g}: at "
-        f"{tested.thresholds[tested.start]:.4g}, the first that is tested, {alike} of {answered} answered "
-        f"texts agree; {rate}. Nothing was written."
+        f"a promise of {promise.agreement:g} with confidence {promise.confidence:g} cannot be made: at the "
+        f"first threshold that is tested, {tested.thresholds[tested.start]:.4g}, {alike} of {answered} "
+        f"answered texts agree; {rate}. Nothing was written."
     )
 
 
