@@ -23,9 +23,11 @@ from lmdistill.cli.generate import generate
 from lmdistill.cli.label import label
 from lmdistill.cli.list_names import listing
 from lmdistill.cli.measure import measure
+from lmdistill.cli.monitor import monitor
 from lmdistill.cli.predict import predict
 from lmdistill.cli.prune import prune
 from lmdistill.cli.report import report
+from lmdistill.cli.shrink import shrink
 from lmdistill.cli.study import study
 from lmdistill.cli.submit import submit
 from lmdistill.cli.theory import theory
@@ -60,8 +62,8 @@ app = typer.Typer(
     help="Turn a large language model into a small one that keeps its quality.",
 )
 COMMANDS = (
-    demo, distill, study, finetune, evaluate, predict, measure, prune, trim_vocabulary, export, certify,
-    generate, label, submit, report, theory,
+    demo, distill, study, shrink, finetune, evaluate, predict, measure, prune, trim_vocabulary, export,
+    certify, monitor, generate, label, submit, report, theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
@@ -87,6 +89,8 @@ def options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with 0 (success), 1 (bug), 2 (error of the user) or 130 (interrupted).
+
+    `lmdistill monitor` also exits with 3, which is an alarm.
 
     Args:
         arguments: Arguments without the program's name; None takes those of the process.

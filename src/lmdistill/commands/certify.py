@@ -26,8 +26,8 @@ from lmdistill.data.files.text import require_file
 from lmdistill.labelling.audit import share_of
 from lmdistill.metrics.multi_label import predicted_labels
 from lmdistill.report.export_card import export_card
+from lmdistill.serving.answer_classes import answer_class, answer_sets
 from lmdistill.serving.certificate import Certificate, Reference
-from lmdistill.serving.confidence import answered as answers_given
 from lmdistill.serving.confidence import confidences
 from lmdistill.serving.estimate import Estimate
 from lmdistill.serving.input_counts import input_counts
@@ -45,9 +45,6 @@ log = logging.getLogger("lmdistill")
 
 CARD = "README.md"
 """Card of the folder, which people may edit."""
-
-NO_LABEL = "(no label)"
-"""Class of a text that the student gives none of several labels."""
 
 TRIED = np.arange(0.995, 0.5, -0.005)
 """Lower promises that are tried after one was not kept."""
@@ -196,11 +193,10 @@ def _reference(
     """The certification texts in numbers."""
     answers = predictor.manifest.answers
     tokens, unknown = input_counts(predictor, texts.first, texts.second)
-    given = answers_given(answers, logits)
     slices, histograms = reference_counts(
         agreed=agreed,
         answered=answered,
-        classes=[one if isinstance(one, str) else ", ".join(one) or NO_LABEL for one in given],
+        classes=[answer_class(one, answers.labels) for one in answer_sets(answers, logits)],
         confidence=confidences(answers, logits),
         tokens=tokens,
         unknown=unknown,

@@ -100,7 +100,7 @@ def _write(source: ExportSource, part: Path, settings: Export) -> Manifest:
     if settings.text_hashes:
         write_text_hashes(part, source.hashes)
     inputs, products = write_graphs(source, part, settings)
-    manifest = _manifest(source, inputs, settings.graphs)
+    manifest = graph_manifest(source, inputs, settings.graphs)
     write_manifest(manifest, part)
     predictors = {name: load_predictor(part, graph=name) for name in manifest.graphs}
     measured = _measured(source, part, predictors, products, settings.min_agreement)
@@ -123,7 +123,7 @@ def _write(source: ExportSource, part: Path, settings: Export) -> Manifest:
     return manifest
 
 
-def _manifest(source: ExportSource, inputs: tuple[str, ...], graphs: Mapping[str, str]) -> Manifest:
+def graph_manifest(source: ExportSource, inputs: tuple[str, ...], graphs: Mapping[str, str]) -> Manifest:
     """What the folder holds, before it is checked; the last graph is the default until it is timed."""
     network = source.network
     return Manifest(

@@ -123,11 +123,15 @@ def open_source(
         return _source(opened, opened.network, given, given, None)
     task = load_whole(opened.task, opened.data)
     network = matched(opened.network, task, opened.data.max_length, who=opened.who)
+    return _source(opened, network, dev_texts(task), given or training_texts(task), task)
+
+
+def dev_texts(task: Task) -> CheckTexts:
+    """The texts and labels of the first dev split."""
     rows = task.split(task.spec.splits[0])
     first, second = texts_of(rows, pair=task.is_pair)
     name = "dev rows" if task.spec.splits[0] == "dev" else f"{task.spec.splits[0]} rows"
-    checked = CheckTexts(first=first, second=second, source=name, spec=task.spec, labels=labels_of(rows))
-    return _source(opened, network, checked, given or _training_texts(task), task)
+    return CheckTexts(first=first, second=second, source=name, spec=task.spec, labels=labels_of(rows))
 
 
 def _source(
@@ -158,7 +162,7 @@ def _hashes(place: Path, texts: CheckTexts, samples: CheckTexts) -> dict[str, li
     return found
 
 
-def _training_texts(task: Task) -> CheckTexts:
+def training_texts(task: Task) -> CheckTexts:
     """The texts of the training rows, of which 8-bit ranges need a few hundred."""
     rows = task.train
     drawn = generator(0, "calibration rows").permutation(rows.num_rows)[:MOST_TEXTS]

@@ -15,7 +15,8 @@ from lmdistill.core.progress import progress
 from lmdistill.core.spreadsheet_cells import escaped
 from lmdistill.data.files.table import Row, cell_text
 from lmdistill.data.tasks.text_table import TextTable
-from lmdistill.serving.confidence import answered, confidences, deferred, probabilities
+from lmdistill.serving.answer_classes import answer_sets
+from lmdistill.serving.confidence import confidences, deferred, probabilities
 
 log = logging.getLogger("lmdistill")
 
@@ -127,8 +128,10 @@ def _answers(
     defers: list[tuple[bool, ...]] = [()] * len(chunk)
     if model.threshold is not None:
         defers = [(bool(one),) for one in deferred(confidences(answers, logits), model.threshold)]
-    found = answered(answers, logits)
-    for said, shares, defer in zip(found, probabilities(answers, logits), defers, strict=True):
+    chosen = answer_sets(answers, logits)
+    for numbers, shares, defer in zip(chosen, probabilities(answers, logits), defers, strict=True):
+        names = [answers.labels[number] for number in sorted(numbers)]
+        said = names if answers.kind == "multilabel" else names[0]
         yield (said, *(round(float(share), 6) for share in shares), *defer)
 
 

@@ -70,7 +70,7 @@ def export_graph(network: Network, path: Path, *, max_length: int) -> tuple[str,
         ModelError: If PyTorch cannot write the graph of this family.
         ConfigError: If onnx or onnxscript is not installed.
     """
-    _require_packages()
+    require_packages()
     whole = copy.deepcopy(network).cpu().float().eval()
     if hasattr(whole.model, "set_attn_implementation"):
         whole.model.set_attn_implementation("eager")
@@ -117,7 +117,7 @@ def quantize_graph(graph: Path, path: Path) -> int:
         ModelError: If it has none.
         ConfigError: If onnx or onnxruntime is not installed.
     """
-    _require_packages()
+    require_packages()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with _quiet(""):  # a warning for every call advises what fails on these graphs
@@ -152,7 +152,7 @@ def integer_products(path: Path) -> int:
     return sum(node.op_type in PRODUCTS for node in graph.node)
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
     """Check that the extra `onnx` is installed."""
     for name in ("onnx", "onnxscript", "onnxruntime"):
         if find_spec(name) is None:

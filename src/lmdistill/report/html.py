@@ -20,13 +20,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 @cache
-def _template() -> Template:
-    """The template of the page; it escapes every text."""
+def template(name: str) -> Template:
+    """A template of the folder `templates`; it escapes every text."""
     loader = FileSystemLoader(TEMPLATES)
     templates = Templates(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return templates.get_template("report.html.j2")
+    return templates.get_template(name)
 
 
 def _environment(environment: Environment) -> dict[str, str]:
@@ -59,7 +59,7 @@ def report_html(
     first = runs[0].record
     several = len(runs) > 1
     tasks = ", ".join(dict.fromkeys(run.record.task.name for run in runs))
-    page_text = _template().render(
+    page_text = template("report.html.j2").render(
         title=title or (f"Distillation on {tasks}" if several else f"{first.name} on {first.task.name}"),
         synthetic=any(run.record.task.synthetic for run in runs),
         summary=run_summary(runs),
@@ -92,9 +92,18 @@ def write_report(
         RunError: If the path is a folder.
     """
     path = folder / name
+    require_no_folder(path)
+    write_text(path, report_html(runs, title=title, baseline=baseline, order=order))
+    return path
+
+
+def require_no_folder(path: Path) -> None:
+    """Check that a page can be written to a path.
+
+    Raises:
+        RunError: If the path is a folder.
+    """
     if path.is_dir():
         raise RunError(
             f"{path} is a folder, so no page can be written there. Move it, or choose another path."
         )
-    write_text(path, report_html(runs, title=title, baseline=baseline, order=order))
-    return path

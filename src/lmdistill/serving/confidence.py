@@ -44,19 +44,6 @@ def confidences(answers: Answers, logits: Float[np.ndarray, "n v"]) -> Float[np.
     return np.asarray(np.where(chosen, found, 1 - found).min(axis=1))
 
 
-def answered(answers: Answers, logits: Float[np.ndarray, "n v"]) -> list[str] | list[list[str]]:
-    """The label of each text, or the labels of each.
-
-    Raises:
-        ModelError: For a score.
-    """
-    found, labels = probabilities(answers, logits), answers.labels
-    if answers.kind == "classification":
-        return [labels[number] for number in found.argmax(axis=1)]
-    chosen = predicted_labels(logits, answers.thresholds)
-    return [[labels[number] for number in np.flatnonzero(row)] for row in chosen]
-
-
 def confidence_levels(confidence: Float[np.ndarray, " n"]) -> tuple[float, ...]:
     """The confidence that 1, 2, ... 99 % of texts have at least, from high to low.
 
