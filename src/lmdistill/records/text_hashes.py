@@ -37,9 +37,9 @@ def read_text_hashes(folder: Path) -> dict[str, UInt64[np.ndarray, " _"]] | None
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             groups = {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, KeyError, BadZipFile) as error:
         raise DataError(f"{path} cannot be read ({error}). Remove it, or make its folder again.") from None
     if any(one.dtype != np.uint64 or one.ndim != 1 for one in groups.values()):
         raise DataError(f"{path} holds no hashes of texts. Remove it, or make its folder again.")

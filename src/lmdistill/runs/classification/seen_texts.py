@@ -28,8 +28,7 @@ def write_seen_texts(
     task: Task,
     *,
     taught: Task | None = None,
-    teacher: Network | None = None,
-    stand_in: StandIn | None = None,
+    teachers: Sequence[str] = (),
     origin: str | None = None,
 ) -> None:
     """Write the hashes of the texts that a run has seen.
@@ -42,13 +41,10 @@ def write_seen_texts(
         folder: The run folder.
         task: The student's task, added texts included.
         taught: The task that the teacher was fine-tuned on, if that was done for this run.
-        teacher: The teacher if it is one network; one without hashes beside its folder adds nothing.
-        stand_in: What teaches instead, with any number of networks.
+        teachers: From `teacher_sources`; those whose run kept no hashes add nothing.
         origin: Folder or name of the trained classifier that the student began as.
     """
     hashes, labelled = text_hashes(task.train), has_label(labels_of(task.train))
-    teachers = [] if teacher is None else [teacher.source]
-    teachers += [] if stand_in is None else [part.network.source for part in stand_in.parts()]
     read = [] if taught is None else [text_hashes(taught.train)]
     write_text_hashes(
         folder,
@@ -59,6 +55,12 @@ def write_seen_texts(
             "dev": [text_hashes(task.split(name)) for name in task.spec.splits if name != TEST],
         },
     )
+
+
+def teacher_sources(teacher: Network | None, stand_in: StandIn | None) -> list[str]:
+    """Folders or names of the networks that teach: of one, or of those behind what stands in for it."""
+    parts = [] if stand_in is None else [part.network.source for part in stand_in.parts()]
+    return parts if teacher is None else [teacher.source, *parts]
 
 
 def _of_run(model: str | None) -> Sequence[UInt64[np.ndarray, " _"]]:

@@ -38,7 +38,7 @@ from lmdistill.runs.classification.evaluation import (
 from lmdistill.runs.classification.quality import ThresholdSetting, label_thresholds, quality, thresholds_for
 from lmdistill.runs.classification.representation_map import project
 from lmdistill.runs.classification.risk import risk
-from lmdistill.runs.classification.seen_texts import write_seen_texts
+from lmdistill.runs.classification.seen_texts import teacher_sources, write_seen_texts
 from lmdistill.runs.classification.stand_in import StandIn, cost_of_teacher
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 from lmdistill.runs.classification.trimmed_vocabulary import with_trimmed_vocabulary
@@ -240,8 +240,7 @@ class EncodedClassification:
             stage.folder,
             data.task,
             taught=self.taught,
-            teacher=reference,
-            stand_in=self.stand_in,
+            teachers=teacher_sources(reference, self.stand_in),
             origin=None if self.origin is None else self.origin.source,
         )
         rows = predictions(data, outputs)
