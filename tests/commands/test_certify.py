@@ -3,9 +3,11 @@
 import csv
 import gzip
 import json
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +37,7 @@ from tests.serving.tiny_export import (
     write_export,
 )
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "serve_onnx.py"
 PROMISE = Promise(agreement=0.95)
 
 
@@ -181,6 +184,19 @@ def test_predict_defers_what_is_below_the_threshold(folder, data, tmp_path):
         answered = [row for row, one in zip(rows, below, strict=True) if not one]
         assert len(answered) == found.answered
         assert sum(row["predicted"] == row["teacher"] for row in answered) == found.agreed
+
+
+def test_the_example_without_this_package_defers_the_same(folder, data, monkeypatch, capsys):
+    texts = [row["review"] for row in read(data)][:60]
+    monkeypatch.setattr(sys, "argv", ["serve_onnx.py", str(folder), *texts])
+    runpy.run_path(str(EXAMPLE))
+    assert "defer" not in capsys.readouterr().out
+    _, found = certify(folder, JudgedFile(path=data), PROMISE)
+    capsys.readouterr()
+    runpy.run_path(str(EXAMPLE))
+    said = [json.loads(line)["defer"] for line in capsys.readouterr().out.splitlines()]
+    assert said == [confidence_of(text) < found.threshold for text in texts]
+    assert {True, False} == set(said)
 
 
 def test_another_graph_is_not_deferred_by_this_certificate(folder, data, tmp_path, caplog):
