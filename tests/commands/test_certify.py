@@ -323,12 +323,12 @@ def test_seen_texts_are_refused_by_their_content(folder, tmp_path):
 
 @pytest.mark.parametrize(("seed", "use"), [(1, "its dev texts"), (3, "the training texts of its teacher")])
 def test_texts_that_chose_the_student_or_taught_its_teacher_are_seen(folder, tmp_path, seed, use):
-    texts = [*new_texts(300), *drawn(30 if seed == 3 else 300, seed=seed)[:4]]
+    texts = [*drawn(30 if seed == 3 else 300, seed=seed)[:4], *new_texts(300)]
     data = write(tmp_path / "seen.csv", texts, map(label_of, texts))
     with pytest.raises(DataError, match=f"among {use}; so it has 4 of the 304 texts"):
         certify(folder, JudgedFile(path=data), PROMISE)
     _, found = certify(folder, JudgedFile(path=data, drop_seen=True), PROMISE)
-    assert (found.texts, found.unseen) == (300, True)
+    assert (found.texts, found.agreed, found.unseen) == (300, 300, True)
 
 
 def test_without_hashes_it_cannot_be_checked(tmp_path, data, caplog):
