@@ -23,6 +23,7 @@ GRAPH = next(
     for name in (MANIFEST["default"], "onnx-int8", "onnx")
     if name in MANIFEST["graphs"] and "onnx" in name
 )
+CERTIFICATE = MANIFEST.get("certificates", {}).get(GRAPH)
 SESSION = onnxruntime.InferenceSession(str(FOLDER / MANIFEST["graphs"][GRAPH]))
 
 
@@ -37,6 +38,11 @@ def logits(text: str) -> np.ndarray:
     return SESSION.run(["logits"], {name: np.array([inputs[name]]) for name in READS["inputs"]})[0][0]
 
 
+def deferred(confidence: float) -> dict[str, bool]:
+    """Whether the text is left to the teacher; nothing if the graph was not certified."""
+    return {} if CERTIFICATE is None else {"defer": bool(confidence < CERTIFICATE["threshold"])}
+
+
 def answer(text: str) -> dict[str, object]:
     """The label with its probability; all labels over their threshold; or the score."""
     values = logits(text).astype(float)
@@ -44,15 +50,15 @@ def answer(text: str) -> dict[str, object]:
         return {"score": round(values[0], 6)}
     if ANSWERS["kind"] == "multilabel":
         shares, limits = 1 / (1 + np.exp(-values)), ANSWERS["thresholds"] or [0.5] * len(values)
-        return {
-            "labels": [
-                name
-                for name, share, least in zip(ANSWERS["labels"], shares, limits, strict=True)
-                if share >= least
-            ]
-        }
+        chosen = shares >= limits
+        names = [name for name, is_chosen in zip(ANSWERS["labels"], chosen, strict=True) if is_chosen]
+        return {"labels": names, **deferred(np.where(chosen, shares, 1 - shares).min())}
     shares = np.exp(values - values.max()) / np.exp(values - values.max()).sum()
-    return {"label": ANSWERS["labels"][shares.argmax()], "probability": round(shares.max(), 6)}
+    return {
+        "label": ANSWERS["labels"][shares.argmax()],
+        "probability": round(shares.max(), 6),
+        **deferred(shares.max()),
+    }
 
 
 for line in sys.argv[2:] or sys.stdin:

@@ -48,7 +48,7 @@ def test_a_run_leaves_what_the_house_says(finished):
     assert {
         "recipe.yaml", "record.json", "history.jsonl", "predictions.jsonl", "report.html", "README.md",
         "student/model.safetensors", "student/config.json", "student/README.md", "student/tokenizer.json",
-        "teacher/model.safetensors", "disagreements.jsonl",
+        "teacher/model.safetensors", "disagreements.jsonl", "text_hashes.npz", "teacher/text_hashes.npz",
     } <= files_in(finished / "runs/one")  # fmt: skip
     assert not [name for name in files_in(finished) if ".part" in name or "checkpoints" in name]
     assert record("runs/one")["task"]["labels"] == ["mid", "neg", "pos"]

@@ -16,7 +16,7 @@ from lmdistill.core.cpu_threads import COUNTS, WAITING
 from tests.tiny_recipe import environment
 
 COMPUTES = {
-    "demo", "distill", "evaluate", "export", "finetune", "generate", "measure", "monitor",
+    "certify", "demo", "distill", "evaluate", "export", "finetune", "generate", "measure", "monitor",
     "predict", "prune", "shrink", "study", "submit", "trim-vocabulary",
 }  # fmt: skip
 OPENMP = sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info()

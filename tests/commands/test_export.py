@@ -25,8 +25,10 @@ from lmdistill.commands.measure_exported import measure_exported
 from lmdistill.commands.predict import predict
 from lmdistill.commands.predict_exported import predict_exported
 from lmdistill.core.errors import ConfigError, DataError, MismatchError, ModelError, UnknownNameError
+from lmdistill.data.tasks.text_hashes import hashes_of
 from lmdistill.export import onnx_graph
 from lmdistill.export.hugging_face import save
+from lmdistill.records.text_hashes import TEXT_HASHES, read_text_hashes, write_text_hashes
 from lmdistill.serving import runtimes
 from lmdistill.serving.manifest import MANIFEST, Measured, read_manifest, write_manifest
 from lmdistill.serving.predictor import load_predictor
@@ -143,6 +145,7 @@ def test_the_folder_has_the_layout_of_the_ecosystem_and_nothing_else(made):
         "config.json",
         "tokenizer.json",
         "tokenizer_config.json",
+        TEXT_HASHES,
         MANIFEST,
         "onnx/model.onnx",
         "onnx/model_quantized.onnx",
@@ -354,6 +357,36 @@ def test_a_model_without_a_task_is_checked_on_the_texts_of_a_file(made, tmp_path
     (there,) = evaluate(made / "model", settings(made))
     (here,) = evaluate_exported(tmp_path / "new", settings(made)[:-1])
     assert here.metrics == there.metrics
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_hashes_of_the_run_and_of_the_texts_of_the_export_go_along(made, tmp_path, is_wanted):
+    student = Path(shutil.copytree(made / "model", tmp_path / "run" / "student"))
+    write_text_hashes(student.parent, {"train": [hashes_of(["a text of the run"], [""])]})
+    chosen = replace(QUICK, text_hashes=is_wanted)
+    export(student, tmp_path / "new", chosen, overrides=settings(made), calibration=made / "new.csv")
+    found = read_text_hashes(tmp_path / "new")
+    if not is_wanted:
+        assert found is None
+        return
+    assert found["train"].tolist() == hashes_of(["a text of the run"], [""]).tolist()
+    texts = {name: [row["text"] for row in read(made / f"{name}.csv")] for name in ("rows", "new")}
+    known = {name: set(hashes_of(some, [""] * len(some)).tolist()) for name, some in texts.items()}
+    assert set(found["calibration"].tolist()) == known["new"]
+    assert len(found["dev"]) == 20
+    assert set(found["dev"].tolist()) < known["rows"]
+
+
+def test_each_graph_has_the_confidences_of_the_dev_texts(made):
+    manifest = read_manifest(made / "out")
+    for graph in PATHS:
+        levels = np.array(manifest.checks.measured[graph].confidences)
+        assert len(levels) == 99
+        assert (np.diff(levels) <= 0).all()
+    network, graph = (manifest.checks.measured[name].confidences for name in ("torch", "onnx"))
+    np.testing.assert_allclose(network, graph, atol=1e-6)
+    assert len(set(graph)) == 20  # as many as there are dev texts
 
 
 def test_8_bits_that_are_slower_are_told(caplog):

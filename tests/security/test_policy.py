@@ -27,7 +27,7 @@ EXECUTES = {
     "evaluate": ("never", "never", "with `--benchmark`"),
     **dict.fromkeys(
         (
-            *("predict", "measure", "prune", "trim-vocabulary", "export", "monitor", "generate"),
+            *("predict", "measure", "prune", "trim-vocabulary", "export", "certify", "monitor", "generate"),
             *("label", "submit", "report", "theory", "list"),
         ),
         ("never",) * 3,

@@ -102,7 +102,7 @@ OUTSIDE: Mapping[str, set[str]] = {
     "objectives": {"torch", "jaxtyping"},
     "schedules": set(),
     "data": {"torch", "numpy", "scipy", "jaxtyping", "jinja2", "datasets", "tokenizers", "transformers"},
-    "records": {"numpy", "pyarrow", "pydantic"},
+    "records": {"numpy", "jaxtyping", "pyarrow", "pydantic"},
     "stores": {"numpy", "jaxtyping"},
     "models": {"torch", "jaxtyping", "transformers", "safetensors", "huggingface_hub"},
     "linear": {"numpy", "scipy", "sklearn", "safetensors", "jaxtyping"},

@@ -19,6 +19,7 @@ ONLY = {
         "recorded_teacher",
         "representation_map",
         "risk",
+        "seen_texts",
         "split_alarms",
         "stand_in",
         "teacher_models",
@@ -35,7 +36,8 @@ ONLY = {
 }
 """Files without a counterpart: maps and thresholds are of classes, a head for other classes is replaced, linear
 models read whole texts, and answers to whole texts are stored, combined and stand in for a teacher, whose models
-all count as its cost; only a recipe for classifiers has more checks than one file holds, and only their
+all count as its cost; only classifiers are certified on texts that they
+have not seen; only a recipe for classifiers has more checks than one file holds, and only their
 vocabularies are trimmed; only language models generate, are tuned in a cache and have training settings that follow
 their size."""
 

@@ -30,7 +30,11 @@ EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
         "an argument for each option of the command",
     ),
     ("src/lmdistill/cli/export.py:export", "arguments"): (
-        10,
+        11,
+        "an argument for each option of the command",
+    ),
+    ("src/lmdistill/cli/certify.py:certify", "arguments"): (
+        12,
         "an argument for each option of the command",
     ),
     ("src/lmdistill/cli/monitor.py:monitor", "arguments"): (

@@ -45,6 +45,14 @@ def export(
     timed_texts: Annotated[
         int, typer.Option(help="Number of texts on which the graphs are timed; 0 times nothing.", min=0)
     ] = 200,
+    no_text_hashes: Annotated[
+        bool,
+        typer.Option(
+            "--no-text-hashes",
+            help="Leave out the hashes of the training texts. With them lmdistill certify refuses texts that "
+            "the model knows, and whoever has the folder can tell whether a given text was among them.",
+        ),
+    ] = False,
     set_: Overrides = None,
     threads: Threads = None,
 ) -> None:
@@ -59,6 +67,7 @@ def export(
         int8=int8,
         min_agreement=min_agreement,
         timed_texts=timed_texts,
+        text_hashes=not no_text_hashes,
     )
     made = run_export(target, out, settings, calibration=calibration, text=text or (), overrides=set_ or ())
     if made.checks is not None:

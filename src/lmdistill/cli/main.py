@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from lmdistill.cli.certify import certify
 from lmdistill.cli.console import complain, say, speak
 from lmdistill.cli.demo import demo
 from lmdistill.cli.distill import distill
@@ -62,7 +63,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     demo, distill, study, shrink, finetune, evaluate, predict, measure, prune, trim_vocabulary, export,
-    monitor, generate, label, submit, report, theory,
+    certify, monitor, generate, label, submit, report, theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from lmdistill.commands.prediction_file import LogitsOf
+from lmdistill.commands.text_model import LogitsOf
 from lmdistill.evaluation.timing import timed
 
 WARMUP = 5

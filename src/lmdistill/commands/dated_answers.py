@@ -7,14 +7,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from lmdistill.commands.prediction_file import LABEL, TextModel, rows_for, text_table
+from lmdistill.commands.prediction_file import LABEL
+from lmdistill.commands.text_model import TextModel, rows_for, text_table
 from lmdistill.core.errors import DataError
 from lmdistill.data.files.table import Row, Rows, cell_text
 from lmdistill.data.tasks.column_inference import label_column
 from lmdistill.data.tasks.label_inference import NO_LABEL, require_single_label
 from lmdistill.data.tasks.label_reading import LabelNumbers
 from lmdistill.data.tasks.label_sets import LabelSetFormat
-from lmdistill.data.tasks.task_spec import Kind, TaskSpec
+from lmdistill.data.tasks.task_spec import TaskSpec
 
 DATES = ("time", "date")
 """Columns of dates, unless one is named; the first one that there is counts."""
@@ -201,9 +202,9 @@ def _label_reader(
     model: TextModel, column: str, separator: str | None, advice: str
 ) -> Callable[[Row, str], frozenset[int] | None]:
     """A function that reads the labels of a row from a column; it gives None for a row without any."""
-    kind: Kind = "multilabel" if model.multi_label else "classification"
+    answers = model.answers
     numbers = LabelNumbers(
-        TaskSpec(name=model.task or "own", kind=kind, columns=("text",), labels=model.labels), ()
+        TaskSpec(name=model.task or "own", kind=answers.kind, columns=("text",), labels=answers.labels), ()
     )
     form = LabelSetFormat(columns=(column,), separator=separator)
 
@@ -212,12 +213,12 @@ def _label_reader(
         if number is None:
             raise DataError(
                 f"{location}: {name!r} in {column!r} is no label of {model.source}, which answers "
-                f"{', '.join(model.labels)}. {advice}"
+                f"{', '.join(answers.labels)}. {advice}"
             )
         return number
 
     def read(row: Row, location: str) -> frozenset[int] | None:
-        if model.multi_label:
+        if answers.kind == "multilabel":
             names = form.names(row, location)
         else:
             require_single_label(row, column, location)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Num
 
 from lmdistill.commands.evaluated import Evaluated, score_split
 from lmdistill.commands.open_model import Opened, open_model, warn_of_other_examples
-from lmdistill.commands.prediction_file import tell_other_columns
+from lmdistill.commands.text_model import tell_other_columns
 from lmdistill.core.errors import ConfigError
 from lmdistill.data.tasks.plain_rows import labels_of, texts_of
 from lmdistill.data.tasks.task import Task

@@ -31,7 +31,9 @@ from lmdistill.core.file_lock import sole_writer
 from lmdistill.core.progress import announce
 from lmdistill.core.version import VERSION
 from lmdistill.records.environment import processor_name
+from lmdistill.records.text_hashes import write_text_hashes
 from lmdistill.report.export_card import export_card
+from lmdistill.serving.confidence import confidence_levels, confidences
 from lmdistill.serving.estimate import Estimate
 from lmdistill.serving.manifest import (
     Answers,
@@ -95,6 +97,8 @@ def _write(source: ExportSource, part: Path, settings: Export) -> Manifest:
     network = source.network
     network.model.config.save_pretrained(part)
     write_tokenizer(source, part)
+    if settings.text_hashes:
+        write_text_hashes(part, source.hashes)
     inputs, products = write_graphs(source, part, settings)
     manifest = graph_manifest(source, inputs, settings.graphs)
     write_manifest(manifest, part)
@@ -191,6 +195,9 @@ def _one(
         teacher_agreement=None if teacher is None else agreement(teacher, logits, answers),
         scores=scores,
         calibration_error=error,
+        confidences=()
+        if answers.kind == "regression"
+        else confidence_levels(confidences(answers, logits.astype(np.float64))),
     )
 
 

@@ -1,29 +1,31 @@
 """What is exported: the network of a run or a model, with texts to check and to calibrate it on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt64
 
 from lmdistill.commands.export_checks import CheckTexts, Logits
 from lmdistill.commands.open_model import Opened, open_model
-from lmdistill.commands.predict import network_answers
-from lmdistill.commands.prediction_file import TextModel, texts_in_file
+from lmdistill.commands.predict import answers_of, network_answers
+from lmdistill.commands.text_model import TextModel, texts_in_file
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.seeding import generator
 from lmdistill.data.batching.tokenizer_checks import longest_input
 from lmdistill.data.files.text import require_file
 from lmdistill.data.tasks.plain_rows import labels_of, texts_of
 from lmdistill.data.tasks.task import Task
+from lmdistill.data.tasks.text_hashes import hashes_of
 from lmdistill.export.openvino_graph import MOST_TEXTS
 from lmdistill.linear.classifier import is_linear
 from lmdistill.models.classifier import Network
 from lmdistill.models.loading.classifier import load
+from lmdistill.records.seen_texts import seen_texts
 from lmdistill.runs.classification.data import load_whole, own_settings
 from lmdistill.runs.classification.teacher import matched
-from lmdistill.serving.manifest import Answers, Kind, Origin
+from lmdistill.serving.manifest import Answers, Origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,9 @@ class ExportSource:
     origin: Origin
     """What the folder says of it."""
 
+    hashes: Mapping[str, Sequence[UInt64[np.ndarray, " _"]]] = field(default_factory=dict)
+    """Hashes of the texts that trained or chose it, or chose its 8-bit ranges or thresholds, by use."""
+
     task: Task | None = None
     """Its task; None if only texts are known."""
 
@@ -60,13 +65,7 @@ class ExportSource:
     @property
     def answers(self) -> Answers:
         """What its outputs mean."""
-        network = self.network
-        kind: Kind = "multilabel" if network.multi_label else "classification"
-        return Answers(
-            kind=kind if network.labels else "regression",
-            labels=network.labels,
-            thresholds=network.thresholds,
-        )
+        return answers_of(self.network)
 
     def teacher_logits(self) -> Logits | None:
         """Logits of its teacher for the texts; None without one, and for a linear teacher."""
@@ -148,9 +147,19 @@ def _source(
         samples=samples,
         columns=opened.columns,
         origin=Origin(model=opened.place, task=opened.task, data=data),
+        hashes=_hashes(Path(opened.place), texts, samples),
         task=task,
         teacher=opened.teacher,
     )
+
+
+def _hashes(place: Path, texts: CheckTexts, samples: CheckTexts) -> dict[str, list[UInt64[np.ndarray, " _"]]]:
+    """Hashes of the texts of the run of a model, and of those that the export looks at."""
+    found = {name: [one] for name, one in seen_texts(place).items()}
+    for name, some in (("dev", texts), ("calibration", samples)):
+        second = [""] * len(some.first) if some.second is None else some.second
+        found.setdefault(name, []).append(hashes_of(some.first, second))
+    return found
 
 
 def training_texts(task: Task) -> CheckTexts:
@@ -166,7 +175,7 @@ def _texts(opened: Opened, calibration: Path, text: Sequence[str]) -> CheckTexts
     network = opened.network
     model = TextModel(
         source=opened.place,
-        labels=network.labels,
+        answers=answers_of(network),
         columns=opened.columns,
         load=lambda: network_answers(network, 1),
     )

@@ -40,6 +40,9 @@ class Export:
     timed_texts: int = 200
     """Texts on which each graph and the network are timed; 0 times nothing."""
 
+    text_hashes: bool = True
+    """Whether the hashes of the texts that trained or chose the model go along, which certificates need."""
+
     def __post_init__(self) -> None:
         if not 0 <= self.min_agreement <= 1:
             raise ConfigError(f"--min-agreement must be in [0, 1], got {self.min_agreement}.")

@@ -13,7 +13,7 @@ from lmdistill.analysis.drift import WEEK, Drift, find_drift
 from lmdistill.commands.audit_checks import missing_answers_note, other_judge_note, other_model_note
 from lmdistill.commands.dated_answers import ANSWERS, Columns, DatedAnswers, graph_in, read_dated_answers
 from lmdistill.commands.predict_exported import exported_text_model
-from lmdistill.commands.prediction_file import TextModel
+from lmdistill.commands.text_model import TextModel
 from lmdistill.core.atomic_io import write_json
 from lmdistill.core.errors import ConfigError, DataError, ModelError
 from lmdistill.core.progress import progress

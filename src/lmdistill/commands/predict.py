@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from lmdistill.commands.open_model import Opened, open_model
-from lmdistill.commands.prediction_file import LogitsOf, TextModel, require_writable, write_predictions
+from lmdistill.commands.prediction_file import require_writable, write_predictions
+from lmdistill.commands.text_model import LogitsOf, TextModel
 from lmdistill.core.file_lock import sole_writer
 from lmdistill.data.batching.tokenizer_checks import longest_input
 from lmdistill.data.files.text import require_file
@@ -18,6 +19,7 @@ from lmdistill.engine.training_settings import Training
 from lmdistill.linear.classifier import LinearClassifier
 from lmdistill.models.classifier import Network
 from lmdistill.runs.classification.dataset import EncodedSplit
+from lmdistill.serving.manifest import Answers
 
 
 def predict(
@@ -65,20 +67,28 @@ def _text_model(opened: Opened) -> TextModel:
     label = data.label if isinstance(data.label, tuple) else () if data.label is None else (data.label,)
     return TextModel(
         source=model.source,
-        labels=model.labels,
-        thresholds=model.thresholds if isinstance(model, Network) else None,
-        multi_label=isinstance(model, Network) and model.multi_label,
+        answers=answers_of(model),
         task=opened.task,
         columns=opened.columns,
         text=tuple(map(str, data.text)),
         not_text=tuple(map(str, label)),
         join=data.join,
         form=data.form,
-        load=lambda: _answering(opened),
+        load=lambda: answering(opened),
     )
 
 
-def _answering(opened: Opened) -> LogitsOf:
+def answers_of(model: Network | LinearClassifier) -> Answers:
+    """What the outputs of a model mean."""
+    several = isinstance(model, Network) and model.multi_label
+    return Answers(
+        kind="regression" if not model.labels else "multilabel" if several else "classification",
+        labels=model.labels,
+        thresholds=model.thresholds if isinstance(model, Network) else None,
+    )
+
+
+def answering(opened: Opened) -> LogitsOf:
     """A function that gives the logits of first and second texts; for single texts the second are None."""
     if isinstance(opened.model, LinearClassifier):
         return opened.model.logits

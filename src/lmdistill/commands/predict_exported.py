@@ -1,15 +1,19 @@
 """Prediction by an exported classifier, without torch: the rows of a file, each with its answer."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmdistill.commands.prediction_file import TextModel, require_writable, write_predictions
+from lmdistill.commands.prediction_file import DEFER, require_writable, write_predictions
+from lmdistill.commands.text_model import TextModel
 from lmdistill.core.errors import ConfigError
 from lmdistill.core.file_lock import sole_writer
 from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.files.text import require_file
 from lmdistill.serving.manifest import read_manifest
-from lmdistill.serving.predictor import load_predictor
+from lmdistill.serving.predictor import chosen_graph, load_predictor
+
+log = logging.getLogger("lmdistill")
 
 FORM = ("encoding", "delimiter", "quote", "header")
 """Settings of data that say how a file is written."""
@@ -52,33 +56,50 @@ def predict_exported(
     require_file(source)
     require_writable(source, out)
     model = exported_text_model(folder, graph)
+    _tell_uncertified(folder, graph)
     with sole_writer(out):
         return write_predictions(source, out, model, text=text, escape_formulas=escape_formulas)
 
 
-def exported_text_model(folder: str | Path, graph: str | None) -> TextModel:
-    """An exported classifier as what answers the rows of a file; its graph is loaded when it is first asked.
+def exported_text_model(folder: str | Path, graph: str | None = None) -> TextModel:
+    """An exported graph as one that answers the rows of a file, with its certified threshold.
 
     Args:
         folder: What `lmdistill export` wrote.
         graph: Name of the graph; the folder's default if None.
 
     Raises:
+        ConfigError: If there is no such graph, or no runtime for it.
         ModelError: If the folder cannot be read.
     """
     manifest = read_manifest(Path(folder))
-    answers, data = manifest.answers, manifest.origin.data
+    name, data = chosen_graph(manifest, folder, graph), manifest.origin.data
+    certificate = manifest.certificates.get(name)
     label = data.get("label")
     return TextModel(
         source=str(folder),
-        labels=answers.labels,
-        thresholds=answers.thresholds,
-        multi_label=answers.kind == "multilabel",
+        answers=manifest.answers,
         task=manifest.origin.task,
         columns=manifest.reads.columns,
         text=tuple(map(str, data.get("text", ()))),
         not_text=tuple(map(str, label if isinstance(label, list) else [] if label is None else [label])),
         join=data.get("join"),
         form=TableFormat(**{name: data[name] for name in FORM if name in data}),
-        load=lambda: load_predictor(folder, graph=graph).logits,
+        threshold=None if certificate is None else certificate.threshold,
+        load=lambda: load_predictor(folder, graph=name).logits,
     )
+
+
+def _tell_uncertified(folder: str | Path, graph: str | None) -> None:
+    """Say so if the graph that answers is not certified, and others are."""
+    manifest = read_manifest(Path(folder))
+    name = chosen_graph(manifest, folder, graph)
+    if name not in manifest.certificates and manifest.certificates:
+        log.warning(
+            "%s of %s is not certified, and %s is, so there is no column %s. Choose that with --graph, or "
+            "certify this one.",
+            name,
+            folder,
+            ", ".join(manifest.certificates),
+            DEFER,
+        )

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from lmdistill.commands.prediction_file import LogitsOf
+from lmdistill.commands.text_model import LogitsOf
 from lmdistill.core.batch import Inputs
 from lmdistill.models.classifier import Network
 from lmdistill.serving.predictor import BATCH

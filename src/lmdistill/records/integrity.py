@@ -11,6 +11,7 @@ from lmdistill.records.history import HISTORY
 from lmdistill.records.predictions import PREDICTIONS
 from lmdistill.records.predictions_parquet import PARQUET
 from lmdistill.records.representation_map import MAP
+from lmdistill.records.text_hashes import TEXT_HASHES
 
 logger = logging.getLogger("lmdistill")
 
@@ -31,7 +32,7 @@ REPORTED = (HISTORY, PREDICTIONS, DISAGREEMENTS, MAP)
 
 
 def run_checksums(folder: Path) -> dict[str, str]:
-    """Checksums of what other commands read of a run: the reported files, and the student without its card.
+    """Checksums of what other commands read of a run: its reports, hashes of texts, student without card.
 
     Args:
         folder: A run folder whose files are written, all but the record.
@@ -39,7 +40,8 @@ def run_checksums(folder: Path) -> dict[str, str]:
     Returns:
         SHA-256 by path in the folder.
     """
-    found = {name: file_checksum(folder / name) for name in REPORTED if (folder / name).is_file()}
+    names = (*REPORTED, TEXT_HASHES)
+    found = {name: file_checksum(folder / name) for name in names if (folder / name).is_file()}
     student = folder_checksums(folder / STUDENT)
     return found | {f"{STUDENT}/{name}": digest for name, digest in student.items() if name != CARD}
 

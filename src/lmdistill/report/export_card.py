@@ -1,6 +1,7 @@
 """README.md of an exported folder: what it holds, what was measured, how to ask it."""
 
 from lmdistill.analysis.metric_format import NONE, MetricFormat, metric_format
+from lmdistill.report.certificate_text import certificate_grid, promise_text
 from lmdistill.report.grid import Grid, markdown
 from lmdistill.report.markdown_text import code_block, front_matter, plain_line
 from lmdistill.report.teaching_text import source_name
@@ -32,6 +33,10 @@ def export_card(manifest: Manifest) -> str:
     if manifest.checks is not None:
         table = markdown(measured_grid(manifest.checks))
         parts += ["## What was measured", table, advice(manifest.checks)]
+    if manifest.certificates:
+        table = markdown(certificate_grid(manifest.certificates))
+        told = (f"- {promise_text(graph, one)}" for graph, one in manifest.certificates.items())
+        parts += ["## What is promised", table, "\n".join(told)]
     use = code_block("lmdistill predict path/to/this/folder texts.csv")
     return "\n\n".join(part.strip() for part in [*parts, "## Use", use]) + "\n"
 

@@ -44,6 +44,21 @@ def confidences(answers: Answers, logits: Float[np.ndarray, "n v"]) -> Float[np.
     return np.asarray(np.where(chosen, found, 1 - found).min(axis=1))
 
 
+def confidence_levels(confidence: Float[np.ndarray, " n"]) -> tuple[float, ...]:
+    """The confidence that 1, 2, ... 99 % of texts have at least, from high to low.
+
+    Args:
+        confidence: Of each text; at least one.
+
+    Examples:
+        >>> confidence_levels(np.arange(1, 201) / 200)[:3]
+        (0.995, 0.985, 0.975)
+    """
+    falling = np.sort(confidence)[::-1]
+    places = -(-np.arange(1, 100) * len(falling) // 100) - 1  # rounded up, so that at least that share has it
+    return tuple(falling[places].tolist())
+
+
 def deferred(confidence: Float[np.ndarray, " n"], threshold: float) -> Bool[np.ndarray, " n"]:
     """Which texts the student leaves to its teacher: those below the threshold of a certificate."""
     return np.asarray(confidence < threshold)

@@ -63,7 +63,7 @@ class Measured:
     """Texts a second in batches of 32 of similar length."""
 
     confidences: tuple[float, ...] = ()
-    """Confidence that 1, 2, ... 99 % of the texts exceed, from high to low; () for a score."""
+    """Confidence that 1, 2, ... 99 % of the texts have at least, from high to low; () for a score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +181,8 @@ class Manifest:
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Write the manifest of a folder, with the checksums of its other files; call it last."""
-    (folder / MANIFEST).unlink(missing_ok=True)
-    write_json(folder / MANIFEST, asdict(replace(manifest, checksums=folder_checksums(folder))))
+    found = {name: one for name, one in folder_checksums(folder).items() if name != MANIFEST}
+    write_json(folder / MANIFEST, asdict(replace(manifest, checksums=found)))
 
 
 def is_exported(folder: Path) -> bool:

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmdistill.core.errors import DataError
-from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev, text_hashes
+from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev
 from lmdistill.data.tasks.linked_rows import linked_pairs
 from lmdistill.data.tasks.subsample import labels_of
+from lmdistill.data.tasks.text_hashes import text_hashes
 
 
 def table(labels, texts=None):

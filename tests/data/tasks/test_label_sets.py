@@ -10,9 +10,10 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from lmdistill.core.errors import ConfigError, DataError
 from lmdistill.data.load_task import load_task
-from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev, text_hashes
+from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev
 from lmdistill.data.tasks.subsample import labels_of, strata_of, subset, with_train_subset
 from lmdistill.data.tasks.task import has_label
+from lmdistill.data.tasks.text_hashes import text_hashes
 from lmdistill.data.tasks.unlabelled import labelled_rows, with_unlabelled
 
 SETS = [["blame", "plot"], ["praise"], [], ["cast", "blame", "plot"], ["praise", "cast"], ["blame"]] * 4

@@ -23,6 +23,7 @@ from lmdistill.models.loading.classifier import load
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.predictions import PREDICTIONS, read_predictions
 from lmdistill.records.record import find_records, read_record
+from lmdistill.records.text_hashes import read_text_hashes
 from lmdistill.report.tables.costs import costs_grid
 from lmdistill.runs.classification.dataset import encode_task
 from lmdistill.runs.classification.linear_model import linear_logits, matched_linear
@@ -69,6 +70,8 @@ def test_labels_alone_need_no_teacher_and_learn_the_task(tmp_path, no_pages):
     assert record.linear.held_out == {}
     assert (record.linear.C, record.training.steps > 0, record.selected) == (3.0, True, "last")
     assert record.alarms == ()
+    seen = {name: len(one) for name, one in read_text_hashes(tmp_path / "out").items()}
+    assert seen == {"train": record.task.rows["train"], "dev": record.task.rows["dev"]}
     assert set(record.student.latency) == {"1", "16"}
     assert {name for name in record.files if name.startswith("student/")} == {
         "student/model.safetensors", "student/tfidf.json",

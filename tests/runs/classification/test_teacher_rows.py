@@ -8,6 +8,7 @@ from lmdistill.core.errors import ConfigError
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.files import read_recipe
 from lmdistill.records.record import read_record
+from lmdistill.records.text_hashes import read_text_hashes
 from lmdistill.runs.run_recipe import run_recipe, train_teacher
 from tests.tiny_recipe import write_recipe
 
@@ -45,6 +46,15 @@ def test_the_teacher_of_all_rows_is_that_of_a_run_without_a_limit(path, tmp_path
     one, two, other = (weights(folder) for folder in (every, whole, few))
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert not all(np.array_equal(one[name], other[name]) for name in one)
+    seen = {name: read_text_hashes(folder) for name, folder in (("few", few), ("every", every))}
+    assert {name: len(one) for name, one in seen["few"].items()} == {
+        "train": LABELLED,
+        "teacher": LABELLED + 5,
+        "dev": 5,
+    }
+    assert len(seen["every"]["train"]) == LABELLED
+    assert len(seen["every"]["unlabelled"]) == ALL - LABELLED
+    assert len(seen["every"]["teacher"]) == ALL + 5  # its own dev rows chose its weights
     said = f"the teacher saw the labels of all {ALL} training rows, the students see those of {LABELLED}"
     assert said in read_record(every).task.notes
     assert not any("the teacher saw" in note for note in read_record(whole).task.notes)

@@ -15,13 +15,14 @@ from lmdistill.data.files.table_format import TableFormat
 from lmdistill.data.tasks.build_examples import ColumnMapping, RowFlaw, build_examples, require_rows
 from lmdistill.data.tasks.column_choices import DEV_FRACTION, ColumnChoices
 from lmdistill.data.tasks.column_inference import label_columns, text_columns
-from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev, text_hashes
+from lmdistill.data.tasks.dev_split import equal_texts, hold_out_dev
 from lmdistill.data.tasks.label_inference import column_statistics
 from lmdistill.data.tasks.label_names import KindAndLabels, kind_and_labels, several_labels
 from lmdistill.data.tasks.label_sets import LabelSetFormat, holds_lists, label_set_statistics
 from lmdistill.data.tasks.subsample import labels_of, require_classes
 from lmdistill.data.tasks.task import Task
 from lmdistill.data.tasks.task_spec import USUAL_METRICS, TaskSpec
+from lmdistill.data.tasks.text_hashes import text_hashes
 
 TEST = ", test "
 """What stands between the files of a task and its test file in a record."""

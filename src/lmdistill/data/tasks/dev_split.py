@@ -1,6 +1,5 @@
 """Held-out dev rows: a share of each class or of each range of scores, with equal texts on one side."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from lmdistill.core.errors import DataError
 from lmdistill.core.seeding import generator
 from lmdistill.data.tasks.linked_rows import linked_pairs
 from lmdistill.data.tasks.subsample import labels_of, strata_of
+from lmdistill.data.tasks.text_hashes import text_hashes
 
 MOST_RANGES = 10
 """Maximum number of ranges of scores from which dev rows are drawn in proportion."""
@@ -36,24 +36,6 @@ class EqualTexts:
     def repeats(self) -> int:
         """Number of rows whose texts occur in an earlier row."""
         return len(self.groups) - len(self.first)
-
-
-def text_hashes(rows: Dataset) -> UInt64[np.ndarray, " n"]:
-    """A hash of the texts of each example, in lower case and with single spaces; 8 bytes a row.
-
-    Args:
-        rows: Columns sentence1 and sentence2.
-    """
-    hashes = np.empty(rows.num_rows, dtype=np.uint64)
-    position = 0
-    texts = rows.select_columns(["sentence1", "sentence2"]).with_format(None)
-    for batch in texts.iter(batch_size=1000):
-        for pair in zip(batch["sentence1"], batch["sentence2"], strict=True):
-            normal = "\0".join(" ".join(text.split()).casefold() for text in pair)
-            digest = hashlib.blake2b(normal.encode(), digest_size=8).digest()
-            hashes[position] = int.from_bytes(digest, "big")
-            position += 1
-    return hashes
 
 
 def equal_texts(hashes: UInt64[np.ndarray, " n"], labels: Num[np.ndarray, "n *labels"]) -> EqualTexts:

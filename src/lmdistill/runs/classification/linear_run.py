@@ -53,6 +53,7 @@ from lmdistill.runs.classification.linear_model import (
 )
 from lmdistill.runs.classification.quality import quality
 from lmdistill.runs.classification.risk import risk_of, risk_rows
+from lmdistill.runs.classification.seen_texts import teacher_sources, write_seen_texts
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
 from lmdistill.runs.classification.stand_in import cost_of_teacher
 from lmdistill.runs.run_folder import RunFolder
@@ -206,6 +207,12 @@ def _train_and_record(
         **({} if run.adapter.stand_in is None else run.adapter.stand_in.facts()),
         **_costs(run, data, trained),
         **_risk_and_quality(data, trained.model, outputs),
+    )
+    write_seen_texts(
+        folder.path,
+        data.task,
+        taught=run.adapter.taught,
+        teachers=teacher_sources(run.teacher, run.adapter.stand_in),
     )
     write_predictions(folder.path / PREDICTIONS, rows)
     write_disagreements(folder.path / DISAGREEMENTS, disagreements(data, rows, None))

@@ -57,6 +57,9 @@ class PreparedClassification:
     command: str
     """The command line, for the records."""
 
+    taught: Task | None = None
+    """The task that the teacher was fine-tuned on here; None if it was not."""
+
     known_logits: KnownLogits = field(default_factory=dict)
     """Dev logits of networks by fingerprint; filled by the first run that computes them."""
 
@@ -68,6 +71,7 @@ class PreparedClassification:
             known_logits=self.known_logits,
             labelled_per_batch=self.recipe.data.labelled_per_batch,
             stand_in=self.teacher.stand_in,
+            taught=self.taught,
             threshold=self.recipe.student.threshold,
             saved_as=self.recipe.student.saved_as,
             origin=None if self.recipe.student.model is None else origin_of(self.recipe.student.model),
@@ -157,6 +161,7 @@ def prepare_classification(recipe: Recipe, out: Path, *, command: str) -> Prepar
         teacher=teacher,
         out=out,
         command=command,
+        taught=None if teacher.folder is None else examples.taught(recipe.teacher.rows),
         known_logits=known_logits,
     )
 

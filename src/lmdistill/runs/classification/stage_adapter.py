@@ -38,6 +38,7 @@ from lmdistill.runs.classification.evaluation import (
 from lmdistill.runs.classification.quality import ThresholdSetting, label_thresholds, quality, thresholds_for
 from lmdistill.runs.classification.representation_map import project
 from lmdistill.runs.classification.risk import risk
+from lmdistill.runs.classification.seen_texts import teacher_sources, write_seen_texts
 from lmdistill.runs.classification.stand_in import StandIn, cost_of_teacher
 from lmdistill.runs.classification.teacher_outputs import NetworkOutputs
 from lmdistill.runs.classification.trimmed_vocabulary import with_trimmed_vocabulary
@@ -77,6 +78,9 @@ class ClassificationAdapter:
 
     saved_as: SavedAs | None = None
     """Type of the saved weights; None for that of the student."""
+
+    taught: Task | None = None
+    """The task that the teacher was fine-tuned on for this run; None if it was not."""
 
     outputs: NetworkOutputs | None = None
     """Where the teacher's logits for the training texts are kept; None runs the teacher in every step."""
@@ -119,6 +123,7 @@ class ClassificationAdapter:
             threshold=self.threshold,
             stand_in=stand_in,
             origin=self.origin,
+            taught=self.taught,
             teacher_logits=outputs,
         )
 
@@ -162,6 +167,9 @@ class EncodedClassification:
 
     origin: Origin | None = None
     """The trained classifier that the student began as."""
+
+    taught: Task | None = None
+    """The task that the teacher was fine-tuned on for this run."""
 
     vocabulary: VocabularyFacts | None = None
     """What was trimmed of the student's vocabulary."""
@@ -228,6 +236,13 @@ class EncodedClassification:
             **scores,
             **self._costs(stage, device),
         }
+        write_seen_texts(
+            stage.folder,
+            data.task,
+            taught=self.taught,
+            teachers=teacher_sources(reference, self.stand_in),
+            origin=None if self.origin is None else self.origin.source,
+        )
         rows = predictions(data, outputs)
         return Evaluation(facts=facts, predictions=rows, disagreements=disagreements(data, rows, thresholds))
 

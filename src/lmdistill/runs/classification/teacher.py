@@ -32,6 +32,7 @@ from lmdistill.models.loading.resolve import resolve
 from lmdistill.recipes.classifier import Teacher
 from lmdistill.recipes.serialization import plain, training_inputs
 from lmdistill.records.model_integrity import model_damage
+from lmdistill.records.text_hashes import TEXT_HASHES
 from lmdistill.runs.classification.dataset import read_split, require_outputs
 from lmdistill.runs.classification.evaluation import KnownLogits
 from lmdistill.runs.classification.stage_adapter import ClassificationAdapter
@@ -257,14 +258,16 @@ def keep_model(tuned: Path, folder: Path, *, as_run: bool = True) -> Path:
     Args:
         tuned: The run folder.
         folder: Where its network goes.
-        as_run: Also put its record there, so that tables show it.
+        as_run: Also put its record there, so that tables show it, and the hashes of its texts.
     """
     if not folder.exists() or model_damage(folder) is not None:
         with atomic_folder(folder) as part:
             for file in sorted((tuned / "student").iterdir()):
                 _link(file, part / file.name)
             if as_run:
-                _link(tuned / "record.json", part / "record.json")
+                for name in ("record.json", TEXT_HASHES):
+                    if (tuned / name).is_file():  # older runs have no hashes
+                        _link(tuned / name, part / name)
     return folder
 
 
