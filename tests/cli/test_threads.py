@@ -17,7 +17,7 @@ from tests.tiny_recipe import environment
 
 COMPUTES = {
     "demo", "distill", "study", "finetune", "evaluate", "predict", "measure", "prune", "generate", "submit",
-    "export", "trim-vocabulary",
+    "export", "trim-vocabulary", "serve",
 }  # fmt: skip
 OPENMP = sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info()
 

@@ -23,6 +23,7 @@ READING = {
     "prune": ("runs/one", "--keep", "0.5", "--out", "small"),
     "trim-vocabulary": ("runs/one", "--out", "trimmed"),
     "export": ("runs/one", "--timed-texts", "0", "--out", "exported"),
+    "serve": ("runs/one", "--port", "0"),
     "report": ("runs", "--out", "page", "--files", "tables"),
     "theory": ("runs/one",),
     "submit": ("runs/one", "--data", "glue", "--out", "x.zip"),

@@ -26,7 +26,8 @@ EXECUTES = {
     "evaluate": ("never", "never", "with `--benchmark`"),
     **dict.fromkeys(
         (
-            *("predict", "measure", "prune", "trim-vocabulary", "export", "generate", "label"),
+            *("predict", "measure", "prune", "trim-vocabulary", "export", "serve"),
+            *("generate", "label"),
             *("submit", "report", "theory", "list"),
         ),
         ("never",) * 3,

@@ -25,6 +25,7 @@ from lmdistill.cli.measure import measure
 from lmdistill.cli.predict import predict
 from lmdistill.cli.prune import prune
 from lmdistill.cli.report import report
+from lmdistill.cli.serve import serve
 from lmdistill.cli.study import study
 from lmdistill.cli.submit import submit
 from lmdistill.cli.theory import theory
@@ -59,8 +60,8 @@ app = typer.Typer(
     help="Turn a large language model into a small one that keeps its quality.",
 )
 COMMANDS = (
-    demo, distill, study, finetune, evaluate, predict, measure, prune, trim_vocabulary, export, generate,
-    label, submit, report, theory,
+    demo, distill, study, finetune, evaluate, predict, measure, prune, trim_vocabulary, export, serve,
+    generate, label, submit, report, theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
