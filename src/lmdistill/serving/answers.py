@@ -1,5 +1,6 @@
 """Logits of an exported classifier as answers, and which of them are deferred."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -101,7 +102,7 @@ def read_value(answers: Answers, found: Any) -> Value:
     if value is None:
         raise ValueError(f"gives an answer without {key}")
     if answers.kind == "regression":
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if type(value) in (int, float) and math.isfinite(value):
             return float(value)
     elif answers.kind == "classification":
         if value in answers.labels:

@@ -34,7 +34,7 @@ class AuditSample:
     """Probability of each text, in (0, 1]."""
 
     columns: tuple[str, ...]
-    """Keys of the text or of the two texts of a pair; where they do not fit, `text`, or `first` and `second`."""
+    """Keys of the text or of the texts of a pair; where they do not fit, `text`, or `first` and `second`."""
 
     graph: str
     """Name of the graph that answers."""

@@ -102,7 +102,7 @@ class Batcher:
             await asyncio.gather(self._worker, return_exceptions=True)
         while self._queue:
             self._queue.popleft().logits.cancel()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def logits(self, texts: Sequence[Text]) -> np.ndarray:
         """Logits of texts in their order, (n, v) in float32.
