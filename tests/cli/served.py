@@ -102,12 +102,12 @@ class Served:
 
 
 @contextmanager
-def served(folder, *options, port=0):
+def served(folder, *options, port=0, cwd=ROOT):
     """A server of an exported folder."""
     words = ["serve", folder, "--port", port, *options]
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, *map(str, words)],
-        cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=cwd, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     with process:
         try:

@@ -168,4 +168,4 @@ def _tell(folder: str | Path, predictor: Predictor, answering: "Answering", sett
             predictor.graph,
         )
     if answering.audit is not None:
-        log.info("%g of the texts are written to %s", settings.audit_share, settings.audit)
+        log.info("a sample of %g of the texts is written to %s", settings.audit_share, settings.audit)

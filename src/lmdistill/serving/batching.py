@@ -15,7 +15,7 @@ import numpy as np
 
 from lmdistill.serving.predictor import ALONE, Predictor, Text
 
-MOST_PADDING = 1.5
+MOST_PADDING = 1.2
 """Padded tokens of a batch for each token of its texts, at most; otherwise it is computed in parts."""
 
 
