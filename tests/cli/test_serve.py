@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from lmdistill.core.file_lock import sole_writer
 from lmdistill.serving.request_body import MOST_BYTES
 from tests.cli.served import served
 from tests.labelling.scripted_server import serve as scripted
@@ -227,20 +228,10 @@ def wait_for(running, name, value):
 
 def test_a_full_queue_is_said_and_after_a_kill_a_new_server_goes_on(folder, tmp_path):
     audit = tmp_path / "audit.jsonl"
-    options = (
-        "--max-queue",
-        4,
-        "--max-texts",
-        4,
-        "--max-wait",
-        "400ms",
-        "--audit",
-        audit,
-        "--audit-share",
-        1,
-    )
+    recorded = ("--audit", audit, "--audit-share", 1)
+    slow = ["--max-queue", "4", "--max-texts", "4", "--max-wait", "1500ms"]
     texts = [text_of(n) for n in range(3)]
-    with served(folder, *options) as running:
+    with served(folder, *slow, *recorded) as running:
         found = {}
         first = threading.Thread(target=lambda: found.update(answers=running.ask(*texts)))
         first.start()
@@ -248,7 +239,7 @@ def test_a_full_queue_is_said_and_after_a_kill_a_new_server_goes_on(folder, tmp_
         status, said, headers = running.send(json.dumps({"texts": texts[:2]}))
         assert (status, headers["Retry-After"]) == (503, "1")
         assert said == {
-            "error": "4 texts wait already, and there is no room for this request. Send it again later."
+            "error": "the queue takes 4 texts and has no room for this request. Send it again later."
         }
         first.join()
         assert all(map(is_right, texts, found["answers"]))
@@ -260,7 +251,7 @@ def test_a_full_queue_is_said_and_after_a_kill_a_new_server_goes_on(folder, tmp_
         late.join()
     with audit.open("a") as file:
         file.write('{"time": "2026')  # what a kill in the middle of a write leaves
-    with served(folder, *options, port=port) as running:
+    with served(folder, *recorded, port=port) as running:
         assert is_right(texts[0], running.ask(texts[0])[0])
         assert running.end().counts == (1, 0, 1)
     rows = [json.loads(line) for line in audit.read_text().splitlines()]
@@ -280,7 +271,7 @@ def test_what_the_certificate_defers_is_answered_by_the_teacher_and_a_failure_le
             "--teacher",
             teacher.url,
             "--teacher-timeout",
-            "0.5s",
+            "2s",
             "--audit",
             audit,
             "--audit-share",
@@ -304,7 +295,7 @@ def test_what_the_certificate_defers_is_answered_by_the_teacher_and_a_failure_le
             failures = {
                 "status 500": (500, {}, {}),
                 "a label that the model does not have": {"answers": [{"label": "pink"}]},
-                "no answer in 0.5 s": (1.0, blue({"texts": ["a"]}, 0)),
+                "no answer in 2 s": (4.0, blue({"texts": ["a"]}, 0)),
                 "cannot be reached": b"",
             }
             for number, (said, answer) in enumerate(failures.items()):
@@ -373,6 +364,22 @@ def test_options_that_cannot_be_are_one_line(folder, lmdistill, tmp_path, monkey
     assert re.search(said, found.err), found.err
     assert found.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_another_server_writes_and_a_server_that_asks_itself_are_one_line(
+    folder, lmdistill, tmp_path
+):
+    with sole_writer(tmp_path / "audit.jsonl"):
+        said = lmdistill("serve", folder, "--port", 0, "--audit", tmp_path / "audit.jsonl")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "audit.jsonl is being written by another command" in said.err
+    assert "choose another --audit." in said.err
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said = lmdistill("serve", folder, "--port", port, "--teacher", f"http://localhost:{port}/predict")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "is the address of this server" in said.err
 
 
 def test_folders_that_cannot_be_served_are_one_line(folder, lmdistill, tmp_path, monkeypatch):

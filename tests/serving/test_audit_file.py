@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmdistill.core.errors import DataError, RunError
+from lmdistill.core.errors import DataError
 from lmdistill.serving.audit_file import AuditFile
 
 ROWS = [
@@ -74,16 +74,6 @@ def test_a_file_of_something_else_is_left_as_it_is(tmp_path, content):
     with pytest.raises(DataError, match=r"mine\.jsonl holds other lines than those of an audit"):
         AuditFile(path)
     assert path.read_text() == content
-    path.unlink()
-    write(path, ROWS)  # nothing holds it
-
-
-def test_only_one_server_writes_a_file(tmp_path):
-    file = AuditFile(tmp_path / "audit.jsonl")
-    with pytest.raises(RunError, match="being written by another server"):
-        AuditFile(tmp_path / "audit.jsonl")
-    file.close()
-    write(tmp_path / "audit.jsonl", ROWS)
 
 
 @pytest.mark.parametrize("kept", [0, 10])

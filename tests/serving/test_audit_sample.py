@@ -79,6 +79,8 @@ def test_the_sample_is_uniform_whatever_the_answers_are(tmp_path):
     assert near(deferred, sum(of_all.values()))
     for place in range(4):  # no position in a request is preferred
         assert near([row for row in rows if row["text"].endswith(f" {place}")], total // 4)
+    numbers = [row["text"].split()[0] for row in rows]
+    assert max(map(numbers.count, numbers)) < 4  # texts of one request are drawn independently
     assert all(of_all[row["text"]] is row["defer"] for row in rows)
     assert len({row["text"] for row in rows}) == len(rows)
 

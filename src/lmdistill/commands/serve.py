@@ -2,20 +2,23 @@
 
 import logging
 import os
+import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from lmdistill.core.errors import MissingExtraError
+from lmdistill.core.errors import ConfigError, MissingExtraError
+from lmdistill.core.file_lock import sole_writer
 from lmdistill.serving.audit_file import AuditFile
 from lmdistill.serving.batching import Batcher
 from lmdistill.serving.listening import address_of, listen
 from lmdistill.serving.predictor import Predictor, load_predictor
 from lmdistill.serving.request_body import BodyLimits
 from lmdistill.serving.server_settings import ServerSettings
-from lmdistill.serving.teacher_client import TeacherClient
+from lmdistill.serving.teacher_client import LOCAL, TeacherClient
 
 if TYPE_CHECKING:
     from lmdistill.serving.answering import Answering
@@ -56,9 +59,10 @@ def serve(folder: str | Path, settings: ServerSettings, *, graph: str | None = N
 
     Raises:
         MissingExtraError: If fastapi, uvicorn or prometheus-client is not installed.
-        ConfigError: If the port is in use, or there is no such graph or no runtime for it.
+        ConfigError: If the port is in use, the teacher is this server, there is no such graph, or no runtime
+            for it.
         ModelError: If the folder cannot be read, or the graph fails for a first text.
-        RunError: If the audit file cannot be written.
+        RunError: If another process writes the audit file.
         DataError: If the audit file holds other lines.
     """
     require_server()
@@ -66,6 +70,9 @@ def serve(folder: str | Path, settings: ServerSettings, *, graph: str | None = N
 
     with ExitStack() as stack:
         listening = stack.enter_context(listen(settings.host, settings.port))
+        _require_other(settings.teacher, listening)
+        if settings.audit is not None:
+            stack.enter_context(sole_writer(settings.audit, "--audit"))
         predictor = load_predictor(folder, graph=graph)
         _warm_up(predictor)
         file = None if settings.audit is None else AuditFile(settings.audit)
@@ -98,6 +105,17 @@ def require_server() -> None:
         raise MissingExtraError(
             f'serve needs {", ".join(missing)}, which is not installed. Run: pip install "lmdistill[serve]"'
         )
+
+
+def _require_other(teacher: str | None, listening: socket.socket) -> None:
+    """Check that a server is not its own teacher, which would ask itself without end.
+
+    Raises:
+        ConfigError: It is.
+    """
+    parts = urlsplit(teacher or "")
+    if parts.hostname in LOCAL and parts.port == listening.getsockname()[1]:
+        raise ConfigError(f"--teacher {teacher} is the address of this server. Name that of another one.")
 
 
 def answering_of(predictor: Predictor, settings: ServerSettings, file: AuditFile | None) -> "Answering":

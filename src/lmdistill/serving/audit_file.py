@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lmdistill.core.atomic_io import require_place
-from lmdistill.core.errors import DataError, RunError
-from lmdistill.core.file_lock import hold
+from lmdistill.core.errors import DataError
 from lmdistill.records.jsonl import encode_line
 
 OWNER_ONLY = 0o600
@@ -27,28 +25,28 @@ BEGIN = b'{"time": '
 
 
 class AuditFile:
-    """A file of JSON lines that grows; one process writes it at a time.
+    """A file of JSON lines that grows, in the block of a `sole_writer`.
 
     Args:
         path: The file; it is made, with its folder, if missing, and readable by its owner alone.
 
+    Attributes:
+        path: The file.
+        rows: Number of rows that were added.
+
     Raises:
-        RunError: If another process writes it, or no file can be written there.
         DataError: If it holds other lines than those of an audit.
+        OSError: If no file can be written there.
     """
 
     def __init__(self, path: Path) -> None:
-        require_place(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY))
-        file = hold(path, wait=False)
-        if file is None:
-            raise RunError(f"{path} is being written by another server. Stop it, or choose another --audit.")
-        self.path, self.rows, self._file = path, 0, file
+        self.path, self.rows = path, 0
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWNER_ONLY), "ab")
         try:
-            file.truncate(complete_bytes(path))
+            self._file.truncate(complete_bytes(path))
         except BaseException:
-            file.close()
+            self._file.close()
             raise
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -60,7 +58,7 @@ class AuditFile:
         line = encode_line(row).encode()
         before = os.fstat(self._file.fileno()).st_size
         try:
-            written = os.write(self._file.fileno(), line)  # the file is open for appending
+            written = os.write(self._file.fileno(), line)  # at the end, as it is open for appending
         except OSError:
             self._file.truncate(before)
             raise

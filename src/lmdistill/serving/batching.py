@@ -133,6 +133,8 @@ class Batcher:
         """Answer batches until the task is cancelled."""
         while True:
             batch = await self._next_batch()
+            if not batch:
+                continue
             try:
                 self.on_batch(len(batch))
                 await self._answer(batch)
@@ -156,8 +158,7 @@ class Batcher:
             pass
         size = min(len(self._queue), self.max_batch)
         taken = [self._queue.popleft() for _ in range(size)]
-        waiting = [one for one in taken if not one.logits.done()]
-        return waiting or await self._next_batch()
+        return [one for one in taken if not one.logits.done()]
 
     async def _arrival(self) -> None:
         """Wait until a text arrives."""

@@ -106,7 +106,7 @@ async def _predicted(served: Served, request: Request) -> Response:
         most = served.answering.batcher.max_queue
         return _error(
             read.BUSY,
-            f"{most} texts wait already, and there is no room for this request. Send it again later.",
+            f"the queue takes {most} texts and has no room for this request. Send it again later.",
             {"Retry-After": str(RETRY_SECONDS)},
         )
     except LmdistillError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lmdistill.serving.predictor import Text
 
-MOST_BYTES = 16 * 2**20
+MOST_BYTES = 4 * 2**20
 """Bytes of the body of a request at most."""
 
 FORM = 'Send an object such as {"texts": ["a text"]}'
