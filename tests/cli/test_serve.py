@@ -164,6 +164,7 @@ def test_broken_connections_leave_the_server_as_it_was(server):
     with socket.create_connection(("127.0.0.1", server.port)) as opened:
         opened.sendall(head)
     assert is_right(text_of(5), server.ask(text_of(5))[0])
+    server.ask("a secret")  # which no log may have, see `server`
 
 
 def test_health_and_the_schema_say_what_is_served(server):

@@ -1,7 +1,10 @@
 """A teacher that a test scripts: what it answers, and every way in which it fails."""
 
 import asyncio
+import contextlib
 import json
+import socket
+import threading
 import time
 
 import pytest
@@ -90,6 +93,36 @@ def test_a_late_teacher_is_given_up_in_time_also_by_those_that_wait_for_a_connec
         found = ask(script.url, *[["a"]] * count, timeout=0.1)
         assert time.monotonic() - began < 2
     assert {str(one) for one in found} == {"the teacher gave no answer in 0.1 s"}
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"],
+    ids=["head", "body"],
+)
+def test_a_teacher_that_sends_a_byte_now_and_then_is_late_too(begin):
+    over = threading.Event()
+
+    def dribble(listening):
+        client, _ = listening.accept()
+        with client, contextlib.suppress(OSError):
+            client.sendall(begin)
+            while not over.wait(0.05):
+                client.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=dribble, args=(listening,))
+        thread.start()
+        began = time.monotonic()
+        stop = threading.Timer(4, over.set)
+        stop.start()
+        (found,) = ask(f"http://127.0.0.1:{listening.getsockname()[1]}", ["a"], timeout=0.2)
+        late = time.monotonic() - began
+        over.set()
+        stop.cancel()
+        thread.join()
+    assert str(found) == "the teacher gave no answer in 0.2 s"
+    assert late < 2
 
 
 def test_no_more_texts_wait_than_allowed():
