@@ -17,7 +17,7 @@ from tests.tiny_recipe import environment
 
 COMPUTES = {
     "certify", "demo", "distill", "evaluate", "export", "finetune", "generate", "measure", "monitor",
-    "predict", "prune", "shrink", "study", "submit", "trim-vocabulary",
+    "predict", "prune", "serve", "shrink", "study", "submit", "trim-vocabulary",
 }  # fmt: skip
 OPENMP = sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info()
 

@@ -23,6 +23,7 @@ READING = {
     "prune": ("runs/one", "--keep", "0.5", "--out", "small"),
     "trim-vocabulary": ("runs/one", "--out", "trimmed"),
     "export": ("runs/one", "--timed-texts", "0", "--out", "exported"),
+    "serve": ("runs/one", "--port", "0"),
     "certify": ("runs/one", "dev.csv", "--agreement", "0.9"),
     "monitor": ("runs/one", "dev.csv", "--out", "page.html"),
     "report": ("runs", "--out", "page", "--files", "tables"),

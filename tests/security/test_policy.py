@@ -27,8 +27,8 @@ EXECUTES = {
     "evaluate": ("never", "never", "with `--benchmark`"),
     **dict.fromkeys(
         (
-            *("predict", "measure", "prune", "trim-vocabulary", "export", "certify", "monitor", "generate"),
-            *("label", "submit", "report", "theory", "list"),
+            *("predict", "measure", "prune", "trim-vocabulary", "export", "certify", "serve", "monitor"),
+            *("generate", "label", "submit", "report", "theory", "list"),
         ),
         ("never",) * 3,
     ),

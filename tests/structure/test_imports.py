@@ -26,7 +26,7 @@ INSIDE: Mapping[str, set[str]] = {
     "analysis": {"core", "metrics", "records", "schedules"},
     "labelling": {"core", "metrics", "data", "evaluation"},
     "export": {"core", "models"},
-    "serving": {"core", "metrics"},
+    "serving": {"core", "metrics", "records"},
     "report": {"core", "metrics", "schedules", "records", "analysis", "serving"},
     "recipes": {"core", "data", "engine", "evaluation", "methods", "schedules"},
     "runs": {
@@ -130,6 +130,8 @@ EXTRAS: Mapping[str, set[str]] = {
     "export.openvino_graph": {"nncf"},
     "serving.predictor": {"tokenizers"},
     "serving.runtimes": {"onnxruntime"},
+    "serving.http_server": {"fastapi", "starlette", "uvicorn"},
+    "serving.server_metrics": {"prometheus_client"},
     "evaluation.lm_eval_harness": {"lm_eval"},
     "evaluation.generation_quality": {"rouge_score"},
     "labelling.api_client": {"openai"},

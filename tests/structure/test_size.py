@@ -29,6 +29,10 @@ EXCEPTIONS: Mapping[tuple[str, str], tuple[int, str]] = {
         9,
         "an argument for each option of the command",
     ),
+    ("src/lmdistill/cli/serve.py:serve", "arguments"): (
+        14,
+        "an option for each setting of the server",
+    ),
     ("src/lmdistill/cli/export.py:export", "arguments"): (
         11,
         "an argument for each option of the command",
