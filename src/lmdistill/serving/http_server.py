@@ -28,9 +28,6 @@ from lmdistill.serving.server_metrics import CONTENT_TYPE
 BODY_SECONDS = 30.0
 """Time in which the body of a request must have come."""
 
-DRAINED = 4 * read.MOST_BYTES
-"""Bytes of a body that is too large which are read and dropped, so that the client reads the reply."""
-
 RETRY_SECONDS = 1
 """When a client that was refused because of the load may try again."""
 
@@ -131,10 +128,9 @@ async def _body(request: Request) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 size += len(part)
-                if size <= read.MOST_BYTES:
-                    parts.append(part)
-                elif size > DRAINED:
-                    break
+                if size > read.MOST_BYTES:
+                    break  # uvicorn reads the rest and drops it
+                parts.append(part)
     except TimeoutError:
         raise RefusedError(
             read.TIMEOUT, f"the body has not come in {BODY_SECONDS:g} s. Send it again."
