@@ -9,7 +9,7 @@ export TOKENIZERS_PARALLELISM ?= false
 
 .venv/.made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable ".[demo,augment,lora,onnx,openvino,eval,sweep,api,dev]"
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable ".[demo,augment,lora,onnx,openvino,eval,sweep,api,serve,dev]"
 	touch $@
 
 demo: .venv/.made  ## the whole job on an embedded synthetic task, offline: a table and a report
@@ -43,6 +43,7 @@ bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.language_step
 	$(BIN)/python -m benchmarks.minidisc_step
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.shrink
 	$(BIN)/python -m benchmarks.threads
 	$(BIN)/python -m benchmarks.startup
 

@@ -16,8 +16,8 @@ from lmdistill.core.cpu_threads import COUNTS, WAITING
 from tests.tiny_recipe import environment
 
 COMPUTES = {
-    "demo", "distill", "study", "finetune", "evaluate", "predict", "measure", "prune", "generate", "submit",
-    "export", "trim-vocabulary", "certify",
+    "certify", "demo", "distill", "evaluate", "export", "finetune", "generate", "measure", "monitor",
+    "predict", "prune", "serve", "shrink", "study", "submit", "trim-vocabulary",
 }  # fmt: skip
 OPENMP = sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info()
 

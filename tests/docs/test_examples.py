@@ -19,9 +19,11 @@ from lmdistill.runs.run_folder import with_new_settings
 from lmdistill.studies.grid import study_cells
 from lmdistill.studies.schema import read_study
 from lmdistill.studies.search.space import branches
+from tests.cli.served import served
 from tests.docs.commands import commands, run, smaller
 from tests.docs.pages import EXAMPLES, REPO
 from tests.labelling.scripted_server import reply, serve
+from tests.serving.tiny_export import write_export
 from tests.tiny import tiny
 
 START = EXAMPLES / "start.sh"
@@ -36,6 +38,7 @@ UNTRIED = {
     "jobs=auto",
     "mixkd-table",
     "search.storage",
+    "lmdistill monitor",
 }
 """What needs programs, data or cores that a test machine may not have; these commands are read only."""
 
@@ -80,7 +83,7 @@ def do(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in SHELL if path.stem not in {"start", "new_method", "label"}],
+    [path for path in SHELL if path.stem not in {"start", "new_method", "label", "serve"}],
     ids=lambda path: path.name,
 )
 def test_commands_do_what_they_say(path: Path, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,6 +119,26 @@ def test_reviews_are_labelled_by_a_server_and_chosen_by_a_student(
     assert set(json.loads(answers[0])["probabilities"]) == {"bad", "good"}
     assert len((world / "runs" / "few-answers.jsonl").read_text(encoding="utf-8").splitlines()) == 10
     assert "want to come back" in script.prompts[-1]
+
+
+def test_an_exported_folder_is_served_and_asked(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for needed in ("fastapi", "uvicorn", "prometheus_client", "onnx", "onnxruntime"):
+        pytest.importorskip(needed, reason=f"serve needs {needed}")
+    if not (world / "runs" / "exported").exists():  # else another example has made it
+        write_export(world / "runs" / "exported")
+    install, server, client, metrics = commands(EXAMPLES / "serve.sh")
+    assert install[0] == ".venv/bin/pip"
+    assert server[:2] == ["lmdistill", "serve"]
+    with served(*server[2:3], *server[5:], cwd=world) as running:
+        address = f"http://127.0.0.1:{running.port}"
+        run([word.replace("http://127.0.0.1:8000", address) for word in client])
+        assert metrics == ["curl", "http://127.0.0.1:8000/metrics"]
+        assert running.page()["lmdistill_texts_total"] == 2
+        assert running.end().code == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["text"], second["text"]) == tuple(client[3:])
+    assert {first["by"], second["by"]} == {"student"}
+    assert (world / "runs" / "audit.jsonl").exists()
 
 
 def test_make_demo_is_the_first_command_of_the_start() -> None:

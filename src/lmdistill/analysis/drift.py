@@ -22,19 +22,17 @@ The level is that of one audit file. Who looks every week has more chances of a 
 1 / level looks. Texts are taken as independent draws.
 
 References:
-    Holm, "A simple sequentially rejective multiple test procedure", 1979. Fisher, "The logic of inductive
-    inference", 1935. Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case
-    of the binomial", 1934 (the intervals). Cochran, "Some methods for strengthening the common chi-square
-    tests", 1954 (at least 5 expected).
+    Holm, "A simple sequentially rejective multiple test procedure", 1979; `count_tests` names those of the
+    tests.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from scipy.stats import binom, binomtest, chi2, hypergeom
+from scipy.stats import binom
 
 from lmdistill.analysis.answer_slices import ALL, ANSWERED, BIN_NAMES, CLASS, CONFIDENCE, LENGTH, UNKNOWN
+from lmdistill.analysis.count_tests import exact_interval, fall_p_values, homogeneity_p_value, rise_p_value
 from lmdistill.analysis.significance import holm
 
 PROMISE, WEEK = "promise", "week"
@@ -49,12 +47,6 @@ HISTOGRAMS = (LENGTH, CONFIDENCE, UNKNOWN)
 LEAST_TEXTS = 10
 """Texts on either side from which on a slice is tested; fewer could hardly show anything, and would cost
 others power."""
-
-LEAST_EXPECTED = 5
-"""Texts that each bin of a histogram is expected to have on either side; smaller ones are merged."""
-
-LEVEL = 0.95
-"""Confidence of the intervals."""
 
 Slices = Mapping[str, Mapping[str, tuple[int, int]]]
 """Texts and agreed texts, by kind and name of the slice."""
@@ -233,32 +225,6 @@ def _ordered(kind: str, names: set[str]) -> list[str]:
     return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
-def fall_p_values(after: Sequence[tuple[int, int]], before: Sequence[tuple[int, int]]) -> list[float]:
-    """P-value of Fisher's exact test of a fall, for pairs of (texts, agreed texts).
-
-    It is the chance of as few agreed texts after, given all agreed ones, if both rates were equal.
-
-    Args:
-        after: Texts and agreed texts of each pair, where the rate may have fallen.
-        before: The same, where it had not.
-
-    Examples:
-        >>> [round(value, 6) for value in fall_p_values([(4, 1)], [(4, 3)])]  # 17 / 70
-        [0.242857]
-    """
-    texts, agreed = np.array(after).reshape(-1, 2).T
-    texts_before, agreed_before = np.array(before).reshape(-1, 2).T
-    chances = hypergeom.cdf(agreed, texts + texts_before, agreed + agreed_before, texts)
-    found: list[float] = np.where(texts + texts_before > 0, chances, 1.0).tolist()  # else not a number
-    return found
-
-
-def rise_p_value(after: tuple[int, int], before: tuple[int, int]) -> float:
-    """P-value of Fisher's exact test of a rise, for two pairs of (texts, texts with the property)."""
-    (value,) = fall_p_values([(after[0], after[0] - after[1])], [(before[0], before[0] - before[1])])
-    return value
-
-
 def _input_test(kind: str, texts: Sequence[int], reference: Sequence[int]) -> InputTest:
     """The test of one histogram."""
     p_value: float | None = None
@@ -267,48 +233,3 @@ def _input_test(kind: str, texts: Sequence[int], reference: Sequence[int]) -> In
     elif min(sum(texts), sum(reference)) >= LEAST_TEXTS:
         p_value = rise_p_value((sum(texts), texts[1]), (sum(reference), reference[1]))
     return InputTest(kind=kind, texts=tuple(texts), reference=tuple(reference), p_value=p_value)
-
-
-def homogeneity_p_value(one: Sequence[int], other: Sequence[int]) -> float | None:
-    """P-value of the chi-square test of homogeneity of two histograms with the same bins.
-
-    Neighbouring bins are merged from the first on until `LEAST_EXPECTED` texts are expected in each on either
-    side; what is left joins the last one. Only the sums of both sides decide on that.
-
-    Returns:
-        None if that leaves fewer than two bins.
-
-    Examples:
-        >>> round(homogeneity_p_value([30, 20, 1], [20, 30, 1]), 4)  # 50, 52 texts in two bins: 3.923
-        0.0476
-    """
-    table = np.array([one, other], dtype=np.int64)
-    sizes = table.sum(axis=1)
-    if sizes.min() == 0:
-        return None
-    needed = LEAST_EXPECTED * sizes.sum() / sizes.min()
-    ends, filled = [], 0
-    for number, count in enumerate(table.sum(axis=0).tolist(), 1):
-        filled += count
-        if filled >= needed:
-            ends.append(number)
-            filled = 0
-    if len(ends) < 2:
-        return None
-    merged = np.add.reduceat(table, [0, *ends[:-1]], axis=1)
-    expected = np.outer(sizes, merged.sum(axis=0)) / sizes.sum()
-    statistic = float((np.square(merged - expected) / expected).sum())
-    return float(chi2.sf(statistic, len(ends) - 1))
-
-
-def exact_interval(agreed: int, texts: int) -> tuple[float, float]:
-    """Clopper-Pearson 95 % interval of a share, in [0, 1]; (0, 1) without texts.
-
-    Examples:
-        >>> [round(end, 4) for end in exact_interval(9, 10)]
-        [0.555, 0.9975]
-    """
-    if not texts:
-        return 0.0, 1.0
-    interval = binomtest(agreed, texts).proportion_ci(LEVEL, method="exact")
-    return float(interval.low), float(interval.high)

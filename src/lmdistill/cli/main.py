@@ -27,6 +27,7 @@ from lmdistill.cli.monitor import monitor
 from lmdistill.cli.predict import predict
 from lmdistill.cli.prune import prune
 from lmdistill.cli.report import report
+from lmdistill.cli.serve import serve
 from lmdistill.cli.shrink import shrink
 from lmdistill.cli.study import study
 from lmdistill.cli.submit import submit
@@ -63,7 +64,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     demo, distill, study, shrink, finetune, evaluate, predict, measure, prune, trim_vocabulary, export,
-    certify, monitor, generate, label, submit, report, theory,
+    certify, serve, monitor, generate, label, submit, report, theory,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -34,4 +34,4 @@ def show_choice(console: Console, found: SearchOutcome, out: Path) -> None:
         say(f"alarm: {alarm}")
     say(f"another shape in full: {other_shapes(out)}")
     say(f"report: {out / REPORT}")
-    say(f"exported: {chosen.folder}")
+    say(f"exported: {chosen.folder}, also as {out / 'student'}")

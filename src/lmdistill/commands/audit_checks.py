@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool
 
-from lmdistill.analysis.drift import LEAST_TEXTS, rise_p_value
+from lmdistill.analysis.count_tests import rise_p_value
+from lmdistill.analysis.drift import LEAST_TEXTS
 from lmdistill.commands.dated_answers import ANSWERS, DatedAnswers
 from lmdistill.core.errors import DataError
 from lmdistill.serving.answer_classes import answer_class

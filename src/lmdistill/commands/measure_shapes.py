@@ -170,6 +170,23 @@ def _measured(
             )
 
 
+def untrained_predictors(untrained: Untrained, shape: Shape, folder: Path) -> dict[str, Predictor]:
+    """An untrained shape as graphs that are ready to answer.
+
+    Args:
+        untrained: The models and the graphs.
+        shape: The shape.
+        folder: New folder for its files.
+
+    Raises:
+        ModelError: If the model cannot have the shape, or its graph cannot be written.
+    """
+    folder.mkdir()
+    whole = _narrowed(untrained, shape)
+    _, network, graph = next(_graphs(whole, [shape], untrained.source.length, folder))
+    return _written(untrained, network, graph, folder / "graphs")
+
+
 def _narrowed(untrained: Untrained, shape: Shape) -> Network:
     """The untrained classifier at all depths of a width."""
     network = untrained.base(shape.model)

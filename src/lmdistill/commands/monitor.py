@@ -27,9 +27,6 @@ from lmdistill.serving.predictor import Predictor, chosen_graph, load_predictor
 
 log = logging.getLogger("lmdistill")
 
-CERTIFY = "Run lmdistill certify FOLDER DATA --agreement 0.98 first."
-"""What to do with a folder without a certificate."""
-
 CHUNK = 1024
 """Texts that are encoded at a time."""
 
@@ -101,8 +98,6 @@ def monitor(
         other_model_note(rows, answered.chosen, manifest.answers.labels, f"{folder} ({name})"),
         missing_answers_note(rows, deferred(answered.confidence, certificate.threshold)),
     )
-    for note in filter(None, notes):
-        log.warning("%s", note)
     drift, weeks = _drift(rows, answered, manifest.answers.labels, certificate, alpha)
     report = AuditReport(
         folder=str(folder),
@@ -116,13 +111,20 @@ def monitor(
         answered_weeks=weeks,
         notes=tuple(filter(None, notes)),
     )
-    if json is not None:
-        write_json(json, as_json(report))
+    for note in report.notes:
+        log.warning("%s", note)
+    _write(report, out, json)
+    return report
+
+
+def _write(report: AuditReport, out: Path | None, json: Path | None) -> None:
+    """Write what is asked for."""
     if out is not None:
         from lmdistill.report.audit_page import write_audit_page
 
         write_audit_page(out, report)
-    return report
+    if json is not None:
+        write_json(json, as_json(report))
 
 
 def _require_settings(alpha: float, source: Path, *outputs: Path | None) -> None:
@@ -149,7 +151,14 @@ def require_certified(manifest: Manifest, folder: str | Path) -> None:
             "model of classes or labels."
         )
     if not manifest.certificates:
-        raise ModelError(f"{folder} is not certified, so there is nothing to compare with. {CERTIFY}")
+        raise ModelError(
+            f"{folder} is not certified, so there is nothing to compare with. {_certify(folder)}"
+        )
+
+
+def _certify(folder: str | Path) -> str:
+    """What to do with a folder without a certificate."""
+    return f"Certify it first: lmdistill certify {folder} DATA."
 
 
 def _graph_of(source: Path, model: TextModel, manifest: Manifest) -> str | None:
@@ -186,7 +195,7 @@ def certified_graph(manifest: Manifest, folder: str | Path, graph: str | None) -
     if {kind: len(bins) for kind, bins in counts.items()} != {
         k: len(names) for k, names in BIN_NAMES.items()
     }:
-        raise ModelError(f"{folder} was certified by another version, in other bins. {CERTIFY}")
+        raise ModelError(f"{folder} was certified by another version, in other bins. {_certify(folder)}")
     return name
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 
 from lmdistill.commands.export_checks import CheckTexts
 from lmdistill.commands.measure_shapes import Untrained, measure_shapes, timed_texts
+from lmdistill.commands.open_model import find_teacher
 from lmdistill.commands.shrink_page import write_page
 from lmdistill.commands.shrink_source import ShrinkSource, chosen_graphs, open_shrink_source
 from lmdistill.commands.shrink_students import exported_students, trained_shapes
@@ -18,6 +20,7 @@ from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.file_lock import hold
 from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.yaml_tables import table_from, table_in
+from lmdistill.records.record import read_record
 from lmdistill.runs.run_folder import first_difference
 from lmdistill.studies.runner import Watch
 from lmdistill.studies.shrink.choice import choose
@@ -132,6 +135,7 @@ def shrink(
             found = replace(found, hours=hours.used)
             write_json(out / FILE, _as_json(found))
             write_page(found, out)
+            _link(found, out)
         return found
 
 
@@ -166,6 +170,21 @@ def _chosen(
         chosen=choose(students, found.limits),
         out_of_time=last.round.fraction < 1 or bool(last.left_out),
     )
+
+
+def _link(found: SearchOutcome, out: Path) -> None:
+    """Links in the folder of a search to the chosen student and to its teacher, for further commands."""
+    assert found.chosen is not None
+    run = Path(found.chosen.run)
+    teacher = find_teacher(run, read_record(run))
+    for name, target in (("student", found.chosen.folder), ("teacher", teacher)):
+        place, part = out / name, out / f".{name}.link"
+        if target is None or not Path(target).is_dir():
+            place.unlink(missing_ok=True)  # a teacher on the hub, or none
+            continue
+        part.unlink(missing_ok=True)
+        part.symlink_to(os.path.relpath(Path(target).resolve(), out.resolve()), target_is_directory=True)
+        part.replace(place)
 
 
 def _as_json(found: SearchOutcome) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from lmdistill.studies.shrink.outcome import SearchOutcome
 CHOSEN = "chosen"
 """Word in the column of what became of a student."""
 
+COSTS = ("MB", "parameters, M", "p50 ms", "p95 ms")
+"""Titles of `_costs`."""
+
 
 def shapes_grid(found: SearchOutcome) -> Grid:
     """Every shape as each graph: size, latency, score of each round, and the limits that it misses."""
@@ -24,14 +27,14 @@ def shapes_grid(found: SearchOutcome) -> Grid:
     for one in found.shapes:
         scores = [each.scores.get(one.shape.name) for each in rounds]
         shown = [NONE if score is None else f"{100 * score:.2f}" for score in scores]
-        rows.append((_name(one), *_costs(one), *shown, _missed(one.exceeded(found.limits))))
+        rows.append((_name(one), _missed(one.exceeded(found.limits)), *shown, *_costs(one)))
     notes = ["MB is a million bytes of the graph's files. Times are from one text to its logits, one by one."]
     if found.impossible:
         names = ", ".join(shape.name for shape in found.impossible)
         notes.append(f"Left out, as the model cannot have them: {names}.")
     return Grid(
         caption=f"{len(found.shapes)} untrained shapes",
-        header=("", "MB", "parameters, M", "p50 ms", "p95 ms", *titles, "misses"),
+        header=("", "limits missed", *titles, *COSTS),
         rows=tuple(rows),
         notes=tuple(notes),
         alarms=(),
@@ -41,43 +44,34 @@ def shapes_grid(found: SearchOutcome) -> Grid:
 def students_grid(found: SearchOutcome) -> Grid:
     """The exported students: quality with intervals, costs, and what became of them."""
     fronts = on_front(found.students)
+    is_cut = any(one.steps is not None for one in found.students)
     rows = [
         (
-            f"{one.shape.name} as {one.graph}",
+            _name(one),
+            CHOSEN if one == found.chosen else _missed(one.exceeded(found.limits)),
             _interval(one.quality),
             _interval(one.agreement),
             *_costs(one),
-            NONE if one.steps is None else f"{one.steps}",
             "yes" if is_on_front else "no",
-            CHOSEN if one is found.chosen else _missed(one.exceeded(found.limits)),
+            *([f"{one.steps}"] if is_cut else []),
         )
         for one, is_on_front in zip(found.students, fronts, strict=True)
     ]
+    header = ("", "limits missed", "dev score, %", "as the teacher, %", *COSTS, "on the front")
     return Grid(
-        caption="The trained students",
-        header=(
-            "",
-            "dev score, %",
-            "as the teacher, %",
-            "MB",
-            "parameters, M",
-            "p50 ms",
-            "p95 ms",
-            "steps, if cut short",
-            "on the front",
-            "misses",
-        ),
+        caption=f"{len(rows)} students, exported and timed",
+        header=(*header, *(["steps of a training cut short"] if is_cut else [])),
         rows=tuple(rows),
         notes=(
             "In brackets: 95 % intervals over the dev texts. Dev has chosen the student, so its score is "
-            "optimistic.",
+            "optimistic. On the front: no other student is as good, as fast and as small.",
         ),
         alarms=(),
         name="students",
     )
 
 
-def _name(one: MeasuredShape) -> str:
+def _name(one: MeasuredShape | Student) -> str:
     """Shape and graph."""
     return f"{one.shape.name} as {one.graph}"
 

@@ -61,11 +61,15 @@ def lock_of(path: Path) -> Path:
 
 
 @contextmanager
-def sole_writer(path: Path) -> Iterator[None]:
+def sole_writer(path: Path, option: str = "--out") -> Iterator[None]:
     """Write a file or a run folder in the block, while nobody else does.
 
     The lock file is beside `path` and says who holds it. What killed writers have left half-written in a
     run folder is removed first.
+
+    Args:
+        path: The file or the folder.
+        option: What names it on the command line, for the message.
 
     Raises:
         RunError: At once, if another process writes it.
@@ -75,7 +79,7 @@ def sole_writer(path: Path) -> Iterator[None]:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     lock = lock_of(path)
     missing = [folder for folder in lock.parents if not folder.exists()]
-    file = _held_now(lock, path)
+    file = _held_now(lock, path, option)
     try:
         with contextlib.suppress(OSError):
             file.truncate(0)
@@ -90,14 +94,14 @@ def sole_writer(path: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _held_now(lock: Path, path: Path) -> IO[bytes]:
+def _held_now(lock: Path, path: Path, option: str) -> IO[bytes]:
     """The open lock file; an error if somebody else holds it."""
     while True:
         file = hold(lock, wait=False)
         if file is None:
             raise RunError(
                 f"{path} is being written by another command ({_holder(lock)}). Wait until it has ended, "
-                "stop it, or choose another --out."
+                f"stop it, or choose another {option}."
             )
         if _is_at(file, lock):
             return file

@@ -8,7 +8,7 @@ from lmdistill.core.version import VERSION
 from lmdistill.report.audit_report import AuditReport, judge_text, percent_text
 from lmdistill.report.html import require_no_folder, template
 from lmdistill.report.plots.audit import input_plot, week_plot
-from lmdistill.report.tables.audit import INPUTS, agreement_grids, inputs_grid
+from lmdistill.report.tables.audit import INPUTS, NOTES, agreement_grids, inputs_grid, week_grid
 
 
 def audit_html(report: AuditReport) -> str:
@@ -28,8 +28,10 @@ def audit_html(report: AuditReport) -> str:
         title=f"Audit of {Path(report.folder).name}",
         report=report,
         facts=_facts(report),
-        weeks=week_plot(report, name="weeks"),
-        grids=list(agreement_grids(report)),
+        week_plot=week_plot(report, name="weeks"),
+        weeks=week_grid(report),
+        grids=agreement_grids(report),
+        notes=NOTES,
         inputs=inputs_grid(report),
         plots=plots,
         version=VERSION,

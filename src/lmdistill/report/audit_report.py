@@ -113,7 +113,7 @@ def slice_text(kind: str, name: str) -> str:
 
 def alarm_text(one: SliceTest | InputTest, judge: Judge) -> str:
     """What an alarm says, with the slice, both numbers and the p-value."""
-    p_value = f"p {_equal(p_text(one.adjusted))} after Holm's correction"
+    p_value = f"adjusted p {_equal(p_text(one.adjusted))}"
     if isinstance(one, InputTest):
         return f"{_input_text(one)} ({p_value})"
     said = (
@@ -122,7 +122,7 @@ def alarm_text(one: SliceTest | InputTest, judge: Judge) -> str:
     )
     if one.reference is None:
         return f"{said}, and at least {percent_text(one.expected)} were promised ({p_value})"
-    which = "certification texts" if one.kind in (ALL, WEEK) else "such certification texts"
+    which = "certification texts" if one.kind in (ALL, WEEK) else "certification texts of this slice"
     return f"{said}, and on {percent_text(one.expected)} of {one.reference[0]:,} {which} ({p_value})"
 
 

@@ -20,6 +20,9 @@ ALONE = ("onnx-int8",)
 """Graphs that read one text at a time: they scale activations by the largest of the whole batch, padding
 included, so that the texts of a batch would change each other's answers."""
 
+Text = str | tuple[str, str]
+"""A text, or the two texts of a pair."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
@@ -77,8 +80,11 @@ class Predictor:
 
     def encode(self, first: Sequence[str], second: Sequence[str] | None = None) -> list[Any]:
         """The `tokenizers.Encoding` of each text or pair, truncated."""
-        texts = list(first) if second is None else list(zip(first, second, strict=True))
-        return list(self.tokenizer.encode_batch(texts))
+        return self.encoded(list(first) if second is None else list(zip(first, second, strict=True)))
+
+    def encoded(self, texts: Sequence[Text]) -> list[Any]:
+        """The `tokenizers.Encoding` of each of `texts`, truncated."""
+        return list(self.tokenizer.encode_batch(list(texts)))
 
     def padded(self, rows: Sequence[Any]) -> dict[str, Int[np.ndarray, "b t"]]:
         """The inputs of the graph for encoded texts, padded to the longest of them."""

@@ -1,10 +1,12 @@
 """Plots of an audit of a student in use: agreement by week, and histograms of the texts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 
-from lmdistill.analysis.drift import WEEK, InputTest, exact_interval
+from lmdistill.analysis.count_tests import exact_interval
+from lmdistill.analysis.drift import WEEK, InputTest
 from lmdistill.report.audit_report import AuditReport, percent_text
 from lmdistill.report.plots.svg import INK, Mark, Plot, as_svg, canvas, inked, mark_of, number
 
@@ -28,7 +30,7 @@ def week_plot(report: AuditReport, *, name: str) -> Plot:
         "answered by the student": dict(report.answered_weeks),
         "all texts": {one.name: (one.texts, one.agreed) for one in report.slices_of(WEEK)},
     }
-    marks = [mark_of(index, label) for index, label in enumerate(series)]
+    marks = [_solid(index, label) for index, label in enumerate(series)]
     for mark, counts, shift in zip(marks, series.values(), (-APART, APART), strict=True):
         _draw_weeks(axes, mark, weeks, counts, shift)
     promised = report.certificate.agreement
@@ -49,6 +51,11 @@ def week_plot(report: AuditReport, *, name: str) -> Plot:
         legend=tuple(marks),
         table=(("week", *series), *map(tuple, lines)),
     )
+
+
+def _solid(index: int, label: str) -> Mark:
+    """Legend entry of points or bars, which have no line style."""
+    return replace(mark_of(index, label), dash="solid")
 
 
 def _draw_weeks(
@@ -90,8 +97,8 @@ def input_plot(test: InputTest, *, title: str, name: str) -> Plot:
         name: See `week_plot`.
     """
     figure, axes = canvas("share of texts, %", "")
-    marks = [mark_of(0, "this audit"), mark_of(1, "certificate")]
-    shares = test.shares
+    marks = [_solid(0, "this audit"), _solid(1, "certificate")]
+    shares = [one for one in test.shares if one[1] or one[2]]
     for side, mark in enumerate(marks):
         places = [index + (side - 0.5) * 0.4 for index in range(len(shares))]
         axes.barh(places, [100 * one[side + 1] for one in shares], height=0.38, color=mark.colour)

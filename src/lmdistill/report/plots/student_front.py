@@ -22,7 +22,7 @@ MARKERS: dict[Kind, tuple[str, str, str]] = {
 WORDS: dict[Kind, str] = {
     "chosen": "chosen",
     "trained": "trained in full",
-    "short": "trained for a short time (a lower bound)",
+    "short": "trained for a short time, may gain with more",
 }
 """Entries of the legend."""
 
