@@ -91,7 +91,7 @@ def test_more_texts_at_the_same_rate_help_only_above_the_promise():
 
 
 @pytest.mark.parametrize("name", ["agreement", "confidence"])
-@pytest.mark.parametrize("value", [0, 1, -0.5, 98, math.nan])
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.5, 98.0, math.nan])
 def test_a_promise_that_is_no_share_is_refused(name, value):
     with pytest.raises(ConfigError, match=rf"^--{name} must be between 0 and 1, got .*0\.95 is 95 %\.$"):
         Promise(**{"agreement": 0.98, "confidence": 0.95, name: value})

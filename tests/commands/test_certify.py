@@ -417,7 +417,9 @@ def test_files_that_cannot_be_used(case, folder, tmp_path):
 
 
 def test_a_column_that_is_not_there(folder, data):
-    refused(folder, JudgedFile(path=data, answer="techer"), r"no column 'techer'\. Did you mean 'teacher'\?")
+    refused(
+        folder, JudgedFile(path=data, answer="teachers"), r"no column 'teachers'\. Did you mean 'teacher'\?"
+    )
     refused(
         folder,
         JudgedFile(path=data, against="labels"),
