@@ -125,6 +125,19 @@ def test_a_recipe_without_one_network_is_refused(overrides, words, recipe, tmp_p
         open_shrink_source(str(recipe), overrides, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["method.name=finetune"], "fine-tunes without a teacher"),
+        (["teacher.answers=a.csv"], "answers of a file"),
+    ],
+)
+def test_agreement_without_a_teacher_is_refused(overrides, words, recipe, tmp_path, quick):
+    (recipe.parent / "a.csv").write_text("text,label\ngood,good\n")
+    with pytest.raises(ConfigError, match=rf"--min-agreement is 0.9, and the recipe .*{words}"):
+        search(recipe, tmp_path / "out", Limits(agreement=0.9), overrides=overrides)
+
+
 def test_layers_of_another_student_model_are_not_cut(recipe, tmp_path, quick):
     model = recipe.parent / "model"
     with pytest.raises(ConfigError, match=r"student.model is .*, whose layers are not cut"):
@@ -231,7 +244,7 @@ def test_a_search_out_of_time_offers_the_best_so_far_and_says_so(rounds, is_earl
         )
         for fraction in rounds
     )
-    monkeypatch.setattr(shrink, "exported_students", lambda trained, texts, out: [student()])
+    monkeypatch.setattr(shrink, "exported_students", lambda trained, texts, out, **_: [student()])
     fit = (measured(one),)
     found = shrink.SearchOutcome(limits=FAST, shapes=fit, rounds=done, hours=0.5)
     texts = CheckTexts(first=["good"], second=None, source="texts")

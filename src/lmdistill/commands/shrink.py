@@ -18,12 +18,13 @@ from lmdistill.commands.shrink_students import exported_students, trained_shapes
 from lmdistill.core.atomic_io import remove_leftovers, write_json, write_text
 from lmdistill.core.errors import ConfigError, RunError
 from lmdistill.core.file_lock import hold
+from lmdistill.methods import FineTune
 from lmdistill.recipes.files import recipe_text
 from lmdistill.recipes.yaml_tables import table_from, table_in
 from lmdistill.records.record import read_record
 from lmdistill.runs.run_folder import first_difference
 from lmdistill.studies.runner import Watch
-from lmdistill.studies.shrink.choice import choose
+from lmdistill.studies.shrink.choice import Student, choose
 from lmdistill.studies.shrink.hours import Hours, require_hours
 from lmdistill.studies.shrink.limits import Limits
 from lmdistill.studies.shrink.measured_shapes import MeasuredShape, fitting, nothing_fits
@@ -108,6 +109,7 @@ def shrink(
         hours = Hours(out, settings.hours)
         source = open_shrink_source(recipe, overrides, out)
         _claim(out, source)
+        _require_teacher(source, settings.limits)
         shapes = _shapes(source, settings)
         untrained = Untrained(
             base=source.base,
@@ -161,12 +163,13 @@ def _chosen(
             f"the hours ended before one shape was trained ({found.hours:.2f} were used). Raise --hours; the "
             "same command continues."
         )
-    students = tuple(
-        student for trained in trained_shapes(last, fit) for student in exported_students(trained, texts, out)
-    )
+    has_agreement = found.limits.agreement is not None
+    students = list[Student]()
+    for trained in trained_shapes(last, fit):
+        students += exported_students(trained, texts, out, needs_teacher=has_agreement)
     return replace(
         found,
-        students=students,
+        students=tuple(students),
         chosen=choose(students, found.limits),
         out_of_time=last.round.fraction < 1 or bool(last.left_out),
     )
@@ -194,6 +197,18 @@ def _as_json(found: SearchOutcome) -> dict[str, Any]:
         each["scores"] = {n: v if math.isfinite(v) else None for n, v in each["scores"].items()}
         each["folders"] = {name: str(path) for name, path in each["folders"].items()}
     return table
+
+
+def _require_teacher(source: ShrinkSource, limits: Limits) -> None:
+    """Refuse a limit of agreement where no network teaches, before anything is trained."""
+    recipe = source.recipe
+    without = all(isinstance(method, FineTune) for method in recipe.methods.values())
+    if limits.agreement is not None and (without or recipe.teacher.answers is not None):
+        which = "fine-tunes without a teacher" if without else "has answers of a file as its teacher"
+        raise ConfigError(
+            f"--min-agreement is {limits.agreement:g}, and the recipe {which}, so there is no network to "
+            "agree with. Leave it out, and certify the student against the answers later."
+        )
 
 
 def _shapes(source: ShrinkSource, settings: ShrinkSettings) -> tuple[Shape, ...]:

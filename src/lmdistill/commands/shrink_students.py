@@ -11,7 +11,7 @@ from lmdistill.commands.export import export
 from lmdistill.commands.export_checks import CheckTexts
 from lmdistill.commands.exported_files import Export, Format
 from lmdistill.core.atomic_io import read_json, write_json
-from lmdistill.core.errors import ModelError
+from lmdistill.core.errors import ConfigError, ModelError
 from lmdistill.core.fingerprint import file_fingerprint
 from lmdistill.records.record import read_record
 from lmdistill.serving.manifest import MANIFEST, is_exported, read_manifest
@@ -64,13 +64,19 @@ def trained_shapes(last: RoundScores, fit: Sequence[MeasuredShape]) -> list[Trai
     ]
 
 
-def exported_students(trained: Trained, texts: CheckTexts, out: Path) -> list[Student]:
+def exported_students(
+    trained: Trained, texts: CheckTexts, out: Path, *, needs_teacher: bool = False
+) -> list[Student]:
     """The trained student of a shape, exported, and measured as each graph that fits.
 
     Args:
         trained: The shape and its run.
         texts: What it is timed on, as its untrained shape was.
         out: Folder of the search; what was exported and timed of this run before is used again.
+        needs_teacher: Whether a limit asks for agreement with the teacher.
+
+    Raises:
+        ConfigError: If that cannot be known.
     """
     folder, graphs = out / FOLDER / trained.shape.name, [one.graph for one in trained.fit]
     if not _is_of(folder, trained.run, graphs):
@@ -80,6 +86,11 @@ def exported_students(trained: Trained, texts: CheckTexts, out: Path) -> list[St
         export(trained.run, folder, _settings(graphs))
     manifest = read_manifest(folder)
     assert manifest.checks is not None  # an export has them
+    if needs_teacher and manifest.checks.measured[graphs[0]].teacher_agreement is None:
+        raise ConfigError(
+            f"--min-agreement is set, and {trained.run} has no network as its teacher to agree with. Leave "
+            "it out, or choose a recipe with a teacher."
+        )
     alarms, speeds = read_record(trained.run).alarms, _speeds(trained, texts, folder, out)
     found = []
     for untrained in trained.fit:

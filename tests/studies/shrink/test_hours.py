@@ -1,6 +1,7 @@
 """Hours of a search add up over its commands."""
 
 import json
+import logging
 import time
 
 import pytest
@@ -35,6 +36,16 @@ def test_a_kill_loses_the_seconds_since_the_last_write_alone(tmp_path, clock):
         hours.save()
     kept = json.loads((tmp_path / FILE).read_text())["seconds"]
     assert 94 <= kept <= 100
+
+
+def test_a_line_every_two_minutes_says_how_much_is_gone(tmp_path, clock, caplog):
+    hours = Hours(tmp_path, 0.5)
+    with caplog.at_level(logging.INFO):
+        for _ in range(900):
+            clock[0] += 1.0
+            hours.tell()
+    assert len(caplog.messages) == 7
+    assert caplog.messages[-1] == "0.23 of 0.5 hours used"
 
 
 def test_a_damaged_file_counts_from_nothing(tmp_path):

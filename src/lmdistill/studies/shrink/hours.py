@@ -1,5 +1,6 @@
 """The hours that a search has used, over all commands that worked on it."""
 
+import logging
 import math
 import time
 from pathlib import Path
@@ -7,8 +8,13 @@ from pathlib import Path
 from lmdistill.core.atomic_io import read_json, write_json
 from lmdistill.core.errors import ConfigError
 
+log = logging.getLogger("lmdistill")
+
 FILE = "hours.json"
 """Name of the file in the folder of a search."""
+
+TOLD_EVERY = 120.0
+"""Seconds between two lines about the hours."""
 
 SAVED_EVERY = 5.0
 """Seconds between two writes of the file; a kill loses at most these."""
@@ -29,7 +35,7 @@ class Hours:
             self._before = float(dict(read_json(self._file)).get("seconds", 0.0))
         except (OSError, ValueError, TypeError):
             self._before = 0.0
-        self._began = self._saved = time.monotonic()
+        self._began = self._saved = self._told = time.monotonic()
 
     @property
     def used(self) -> float:
@@ -46,6 +52,12 @@ class Hours:
         """For a line about the progress."""
         limit = "" if self.most is None else f" of {self.most:g}"
         return f"{self.used:.2f}{limit} hours used"
+
+    def tell(self) -> None:
+        """Log the hours that are used, every `TOLD_EVERY` seconds."""
+        if time.monotonic() - self._told >= TOLD_EVERY:
+            self._told = time.monotonic()
+            log.info("%s", self.text)
 
     def save(self, *, now: bool = False) -> None:
         """Write the file if it is due, or now."""

@@ -131,6 +131,7 @@ def _run_round(
 
     def tend(now: list[CellStatus]) -> bool:
         hours.save()
+        hours.tell()
         if hours.share >= 1:
             raise _OutOfTime
         at_work = sum(one.state in ("done", "running", "elsewhere") for one in now)
