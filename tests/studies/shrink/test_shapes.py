@@ -35,6 +35,7 @@ def test_names_of_shapes_differ():
 def test_a_shape_sets_fields_of_a_recipe():
     assert dict(Shape(layers=2, keep=0.5).settings) == {"student.layers": 2, "student.keep": 0.5}
     assert dict(Shape(layers=None, model="m").settings) == {"student.model": "m", "student.keep": 1.0}
+    assert Shape(layers=None, model="m", keep=0.5).settings["student.keep"] == 0.5
 
 
 @pytest.mark.parametrize("layers", [[0], [7]])
