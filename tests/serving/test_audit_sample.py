@@ -14,6 +14,7 @@ from lmdistill.serving.audit_file import AuditFile
 from lmdistill.serving.audit_sample import AuditSample
 from lmdistill.serving.server_metrics import ServerMetrics
 from lmdistill.serving.teacher_client import TeacherClient, TeacherError
+from tests.serving.event_loop import run_alone
 
 SURE = Answer(value="red", confidence=0.9)
 UNSURE = Answer(value="red", confidence=0.4, deferred=True)
@@ -53,7 +54,7 @@ def sampled(path, offers, *, share=1.0, teacher=None, columns=(), seed=None, wai
         await sample.close(wait)
         return metrics.page().decode()
 
-    page = asyncio.run(whole())
+    page = run_alone(whole())
     return [json.loads(line) for line in path.read_text().splitlines()], page
 
 

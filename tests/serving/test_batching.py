@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lmdistill.core.errors import ModelError
 from lmdistill.serving.batching import Batcher, QueueFullError, groups_of_similar_length
+from tests.serving.event_loop import run_alone
 from tests.serving.tiny_export import expected, opened, stub_predictor, text_of
 
 LENGTHS = st.lists(st.integers(0, 500), max_size=40)
@@ -28,7 +29,7 @@ def asked(predictor, requests, *, close=True, **named):
         await batcher.close()
         return found
 
-    return asyncio.run(whole()), sizes
+    return run_alone(whole()), sizes
 
 
 @given(LENGTHS, st.floats(1.0, 4.0))
@@ -100,7 +101,7 @@ def test_texts_that_have_waited_for_the_graph_do_not_wait_again():
         await batcher.close()
         return waited
 
-    assert asyncio.run(whole()) < 0.9  # 0.5 for the graph, not 0.5 more
+    assert run_alone(whole()) < 0.9  # 0.5 for the graph, not 0.5 more
 
 
 def test_the_graph_runs_in_one_thread_and_8_bit_graphs_of_onnx_read_one_text_at_a_time():
@@ -163,7 +164,7 @@ def test_the_worker_goes_on_after_logits_of_a_wrong_shape():
         assert (await asyncio.wait_for(batcher.logits(TEXTS[:2]), 5)).shape == (2, 3)
         await batcher.close()
 
-    asyncio.run(whole())
+    run_alone(whole())
 
 
 def test_requests_that_are_given_up_are_not_computed_and_close_leaves_nobody_waiting():
@@ -198,7 +199,7 @@ def test_requests_that_are_given_up_are_not_computed_and_close_leaves_nobody_wai
             await asyncio.wait_for(left, 5)
         await closing
 
-    asyncio.run(whole())
+    run_alone(whole())
     assert seen[:2] == [1, 1]  # the two that were given up are in no batch
 
 

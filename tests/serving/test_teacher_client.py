@@ -12,6 +12,7 @@ import pytest
 from lmdistill.serving.manifest import Answers
 from lmdistill.serving.teacher_client import TeacherClient, TeacherError
 from tests.labelling.scripted_server import serve
+from tests.serving.event_loop import run_alone
 
 CLASSES = Answers(kind="classification", labels=("red", "blue"))
 
@@ -29,7 +30,7 @@ def ask(address, *requests, timeout=5.0, max_waiting=100):
         client.close()
         return found
 
-    return asyncio.run(whole())
+    return run_alone(whole())
 
 
 def test_each_text_gets_its_answer_and_pairs_are_sent_as_lists():

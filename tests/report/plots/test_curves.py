@@ -114,7 +114,7 @@ def luminance(colour: str) -> float:
 
 
 def test_every_colour_stands_out_on_both_pages() -> None:
-    pages = re.findall(r"--page: (#\w{6})", (TEMPLATES / "report.html.j2").read_text(encoding="utf-8"))
+    pages = re.findall(r"--page: (#\w{6})", (TEMPLATES / "style.html.j2").read_text(encoding="utf-8"))
     assert len(pages) == 2
     for colour in COLOURS:
         for page in pages:
