@@ -44,6 +44,7 @@ bench: .venv/.made  ## speed and memory; results are appended to benchmarks/
 	$(BIN)/python -m benchmarks.minidisc_step
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.shrink
+	$(BIN)/python -m benchmarks.shrink --whole
 	$(BIN)/python -m benchmarks.threads
 	$(BIN)/python -m benchmarks.startup
 

@@ -3,8 +3,8 @@
 Shapes of MiniLM are measured untrained, then again from the stored file, and beside an export of each one,
 which is what a user would do without the cutting of depths. Then a few shapes are trained for some steps by
 the same recipe, so that heads and neurons are pruned where they matter least, and each is timed in turn with
-its untrained shape. With `--whole`, a search within a limit that about a third of the shapes keep runs beside
-the full training of all of these.
+its untrained shape. With `--whole` there is instead a search within a limit that about a third of the shapes
+keep, and then the full training of all of these.
 
     python -m benchmarks.shrink --threads 1
 """
@@ -36,7 +36,7 @@ from lmdistill.studies.shrink.limits import Limits
 from lmdistill.studies.shrink.shapes import Shape, grid
 from lmdistill.studies.shrink.training_rounds import Plan, shape_recipe
 
-RECIPE, SETTINGS = "demo", ("methods=null", "method.name=kd")
+RECIPE, SETTINGS = "demo", ("methods=null", "method.name=kd", "training.epochs=8")
 GRAPHS = ("onnx", "onnx-int8")
 TRAINED = ((6, 1.0), (6, 0.3), (4, 0.5), (3, 1.0), (2, 0.3))
 """Layers and kept shares of the students that are compared with their untrained shapes."""
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--widths", type=float, nargs="*", default=[], help="kept shares")
     parser.add_argument("--texts", type=int, default=60, help="timed texts")
     parser.add_argument("--steps", type=int, default=20, help="steps of the trained students")
-    parser.add_argument("--whole", action="store_true", help="also search, and train every shape in full")
+    parser.add_argument("--whole", action="store_true", help="search, and train every shape in full")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS, help="table to append to")
     chosen = parser.parse_args(arguments)
@@ -171,13 +171,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = open_shrink_source(RECIPE, SETTINGS, folder)
-        way = untrained(source, chosen.texts)
         shapes = grid(source.base(None).num_layers, chosen.layers, chosen.widths)
-        found = measuring(way, shapes, folder)
-        found += predicting(source, way, folder, chosen.steps)
-        found += whole(folder, shapes, 1 / 3) if chosen.whole else []
+        if chosen.whole:
+            found = whole(folder, shapes, 1 / 3)
+        else:
+            way = untrained(source, chosen.texts)
+            found = measuring(way, shapes, folder)
+            found += predicting(source, way, folder, chosen.steps)
     print(tables(found))
-    append(found, benchmark="shrink", threads=chosen.threads, path=chosen.results)
+    name = "shrink_search" if chosen.whole else "shrink"
+    append(found, benchmark=name, threads=chosen.threads, path=chosen.results)
 
 
 if __name__ == "__main__":
