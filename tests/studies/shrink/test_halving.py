@@ -45,7 +45,7 @@ def test_a_few_shapes_need_fewer_rounds(shapes, fractions):
 )
 def test_the_best_are_those_with_the_highest_scores(scores, count):
     order = sorted(scores)
-    chosen = best(scores, count, order)
+    chosen = best(scores, count, order, {})
     assert len(chosen) == min(count, len(scores))
     others = [scores[name] for name in scores if name not in chosen]
     finite = [scores[name] for name in chosen if math.isfinite(scores[name])]
@@ -53,8 +53,14 @@ def test_the_best_are_those_with_the_highest_scores(scores, count):
 
 
 def test_of_equal_scores_the_first_in_order_wins():
-    assert best({"a": 0.5, "b": 0.5, "c": 0.4}, 1, ["b", "a", "c"]) == ["b"]
+    assert best({"a": 0.5, "b": 0.5, "c": 0.4}, 1, ["b", "a", "c"], {}) == ["b"]
+
+
+def test_of_equal_scores_the_lower_loss_wins_and_a_missing_one_is_worst():
+    scores, order = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.9}, ["a", "b", "c", "d"]
+    assert best(scores, 3, order, {"a": 0.69, "c": 0.61, "d": 9.0}) == ["d", "c", "a"]
+    assert best(scores, 4, order, {"a": math.nan, "c": 0.61})[-2:] == ["a", "b"]
 
 
 def test_a_shape_without_a_score_is_not_chosen():
-    assert best({"a": 0.1}, 2, ["b", "a"]) == ["a"]
+    assert best({"a": 0.1}, 2, ["b", "a"], {}) == ["a"]

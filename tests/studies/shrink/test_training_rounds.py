@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from lmdistill.core.errors import ConfigError, RunError
+from lmdistill.studies.shrink import training_rounds
+from lmdistill.studies.shrink.halving import Round
 from lmdistill.studies.shrink.hours import Hours
 from lmdistill.studies.shrink.shapes import Shape, grid
-from lmdistill.studies.shrink.training_rounds import LARGE_GAP, Plan, shape_recipe, train
+from lmdistill.studies.shrink.training_rounds import LARGE_GAP, Plan, RoundScores, shape_recipe, train
 from tests.report.factory import plain_record
 
 CHILD = (sys.executable, str(Path(__file__).parents[1] / "child.py"))
@@ -113,6 +115,23 @@ def test_a_round_of_failures_is_one_line_with_the_reason(runs, tmp_path, monkeyp
         RunError, match=r"every run of the round failed; .*: the teacher is ill. See a doctor"
     ):
         train(plan(), SHAPES[:3], runs, Hours(tmp_path, None))
+
+
+@pytest.mark.parametrize(
+    ("score", "steps", "is_told"), [(0.5, 100, True), (0.51, 100, False), (0.5, None, False)]
+)
+def test_a_round_in_which_nobody_learns_is_told(score, steps, is_told, runs, caplog):
+    each = Round(fraction=0.1, survivors=2, deadline=1.0)
+    done = RoundScores(round=each, steps=steps, scores={"a": score, "b": 0.5}, constant=0.5)
+    training_rounds._tell_nothing_learned(done)
+    assert ("no shape is better than a constant answer after 100 steps" in caplog.text) is is_told
+
+
+def test_a_rounds_losses_and_constant_are_those_of_the_records(runs, tmp_path):
+    record = plain_record()
+    (first, *_) = train(plan(), SHAPES[:3], runs, Hours(tmp_path, None))
+    assert first.losses == dict.fromkeys(first.scores, record["risk"]["dev"])
+    assert first.constant == record["majority"]["dev"]["accuracy"]
 
 
 def test_a_short_training_has_its_steps_and_no_assistant():

@@ -63,14 +63,24 @@ def rounds(shapes: int) -> tuple[Round, ...]:
     return (*found, Round(fraction=1.0, survivors=left, deadline=1.0))
 
 
-def best(scores: Mapping[Name, float], count: int, order: Sequence[Name]) -> list[Name]:
-    """The names with the highest scores, at most `count`; of equal ones the first in `order`.
+def best(
+    scores: Mapping[Name, float], count: int, order: Sequence[Name], losses: Mapping[Name, float]
+) -> list[Name]:
+    """The names with the highest scores, at most `count`.
+
+    Of equal scores the lower loss is better: after a short training several shapes may still give every text
+    the same answer, and the loss says which one has begun to learn. Then comes the order.
 
     Args:
         scores: By name, larger is better; NaN is worse than any number.
         count: How many, >= 1.
         order: All names, the preferred ones first.
+        losses: Dev loss by name; a missing one is worse than any number.
     """
-    known = [name for name in order if name in scores]
-    ranked = sorted(known, key=lambda name: -scores[name] if math.isfinite(scores[name]) else math.inf)
-    return ranked[:count]
+
+    def rank(name: Name) -> tuple[float, float]:
+        score, loss = scores[name], losses.get(name, math.nan)
+        worst = math.inf
+        return -score if math.isfinite(score) else worst, loss if math.isfinite(loss) else worst
+
+    return sorted((name for name in order if name in scores), key=rank)[:count]

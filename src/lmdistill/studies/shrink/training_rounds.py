@@ -66,6 +66,12 @@ class RoundScores:
     scores: Mapping[str, float] = field(default_factory=dict)
     """Headline score on dev by the name of a shape, as a fraction."""
 
+    losses: Mapping[str, float] = field(default_factory=dict)
+    """Mean loss on dev by the name of a shape; those without one are left out."""
+
+    constant: float | None = None
+    """Headline score of a constant answer on dev; None if it is not known."""
+
     folders: Mapping[str, Path] = field(default_factory=dict)
     """Run folder by the name of a shape."""
 
@@ -102,7 +108,8 @@ def train(
         if not done.scores and done.failed:
             name, reason = next(iter(done.failed.items()))
             raise RunError(f"every run of the round failed; {name}: {reason}")
-        names = best(done.scores, each.survivors, [shape.name for shape in left])
+        names = best(done.scores, each.survivors, [shape.name for shape in left], done.losses)
+        _tell_nothing_learned(done)
         left = [shape for shape in left if shape.name in names]
         if not left or hours.share >= 1:
             break
@@ -152,7 +159,8 @@ def _scores(
 ) -> RoundScores:
     """Scores of the finished runs of a round."""
     failed = {one.cell.name: one.message for one in board if one.state == "failed"}
-    scores, folders = dict[str, float](), dict[str, Path]()
+    scores, losses, folders = dict[str, float](), dict[str, float](), dict[str, Path]()
+    constant = None
     for name, cell in cells.items():
         if RunFolder(path=cell.folder).is_finished:
             record = read_record(cell.folder)
@@ -160,15 +168,32 @@ def _scores(
             score = record.metrics[split].get(metric)
             scores[name] = math.nan if score is None else float(score)
             folders[name] = cell.folder
+            constant = record.majority.get(split, {}).get(metric)
+            loss = None if record.risk is None else record.risk.dev
+            losses |= {} if loss is None or not math.isfinite(loss) else {name: float(loss)}
     broken = {name: failed[cell.name] for name, cell in cells.items() if cell.name in failed}
     return RoundScores(
         round=each,
         steps=steps,
         scores=scores,
+        losses=losses,
+        constant=constant,
         folders=folders,
         failed=broken,
         left_out=tuple(name for name in cells if name not in scores and name not in broken),
     )
+
+
+def _tell_nothing_learned(done: RoundScores) -> None:
+    """Say so if no shape of a short round is better than a constant answer."""
+    if done.steps is None or done.constant is None or not done.scores:
+        return
+    if max(done.scores.values()) <= done.constant:
+        log.warning(
+            "no shape is better than a constant answer after %d steps, so the round is decided by the loss. "
+            "Train longer or at another rate, as in --set training.epochs=...",
+            done.steps,
+        )
 
 
 def _cell(plan: Plan, shape: Shape, steps: int | None, part: str, folder: Path) -> StudyCell:
