@@ -358,7 +358,9 @@ def edited(folder, tmp_path, **fields):
 
 def test_a_folder_without_a_certificate_is_said(folder, usual, tmp_path):
     bare = edited(folder, tmp_path, certificates={})
-    with pytest.raises(ModelError, match=r"is not certified.*Certify it first: lmdistill certify \S+ DATA\."):
+    with pytest.raises(
+        ModelError, match=r"is not certified.*Certify it first: lmdistill certify \S+ DATA --agreement 0.98\."
+    ):
         monitor(bare, audit_of(tmp_path, usual))
     with pytest.raises(ModelError, match="holds no exported model"):
         monitor(tmp_path, audit_of(tmp_path, usual))

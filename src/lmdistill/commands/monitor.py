@@ -158,7 +158,7 @@ def require_certified(manifest: Manifest, folder: str | Path) -> None:
 
 def _certify(folder: str | Path) -> str:
     """What to do with a folder without a certificate."""
-    return f"Certify it first: lmdistill certify {folder} DATA."
+    return f"Certify it first: lmdistill certify {folder} DATA --agreement 0.98."
 
 
 def _graph_of(source: Path, model: TextModel, manifest: Manifest) -> str | None:
