@@ -130,7 +130,7 @@ class Drift:
     """The promise, then the slices by kind."""
 
     inputs: tuple[InputTest, ...]
-    """The histograms."""
+    """Length, confidence and unknown pieces, each beside the certificate's."""
 
     alpha: float
     """Largest chance of any alarm if nothing has changed, in (0, 1)."""

@@ -64,7 +64,7 @@ class JudgedFile:
     """CSV, TSV, JSON or Parquet, also gzip'd."""
 
     against: Judge = "teacher"
-    """Whose answers."""
+    """Whose answers the student's are compared with: the teacher's, or the labels."""
 
     text: tuple[str, ...] = ()
     """Columns of the text or the pair; those of the run, or inferred, when empty."""

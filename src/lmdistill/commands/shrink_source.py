@@ -39,7 +39,7 @@ class ShrinkSource:
     """Plain values of the recipe."""
 
     recipe: Recipe
-    """The recipe."""
+    """The same, validated; it has one method."""
 
     examples: Examples
     """Its rows, without augmented ones."""
@@ -52,7 +52,7 @@ class ShrinkSource:
 
     @property
     def task(self) -> Task:
-        """The task."""
+        """The task with the labelled rows of the students, without augmented ones."""
         return self.examples.original
 
     def export_source(self) -> ExportSource:

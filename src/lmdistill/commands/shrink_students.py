@@ -44,7 +44,7 @@ class Trained:
     """The shape as each graph that keeps the limits, untrained."""
 
     run: Path
-    """Run folder."""
+    """Run folder of its last training."""
 
     steps: int | None
     """Optimizer steps of a training that was cut short; None for a full one."""

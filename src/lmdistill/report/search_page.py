@@ -17,7 +17,7 @@ class SearchPage:
     """The content of the page."""
 
     title: str
-    """Heading."""
+    """Heading of the page, as plain text."""
 
     lead: str
     """The choice and its reason, in a sentence or two."""

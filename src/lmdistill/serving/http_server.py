@@ -41,7 +41,7 @@ class Served:
     """What a server answers with, and what it takes."""
 
     answering: Answering
-    """What answers."""
+    """The queue of texts, the graph, and the teacher behind it."""
 
     limits: BodyLimits
     """What a request may hold."""

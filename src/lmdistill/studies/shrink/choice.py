@@ -13,16 +13,16 @@ class Student:
     """A trained student as one graph, with what was measured of it."""
 
     shape: Shape
-    """Its shape."""
+    """Its layers, and the share of heads and neurons."""
 
     graph: str
     """Name of the graph."""
 
     folder: str
-    """Exported folder."""
+    """Path of the exported folder that holds the graph."""
 
     run: str
-    """Run folder."""
+    """Path of the run that trained it."""
 
     steps: int | None
     """Optimizer steps of a training that was cut short; None for a full one."""

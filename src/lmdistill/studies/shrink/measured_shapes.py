@@ -74,7 +74,7 @@ class _File:
     """Under which all of them were measured."""
 
     shapes: tuple[MeasuredShape, ...]
-    """The measurements."""
+    """One for each shape and graph, in the order in which they were measured."""
 
 
 def read_measurements(folder: Path, conditions: Conditions) -> tuple[MeasuredShape, ...]:
